@@ -1,0 +1,60 @@
+/**
+ * Why a sink could not do what was asked.
+ * - `not-found`, `exists`, `refused-key`, `range`: about the object that was named;
+ * - `full`, `too-large`: no room; `unauthorized`: who are you; `forbidden`: not allowed;
+ * - `throttled`, `unreachable`, `timeout`: may pass by itself, worth another try;
+ * - `protocol`: the sink answered what it should not; `corrupt`: the bytes are not those that were sent.
+ */
+export type SinkErrorCode =
+  | 'not-found'
+  | 'exists'
+  | 'refused-key'
+  | 'range'
+  | 'full'
+  | 'too-large'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'throttled'
+  | 'unreachable'
+  | 'timeout'
+  | 'protocol'
+  | 'corrupt'
+
+const RETRYABLE: ReadonlySet<SinkErrorCode> = new Set(['throttled', 'unreachable', 'timeout'])
+
+export interface SinkErrorOptions {
+  /** The sink's name in the configuration. */
+  readonly sink: string
+  readonly key?: string
+  /** What to do about it, a sentence. */
+  readonly hint?: string
+  /** How long the server asked us to wait. */
+  readonly retryAfterMs?: number
+  readonly cause?: unknown
+}
+
+/** A failure of a sink. Recognised by `code`, never by its text or `instanceof`. */
+export class SinkError extends Error {
+  override readonly name = 'SinkError'
+  readonly code: SinkErrorCode
+  readonly sink: string
+  readonly key: string | undefined
+  readonly hint: string | undefined
+  readonly retryAfterMs: number | undefined
+
+  /** @param what - what did not happen and why, without sink and key: they are put in front. */
+  constructor(code: SinkErrorCode, what: string, options: SinkErrorOptions) {
+    const where = options.key === undefined ? '' : ` ${options.key}`
+    super(`sink "${options.sink}":${where} ${what}`, { cause: options.cause })
+    this.code = code
+    this.sink = options.sink
+    this.key = options.key
+    this.hint = options.hint
+    this.retryAfterMs = options.retryAfterMs
+  }
+
+  /** Whether the same request may succeed later without anybody doing anything. */
+  get retryable(): boolean {
+    return RETRYABLE.has(this.code)
+  }
+}

@@ -1,0 +1,68 @@
+import type { Readable, Writable } from 'node:stream'
+
+/** What callers may rely on, so that nothing above asks which provider it is. */
+export interface SinkTraits {
+  /** The largest object that one `put` can store, in bytes. */
+  readonly maxObjectBytes: number
+  /** True when deleting may be refused for good (append-only, object lock): a refusal is `forbidden`, not a fault. */
+  readonly appendOnly: boolean
+}
+
+/** An object as a listing or `head` shows it. */
+export interface ObjectInfo {
+  readonly key: string
+  readonly sizeBytes: number
+  /** When the sink stored it, by the sink's own clock. */
+  readonly storedAt: Date
+}
+
+export interface SinkOptions {
+  readonly signal?: AbortSignal
+}
+
+export interface PutOptions extends SinkOptions {
+  /**
+   * Fail with `exists` when the key is taken, instead of replacing its object.
+   * Either way an object is seen whole or not at all.
+   */
+  readonly ifAbsent?: boolean
+}
+
+export interface ReadOptions extends SinkOptions {
+  /** First byte wanted. Default 0. */
+  readonly offset?: number
+  /** How many bytes. Default: to the end. */
+  readonly length?: number
+}
+
+/**
+ * A place that keeps objects by key. Keys are `/`-separated components of `[a-z0-9._-]`, none of them `.` or `..`
+ * or starting with `.`; at most 200 characters; anything else is `refused-key`.
+ *
+ * What every sink promises, and the suite at `@pipe-backup/sink/conformance` checks:
+ * - an object is seen whole or not at all, by reads and listings alike; temporary names never show;
+ * - when `put` resolves, or a write stream emits `finish`, the object is durable and readable;
+ * - a destroyed write stream, an aborted `put` or a killed process leaves nothing visible;
+ * - `put` of the bytes that are there already succeeds; two writers at once leave one of the two objects, whole;
+ * - an absent key is `undefined` from `head`, `not-found` from a read, success from `delete`;
+ * - a range that the object can't fill is `range`; a read that ends early is an error, never a short success;
+ * - `list` yields whole keys, every page, in any order;
+ * - everything that waits takes a signal, and rejects with its reason when it fires;
+ * - every failure is a `SinkError`; nothing is retried inside.
+ */
+export interface Sink extends AsyncDisposable {
+  /** From the configuration; used in every message. */
+  readonly name: string
+  readonly traits: SinkTraits
+  put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<void>
+  /** For bytes of unknown length: the object appears at `finish`. */
+  createWriteStream(key: string, options?: PutOptions): Writable
+  /** @throws SinkError `not-found`, `range` */
+  createReadStream(key: string, options?: ReadOptions): Promise<Readable>
+  /** The whole object, or a range of it, in memory of its own. @throws SinkError `not-found`, `range` */
+  get(key: string, options?: ReadOptions): Promise<Uint8Array>
+  head(key: string, options?: SinkOptions): Promise<ObjectInfo | undefined>
+  /** Every object whose key starts with `prefix` (a whole component path ending in `/`, or empty for all). */
+  list(prefix: string, options?: SinkOptions): AsyncIterable<ObjectInfo>
+  delete(key: string, options?: SinkOptions): Promise<void>
+}

@@ -1,0 +1,16 @@
+export { comparePaths } from './compare-paths.ts'
+export type {
+  DeviceEntry,
+  DirectoryEntry,
+  Entry,
+  EntryMetadata,
+  EntryReader,
+  FifoEntry,
+  FileEntry,
+  FileIdentity,
+  HardlinkEntry,
+  Reading,
+  SymlinkEntry,
+} from './entry.ts'
+export { SourceError, type SourceErrorCode, type SourceProblem } from './problem.ts'
+export type { ReadContext, Source } from './source.ts'
