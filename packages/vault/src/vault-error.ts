@@ -1,0 +1,42 @@
+/**
+ * What is wrong with a vault.
+ * - `not-a-vault`: no `vault.json`, or that of another vault; `unsupported-version`: made by a newer program;
+ * - `missing`, `corrupt`: an object that is not there, or not what its name and keys say;
+ * - `not-found`: no such snapshot, source or path; `ambiguous`: an id prefix that fits several snapshots;
+ * - `too-few-copies`: fewer sinks are left than must hold a snapshot;
+ * - `fault`: a pack did not open again after it was sealed: memory or processor can't be trusted.
+ */
+export type VaultErrorCode =
+  | 'not-a-vault'
+  | 'unsupported-version'
+  | 'missing'
+  | 'corrupt'
+  | 'not-found'
+  | 'ambiguous'
+  | 'too-few-copies'
+  | 'fault'
+
+export class VaultError extends Error {
+  override readonly name = 'VaultError'
+  readonly code: VaultErrorCode
+  readonly sink: string | undefined
+  readonly key: string | undefined
+  readonly hint: string | undefined
+
+  constructor(
+    code: VaultErrorCode,
+    message: string,
+    options: {
+      readonly sink?: string
+      readonly key?: string
+      readonly hint?: string
+      readonly cause?: unknown
+    } = {},
+  ) {
+    super(message, { cause: options.cause })
+    this.code = code
+    this.sink = options.sink
+    this.key = options.key
+    this.hint = options.hint
+  }
+}

@@ -1,0 +1,11 @@
+import { ensureDebianPackages } from './debian-packages.ts'
+
+/** All that the tests start or call and that npm does not bring. Run before them: `node test/services/src/install.ts`. */
+const PACKAGES = ['mariadb-server', 'mariadb-client', 'python3-nacl', 'python3-zstandard', 'rsync']
+
+try {
+  ensureDebianPackages(PACKAGES)
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}
