@@ -1,0 +1,98 @@
+import { z } from 'zod'
+import { strictObject } from './strict-object.ts'
+
+/** A secret in the clear, or where to get it: never asked for before it is needed. */
+export type SecretConfig =
+  | string
+  | { readonly env: string }
+  | { readonly file: string }
+  | { readonly command: readonly string[] }
+
+/** A program and its arguments; no shell. */
+export type CommandConfig = readonly string[]
+
+/** Seconds as a number, or text such as `90s`, `15m`, `6h`, `1d`. */
+export type DurationConfig = number | string
+
+/** Bytes as a number, or text such as `500KB`, `2MiB`. */
+export type SizeConfig = number | string
+
+const NAME = /^[a-z0-9][a-z0-9._-]*$/
+
+export const text: z.ZodType<string, string> = z.string().min(1, 'must not be empty')
+
+export const command: z.ZodType<CommandConfig, string[]> = z
+  .array(z.string())
+  .min(1, 'must name a program')
+  .refine((words) => words[0] !== '', 'must name a program')
+  .describe('A program and its arguments, without a shell: [pg_dump, --clean, shop]')
+
+export const name: z.ZodType<string, string> = z
+  .string()
+  .regex(NAME, {
+    error: (issue) =>
+      `${JSON.stringify(issue.input)} can't be a name: small letters, digits, ".", "_" and "-", a letter or digit first`,
+  })
+  .max(100, 'must have at most 100 letters')
+  .meta({ examples: ['wallet', 'disk-1'] })
+
+const SECRET_FORMS = 'must be text, { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT…] }'
+
+/** One object, so that a type's secrets can be told from its other options: see `secretKeys`. */
+export const secret: z.ZodType<SecretConfig, SecretConfig> = z
+  .union(
+    [
+      text,
+      strictObject({ env: text }),
+      strictObject({ file: text }),
+      strictObject({ command: z.array(z.string()).min(1) }),
+    ],
+    {
+      error: (issue) =>
+        typeof issue.input === 'number' ? 'must be text: put it in quotes' : issue.input === undefined ? undefined : SECRET_FORMS,
+    },
+  )
+  .describe('A secret: text, or where it comes from: { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT…] }')
+
+const DURATION = /^(\d+(?:\.\d+)?)\s*(s|m|h|d|w)$/
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
+
+export const duration: z.ZodType<DurationConfig, DurationConfig> = z
+  .union([z.number().positive(), z.string().regex(DURATION)], {
+    error: (issue) => (issue.input === undefined ? undefined : 'must be a number of seconds, or text such as 90s, 15m, 6h, 1d'),
+  })
+  .describe('A number of seconds, or text such as 90s, 15m, 6h, 1d, 2w')
+
+/** @throws RangeError for text that `duration` would have refused. */
+export function toMilliseconds(value: DurationConfig): number {
+  if (typeof value === 'number') return value * 1000
+  const [, count, unit] = DURATION.exec(value) ?? []
+  const seconds = SECONDS[unit ?? '']
+  if (seconds === undefined) throw new RangeError(`not a duration: ${value}`)
+  return Number(count) * seconds * 1000
+}
+
+const SIZE = /^(\d+(?:\.\d+)?)\s*(B|[KMGT]i?B?|[kmgt])$/
+
+export const size: z.ZodType<SizeConfig, SizeConfig> = z
+  .union([z.number().int().positive(), z.string().regex(SIZE)], {
+    error: (issue) => (issue.input === undefined ? undefined : 'must be a number of bytes, or text such as 500KB, 2MiB'),
+  })
+  .describe('A number of bytes, or text such as 500KB (thousands) or 2MiB (powers of 1024)')
+
+/** @throws RangeError for text that `size` would have refused. */
+export function toBytes(value: SizeConfig): number {
+  if (typeof value === 'number') return value
+  const [, count, unit] = SIZE.exec(value) ?? []
+  if (unit === undefined) throw new RangeError(`not a size: ${value}`)
+  const power = ' KMGT'.indexOf(unit.charAt(0).toUpperCase())
+  return Math.round(Number(count) * (unit.includes('i') ? 1024 : 1000) ** Math.max(0, power))
+}
+
+/** Where another option of a source or sink holds a secret. */
+export function secretKeys(shape: z.ZodRawShape): readonly string[] {
+  return Object.keys(shape).filter((key) => {
+    const schema = shape[key]
+    return schema === secret || (schema instanceof z.ZodOptional && schema.unwrap() === secret)
+  })
+}

@@ -1,0 +1,2 @@
+// The types of sink that this program knows: a new provider is one line.
+export { local } from './local-sink.ts'

@@ -1,0 +1,4 @@
+// The types of source that this program knows: a new one is one line.
+export { command } from './command-source.ts'
+export { files } from './files-source.ts'
+export { mysql } from './mysql-source.ts'

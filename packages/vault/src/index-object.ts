@@ -1,0 +1,37 @@
+import { ByteReader } from './byte-reader.ts'
+import { ByteWriter } from './byte-writer.ts'
+
+/** A pack as an index lists it. */
+export interface IndexedPack {
+  /** SHA-256, hex. */
+  readonly name: string
+  readonly sizeBytes: number
+  /** The footer's content, opened but not decoded. */
+  readonly footer: Uint8Array
+}
+
+/** The content of an index object (docs/format.md section 6). */
+export function encodeIndex(packs: readonly IndexedPack[]): Buffer {
+  const writer = new ByteWriter(64 * 1024)
+  writer.u32(packs.length)
+  for (const pack of packs) {
+    writer.raw(Buffer.from(pack.name, 'hex'))
+    writer.u32(pack.sizeBytes)
+    writer.u32(pack.footer.length)
+    writer.raw(pack.footer)
+  }
+  return writer.view()
+}
+
+/** @throws VaultError `corrupt` */
+export function decodeIndex(content: Uint8Array): IndexedPack[] {
+  const reader = new ByteReader(content, 'an index')
+  const packs: IndexedPack[] = []
+  for (let left = reader.checkCount(reader.u32(), 40); left > 0; left--) {
+    const name = reader.raw(32).toString('hex')
+    const sizeBytes = reader.u32()
+    packs.push({ name, sizeBytes, footer: reader.raw(reader.u32()) })
+  }
+  reader.end()
+  return packs
+}

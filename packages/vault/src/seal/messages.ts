@@ -1,0 +1,40 @@
+import type { ChunkKind } from '../chunk-codec.ts'
+import type { FinishedPack } from './pack-writer.ts'
+
+/** What a seal worker is given when it starts. */
+export interface SealWorkerData {
+  readonly runKey: Uint8Array
+  readonly idKey: Uint8Array
+  readonly nodeIdKey: Uint8Array
+  readonly indexKey: Uint8Array
+  readonly header: Uint8Array
+  readonly hostId: Uint8Array
+  readonly packBytes: number
+  readonly bufferBytes: number
+}
+
+/** One chunk of a slab: where its plain bytes are. */
+export interface SlabPiece {
+  readonly offset: number
+  readonly length: number
+  readonly kind: ChunkKind
+}
+
+/** To a worker. A slab that was sent with `hash` stays there until `seal` names it. */
+export type ToWorker =
+  | { readonly type: 'hash'; readonly slab: number; readonly memory: ArrayBuffer; readonly pieces: readonly SlabPiece[] }
+  /** Seal these pieces (by number) of the slab, then give it back. */
+  | { readonly type: 'seal'; readonly slab: number; readonly wanted: readonly number[] }
+  /** A pack's memory that may be used again. */
+  | { readonly type: 'recycle'; readonly buffer: ArrayBuffer }
+  /** Finish the open packs. */
+  | { readonly type: 'flush' }
+
+/** From a worker. */
+export type FromWorker =
+  /** The ids of a slab's pieces, 32 bytes each. */
+  | { readonly type: 'ids'; readonly slab: number; readonly ids: Uint8Array }
+  | { readonly type: 'slab'; readonly slab: number; readonly memory: ArrayBuffer }
+  | { readonly type: 'pack'; readonly pack: FinishedPack }
+  | { readonly type: 'flushed' }
+  | { readonly type: 'failed'; readonly code: string; readonly message: string; readonly hint?: string }

@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto'
+import { CHUNK_OVERHEAD_BYTES, type ChunkKind, sealChunk } from '../chunk-codec.ts'
+import { encodeFooterContent, footerBytes, type PackChunk, writePackFooter } from '../pack-format.ts'
+import { proveChunk } from './prove-chunk.ts'
+
+export interface PackKeys {
+  readonly runKey: Uint8Array
+  readonly idKey: Uint8Array
+  readonly nodeIdKey: Uint8Array
+  readonly indexKey: Uint8Array
+}
+
+/** A pack that is finished, proven, and ready for the sinks. */
+export interface FinishedPack {
+  /** SHA-256, hex. */
+  readonly name: string
+  readonly buffer: ArrayBuffer
+  readonly length: number
+  /** The footer's content. */
+  readonly footer: Uint8Array
+}
+
+/** Fills one pack in memory that is handed in and, when finished, handed out again. */
+export class PackWriter {
+  readonly #keys: PackKeys
+  readonly #header: Uint8Array
+  readonly #hostId: Uint8Array
+  readonly #pack: Uint8Array
+  readonly #chunks: PackChunk[] = []
+  #at: number
+
+  constructor(keys: PackKeys, header: Uint8Array, hostId: Uint8Array, buffer: ArrayBuffer) {
+    this.#keys = keys
+    this.#header = header
+    this.#hostId = hostId
+    this.#pack = new Uint8Array(buffer)
+    this.#pack.set(header)
+    this.#at = header.length
+  }
+
+  get length(): number {
+    return this.#at
+  }
+
+  get chunks(): number {
+    return this.#chunks.length
+  }
+
+  hasRoomFor(rawBytes: number): boolean {
+    return this.#at + rawBytes + CHUNK_OVERHEAD_BYTES + footerBytes(this.#chunks.length + 1) <= this.#pack.length
+  }
+
+  add(kind: ChunkKind, id: Uint8Array, plain: Uint8Array): void {
+    const length = sealChunk(this.#keys.runKey, kind, id, plain, this.#pack, this.#at)
+    this.#chunks.push({ kind, runKey: 0, offset: this.#at, length, rawLength: plain.length, id: Uint8Array.from(id) })
+    this.#at += length
+  }
+
+  /**
+   * Seals the footer, and opens every chunk again: a bit that flipped in memory must not get into all the copies at once.
+   * @throws VaultError `fault` when a chunk does not open to what went in
+   */
+  finish(): FinishedPack {
+    const footer = Uint8Array.from(encodeFooterContent({ hostId: this.#hostId, chunks: this.#chunks }))
+    const length = writePackFooter(this.#keys.indexKey, this.#header, footer, this.#pack, this.#at)
+    const pack = this.#pack.subarray(0, length)
+    const name = createHash('sha256').update(pack).digest('hex')
+    for (const chunk of this.#chunks) proveChunk(this.#keys, chunk, pack)
+    return { name, buffer: this.#pack.buffer as ArrayBuffer, length, footer }
+  }
+}

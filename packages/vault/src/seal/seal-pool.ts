@@ -1,0 +1,183 @@
+import { Worker } from 'node:worker_threads'
+import { CHUNK_ID_BYTES } from '../chunk-codec.ts'
+import { VaultError } from '../vault-error.ts'
+import type { FromWorker, SealWorkerData, SlabPiece, ToWorker } from './messages.ts'
+import type { FinishedPack } from './pack-writer.ts'
+
+/** Two keep two cores busy beside the main thread, which reads and waits; more would only wait for it. */
+const WORKERS = 2
+/** Slabs under way: one being filled, and for each worker one at work and one that waits. */
+const SLABS_PER_WORKER = 3
+const PACK_BYTES = 16 * 1024 * 1024
+
+export interface SealPoolOptions {
+  readonly keys: Omit<SealWorkerData, 'packBytes' | 'bufferBytes'>
+  readonly slabBytes: number
+  readonly largestChunkBytes: number
+  /** Chooses the pieces of a slab that are to be stored, once their ids are known. */
+  wanted(pieces: readonly SlabPiece[], ids: readonly Uint8Array[]): readonly number[]
+  onPack(pack: FinishedPack): void
+  readonly signal?: AbortSignal
+}
+
+interface Job {
+  readonly worker: WorkerState
+  readonly pieces: readonly SlabPiece[]
+  readonly onIds: (ids: readonly Uint8Array[]) => void
+}
+
+interface WorkerState {
+  readonly thread: Worker
+  slabs: number
+}
+
+/**
+ * Hashes, compresses, seals and proves on worker threads. Memory goes back and forth by transfer and is used again;
+ * how much of it there is bounds what is under way.
+ */
+export class SealPool implements AsyncDisposable {
+  readonly #options: SealPoolOptions
+  readonly #workers: WorkerState[]
+  readonly #jobs = new Map<number, Job>()
+  readonly #freeSlabs: ArrayBuffer[] = []
+  readonly #waiters: { resolve: () => void; reject: (error: unknown) => void }[] = []
+  #slabsMade = 0
+  #nextSlab = 0
+  #unflushed = 0
+  #failure: unknown
+  #nextRecycle = 0
+
+  constructor(options: SealPoolOptions) {
+    this.#options = options
+    const workerData: SealWorkerData = {
+      ...options.keys,
+      packBytes: PACK_BYTES,
+      bufferBytes: PACK_BYTES + options.largestChunkBytes + 256 * 1024,
+    }
+    // From source the worker needs the condition that finds the other packages' sources; built code does not.
+    const fromSource = import.meta.url.endsWith('.ts')
+    const url = new URL(fromSource ? './seal-worker.ts' : './seal-worker.js', import.meta.url)
+    const execArgv = fromSource ? ['--conditions=pipe-backup-src', '--disable-warning=ExperimentalWarning'] : []
+    this.#workers = Array.from({ length: WORKERS }, () => {
+      const state: WorkerState = { thread: new Worker(url, { workerData, execArgv, stdin: false, env: {} }), slabs: 0 }
+      state.thread.on('message', (message: FromWorker) => this.#receive(state, message))
+      state.thread.on('error', (error) => this.#fail(error))
+      return state
+    })
+    options.signal?.addEventListener('abort', () => this.#fail(options.signal?.reason), { once: true })
+  }
+
+  /** Memory for a slab, as soon as there is some. @throws what made the pool fail */
+  async takeSlab(): Promise<ArrayBuffer> {
+    for (;;) {
+      this.#check()
+      const slab = this.#freeSlabs.pop()
+      if (slab) return slab
+      if (this.#slabsMade < WORKERS * SLABS_PER_WORKER) {
+        this.#slabsMade++
+        return new ArrayBuffer(this.#options.slabBytes)
+      }
+      await this.#change()
+    }
+  }
+
+  /** Hands a filled slab over. `onIds` is called with the ids of its pieces before any of them is sealed. */
+  submit(memory: ArrayBuffer, pieces: readonly SlabPiece[], onIds: (ids: readonly Uint8Array[]) => void): void {
+    this.#check()
+    const worker = this.#workers.reduce((least, other) => (other.slabs < least.slabs ? other : least))
+    const slab = this.#nextSlab++
+    worker.slabs++
+    this.#jobs.set(slab, { worker, pieces, onIds })
+    this.#send(worker, { type: 'hash', slab, memory, pieces }, [memory])
+  }
+
+  /** Returns memory of a pack that no sink needs any more. */
+  recycle(buffer: ArrayBuffer): void {
+    const worker = this.#workers[this.#nextRecycle++ % WORKERS]
+    if (worker && this.#failure === undefined) this.#send(worker, { type: 'recycle', buffer }, [buffer])
+  }
+
+  /** Waits until every slab has been hashed and sealed. */
+  async idle(): Promise<void> {
+    while (this.#jobs.size > 0) {
+      this.#check()
+      await this.#change()
+    }
+    this.#check()
+  }
+
+  /** Finishes the open packs. Every pack has been given to `onPack` when this resolves. */
+  async flush(): Promise<void> {
+    await this.idle()
+    this.#unflushed = WORKERS
+    for (const worker of this.#workers) this.#send(worker, { type: 'flush' })
+    while (this.#unflushed > 0) {
+      await this.#change()
+      this.#check()
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#failure ??= new Error('the seal pool is closed')
+    await Promise.all(this.#workers.map(({ thread }) => thread.terminate()))
+    this.#wake()
+  }
+
+  #send(worker: WorkerState, message: ToWorker, transfer: ArrayBuffer[] = []): void {
+    worker.thread.postMessage(message, transfer)
+  }
+
+  #receive(worker: WorkerState, message: FromWorker): void {
+    try {
+      this.#handle(worker, message)
+    } catch (error) {
+      this.#fail(error)
+    }
+    this.#wake()
+  }
+
+  #handle(worker: WorkerState, message: FromWorker): void {
+    switch (message.type) {
+      case 'ids': {
+        const job = this.#jobs.get(message.slab)
+        if (!job) throw new Error('ids of an unknown slab')
+        const all = Buffer.from(message.ids.buffer, message.ids.byteOffset, message.ids.length)
+        const ids = job.pieces.map((_, i) => all.subarray(i * CHUNK_ID_BYTES, (i + 1) * CHUNK_ID_BYTES))
+        const wanted = this.#options.wanted(job.pieces, ids)
+        this.#send(worker, { type: 'seal', slab: message.slab, wanted })
+        job.onIds(ids)
+        break
+      }
+      case 'slab':
+        this.#jobs.delete(message.slab)
+        worker.slabs--
+        this.#freeSlabs.push(message.memory)
+        break
+      case 'pack':
+        this.#options.onPack(message.pack)
+        break
+      case 'flushed':
+        this.#unflushed--
+        break
+      case 'failed':
+        throw new VaultError('fault', message.message, { ...(message.hint && { hint: message.hint }) })
+    }
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error ?? new Error('aborted')
+    this.#wake()
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }))
+  }
+
+  #wake(): void {
+    for (const { resolve } of this.#waiters.splice(0)) resolve()
+  }
+}

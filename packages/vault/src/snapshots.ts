@@ -1,0 +1,116 @@
+import type { HostKeys } from '@pipe-backup/crypto'
+import type { Sink } from '@pipe-backup/sink'
+import { openSnapshotHead, type SnapshotHead, snapshotIdOf } from './snapshot-object.ts'
+import { VaultError } from './vault-error.ts'
+
+export interface SnapshotInfo {
+  /** 16 hex digits. */
+  readonly id: string
+  readonly key: string
+  readonly time: Date
+  readonly host: string
+  readonly hostId: string
+  readonly sources: readonly {
+    readonly name: string
+    readonly state: 'ok' | 'incomplete' | 'failed'
+    readonly entries: number
+    readonly bytes: number
+    readonly problems: number
+    readonly error?: string
+  }[]
+  /** The sinks that hold it. */
+  readonly sinks: readonly string[]
+  readonly head: SnapshotHead
+}
+
+export interface ListSnapshotsOptions {
+  readonly sinks: readonly Sink[]
+  readonly keys: Pick<HostKeys, 'indexKey'>
+  readonly signal?: AbortSignal
+  /** Told of each sink that does not answer, and of each snapshot that does not open on a sink. */
+  readonly onProblem?: (error: Error) => void
+}
+
+const HEADS_AT_ONCE = 8
+
+/**
+ * All the snapshots on these sinks, oldest first. Needs no phrase.
+ * @throws the first sink's error when no sink answers
+ */
+export async function listSnapshots(options: ListSnapshotsOptions): Promise<readonly SnapshotInfo[]> {
+  const { sinks, signal, onProblem } = options
+  const holders = new Map<string, Sink[]>()
+  const listings = await Promise.allSettled(
+    sinks.map(async (sink) => {
+      for await (const { key } of sink.list('snapshots/', { ...(signal && { signal }) })) {
+        if (snapshotIdOf(key) === undefined) continue
+        const known = holders.get(key)
+        if (known) known.push(sink)
+        else holders.set(key, [sink])
+      }
+    }),
+  )
+  const errors = listings.flatMap((result) => (result.status === 'rejected' ? [toError(result.reason)] : []))
+  signal?.throwIfAborted()
+  if (errors.length === sinks.length && errors[0]) throw errors[0]
+  for (const error of errors) onProblem?.(error)
+
+  const keys = [...holders.keys()].sort()
+  const found: SnapshotInfo[] = []
+  for (let i = 0; i < keys.length; i += HEADS_AT_ONCE) {
+    const some = await Promise.all(keys.slice(i, i + HEADS_AT_ONCE).map((key) => readHead(key, holders.get(key) ?? [], options)))
+    found.push(...some.filter((info) => info !== undefined))
+  }
+  return found.sort((a, b) => a.time.getTime() - b.time.getTime() || (a.key < b.key ? -1 : 1))
+}
+
+async function readHead(key: string, holders: readonly Sink[], options: ListSnapshotsOptions): Promise<SnapshotInfo | undefined> {
+  const { keys, signal, onProblem } = options
+  for (const sink of holders) {
+    try {
+      const head = openSnapshotHead(keys.indexKey, key, await sink.get(key, { ...(signal && { signal }) }))
+      const { id, host, hostId, sources } = head
+      return { id, key, time: new Date(head.time), host, hostId, sources, sinks: holders.map(({ name }) => name), head }
+    } catch (error) {
+      signal?.throwIfAborted()
+      onProblem?.(new VaultError('corrupt', `sink "${sink.name}": ${toError(error).message}`, { sink: sink.name, key, cause: error }))
+    }
+  }
+  return undefined
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
+}
+
+/**
+ * Chooses a snapshot: an id or a unique prefix of it, `latest`, `latest~2`, or a time (`2026-11-23T10:00`, local unless it says
+ * otherwise): the last one not after it.
+ * @param snapshots - oldest first
+ * @throws VaultError `not-found`, `ambiguous`
+ */
+export function selectSnapshot(snapshots: readonly SnapshotInfo[], spec: string): SnapshotInfo {
+  const hint = '`pipe-backup snapshots` lists them.'
+  if (snapshots.length === 0) throw new VaultError('not-found', 'the vault holds no snapshot yet', { hint: 'Make one with `pipe-backup run`.' })
+  const latest = /^latest(?:~(\d+))?$/.exec(spec)
+  if (latest) {
+    const back = Number(latest[1] ?? 0)
+    const chosen = snapshots.at(-1 - back)
+    if (!chosen) throw new VaultError('not-found', `there is no snapshot ${spec}: there are ${snapshots.length}`, { hint })
+    return chosen
+  }
+  if (/^\d{4}-\d{2}-\d{2}/.test(spec)) {
+    // A date alone means its last moment to a person; Date.parse would take it as the first one, in UTC.
+    const time = Date.parse(spec.length === 10 ? `${spec}T23:59:59.999` : spec)
+    if (Number.isNaN(time)) throw new VaultError('not-found', `"${spec}" is not a time`, { hint: 'Write it as 2026-11-23T10:00.' })
+    const chosen = snapshots.findLast((snapshot) => snapshot.time.getTime() <= time)
+    if (!chosen) throw new VaultError('not-found', `there is no snapshot as old as ${spec}`, { hint })
+    return chosen
+  }
+  const matches = /^[0-9a-f]{1,16}$/.test(spec) ? snapshots.filter(({ id }) => id.startsWith(spec)) : []
+  if (matches.length > 1) {
+    throw new VaultError('ambiguous', `"${spec}" fits ${matches.length} snapshots: ${matches.map(({ id }) => id).join(', ')}`, { hint: 'Give more digits.' })
+  }
+  if (!matches[0]) throw new VaultError('not-found', `there is no snapshot "${spec}"`, { hint })
+  return matches[0]
+}
