@@ -1,0 +1,108 @@
+import { z } from 'zod'
+import type { SinkConfig, SinkType } from '../providers/sink-type.ts'
+import * as sinkTypes from '../providers/sink-types.ts'
+import type { SourceConfig, SourceType } from '../providers/source-type.ts'
+import * as sourceTypes from '../providers/source-types.ts'
+import { strictObject } from './strict-object.ts'
+import { command, name, secret, text } from './values.ts'
+
+/** A configuration as `configSchema` accepts it, defaults filled in. */
+export interface Config {
+  readonly vault: string
+  readonly copies?: number | undefined
+  readonly host?: string | undefined
+  readonly hostKey?: string | undefined
+  readonly state?: string | undefined
+  readonly schedule?: string | undefined
+  readonly sources: readonly SourceConfig[]
+  readonly sinks: readonly SinkConfig[]
+  readonly keep?: Readonly<Record<string, number | undefined>> | undefined
+  readonly notify?: readonly object[] | undefined
+}
+
+const SINKS: ReadonlyMap<string, SinkType> = byType(Object.values(sinkTypes))
+const SOURCES: ReadonlyMap<string, SourceType> = byType(Object.values(sourceTypes))
+
+/** @throws RangeError for a type that the schema would have refused */
+export function findSinkType(type: string): SinkType {
+  return known(SINKS, type)
+}
+
+/** @throws RangeError for a type that the schema would have refused */
+export function findSourceType(type: string): SourceType {
+  return known(SOURCES, type)
+}
+
+const count = z.number().int().min(0)
+
+const keep = strictObject({
+  last: count.optional().describe('The newest ones'),
+  hourly: count.optional(),
+  daily: count.optional(),
+  weekly: count.optional(),
+  monthly: count.optional(),
+  yearly: count.optional(),
+})
+
+const on = z
+  .array(z.enum(['success', 'warning', 'failure', 'recovery']))
+  .min(1)
+  .optional()
+  .describe('When to tell')
+
+const notifyTypes = [
+  strictObject({ type: z.literal('webhook'), url: secret, on }),
+  strictObject({ type: z.literal('email'), smtp: secret, from: text, to: z.array(text).min(1), on }),
+  strictObject({ type: z.literal('command'), run: command, on }),
+  strictObject({ type: z.literal('ping'), url: secret }),
+] as const
+
+/** What a configuration may hold. Its output is a `Config`. */
+export const configSchema: z.ZodObject = strictObject({
+  $schema: z.string().optional().describe('For editors'),
+  vault: name.default('default').describe('What this vault is called on this host: names the host key file and the state directory'),
+  copies: z.number().int().min(1).optional().describe('How many sinks must hold a snapshot for a run to have succeeded. Default: all, at most 3'),
+  host: text.optional().describe("What this host is called in snapshots. Default: the machine's name"),
+  hostKey: text.optional().describe('The host key file. Default: VAULT.key in the configuration directory'),
+  state: text.optional().describe('A directory for caches and the lock. Losing it costs time, never data'),
+  schedule: text.optional().describe('When to back up, as in a crontab. Not acted on by this version'),
+  sources: z.array(oneOf('source type', [...SOURCES.values()])).default([]).describe('What is read'),
+  sinks: z.array(oneOf('sink type', [...SINKS.values()])).min(1, 'must have at least one sink').describe('Where it is kept'),
+  keep: keep.optional().describe('How many snapshots of each kind to keep. Not acted on by this version'),
+  notify: z
+    .array(z.discriminatedUnion('type', notifyTypes, { error: unknownType('notification type', ['webhook', 'email', 'command', 'ping']) }))
+    .optional()
+    .describe('Who to tell. Not acted on by this version'),
+}).meta({ title: 'pipe-backup configuration' })
+
+function oneOf(what: string, types: readonly { readonly type: string; readonly schema: z.ZodObject }[]): z.ZodType {
+  const [first, ...rest] = types.map(({ schema }) => schema)
+  if (first === undefined) throw new RangeError(`there is no ${what}`)
+  return z.discriminatedUnion('type', [first, ...rest], {
+    error: unknownType(
+      what,
+      types.map(({ type }) => type),
+    ),
+  })
+}
+
+function unknownType(what: string, known: readonly string[]): z.core.$ZodErrorMap {
+  return (issue) => {
+    if (issue.code !== 'invalid_union') return undefined
+    const input: unknown = issue.input
+    const type = typeof input === 'object' && input !== null && 'type' in input ? input.type : undefined
+    const list = known.toSorted().join(', ')
+    if (type === undefined) return `has no type; known: ${list}`
+    return `unknown ${what} ${JSON.stringify(type)}; known: ${list}`
+  }
+}
+
+function byType<T extends { readonly type: string }>(types: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(types.map((type) => [type.type, type]))
+}
+
+function known<T>(types: ReadonlyMap<string, T>, type: string): T {
+  const found = types.get(type)
+  if (found === undefined) throw new RangeError(`unknown type ${type}`)
+  return found
+}

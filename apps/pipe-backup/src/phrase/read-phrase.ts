@@ -1,0 +1,83 @@
+import { open } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { Readable } from 'node:stream'
+import { hide } from '../secrets/redact.ts'
+import { UsageError } from '../usage-error.ts'
+
+/** Far more than 24 words need: a mistaken path is no phrase. */
+const MAX_PHRASE_BYTES = 4096
+
+export interface PhraseInput {
+  /** From --phrase-file: a path, or `-` for standard input. */
+  readonly file: string | undefined
+  readonly env: NodeJS.ProcessEnv
+  readonly cwd: string
+  readonly stdin: Readable
+  /** Asks on a terminal; `undefined` where there is none. */
+  readonly ask: (() => Promise<string>) | undefined
+  readonly warn: (message: string) => void
+}
+
+/**
+ * Reads the recovery phrase: `--phrase-file`, PIPE_BACKUP_PHRASE, or a hidden prompt. The variable is removed from the
+ * environment, whichever is used, so that no child inherits it.
+ * @returns words, lower case, one blank between them; not yet checked
+ * @throws UsageError when there is none to be had
+ */
+export async function readPhrase(input: PhraseInput): Promise<string> {
+  const fromEnvironment = takePhraseVariable(input.env)
+  const text =
+    input.file !== undefined ? await readPhraseFile(input.file, input) : (fromEnvironment ?? (await input.ask?.()))
+  if (text === undefined) {
+    throw new UsageError(
+      'needs the recovery phrase, and there is no terminal to ask on',
+      'Give --phrase-file FILE (- is standard input), or set PIPE_BACKUP_PHRASE.',
+    )
+  }
+  const phrase = normalisePhrase(text)
+  if (phrase === '') throw new UsageError('the recovery phrase is empty')
+  hide(phrase)
+  return phrase
+}
+
+/** Takes PIPE_BACKUP_PHRASE out of the environment. */
+export function takePhraseVariable(env: NodeJS.ProcessEnv): string | undefined {
+  const value = env['PIPE_BACKUP_PHRASE']
+  delete env['PIPE_BACKUP_PHRASE']
+  return value === '' ? undefined : value
+}
+
+/** The words alone, however they were written down: in lines, numbered, with capitals, with commas. */
+export function normalisePhrase(text: string): string {
+  return text
+    .normalize('NFKD')
+    .toLowerCase()
+    .replaceAll(/[^a-z]+/g, ' ')
+    .trim()
+}
+
+async function readPhraseFile(file: string, { cwd, stdin, warn }: PhraseInput): Promise<string> {
+  if (file === '-') return await readAll(stdin)
+  const path = resolve(cwd, file)
+  try {
+    await using handle = await open(path)
+    const { mode } = await handle.stat()
+    if ((mode & 0o077) !== 0) warn(`${path} holds the recovery phrase and others can read it: chmod 600 ${path}`)
+    return await readAll(handle.createReadStream({ autoClose: false }))
+  } catch (cause) {
+    if (cause instanceof UsageError) throw cause
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    throw new UsageError(`the phrase file can't be read: ${path}: ${code}`)
+  }
+}
+
+async function readAll(stream: Readable): Promise<string> {
+  const pieces: Uint8Array[] = []
+  let length = 0
+  for await (const piece of stream as AsyncIterable<Uint8Array>) {
+    pieces.push(piece)
+    length += piece.length
+    if (length > MAX_PHRASE_BYTES) throw new UsageError('the phrase file is too large to hold 24 words')
+  }
+  return Buffer.concat(pieces).toString('utf8')
+}

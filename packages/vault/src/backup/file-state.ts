@@ -1,0 +1,116 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { FileIdentity } from '@pipe-backup/source'
+import { Extents } from '../extents.ts'
+
+const STAMP_BYTES = 32
+const SCHEMA_VERSION = 1
+/** A row is marked as seen only every so many runs, so that an unchanged run writes next to nothing. */
+const SEEN_EVERY_RUNS = 32
+const FORGET_AFTER_RUNS = 128
+
+/**
+ * What this host remembers of each file it has stored: the stamp that it had, and its extents. A cache: when it is lost or
+ * damaged every file is read again, and nothing is stored twice. Keys are keyed hashes of paths, so it names no file.
+ */
+export class FileState implements Disposable {
+  readonly #path: string
+  #db: DatabaseSync
+  #get: StatementSync
+  #put: StatementSync
+  #touch: StatementSync
+  #run: number
+
+  /** @param directory - exists; holds `files.db` */
+  constructor(directory: string, vaultId: string) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    this.#path = join(directory, 'files.db')
+    try {
+      this.#db = open(this.#path, vaultId)
+    } catch {
+      // Damaged, or of another vault or version: it is only a cache.
+      for (const suffix of ['', '-wal', '-shm']) rmSync(`${this.#path}${suffix}`, { force: true })
+      this.#db = open(this.#path, vaultId)
+    }
+    this.#get = this.#db.prepare('SELECT seen, value FROM files WHERE key = ?')
+    this.#put = this.#db.prepare('INSERT OR REPLACE INTO files (key, seen, value) VALUES (?, ?, ?)')
+    this.#touch = this.#db.prepare('UPDATE files SET seen = ? WHERE key = ?')
+    this.#run = Number(readMeta(this.#db, 'run') ?? 0) + 1
+    this.#db.exec('BEGIN')
+  }
+
+  /** The extents of a file that is as it was when they were stored, or undefined. @param key - keyed hash of its path */
+  unchanged(key: Uint8Array, size: number, mtimeNs: bigint, identity: FileIdentity): Extents | undefined {
+    const row = this.#get.get(key)
+    if (row === undefined) return undefined
+    const value = row['value']
+    if (!(value instanceof Uint8Array) || value.length < STAMP_BYTES) return undefined
+    const known = Buffer.from(value.buffer, value.byteOffset, value.length)
+    if (stampOf(size, mtimeNs, identity).compare(known, 0, STAMP_BYTES) !== 0) return undefined
+    if (this.#run - Number(row['seen']) >= SEEN_EVERY_RUNS) this.#touch.run(this.#run, key)
+    return new Extents(known.subarray(STAMP_BYTES))
+  }
+
+  remember(key: Uint8Array, size: number, mtimeNs: bigint, identity: FileIdentity, extents: Extents): void {
+    this.#put.run(key, this.#run, Buffer.concat([stampOf(size, mtimeNs, identity), extents.packed]))
+  }
+
+  /** Chunks of which less than half was in use at the end of the last run. */
+  mostlyDead(): Set<string> {
+    const rows = this.#db.prepare('SELECT id FROM dead').all()
+    return new Set(rows.map((row) => (row['id'] instanceof Uint8Array ? Buffer.from(row['id']).toString('hex') : '')))
+  }
+
+  /** Makes what was remembered last, and the list of mostly dead chunks with it. */
+  commit(mostlyDead?: Iterable<Uint8Array>): void {
+    if (mostlyDead) {
+      this.#db.exec('DELETE FROM dead')
+      const insert = this.#db.prepare('INSERT OR IGNORE INTO dead (id) VALUES (?)')
+      for (const id of mostlyDead) insert.run(id)
+      this.#db.prepare('DELETE FROM files WHERE seen < ?').run(this.#run - FORGET_AFTER_RUNS)
+      this.#db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('run', ?)").run(String(this.#run))
+    }
+    this.#db.exec('COMMIT')
+    this.#db.exec('BEGIN')
+  }
+
+  [Symbol.dispose](): void {
+    this.#db.exec('ROLLBACK')
+    this.#db.close()
+  }
+}
+
+function open(path: string, vaultId: string): DatabaseSync {
+  const db = new DatabaseSync(path)
+  try {
+    // WAL with NORMAL loses the last transaction at most when the machine dies, and is never inconsistent: enough for a cache.
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384')
+    db.exec(`CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS files (key BLOB PRIMARY KEY, seen INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS dead (id BLOB PRIMARY KEY) WITHOUT ROWID`)
+    const owner = `${vaultId}/${SCHEMA_VERSION}`
+    const found = readMeta(db, 'owner')
+    if (found !== undefined && found !== owner) throw new Error('the state of another vault')
+    if (found === undefined) db.prepare("INSERT INTO meta (name, value) VALUES ('owner', ?)").run(owner)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+function readMeta(db: DatabaseSync, name: string): string | undefined {
+  const value = db.prepare('SELECT value FROM meta WHERE name = ?').get(name)?.['value']
+  return typeof value === 'string' ? value : undefined
+}
+
+const stamp = Buffer.alloc(STAMP_BYTES)
+
+function stampOf(size: number, mtimeNs: bigint, identity: FileIdentity): Buffer {
+  stamp.writeBigUInt64LE(BigInt(size), 0)
+  stamp.writeBigInt64LE(mtimeNs, 8)
+  stamp.writeBigInt64LE(identity.ctimeNs, 16)
+  stamp.writeBigUInt64LE(BigInt.asUintN(64, identity.inode), 24)
+  return stamp
+}

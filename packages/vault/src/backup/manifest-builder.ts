@@ -1,0 +1,116 @@
+import { comparePaths } from '@pipe-backup/source'
+import { ChunkKind } from '../chunk-codec.ts'
+import { Extents } from '../extents.ts'
+import {
+  type BranchChild,
+  encodeBranch,
+  encodeExtentBranch,
+  encodeExtentLeaf,
+  type ExtentChild,
+  LeafWriter,
+  type ManifestEntry,
+} from '../manifest-node.ts'
+
+/** More extents than this go into a tree of their own. */
+const INLINE_EXTENTS = 256
+/** Cuts depend on paths and ids alone, so that a change stays in the nodes around it. Means, and bounds for the unlucky. */
+const LEAF = { mask: 127, least: 16, most: 2048, mostBytes: 512 * 1024 }
+const BRANCH = { mask: 127, least: 16, most: 1024 }
+const EXTENT_LEAF = { mask: 511, least: 64, most: 4096 }
+
+/** Turns entries in order into the nodes of a manifest. Memory: one leaf, and about a hundred bytes for each leaf before it. */
+export class ManifestBuilder {
+  readonly #store: (node: Buffer, kind: ChunkKind) => Uint8Array
+  readonly #leaf = new LeafWriter()
+  readonly #leaves: BranchChild[] = []
+  #firstPath: Uint8Array | undefined
+  #lastPath: Uint8Array | undefined
+
+  /** @param store - stores a node, and returns its id */
+  constructor(store: (node: Buffer, kind: ChunkKind) => Uint8Array) {
+    this.#store = store
+  }
+
+  /** @param pathHash - any 32 bits that depend on the path alone */
+  add(entry: ManifestEntry, pathHash: number): void {
+    if (this.#lastPath && comparePaths(this.#lastPath, entry.path) >= 0) {
+      throw new Error(`a source yielded ${Buffer.from(entry.path).toString()} out of order`)
+    }
+    this.#lastPath = entry.path
+    this.#firstPath ??= entry.path
+    this.#leaf.add(this.#withTree(entry))
+    const full = this.#leaf.count >= LEAF.most || this.#leaf.bytes >= LEAF.mostBytes
+    if (full || (this.#leaf.count >= LEAF.least && (pathHash & LEAF.mask) === 0)) this.#endLeaf()
+  }
+
+  /** Stores what is left, and the levels above. @returns the root's id */
+  finish(): Uint8Array {
+    if (this.#leaf.count > 0 || this.#leaves.length === 0) this.#endLeaf()
+    let level = this.#leaves
+    while (level.length > 1) {
+      const above: BranchChild[] = []
+      for (const group of groups(level, ({ id }) => id, BRANCH)) {
+        const id = this.#store(encodeBranch(group), ChunkKind.manifestNode)
+        above.push({ firstPath: group[0]?.firstPath ?? new Uint8Array(), id })
+      }
+      level = above
+    }
+    const root = level[0]
+    if (!root) throw new Error('a manifest has no root')
+    return root.id
+  }
+
+  #endLeaf(): void {
+    const id = this.#store(this.#leaf.take(), ChunkKind.manifestNode)
+    this.#leaves.push({ firstPath: this.#firstPath ?? new Uint8Array(), id })
+    this.#firstPath = undefined
+  }
+
+  #withTree(entry: ManifestEntry): ManifestEntry {
+    if (entry.type !== 'file' || !('extents' in entry.content) || entry.content.extents.count <= INLINE_EXTENTS) return entry
+    return { ...entry, content: { treeRoot: this.#storeExtents(entry.content.extents) } }
+  }
+
+  #storeExtents(all: Extents): Uint8Array {
+    let level: ExtentChild[] = []
+    let leaf = new Extents()
+    let bytes = 0
+    const end = () => {
+      level.push({ bytes, id: this.#store(encodeExtentLeaf(leaf), ChunkKind.extentNode) })
+      leaf = new Extents()
+      bytes = 0
+    }
+    for (let i = 0; i < all.count; i++) {
+      const id = all.id(i)
+      leaf.add(id, all.offset(i), all.length(i))
+      bytes += all.length(i)
+      if (leaf.count >= EXTENT_LEAF.most || (leaf.count >= EXTENT_LEAF.least && (hashOf(id) & EXTENT_LEAF.mask) === 0)) end()
+    }
+    if (leaf.count > 0) end()
+    while (level.length > 1) {
+      const above: ExtentChild[] = []
+      for (const group of groups(level, ({ id }) => id, BRANCH)) {
+        const covered = group.reduce((sum, child) => sum + child.bytes, 0)
+        above.push({ bytes: covered, id: this.#store(encodeExtentBranch(group), ChunkKind.extentNode) })
+      }
+      level = above
+    }
+    return level[0]?.id ?? new Uint8Array()
+  }
+}
+
+function hashOf(id: Uint8Array): number {
+  return ((id[4] ?? 0) << 8) | (id[5] ?? 0)
+}
+
+function* groups<T>(items: readonly T[], idOf: (item: T) => Uint8Array, cut: { mask: number; least: number; most: number }): Generator<T[]> {
+  let group: T[] = []
+  for (const item of items) {
+    group.push(item)
+    if (group.length >= cut.most || (group.length >= cut.least && (hashOf(idOf(item)) & cut.mask) === 0)) {
+      yield group
+      group = []
+    }
+  }
+  if (group.length > 0) yield group
+}
