@@ -10,7 +10,8 @@ const MAX_PHRASE_BYTES = 4096
 export interface PhraseInput {
   /** From --phrase-file: a path, or `-` for standard input. */
   readonly file: string | undefined
-  readonly env: NodeJS.ProcessEnv
+  /** What PIPE_BACKUP_PHRASE held: see `takePhraseVariable`. */
+  readonly variable: string | undefined
   readonly cwd: string
   readonly stdin: Readable
   /** Asks on a terminal; `undefined` where there is none. */
@@ -19,15 +20,13 @@ export interface PhraseInput {
 }
 
 /**
- * Reads the recovery phrase: `--phrase-file`, PIPE_BACKUP_PHRASE, or a hidden prompt. The variable is removed from the
- * environment, whichever is used, so that no child inherits it.
+ * Reads the recovery phrase: `--phrase-file`, PIPE_BACKUP_PHRASE, or a hidden prompt.
  * @returns words, lower case, one blank between them; not yet checked
  * @throws UsageError when there is none to be had
  */
 export async function readPhrase(input: PhraseInput): Promise<string> {
-  const fromEnvironment = takePhraseVariable(input.env)
-  const text =
-    input.file !== undefined ? await readPhraseFile(input.file, input) : (fromEnvironment ?? (await input.ask?.()))
+  const { file, variable } = input
+  const text = file !== undefined ? await readPhraseFile(file, input) : (variable ?? (await input.ask?.()))
   if (text === undefined) {
     throw new UsageError(
       'needs the recovery phrase, and there is no terminal to ask on',
@@ -40,7 +39,7 @@ export async function readPhrase(input: PhraseInput): Promise<string> {
   return phrase
 }
 
-/** Takes PIPE_BACKUP_PHRASE out of the environment. */
+/** Takes PIPE_BACKUP_PHRASE out of the environment, so that no child inherits it. */
 export function takePhraseVariable(env: NodeJS.ProcessEnv): string | undefined {
   const value = env['PIPE_BACKUP_PHRASE']
   delete env['PIPE_BACKUP_PHRASE']

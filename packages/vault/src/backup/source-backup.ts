@@ -296,8 +296,10 @@ export class SourceBackup {
       }
       this.#add(head)
     }
-    if (this.#queueHead > 4096) this.#queue.splice(0, this.#queueHead)
-    if (this.#queueHead > 4096) this.#queueHead = 0
+    if (this.#queueHead > 4096) {
+      this.#queue.splice(0, this.#queueHead)
+      this.#queueHead = 0
+    }
   }
 
   #add(waiting: Waiting): void {

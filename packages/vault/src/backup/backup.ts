@@ -1,0 +1,447 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { createGear } from '@pipe-backup/chunker'
+import { sealTo } from '@pipe-backup/crypto'
+import type { Sink } from '@pipe-backup/sink'
+import type { Source } from '@pipe-backup/source'
+import { type FanOut, type FanOutResult, fanOut } from '@pipe-backup/tee'
+import { ChunkKind } from '../chunk-codec.ts'
+import type { ChunkIndex } from '../chunk-index.ts'
+import { encodeIndex, type IndexedPack } from '../index-object.ts'
+import { decodeFooterContent, encodePackHeader, packKey, runKeyId } from '../pack-format.ts'
+import type { FinishedPack } from '../seal/pack-writer.ts'
+import { SealPool } from '../seal/seal-pool.ts'
+import { sealObject } from '../sealed-object.ts'
+import { sealSnapshot, snapshotKey, type SnapshotHead, type SnapshotSource } from '../snapshot-object.ts'
+import { VaultError } from '../vault-error.ts'
+import { derivedKeys, type DerivedKeys, type VaultHost } from '../vault-host.ts'
+import { FileState } from './file-state.ts'
+import { healSink } from './heal-sink.ts'
+import { loadIndex } from './load-index.ts'
+import { type BackupProblem, type BackupProgress, type BackupReport, createProgress, type SinkReport, type SourceReport } from './report.ts'
+import { type SinkView, viewSink } from './sink-view.ts'
+import { LARGEST_CHUNK_BYTES, SLAB_BYTES, SourceBackup } from './source-backup.ts'
+
+const WINDOW_BYTES = 256 * 1024 * 1024
+const DETACH_AFTER_MS = 30_000
+/** Packs that one sink is sent at the same time. */
+const PACKS_AT_ONCE = 2
+/** How long a run that was stopped may take to remove its session objects. */
+const FAREWELL_MS = 3000
+
+export interface BackupOptions {
+  readonly host: VaultHost
+  readonly hostName: string
+  /** Name and version of the program, for the snapshot. */
+  readonly program: string
+  readonly sources: readonly Source[]
+  readonly sinks: readonly Sink[]
+  /** How many sinks must hold the snapshot for the run to have succeeded. */
+  readonly copies: number
+  /** For this host's caches; made when missing, mode 0700. */
+  readonly stateDirectory: string
+  /** All the packs that may be in memory at once, in bytes. Default 256 MiB. */
+  readonly windowBytes?: number
+  /** How long a full window is waited for before the slowest sink is left behind. Default 30 s. */
+  readonly detachAfterMs?: number
+  readonly now?: () => Date
+  readonly signal?: AbortSignal
+  /** Kept up to date while it runs. */
+  readonly progress?: BackupProgress
+  readonly onProblem?: (problem: BackupProblem) => void
+  readonly onSinkProblem?: (sink: string, error: Error) => void
+}
+
+/** A sink in this run. */
+interface Place {
+  readonly sink: Sink
+  view: SinkView | undefined
+  state: 'ok' | 'detached' | 'failed'
+  error: Error | undefined
+  bytesSent: number
+  healed: number
+}
+
+/**
+ * Backs the sources up: reads them once, seals once, and sends the packs to all the sinks at once. A source or sink that fails does
+ * not stop the others; what became of each is in the report.
+ * @throws the abort's reason; VaultError `fault`; the first sink's error when no sink can be used
+ */
+export async function backup(options: BackupOptions): Promise<BackupReport> {
+  const run = await Run.prepare(options)
+  try {
+    return await run.perform()
+  } finally {
+    await run.close()
+  }
+}
+
+class Run {
+  readonly #options: BackupOptions
+  readonly #progress: BackupProgress
+  readonly #started: Date
+  readonly #startedAt = performance.now()
+  readonly #sessionKey = `sessions/${randomBytes(8).toString('hex')}`
+  readonly #places: Place[]
+  readonly #derived: DerivedKeys
+  #state: FileState | undefined
+  #index!: ChunkIndex
+  #toList: IndexedPack[] = []
+  #pool: SealPool | undefined
+  #fan: FanOut<FinishedPack> | undefined
+  #pushing: Promise<void> = Promise.resolve()
+  #notPushed = 0
+  #pushError: unknown
+  #bytesStored = 0
+  #bytesNew = 0
+
+  private constructor(options: BackupOptions, derived: DerivedKeys) {
+    this.#options = options
+    this.#derived = derived
+    this.#progress = options.progress ?? createProgress()
+    this.#started = (options.now ?? (() => new Date()))()
+    this.#places = options.sinks.map((sink) => ({ sink, view: undefined, state: 'ok', error: undefined, bytesSent: 0, healed: 0 }))
+    this.#progress.sinks = this.#places.map(({ sink }) => ({ name: sink.name, state: 'ok', bytesSent: 0, queuedBytes: 0 }))
+  }
+
+  static async prepare(options: BackupOptions): Promise<Run> {
+    return new Run(options, await derivedKeys(options.host.keys))
+  }
+
+  async perform(): Promise<BackupReport> {
+    await this.#openSinks()
+    await this.#loadState()
+    await this.#startEngine()
+    const sources: { report: SourceReport; head: SnapshotSource }[] = []
+    for (const source of this.#options.sources) sources.push(await this.#backUp(source))
+    await this.#sendAll()
+    const good = sources.some(({ head }) => head.root !== undefined)
+    const id = good ? await this.#commit(sources.map(({ head }) => head)) : null
+    this.#state?.commit(this.#index.mostlyDead())
+    return this.#report(id, sources.map(({ report }) => report))
+  }
+
+  async close(): Promise<void> {
+    await this.#pool?.[Symbol.asyncDispose]()
+    this.#state?.[Symbol.dispose]()
+    const signal = AbortSignal.timeout(FAREWELL_MS)
+    await Promise.allSettled(this.#working().map(({ sink }) => sink.delete(this.#sessionKey, { signal })))
+  }
+
+  // --- before
+
+  async #openSinks(): Promise<void> {
+    const { host, signal } = this.#options
+    await Promise.all(
+      this.#places.map(async (place) => {
+        try {
+          place.view = await viewSink(place.sink, host.vaultId, host.keys.indexKey, signal)
+          await this.#put(place, this.#sessionKey, this.#sealJson(this.#sessionKey, this.#session()))
+        } catch (error) {
+          this.#fail(place, error)
+        }
+      }),
+    )
+    signal?.throwIfAborted()
+    if (this.#working().length === 0) throw this.#places[0]?.error ?? new VaultError('too-few-copies', 'no sink is configured')
+  }
+
+  #session(): object {
+    const { host, hostName } = this.#options
+    return { version: 1, host: hostName, hostId: host.hostId, started: this.#started.toISOString() }
+  }
+
+  async #loadState(): Promise<void> {
+    const { host, stateDirectory, signal } = this.#options
+    this.#state = new FileState(stateDirectory, host.vaultId)
+    const { index, unlisted } = await loadIndex({
+      views: this.#views(),
+      indexKey: host.keys.indexKey,
+      hostId: host.hostId,
+      cacheDirectory: join(stateDirectory, 'index'),
+      onProblem: (sink, error) => this.#options.onSinkProblem?.(sink, error),
+      ...(signal && { signal }),
+    })
+    this.#index = index
+    this.#toList.push(...unlisted)
+  }
+
+  async #startEngine(): Promise<void> {
+    const { host, windowBytes = WINDOW_BYTES, detachAfterMs = DETACH_AFTER_MS, signal } = this.#options
+    const runKey = randomBytes(32)
+    const boxes = await Promise.all([host.keys.publicKey, ...host.recipients].map((recipient) => sealTo(recipient, runKey)))
+    const header = encodePackHeader([{ id: runKeyId(runKey), boxes }])
+    const { idKey, indexKey } = host.keys
+    const { nodeIdKey } = this.#derived
+    this.#fan = fanOut<FinishedPack>(
+      this.#working().map((place) => ({ name: place.sink.name, concurrency: PACKS_AT_ONCE, write: (pack, writing) => this.#sendPack(place, pack, writing) })),
+      {
+        windowBytes,
+        sizeOf: (pack) => pack.length,
+        onRelease: (pack) => this.#pool?.recycle(pack.buffer),
+        detachAfterMs,
+        ...(signal && { signal }),
+      },
+    )
+    this.#pool = new SealPool({
+      keys: { runKey, idKey, nodeIdKey, indexKey, header, hostId: Buffer.from(host.hostId, 'hex') },
+      slabBytes: SLAB_BYTES,
+      largestChunkBytes: LARGEST_CHUNK_BYTES,
+      wanted: (pieces, ids) => this.#choose(pieces, ids),
+      onPack: (pack) => this.#takePack(pack),
+      ...(signal && { signal }),
+    })
+  }
+
+  // --- reading
+
+  async #backUp(source: Source): Promise<{ report: SourceReport; head: SnapshotSource }> {
+    this.#progress.phase = 'reading'
+    this.#progress.source = source.name
+    const newBefore = this.#bytesNew
+    let bytesRead = 0
+    let walk = this.#walk(source)
+    try {
+      let root = await walk.run()
+      bytesRead += walk.counts.bytesRead
+      let settled = !source.settle
+      for (let pass = 1; !settled && pass <= (source.settle ?? 0); pass++) {
+        walk = this.#walk(source)
+        const again = await walk.run()
+        bytesRead += walk.counts.bytesRead
+        settled = Buffer.compare(root, again) === 0
+        root = again
+      }
+      if (!settled) {
+        walk.counts.problems++
+        this.#options.onProblem?.({ source: source.name, code: 'changed', path: '', message: `still changed after ${source.settle} passes; stored as it was read last` })
+      }
+      this.#state?.commit()
+      const { entries, bytes, problems } = walk.counts
+      const state = problems > 0 ? 'incomplete' : 'ok'
+      const head = { name: source.name, state, root: Buffer.from(root).toString('hex'), entries, bytes, problems } as const
+      return { report: { name: source.name, state, entries, bytesRead, bytesNew: this.#bytesNew - newBefore, problems }, head }
+    } catch (error) {
+      if (!(error instanceof Error && error.name === 'SourceError')) throw error
+      // Whatever this source has under way must not be taken for the next one's.
+      await this.#pool?.idle()
+      const { entries, bytesRead: lastRead, problems } = walk.counts
+      const failure = { name: source.name, state: 'failed', entries, problems, error: error.message } as const
+      return { report: { ...failure, bytesRead: bytesRead + lastRead, bytesNew: this.#bytesNew - newBefore }, head: { ...failure, entries: 0, bytes: 0 } }
+    }
+  }
+
+  #walk(source: Source): SourceBackup {
+    const { signal, onProblem } = this.#options
+    const [pool, state] = [this.#pool, this.#state]
+    if (!pool || !state) throw new Error('the run has not been prepared')
+    return new SourceBackup({
+      source,
+      pool,
+      state,
+      index: this.#index,
+      gear: createGear(this.#derived.gearKey),
+      pathKey: this.#derived.pathKey,
+      nodeIdKey: this.#derived.nodeIdKey,
+      mostlyDead: state.mostlyDead(),
+      room: () => this.#room(),
+      onProblem: (problem) => onProblem?.({ ...problem, source: source.name }),
+      onRead: (bytes) => {
+        this.#progress.bytesRead += bytes
+      },
+      onEntry: () => {
+        this.#progress.entries++
+      },
+      ...(signal && { signal }),
+    })
+  }
+
+  /** Says which pieces of a slab are new. Manifest nodes come here only when they are. */
+  #choose(pieces: readonly { kind: ChunkKind; length: number }[], ids: readonly Uint8Array[]): number[] {
+    const wanted: number[] = []
+    for (const [i, piece] of pieces.entries()) {
+      const id = ids[i]
+      if (!id) continue
+      if (piece.kind === ChunkKind.data) {
+        if (this.#index.has(id)) continue
+        this.#index.addPending(id, piece.kind, piece.length)
+      }
+      wanted.push(i)
+      this.#bytesNew += piece.length
+      this.#progress.bytesNew += piece.length
+    }
+    return wanted
+  }
+
+  // --- sending
+
+  #takePack(pack: FinishedPack): void {
+    for (const [i, chunk] of decodeFooterContent(pack.footer).chunks.entries()) {
+      this.#index.addPacked(chunk.id, chunk.kind, chunk.rawLength, pack.name, i)
+    }
+    this.#toList.push({ name: pack.name, sizeBytes: pack.length, footer: pack.footer })
+    this.#bytesStored += pack.length
+    this.#notPushed++
+    this.#pushing = this.#pushing
+      .then(() => this.#fan?.push(pack))
+      .then(
+        () => {
+          this.#notPushed--
+        },
+        (error: unknown) => {
+          this.#notPushed--
+          this.#pushError ??= error
+        },
+      )
+  }
+
+  /** Back-pressure: reading goes on when every finished pack has found room in the window. */
+  async #room(): Promise<void> {
+    while (this.#notPushed > 0) await this.#pushing
+    if (this.#pushError !== undefined) throw this.#pushError
+  }
+
+  async #sendPack(place: Place, pack: FinishedPack, signal: AbortSignal): Promise<void> {
+    await place.sink.put(packKey(pack.name), new Uint8Array(pack.buffer, 0, pack.length), { signal })
+    place.view?.packs.set(pack.name, { sizeBytes: pack.length })
+    this.#count(place, pack.length)
+  }
+
+  async #sendAll(): Promise<void> {
+    this.#progress.phase = 'sending'
+    await this.#pool?.flush()
+    await this.#room()
+    const results: FanOutResult[] = (await this.#fan?.end()) ?? []
+    this.#options.signal?.throwIfAborted()
+    for (const result of results) {
+      const place = this.#places.find(({ sink }) => sink.name === result.name)
+      if (!place || result.state === 'ok') continue
+      place.state = result.state
+      place.error = result.error instanceof Error ? result.error : undefined
+      if (place.error) this.#options.onSinkProblem?.(place.sink.name, place.error)
+    }
+  }
+
+  // --- committing
+
+  /** Packs, index, snapshot: on each sink in this order, so that what it shows is whole. @returns the snapshot's id */
+  async #commit(sources: readonly SnapshotSource[]): Promise<string | null> {
+    const { host, hostName, program } = this.#options
+    const live = this.#index.livePacks()
+    const id = randomBytes(8).toString('hex')
+    const key = snapshotKey(this.#started, id)
+    const head: SnapshotHead = {
+      version: 1,
+      id,
+      time: this.#started.toISOString(),
+      host: hostName,
+      hostId: host.hostId,
+      program,
+      sources,
+      packs: [...live].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, bitmap]) => [name, bitmap.toString('base64')]),
+    }
+    const snapshot = sealSnapshot(host.keys.indexKey, key, head)
+    const indexKeyName = `index/${randomBytes(16).toString('hex')}`
+    const index = this.#toList.length > 0 ? sealObject(host.keys.indexKey, indexKeyName, encodeIndex(this.#toList)) : undefined
+    const toHold = new Set([...live.keys(), ...this.#toList.map(({ name }) => name)])
+
+    // Sinks that missed nothing first: those behind are healed from them.
+    const behind = (place: Place) => [...toHold].filter((name) => !place.view?.packs.has(name)).length
+    const ordered = this.#places.filter(({ view }) => view).sort((a, b) => behind(a) - behind(b))
+    const held: Place[] = []
+    for (const place of ordered) {
+      try {
+        await this.#heal(place, toHold)
+        this.#progress.phase = 'committing'
+        if (index) await this.#put(place, indexKeyName, index)
+        await this.#put(place, key, snapshot)
+        place.state = 'ok'
+        place.error = undefined
+        held.push(place)
+      } catch (error) {
+        this.#options.signal?.throwIfAborted()
+        this.#fail(place, error, place.state === 'detached' ? 'detached' : 'failed')
+      }
+    }
+    return held.length > 0 ? id : null
+  }
+
+  async #heal(place: Place, names: ReadonlySet<string>): Promise<void> {
+    const { signal, onSinkProblem } = this.#options
+    if (!place.view) return
+    this.#progress.phase = 'healing'
+    const others = this.#views().filter((view) => view !== place.view)
+    const { packs, bytes } = await healSink(place.view, others, names, {
+      onProblem: (sink, error) => onSinkProblem?.(sink, error),
+      ...(signal && { signal }),
+    })
+    place.healed += packs
+    this.#count(place, bytes)
+    await this.#healIndexes(place)
+  }
+
+  /** Index objects that other sinks have and this one lacks, as far as it holds what they list. */
+  async #healIndexes(place: Place): Promise<void> {
+    const { signal } = this.#options
+    for (const other of this.#views()) {
+      for (const key of other.indexes) {
+        if (!place.view || place.view.indexes.has(key)) continue
+        const object = await other.sink.get(key, { ...(signal && { signal }) })
+        await this.#put(place, key, object)
+        place.view.indexes.add(key)
+      }
+    }
+  }
+
+  // --- bookkeeping
+
+  #report(snapshot: string | null, sources: readonly SourceReport[]): BackupReport {
+    this.#progress.phase = 'done'
+    const copies = snapshot === null ? 0 : this.#places.filter(({ state }) => state === 'ok').length
+    const sinks: SinkReport[] = this.#places.map(({ sink, state, bytesSent, healed, error }) => ({
+      name: sink.name,
+      state,
+      bytesSent,
+      healed,
+      ...(error && { error: error.message }),
+    }))
+    const clean = sinks.every(({ state }) => state === 'ok') && sources.every(({ state }) => state === 'ok')
+    const exitCode = snapshot === null || copies < this.#options.copies ? 1 : clean ? 0 : 3
+    const seconds = Math.round(performance.now() - this.#startedAt) / 1000
+    return { snapshot, copies, sources, sinks, bytesStored: this.#bytesStored, seconds, exitCode }
+  }
+
+  #working(): Place[] {
+    return this.#places.filter(({ view, state }) => view && state === 'ok')
+  }
+
+  #views(): SinkView[] {
+    return this.#places.flatMap(({ view }) => view ?? [])
+  }
+
+  #sealJson(key: string, content: object): Buffer {
+    return sealObject(this.#options.host.keys.indexKey, key, Buffer.from(JSON.stringify(content)))
+  }
+
+  async #put(place: Place, key: string, bytes: Uint8Array): Promise<void> {
+    const { signal } = this.#options
+    await place.sink.put(key, bytes, { ...(signal && { signal }) })
+    this.#count(place, bytes.length)
+  }
+
+  #count(place: Place, bytes: number): void {
+    place.bytesSent += bytes
+    const shown = this.#progress.sinks[this.#places.indexOf(place)]
+    if (shown) {
+      shown.bytesSent = place.bytesSent
+      shown.state = place.state
+    }
+  }
+
+  #fail(place: Place, reason: unknown, state: 'failed' | 'detached' = 'failed'): void {
+    place.state = state
+    place.error = reason instanceof Error ? reason : new Error(String(reason))
+    this.#options.onSinkProblem?.(place.sink.name, place.error)
+    this.#count(place, 0)
+  }
+}

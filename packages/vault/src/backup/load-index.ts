@@ -1,0 +1,101 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ChunkIndex } from '../chunk-index.ts'
+import { decodeIndex, type IndexedPack } from '../index-object.ts'
+import { decodeFooterContent } from '../pack-format.ts'
+import { readPackFooter } from '../read-pack-footer.ts'
+import { openObject } from '../sealed-object.ts'
+import type { SinkView } from './sink-view.ts'
+
+export interface LoadedIndex {
+  readonly index: ChunkIndex
+  /** Packs that a sink holds but no index lists: an earlier run was cut short. They are reused, and listed by this run. */
+  readonly unlisted: IndexedPack[]
+}
+
+export interface LoadIndexOptions {
+  readonly views: readonly SinkView[]
+  readonly indexKey: Uint8Array
+  /** Only this host's own packs are deduplicated against. 32 hex digits. */
+  readonly hostId: string
+  /** Where opened copies of index objects are kept, still sealed. */
+  readonly cacheDirectory: string
+  readonly onProblem: (sink: string, error: Error) => void
+  readonly signal?: AbortSignal
+}
+
+/** Learns which chunks are stored, from the index objects of all sinks, and from the footers of packs that they do not list. */
+export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex> {
+  const { views, indexKey, hostId, onProblem } = options
+  const index = new ChunkIndex()
+  const listed = new Set<string>()
+  const usable = (name: string) => views.some((view) => view.packs.has(name)) && !views.some((view) => view.condemned.has(name))
+  const add = (pack: IndexedPack) => {
+    const footer = decodeFooterContent(pack.footer)
+    if (Buffer.from(footer.hostId).toString('hex') !== hostId || !usable(pack.name)) return
+    for (const [i, chunk] of footer.chunks.entries()) index.addPacked(chunk.id, chunk.kind, chunk.rawLength, pack.name, i)
+  }
+
+  const keys = new Set(views.flatMap((view) => [...view.indexes]))
+  await forgetOthers(options.cacheDirectory, keys)
+  for (const key of keys) {
+    for (const pack of await readIndex(key, options)) {
+      if (listed.has(pack.name)) continue
+      listed.add(pack.name)
+      add(pack)
+    }
+  }
+
+  const unlisted: IndexedPack[] = []
+  for (const view of views) {
+    for (const [name, { sizeBytes }] of view.packs) {
+      if (listed.has(name)) continue
+      try {
+        const footer = await readPackFooter(view.sink, name, sizeBytes, indexKey, options.signal)
+        const pack = { name, sizeBytes, footer }
+        add(pack)
+        unlisted.push(pack)
+        listed.add(name)
+      } catch (error) {
+        options.signal?.throwIfAborted()
+        // Not a pack, or a damaged one: nothing rests on it, and another sink may have it whole.
+        view.packs.delete(name)
+        onProblem(view.sink.name, error instanceof Error ? error : new Error(String(error)))
+      }
+    }
+  }
+  return { index, unlisted }
+}
+
+async function readIndex(key: string, options: LoadIndexOptions): Promise<IndexedPack[]> {
+  const { views, indexKey, cacheDirectory, onProblem, signal } = options
+  const cached = join(cacheDirectory, key.slice('index/'.length))
+  try {
+    return decodeIndex(openObject(indexKey, key, await readFile(cached)))
+  } catch {
+    // Not there or damaged: the sinks have it.
+  }
+  for (const view of views) {
+    if (!view.indexes.has(key)) continue
+    try {
+      const object = await view.sink.get(key, { ...(signal && { signal }) })
+      const packs = decodeIndex(openObject(indexKey, key, object))
+      await writeFile(`${cached}.new`, object, { mode: 0o600 })
+      await rename(`${cached}.new`, cached)
+      return packs
+    } catch (error) {
+      signal?.throwIfAborted()
+      view.indexes.delete(key)
+      onProblem(view.sink.name, error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+  // No sink has it whole: its packs are found by their footers.
+  return []
+}
+
+async function forgetOthers(directory: string, keys: ReadonlySet<string>): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  for (const name of await readdir(directory)) {
+    if (!keys.has(`index/${name}`)) await rm(join(directory, name), { force: true })
+  }
+}

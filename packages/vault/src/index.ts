@@ -1,0 +1,14 @@
+export { type BackupOptions, backup } from './backup/backup.ts'
+export {
+  type BackupProblem,
+  type BackupProgress,
+  type BackupReport,
+  createProgress,
+  type SinkReport,
+  type SourceReport,
+} from './backup/report.ts'
+export { type OpenSnapshotOptions, openSnapshot, type SnapshotReader } from './restore/open-snapshot.ts'
+export { type ListSnapshotsOptions, listSnapshots, type SnapshotInfo, selectSnapshot } from './snapshots.ts'
+export { VaultError, type VaultErrorCode } from './vault-error.ts'
+export { findVault, initVault, type VaultHeader } from './vault-header.ts'
+export { createVaultHost, decodeHostKey, encodeHostKey, type VaultHost } from './vault-host.ts'
