@@ -39,6 +39,11 @@ export class ConfigError extends Error {
     this.hint = options.hint
     this.problems = [first, ...(options.more ?? [])]
   }
+
+  /** Every problem in a line of its own. */
+  get lines(): readonly string[] {
+    return this.problems.map(describeProblem)
+  }
 }
 
 /** One line: `file:line:column: sinks[2].bucket: what is wrong`. */

@@ -28,7 +28,12 @@ export function escapeBytes(bytes: Uint8Array): string {
 
 /** Text as a terminal can safely show it: see `escapeBytes`. */
 export function escapeText(text: string): string {
-  return text.replaceAll(/[\\\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
+  return escapeControls(text.replaceAll('\\', '\\\\'))
+}
+
+/** A message as a terminal can safely show it, in one line. What it quotes can be read, but not told apart for certain. */
+export function escapeControls(text: string): string {
+  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
     const code = character.codePointAt(0) ?? 0
     const short = SHORT[character]
     if (short !== undefined) return short
@@ -36,7 +41,7 @@ export function escapeText(text: string): string {
   })
 }
 
-const SHORT: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
 function hexByte(byte: number): string {
   return `\\x${byte.toString(16).padStart(2, '0')}`

@@ -1,0 +1,32 @@
+import type { Source } from '@pipe-backup/source'
+import { ConfigError } from '../config/config-error.ts'
+import type { LoadedConfig } from '../config/load-config.ts'
+import { findSourceType } from '../config/schema.ts'
+import type { SecretConfig } from '../config/values.ts'
+import type { SecretReader } from '../secrets/read-secret.ts'
+import { findByName } from './open-sinks.ts'
+import { unavailableSource } from './unavailable.ts'
+
+/**
+ * Makes the configured sources. One whose secret can't be had stands in as a source that fails.
+ * @param names - from the command line; empty for all
+ * @throws UsageError for a name that is not configured
+ */
+export async function openSources(
+  config: LoadedConfig,
+  options: { readonly secrets: SecretReader; readonly signal: AbortSignal; readonly names: readonly string[] },
+): Promise<readonly Source[]> {
+  const { secrets, signal, names } = options
+  const chosen = names.length === 0 ? config.sources : names.map((name) => findByName('source', config.sources, name))
+  const context = { path: config.path, secret: (value: SecretConfig) => secrets.read(value), signal }
+  return await Promise.all(
+    [...new Set(chosen)].map(async (source) => {
+      try {
+        return await findSourceType(source.type).open(source, context)
+      } catch (error) {
+        if (error instanceof ConfigError) return unavailableSource(source.name, error)
+        throw error
+      }
+    }),
+  )
+}

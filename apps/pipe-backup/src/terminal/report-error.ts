@@ -1,0 +1,72 @@
+import { redact } from '../secrets/redact.ts'
+import { escapeControls } from './escape-bytes.ts'
+import type { Output } from './output.ts'
+
+/** What can be said of a failure, whatever threw it. */
+export interface Failure {
+  readonly exitCode: number
+  readonly code: string
+  /** One line each, the first is the message. */
+  readonly lines: readonly string[]
+  readonly hint: string | undefined
+  /** Set for what nobody foresaw. */
+  readonly stack?: string | undefined
+}
+
+/** Errors of ours that a person can mend, by name: configuration and usage are 2, all others 1. */
+const EXIT_CODES: ReadonlyMap<string, number> = new Map([
+  ['UsageError', 2],
+  ['ConfigError', 2],
+  ['SecureFileError', 2],
+  ['SinkError', 1],
+  ['SourceError', 1],
+  ['VaultError', 1],
+  ['CryptoError', 1],
+  ['TarError', 1],
+  ['ExtractError', 1],
+  ['LockedError', 1],
+  ['PromptCancelled', 130],
+])
+
+/** Sorts an error: one of ours, the operating system's, an abort, or a bug. */
+export function describeFailure(error: unknown): Failure {
+  if (!(error instanceof Error)) return bug(new Error(String(error)))
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  if (error.name === 'AbortError') return { exitCode: 1, code: 'aborted', lines: [oneLine(error.message)], hint: undefined }
+  const exitCode = EXIT_CODES.get(error.name)
+  if (exitCode !== undefined && code !== undefined) {
+    const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined
+    return { exitCode, code, lines: messagesOf(error), hint: hint === undefined ? undefined : oneLine(hint) }
+  }
+  // `EACCES: permission denied, open '/x'` says it all: it is the machine's doing, not a bug.
+  if (code !== undefined && 'syscall' in error) {
+    return { exitCode: 1, code: code.toLowerCase(), lines: [oneLine(error.message)], hint: undefined }
+  }
+  return bug(error)
+}
+
+/** Tells of an error on standard error, and with --json on standard output. @returns the exit code */
+export function reportError(error: unknown, output: Output): number {
+  const failure = describeFailure(error)
+  const { code, hint, lines, stack, exitCode } = failure
+  output.printJson({ error: { code, message: redact(lines.join('\n')), ...(hint !== undefined && { hint: redact(hint) }) } })
+  for (const line of lines) output.error(line)
+  if (hint !== undefined) output.error(hint)
+  if (stack !== undefined) output.error(`this is a bug in pipe-backup; please report it with this text:\n${stack}`)
+  return exitCode
+}
+
+/** A ConfigError tells of several mistakes at once. */
+function messagesOf(error: Error): readonly string[] {
+  const lines: readonly unknown[] = 'lines' in error && Array.isArray(error.lines) ? error.lines : [error.message]
+  return lines.map((line) => oneLine(String(line)))
+}
+
+function bug(error: Error): Failure {
+  return { exitCode: 1, code: 'bug', lines: [oneLine(error.message)], hint: undefined, stack: error.stack ?? String(error) }
+}
+
+/** Messages may quote names of files and what servers answered: neither may break the line or speak to the terminal. */
+function oneLine(message: string): string {
+  return escapeControls(message)
+}

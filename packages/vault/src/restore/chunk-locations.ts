@@ -1,0 +1,127 @@
+import type { Sink } from '@pipe-backup/sink'
+import { decodeIndex } from '../index-object.ts'
+import { decodeFooterContent, type PackChunk, packKey } from '../pack-format.ts'
+import { readPackFooter } from '../read-pack-footer.ts'
+import { openObject } from '../sealed-object.ts'
+import { VaultError } from '../vault-error.ts'
+
+/** Where a chunk is: packs by name, and the chunk in that pack. */
+export interface ChunkLocation {
+  readonly pack: string
+  readonly chunk: PackChunk
+}
+
+const ENTRY_BYTES = 47
+
+/**
+ * Where the chunks of some packs are. Footers stay as bytes, and a sorted table points into them: a million chunks are a hundred
+ * megabytes of footers and table, not a gigabyte of objects.
+ */
+export class ChunkLocations {
+  readonly #packs: { name: string; footer: Buffer }[] = []
+  readonly #byPrefix = new Map<number, number[]>()
+
+  add(name: string, footer: Uint8Array): void {
+    const pack = this.#packs.push({ name, footer: Buffer.from(footer.buffer, footer.byteOffset, footer.length) }) - 1
+    const bytes = this.#packs[pack]?.footer ?? Buffer.alloc(0)
+    const count = bytes.readUInt32LE(16)
+    for (let i = 0; i < count; i++) {
+      const prefix = bytes.readUInt32LE(20 + i * ENTRY_BYTES + 15)
+      // Two numbers in one: a pack has fewer than 2^20 chunks.
+      const place = pack * 2 ** 20 + i
+      const known = this.#byPrefix.get(prefix)
+      if (known) known.push(place)
+      else this.#byPrefix.set(prefix, [place])
+    }
+  }
+
+  /** Every place where the chunk is stored. */
+  find(id: Uint8Array): ChunkLocation[] {
+    const wanted = Buffer.from(id.buffer, id.byteOffset, id.length)
+    const found: ChunkLocation[] = []
+    for (const place of this.#byPrefix.get(wanted.readUInt32LE(0)) ?? []) {
+      const pack = this.#packs[Math.floor(place / 2 ** 20)]
+      const at = 20 + (place % 2 ** 20) * ENTRY_BYTES
+      if (!pack || wanted.compare(pack.footer, at + 15, at + 47) !== 0) continue
+      const entry = Buffer.alloc(20 + ENTRY_BYTES)
+      entry.writeUInt32LE(1, 16)
+      pack.footer.copy(entry, 20, at, at + ENTRY_BYTES)
+      const chunk = decodeFooterContent(entry).chunks[0]
+      if (chunk) found.push({ pack: pack.name, chunk })
+    }
+    return found
+  }
+}
+
+/**
+ * Learns where the chunks of these packs are: from the index objects, and from the footers of packs that no index lists.
+ * @throws VaultError `missing` when a pack can't be found out about from any sink; its files would be lost
+ */
+export async function locateChunks(options: {
+  readonly sinks: readonly Sink[]
+  readonly indexKey: Uint8Array
+  readonly packs: ReadonlySet<string>
+  readonly onProblem: (error: Error) => void
+  readonly signal?: AbortSignal
+}): Promise<ChunkLocations> {
+  const { sinks, indexKey, packs, onProblem, signal } = options
+  const get = { ...(signal && { signal }) }
+  const locations = new ChunkLocations()
+  const left = new Set(packs)
+  const read = new Set<string>()
+  for (const sink of sinks) {
+    if (left.size === 0) break
+    try {
+      for await (const { key } of sink.list('index/', get)) {
+        if (left.size === 0) break
+        if (read.has(key)) continue
+        try {
+          for (const pack of decodeIndex(openObject(indexKey, key, await sink.get(key, get)))) {
+            if (!left.delete(pack.name)) continue
+            decodeFooterContent(pack.footer)
+            locations.add(pack.name, pack.footer)
+          }
+          read.add(key)
+        } catch (error) {
+          signal?.throwIfAborted()
+          onProblem(toError(error))
+        }
+      }
+    } catch (error) {
+      signal?.throwIfAborted()
+      onProblem(toError(error))
+    }
+  }
+  for (const name of left) {
+    const footer = await footerFromAny(name, sinks, indexKey, onProblem, signal)
+    if (footer) locations.add(name, footer)
+    else onProblem(new VaultError('missing', `${packKey(name)} is on no sink, or damaged on each`, { key: packKey(name) }))
+  }
+  return locations
+}
+
+async function footerFromAny(
+  name: string,
+  sinks: readonly Sink[],
+  indexKey: Uint8Array,
+  onProblem: (error: Error) => void,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array | undefined> {
+  for (const sink of sinks) {
+    try {
+      const info = await sink.head(packKey(name), { ...(signal && { signal }) })
+      if (!info) continue
+      const footer = await readPackFooter(sink, name, info.sizeBytes, indexKey, signal)
+      decodeFooterContent(footer)
+      return footer
+    } catch (error) {
+      signal?.throwIfAborted()
+      onProblem(toError(error))
+    }
+  }
+  return undefined
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
+}

@@ -1,0 +1,148 @@
+import { chunkId, openSealed, type VaultKeys } from '@pipe-backup/crypto'
+import type { Sink } from '@pipe-backup/sink'
+import { ChunkKind, unsealChunk } from '../chunk-codec.ts'
+import { decodePackHeader, packKey, runKeyId } from '../pack-format.ts'
+import { VaultError } from '../vault-error.ts'
+import { derivedKeys } from '../vault-host.ts'
+import { ByteCache } from './byte-cache.ts'
+import type { ChunkLocation, ChunkLocations } from './chunk-locations.ts'
+
+/** Whole packs that are kept: a restore goes through them in about the order in which they were written. */
+const PACK_CACHE_BYTES = 160 * 1024 * 1024
+const CHUNK_CACHE_BYTES = 32 * 1024 * 1024
+/** A pack is fetched whole from its second chunk on; larger ones never. */
+const WHOLE_PACK_BYTES = 64 * 1024 * 1024
+const HEADER_GUESS_BYTES = 16 * 1024
+
+export interface ChunkReaderOptions {
+  /** In order of preference. */
+  readonly sinks: readonly Sink[]
+  readonly keys: VaultKeys
+  readonly locations: ChunkLocations
+  /** Told of each object that a sink did not have whole. */
+  readonly onProblem: (error: Error) => void
+  readonly signal?: AbortSignal
+}
+
+/** Reads chunks from whichever sink has them whole. What it gives has been proven by the chunk's id. */
+export class ChunkReader {
+  readonly #options: ChunkReaderOptions
+  readonly #nodeIdKey: Uint8Array
+  readonly #packs = new ByteCache(PACK_CACHE_BYTES)
+  readonly #chunks = new ByteCache(CHUNK_CACHE_BYTES)
+  readonly #uses = new Map<string, number>()
+  readonly #runKeys = new Map<string, readonly Uint8Array[]>()
+  readonly #opened = new Map<string, Uint8Array>()
+  readonly #told = new Set<string>()
+  /** Packs that a sink lacks or holds damaged: not asked again. */
+  readonly #bad = new Set<string>()
+
+  static async open(options: ChunkReaderOptions): Promise<ChunkReader> {
+    return new ChunkReader(options, (await derivedKeys(options.keys)).nodeIdKey)
+  }
+
+  private constructor(options: ChunkReaderOptions, nodeIdKey: Uint8Array) {
+    this.#options = options
+    this.#nodeIdKey = nodeIdKey
+  }
+
+  /** The plain bytes of a chunk. Valid for as long as they are held; not to be written to. @throws VaultError `missing` */
+  async read(id: Uint8Array): Promise<Uint8Array> {
+    const name = Buffer.from(id).latin1Slice()
+    const cached = this.#chunks.get(name)
+    if (cached) return cached
+    const places = this.#options.locations.find(id)
+    for (const place of places) {
+      for (const sink of this.#options.sinks) {
+        const plain = await this.#readFrom(sink, place)
+        if (!plain) continue
+        this.#chunks.set(name, plain)
+        return plain
+      }
+    }
+    const key = places[0] && packKey(places[0].pack)
+    throw new VaultError('missing', key ? `a chunk of ${key} is whole on no sink` : 'a chunk is in no pack that can be found', {
+      ...(key && { key }),
+      hint: 'Run `pipe-backup verify`, and bring back any sink that is away.',
+    })
+  }
+
+  async #readFrom(sink: Sink, place: ChunkLocation): Promise<Uint8Array | undefined> {
+    const key = packKey(place.pack)
+    const where = `${sink.name}\n${place.pack}`
+    if (this.#bad.has(where)) return undefined
+    const { signal } = this.#options
+    try {
+      const { chunk } = place
+      const pack = await this.#wholePack(sink, place.pack, key)
+      const sealed = pack
+        ? pack.subarray(chunk.offset, chunk.offset + chunk.length)
+        : await sink.get(key, { offset: chunk.offset, length: chunk.length, ...(signal && { signal }) })
+      const runKey = await this.#runKey(sink, place, pack)
+      const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength)
+      const idKey = chunk.kind === ChunkKind.data ? this.#options.keys.idKey : this.#nodeIdKey
+      if (Buffer.compare(chunkId(idKey, plain), chunk.id) !== 0) throw new VaultError('corrupt', 'a chunk is not what its id says')
+      return plain
+    } catch (cause) {
+      signal?.throwIfAborted()
+      // Damage in one place says nothing about the rest of the pack: the sink is asked for the next chunk by itself.
+      const damage = cause instanceof Error && cause.name !== 'SinkError'
+      if (!damage) this.#bad.add(where)
+      this.#packs.delete(place.pack)
+      this.#uses.set(place.pack, -64)
+      if (!this.#told.has(where)) {
+        this.#told.add(where)
+        const why = cause instanceof Error ? cause.message : String(cause)
+        const message = damage ? `sink "${sink.name}": ${key} is damaged (${why})` : why
+        this.#options.onProblem(new VaultError(damage ? 'corrupt' : 'missing', message, { sink: sink.name, key, cause }))
+      }
+      return undefined
+    }
+  }
+
+  async #wholePack(sink: Sink, name: string, key: string): Promise<Uint8Array | undefined> {
+    const cached = this.#packs.get(name)
+    if (cached) return cached
+    const uses = (this.#uses.get(name) ?? 0) + 1
+    this.#uses.set(name, uses)
+    if (uses < 2) return undefined
+    const { signal } = this.#options
+    const info = await sink.head(key, { ...(signal && { signal }) })
+    if (!info || info.sizeBytes > WHOLE_PACK_BYTES) return undefined
+    const pack = await sink.get(key, { ...(signal && { signal }) })
+    this.#packs.set(name, pack)
+    return pack
+  }
+
+  async #runKey(sink: Sink, place: ChunkLocation, pack: Uint8Array | undefined): Promise<Uint8Array> {
+    let keys = this.#runKeys.get(place.pack)
+    if (!keys) {
+      const { signal } = this.#options
+      const key = packKey(place.pack)
+      const start =
+        pack ?? (await sink.get(key, { offset: 0, length: Math.min(HEADER_GUESS_BYTES, place.chunk.offset), ...(signal && { signal }) }))
+      keys = await Promise.all(decodePackHeader(start).runKeys.map(({ id, boxes }) => this.#openRunKey(id, boxes)))
+      this.#runKeys.set(place.pack, keys)
+    }
+    const runKey = keys[place.chunk.runKey]
+    if (!runKey) throw new VaultError('corrupt', 'a chunk names a run key that its pack does not have')
+    return runKey
+  }
+
+  async #openRunKey(id: Uint8Array, boxes: readonly Uint8Array[]): Promise<Uint8Array> {
+    const name = Buffer.from(id).toString('hex')
+    const known = this.#opened.get(name)
+    if (known) return known
+    for (const box of boxes) {
+      try {
+        const runKey = await openSealed(this.#options.keys, box)
+        if (Buffer.compare(runKeyId(runKey), id) !== 0) continue
+        this.#opened.set(name, runKey)
+        return runKey
+      } catch {
+        // For another recipient.
+      }
+    }
+    throw new VaultError('corrupt', 'no run key in its header opens with this phrase')
+  }
+}

@@ -1,0 +1,54 @@
+import { comparePaths } from '@pipe-backup/source'
+import type { Extents } from '../extents.ts'
+import { type Content, decodeExtentNode, decodeManifestNode, type ManifestEntry } from '../manifest-node.ts'
+import type { ChunkReader } from './chunk-reader.ts'
+
+const SLASH = 0x2f
+
+/** Whether a path is `selected` itself or below it. */
+export function isBelow(path: Uint8Array, selected: Uint8Array): boolean {
+  if (path.length < selected.length) return false
+  if (Buffer.compare(path.subarray(0, selected.length), selected) !== 0) return false
+  return path.length === selected.length || path[selected.length] === SLASH
+}
+
+/** Whether anything at or below `selected` can stand in [first, next). */
+function mayHold(selected: Uint8Array, first: Uint8Array, next: Uint8Array | undefined): boolean {
+  if (next && comparePaths(selected, next) >= 0) return false
+  return comparePaths(selected, first) >= 0 || isBelow(first, selected)
+}
+
+/**
+ * The entries of a manifest in order, reading only the nodes that may hold what is wanted.
+ * @param below - paths within the source; undefined for all
+ */
+export async function* walkManifest(
+  chunks: ChunkReader,
+  id: Uint8Array,
+  below: readonly Uint8Array[] | undefined,
+): AsyncGenerator<ManifestEntry> {
+  const node = decodeManifestNode(await chunks.read(id))
+  if (node.type === 'leaf') {
+    for (const entry of node.entries) {
+      if (!below || below.some((selected) => isBelow(entry.path, selected))) yield entry
+    }
+    return
+  }
+  for (const [i, child] of node.children.entries()) {
+    const next = node.children[i + 1]?.firstPath
+    if (below && !below.some((selected) => mayHold(selected, child.firstPath, next))) continue
+    yield* walkManifest(chunks, child.id, below)
+  }
+}
+
+/** The extents of a file in order, in batches. */
+export async function* walkExtents(chunks: ChunkReader, content: Content): AsyncGenerator<Extents> {
+  if ('extents' in content) yield content.extents
+  else yield* walkExtentTree(chunks, content.treeRoot)
+}
+
+async function* walkExtentTree(chunks: ChunkReader, id: Uint8Array): AsyncGenerator<Extents> {
+  const node = decodeExtentNode(await chunks.read(id))
+  if (node.type === 'leaf') yield node.extents
+  else for (const child of node.children) yield* walkExtentTree(chunks, child.id)
+}
