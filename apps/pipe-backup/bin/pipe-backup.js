@@ -1,2 +1,55 @@
 #!/usr/bin/env node
-import "../dist/main.js"
+// Plain JavaScript that Node 20 can run: whoever starts this with an older Node must get a sentence, not a stack.
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const NEEDED = 24
+const main = new URL('../dist/main.js', import.meta.url)
+
+if (!existsSync(main)) fail('not built yet: run npm run build')
+else if (majorOf(process.versions.node) >= NEEDED) await import(main.href)
+else {
+  const newer = findNewerNode()
+  if (newer === undefined)
+    fail(`needs Node.js ${NEEDED} or newer, this is ${process.version}: https://nodejs.org/`)
+  else runWith(newer)
+}
+
+function majorOf(version) {
+  return Number(version.split('.')[0])
+}
+
+/** The `node` package, which a checkout has among its dependencies, holds the right one. */
+function findNewerNode() {
+  try {
+    const manifest = createRequire(import.meta.url).resolve('node/package.json')
+    if (majorOf(JSON.parse(readFileSync(manifest, 'utf8')).version) < NEEDED) return undefined
+    const program = join(dirname(manifest), 'bin', 'node')
+    return existsSync(program) ? program : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function runWith(program) {
+  const child = spawn(program, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  })
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+  const passOn = (signal) => child.kill(signal)
+  for (const signal of signals) process.on(signal, passOn)
+  child.once('error', (error) => fail(`can't run ${program}: ${error.message}`))
+  child.once('exit', (code, signal) => {
+    for (const name of signals) process.off(name, passOn)
+    if (signal === null) process.exitCode = code
+    else process.kill(process.pid, signal)
+  })
+}
+
+function fail(message) {
+  process.stderr.write(`pipe-backup: ${message}\n`)
+  process.exitCode = 1
+}

@@ -12,7 +12,8 @@ export function* clearSecrets(config: Config): Generator<ClearSecret> {
   for (const [index, source] of config.sources.entries()) {
     yield* amongOptions(source, findSourceType(source.type).secrets, ['sources', index])
     const env = 'env' in source ? source.env : undefined
-    if (isObject(env)) yield* amongOptions(env, Object.keys(env).filter(soundsSecret), ['sources', index, 'env'])
+    if (isObject(env))
+      yield* amongOptions(env, Object.keys(env).filter(soundsSecret), ['sources', index, 'env'])
   }
   for (const [index, sink] of config.sinks.entries()) {
     yield* amongOptions(sink, findSinkType(sink.type).secrets, ['sinks', index])

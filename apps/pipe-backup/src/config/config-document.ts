@@ -22,7 +22,8 @@ export function describePath(path: ConfigPath): string {
   let described = ''
   for (const step of path) {
     if (typeof step === 'number') described += `[${step}]`
-    else described += `${described === '' ? '' : '.'}${/^[\w$-]+$/.test(String(step)) ? String(step) : JSON.stringify(step)}`
+    else
+      described += `${described === '' ? '' : '.'}${/^[\w$-]+$/.test(String(step)) ? String(step) : JSON.stringify(step)}`
   }
   return described
 }

@@ -13,7 +13,8 @@ export function* crossCheck(config: Config): Generator<CrossProblem> {
   yield* repeatedNames('sources', config.sources)
   yield* repeatedNames('sinks', config.sinks)
   if (config.copies !== undefined && config.copies > config.sinks.length) {
-    const sinks = config.sinks.length === 1 ? 'there is only 1 sink' : `there are only ${config.sinks.length} sinks`
+    const sinks =
+      config.sinks.length === 1 ? 'there is only 1 sink' : `there are only ${config.sinks.length} sinks`
     yield { code: 'bad-value', path: ['copies'], message: `must be at most the number of sinks: ${sinks}` }
   }
 }
@@ -23,6 +24,11 @@ function* repeatedNames(list: string, items: readonly { readonly name: string }[
   for (const [index, { name }] of items.entries()) {
     const first = seen.get(name)
     if (first === undefined) seen.set(name, index)
-    else yield { code: 'bad-value', path: [list, index, 'name'], message: `"${name}" is the name of ${list}[${first}] already` }
+    else
+      yield {
+        code: 'bad-value',
+        path: [list, index, 'name'],
+        message: `"${name}" is the name of ${list}[${first}] already`,
+      }
   }
 }

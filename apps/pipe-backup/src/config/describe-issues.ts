@@ -8,7 +8,12 @@ export function describeIssues(
   document: ConfigDocument,
   file: string,
 ): readonly ConfigProblem[] {
-  const problem = (code: ConfigErrorCode, path: ConfigPath, at: 'key' | 'value', message: string): ConfigProblem => ({
+  const problem = (
+    code: ConfigErrorCode,
+    path: ConfigPath,
+    at: 'key' | 'value',
+    message: string,
+  ): ConfigProblem => ({
     code,
     message,
     file,
@@ -49,9 +54,13 @@ function describe(issue: z.core.$ZodIssue): string {
       return `must be ${wanted}, not ${nameOf(issue.input)}${mend}`
     }
     case 'too_small':
-      return issue.origin === 'number' || issue.origin === 'int' ? `must be at least ${issue.minimum}` : issue.message
+      return issue.origin === 'number' || issue.origin === 'int'
+        ? `must be at least ${issue.minimum}`
+        : issue.message
     case 'too_big':
-      return issue.origin === 'number' || issue.origin === 'int' ? `must be at most ${issue.maximum}` : issue.message
+      return issue.origin === 'number' || issue.origin === 'int'
+        ? `must be at most ${issue.maximum}`
+        : issue.message
     case 'invalid_value':
       return `must be one of ${issue.values.map(String).join(', ')}`
     case 'invalid_format':

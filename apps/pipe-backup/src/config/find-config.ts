@@ -4,7 +4,13 @@ import type { Machine } from '../machine.ts'
 import { ConfigError } from './config-error.ts'
 import { userConfigDirectory } from './locations.ts'
 
-const NAMES = ['pipe-backup.yaml', 'pipe-backup.yml', 'pipe-backup.json', 'pipe-backup.jsonc', 'pipe-backup.ts']
+const NAMES = [
+  'pipe-backup.yaml',
+  'pipe-backup.yml',
+  'pipe-backup.json',
+  'pipe-backup.jsonc',
+  'pipe-backup.ts',
+]
 
 /**
  * Finds the configuration file: `given`, `PIPE_BACKUP_CONFIG`, then the first that there is in the working
@@ -24,7 +30,10 @@ export async function findConfig(given: string | undefined, machine: Machine): P
     }
   }
   const message = `no configuration: there is no pipe-backup.{yaml,yml,json,jsonc,ts} in ${directories.join(', ')}`
-  throw new ConfigError({ code: 'unreadable', message }, { hint: 'Write one, or name it with --config FILE.' })
+  throw new ConfigError(
+    { code: 'unreadable', message },
+    { hint: 'Write one, or name it with --config FILE.' },
+  )
 }
 
 /** A configuration can name programs to run: one that a stranger left in a shared directory must not be picked up. */

@@ -1,4 +1,11 @@
-import { findNodeAtLocation, getNodeValue, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser'
+import {
+  findNodeAtLocation,
+  getNodeValue,
+  type Node,
+  type ParseError,
+  parseTree,
+  printParseErrorCode,
+} from 'jsonc-parser'
 import { type ConfigDocument, type ConfigPath, describePath, type Position } from './config-document.ts'
 import { ConfigError, type ConfigProblem } from './config-error.ts'
 
@@ -23,7 +30,12 @@ export function parseJson(source: string, file: string): ConfigDocument {
   )
   if (root !== undefined) {
     for (const { offset, key } of repeatedKeys(root)) {
-      problems.push({ code: 'unreadable', message: `${JSON.stringify(key)} is given twice`, file, ...place(offset) })
+      problems.push({
+        code: 'unreadable',
+        message: `${JSON.stringify(key)} is given twice`,
+        file,
+        ...place(offset),
+      })
     }
   }
   const [first, ...more] = problems

@@ -51,7 +51,9 @@ export async function loadConfig(given: string | undefined, machine: Machine): P
       path,
     }
   } catch (error) {
-    throw error instanceof RangeError ? new ConfigError({ code: 'bad-value', message: error.message, file }) : error
+    throw error instanceof RangeError
+      ? new ConfigError({ code: 'bad-value', message: error.message, file })
+      : error
   }
 }
 
@@ -80,10 +82,14 @@ function refuse(problems: readonly ConfigProblem[]): void {
 function warnOfClearSecrets(config: Config, read: ReadConfig, file: string): readonly string[] {
   if (!read.readableByOthers) return []
   // A .ts file may take its secrets from elsewhere: only what stands in its text is in the clear.
-  const inClear = [...clearSecrets(config)].filter(({ value }) => !file.endsWith('.ts') || read.source.includes(value))
+  const inClear = [...clearSecrets(config)].filter(
+    ({ value }) => !file.endsWith('.ts') || read.source.includes(value),
+  )
   const [first] = inClear
   if (first === undefined) return []
   const place = read.document.locate(first.path, 'value')
   const message = `a secret in the clear, in a file that others can read: chmod 600 ${file}, or use { env }, { file } or { command }`
-  return [describeProblem({ code: 'bad-value', file, ...place, path: read.document.describe(first.path), message })]
+  return [
+    describeProblem({ code: 'bad-value', file, ...place, path: read.document.describe(first.path), message }),
+  ]
 }

@@ -21,7 +21,10 @@ export function defaultLocations(vault: string, configFile: string, machine: Mac
     return { hostKey: join(machine.systemConfig, `${vault}.key`), state: join(machine.systemState, vault) }
   }
   const stateHome = xdg(machine.env['XDG_STATE_HOME']) ?? join(machine.home, '.local', 'state')
-  return { hostKey: join(userConfigDirectory(machine), `${vault}.key`), state: join(stateHome, 'pipe-backup', vault) }
+  return {
+    hostKey: join(userConfigDirectory(machine), `${vault}.key`),
+    state: join(stateHome, 'pipe-backup', vault),
+  }
 }
 
 /** The specification says that a relative path is to be ignored. */

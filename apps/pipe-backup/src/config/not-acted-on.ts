@@ -6,8 +6,11 @@ const SINK = ['uploadLimit', 'timeout', 'concurrency'] as const
 
 /** Options that are there and that this version accepts but does nothing about, as paths: `sources[1].every`. */
 export function notActedOn(config: Config): readonly string[] {
-  const given = <T extends object>(value: T, keys: readonly (keyof T & string)[], prefix: string): readonly string[] =>
-    keys.filter((key) => value[key] !== undefined).map((key) => `${prefix}${key}`)
+  const given = <T extends object>(
+    value: T,
+    keys: readonly (keyof T & string)[],
+    prefix: string,
+  ): readonly string[] => keys.filter((key) => value[key] !== undefined).map((key) => `${prefix}${key}`)
   return [
     ...given(config, WHOLE, ''),
     ...config.sources.flatMap((source, index) => given(source, SOURCE, `sources[${index}].`)),

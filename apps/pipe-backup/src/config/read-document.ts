@@ -36,7 +36,8 @@ async function readSource(file: string): Promise<{ source: string; mode: number 
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause
     const { code } = cause instanceof Error && 'code' in cause ? cause : { code: undefined }
-    const reason = code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'permission denied' : String(code ?? cause)
+    const reason =
+      code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'permission denied' : String(code ?? cause)
     throw new ConfigError({ code: 'unreadable', message: `can't be read: ${reason}`, file }, { cause })
   }
 }
@@ -66,7 +67,10 @@ async function importDefault(file: string): Promise<unknown> {
     throw new ConfigError({ code: 'unreadable', message, file }, { cause })
   }
   if (module['default'] === undefined) {
-    throw new ConfigError({ code: 'unreadable', message: 'has no default export', file }, { hint: 'Write: export default { … }' })
+    throw new ConfigError(
+      { code: 'unreadable', message: 'has no default export', file },
+      { hint: 'Write: export default { … }' },
+    )
   }
   return module['default']
 }

@@ -7,6 +7,7 @@ import { resolve } from 'node:path'
 export function resolvePath(path: string, directory: string, home: string): string {
   if (path === '~') return home
   if (path.startsWith('~/')) return resolve(home, path.slice(2))
-  if (/^~[\w.-]*(?:\/|$)/.test(path)) throw new RangeError(`${path}: write another user's home directory in full`)
+  if (/^~[\w.-]*(?:\/|$)/.test(path))
+    throw new RangeError(`${path}: write another user's home directory in full`)
   return resolve(directory, path)
 }

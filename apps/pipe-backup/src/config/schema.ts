@@ -60,22 +60,42 @@ const notifyTypes = [
 /** What a configuration may hold. Its output is a `Config`. */
 export const configSchema: z.ZodObject = strictObject({
   $schema: z.string().optional().describe('For editors'),
-  vault: name.default('default').describe('What this vault is called on this host: names the host key file and the state directory'),
-  copies: z.number().int().min(1).optional().describe('How many sinks must hold a snapshot for a run to have succeeded. Default: all, at most 3'),
+  vault: name
+    .default('default')
+    .describe('What this vault is called on this host: names the host key file and the state directory'),
+  copies: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('How many sinks must hold a snapshot for a run to have succeeded. Default: all, at most 3'),
   host: text.optional().describe("What this host is called in snapshots. Default: the machine's name"),
   hostKey: text.optional().describe('The host key file. Default: VAULT.key in the configuration directory'),
   state: text.optional().describe('A directory for caches and the lock. Losing it costs time, never data'),
   schedule: text.optional().describe('When to back up, as in a crontab. Not acted on by this version'),
-  sources: z.array(oneOf('source type', [...SOURCES.values()])).default([]).describe('What is read'),
-  sinks: z.array(oneOf('sink type', [...SINKS.values()])).min(1, 'must have at least one sink').describe('Where it is kept'),
+  sources: z
+    .array(oneOf('source type', [...SOURCES.values()]))
+    .default([])
+    .describe('What is read'),
+  sinks: z
+    .array(oneOf('sink type', [...SINKS.values()]))
+    .min(1, 'must have at least one sink')
+    .describe('Where it is kept'),
   keep: keep.optional().describe('How many snapshots of each kind to keep. Not acted on by this version'),
   notify: z
-    .array(z.discriminatedUnion('type', notifyTypes, { error: unknownType('notification type', ['webhook', 'email', 'command', 'ping']) }))
+    .array(
+      z.discriminatedUnion('type', notifyTypes, {
+        error: unknownType('notification type', ['webhook', 'email', 'command', 'ping']),
+      }),
+    )
     .optional()
     .describe('Who to tell. Not acted on by this version'),
 }).meta({ title: 'pipe-backup configuration' })
 
-function oneOf(what: string, types: readonly { readonly type: string; readonly schema: z.ZodObject }[]): z.ZodType {
+function oneOf(
+  what: string,
+  types: readonly { readonly type: string; readonly schema: z.ZodObject }[],
+): z.ZodType {
   const [first, ...rest] = types.map(({ schema }) => schema)
   if (first === undefined) throw new RangeError(`there is no ${what}`)
   return z.discriminatedUnion('type', [first, ...rest], {

@@ -11,7 +11,9 @@ export function strictObject<Shape extends z.ZodRawShape>(
   const known = Object.keys(shape)
   return z.strictObject(shape, {
     error: (issue) =>
-      issue.code === 'unrecognized_keys' ? issue.keys.map((key) => explainKey(key, known)).join('\n') : undefined,
+      issue.code === 'unrecognized_keys'
+        ? issue.keys.map((key) => explainKey(key, known)).join('\n')
+        : undefined,
   })
 }
 

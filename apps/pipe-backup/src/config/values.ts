@@ -49,17 +49,24 @@ export const secret: z.ZodType<SecretConfig, SecretConfig> = z
     ],
     {
       error: (issue) =>
-        typeof issue.input === 'number' ? 'must be text: put it in quotes' : issue.input === undefined ? undefined : SECRET_FORMS,
+        typeof issue.input === 'number'
+          ? 'must be text: put it in quotes'
+          : issue.input === undefined
+            ? undefined
+            : SECRET_FORMS,
     },
   )
-  .describe('A secret: text, or where it comes from: { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT…] }')
+  .describe(
+    'A secret: text, or where it comes from: { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT…] }',
+  )
 
 const DURATION = /^(\d+(?:\.\d+)?)\s*(s|m|h|d|w)$/
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
 
 export const duration: z.ZodType<DurationConfig, DurationConfig> = z
   .union([z.number().positive(), z.string().regex(DURATION)], {
-    error: (issue) => (issue.input === undefined ? undefined : 'must be a number of seconds, or text such as 90s, 15m, 6h, 1d'),
+    error: (issue) =>
+      issue.input === undefined ? undefined : 'must be a number of seconds, or text such as 90s, 15m, 6h, 1d',
   })
   .describe('A number of seconds, or text such as 90s, 15m, 6h, 1d, 2w')
 
@@ -76,7 +83,8 @@ const SIZE = /^(\d+(?:\.\d+)?)\s*(B|[KMGT]i?B?|[kmgt])$/
 
 export const size: z.ZodType<SizeConfig, SizeConfig> = z
   .union([z.number().int().positive(), z.string().regex(SIZE)], {
-    error: (issue) => (issue.input === undefined ? undefined : 'must be a number of bytes, or text such as 500KB, 2MiB'),
+    error: (issue) =>
+      issue.input === undefined ? undefined : 'must be a number of bytes, or text such as 500KB, 2MiB',
   })
   .describe('A number of bytes, or text such as 500KB (thousands) or 2MiB (powers of 1024)')
 

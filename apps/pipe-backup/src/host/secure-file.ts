@@ -22,7 +22,9 @@ export class SecureFileError extends Error {
 export async function writeSecureFile(file: string, text: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   const handle = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'EEXIST' ? new SecureFileError('exists', `${file} is there already; it is never replaced`) : error
+    throw error.code === 'EEXIST'
+      ? new SecureFileError('exists', `${file} is there already; it is never replaced`)
+      : error
   })
   try {
     await handle.writeFile(text)

@@ -1,10 +1,5 @@
 import type { ReadStream } from 'node:tty'
-
-/** Ctrl-C at the prompt. */
-export class PromptCancelled extends Error {
-  override readonly name = 'PromptCancelled'
-  readonly code = 'cancelled'
-}
+import { CommandError } from '../command-error.ts'
 
 const WORDS = 24
 
@@ -12,7 +7,7 @@ const WORDS = 24
  * Asks for the recovery phrase without showing it. Enter ends it once 24 words are there, or on an empty line: a phrase
  * copied from its grid has several lines.
  * @param write - where the prompt goes: never standard output
- * @throws PromptCancelled on Ctrl-C
+ * @throws CommandError `cancelled` on Ctrl-C
  */
 export async function promptForPhrase(stdin: ReadStream, write: (text: string) => void): Promise<string> {
   write('Recovery phrase (24 words, hidden): ')
@@ -24,7 +19,7 @@ export async function promptForPhrase(stdin: ReadStream, write: (text: string) =
       for (const key of Buffer.from(piece).toString('utf8')) {
         const state = edit.type(key)
         if (state === 'done') return edit.text
-        if (state === 'cancelled') throw new PromptCancelled('no phrase was given')
+        if (state === 'cancelled') throw new CommandError('cancelled', 'no phrase was given')
         if (state === 'more') write(`\n${edit.words} of ${WORDS} words, go on (an empty line ends): `)
       }
     }

@@ -39,13 +39,6 @@ export async function readPhrase(input: PhraseInput): Promise<string> {
   return phrase
 }
 
-/** Takes PIPE_BACKUP_PHRASE out of the environment, so that no child inherits it. */
-export function takePhraseVariable(env: NodeJS.ProcessEnv): string | undefined {
-  const value = env['PIPE_BACKUP_PHRASE']
-  delete env['PIPE_BACKUP_PHRASE']
-  return value === '' ? undefined : value
-}
-
 /** The words alone, however they were written down: in lines, numbered, with capitals, with commas. */
 export function normalisePhrase(text: string): string {
   return text
@@ -61,7 +54,8 @@ async function readPhraseFile(file: string, { cwd, stdin, warn }: PhraseInput): 
   try {
     await using handle = await open(path)
     const { mode } = await handle.stat()
-    if ((mode & 0o077) !== 0) warn(`${path} holds the recovery phrase and others can read it: chmod 600 ${path}`)
+    if ((mode & 0o077) !== 0)
+      warn(`${path} holds the recovery phrase and others can read it: chmod 600 ${path}`)
     return await readAll(handle.createReadStream({ autoClose: false }))
   } catch (cause) {
     if (cause instanceof UsageError) throw cause

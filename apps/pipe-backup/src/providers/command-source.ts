@@ -10,7 +10,10 @@ export const command: SourceType = sourceType(
     run: commandLine,
     path: text.describe('Path of the file below the source: crontab.txt'),
     cwd: text.optional().describe("Working directory. Default: the configuration file's"),
-    env: z.record(z.string(), secret).default({}).describe('Environment variables for the program, besides those that this one has'),
+    env: z
+      .record(z.string(), secret)
+      .default({})
+      .describe('Environment variables for the program, besides those that this one has'),
   },
   async ({ run, path, cwd, env }, context) => {
     const { commandSource } = await import('@pipe-backup/source-command')

@@ -7,10 +7,22 @@ export const files: SourceType = sourceType(
   'Files and directory trees',
   {
     paths: z.array(text).min(1, 'must name at least one path').describe('Files or directories'),
-    exclude: z.array(text).default([]).describe('Patterns in the syntax of .gitignore, against the path below each of `paths`'),
-    settle: z.number().int().min(0).max(100).default(0).describe('How often the tree may be read again, at most, until nothing changed meanwhile'),
+    exclude: z
+      .array(text)
+      .default([])
+      .describe('Patterns in the syntax of .gitignore, against the path below each of `paths`'),
+    settle: z
+      .number()
+      .int()
+      .min(0)
+      .max(100)
+      .default(0)
+      .describe('How often the tree may be read again, at most, until nothing changed meanwhile'),
     oneFileSystem: z.boolean().default(false).describe('Do not enter directories on other devices'),
-    excludeCaches: z.boolean().default(true).describe('Leave out what is in a directory with a valid CACHEDIR.TAG'),
+    excludeCaches: z
+      .boolean()
+      .default(true)
+      .describe('Leave out what is in a directory with a valid CACHEDIR.TAG'),
   },
   async ({ paths, ...options }, context) => {
     const { filesSource } = await import('@pipe-backup/source-files')

@@ -4,7 +4,11 @@ import { type SinkType, sinkType } from './sink-type.ts'
 export const local: SinkType = sinkType(
   'local',
   'A directory: a disk, a mounted share',
-  { path: text.describe('The directory. `init` makes it; later it must be there, so that an unmounted disk is noticed') },
+  {
+    path: text.describe(
+      'The directory. `init` makes it; later it must be there, so that an unmounted disk is noticed',
+    ),
+  },
   async ({ path }, context) => {
     const { localSink } = await import('@pipe-backup/sink-local')
     return localSink({ name: context.name, path: context.path(path), create: context.create })

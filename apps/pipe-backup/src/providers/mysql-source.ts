@@ -9,7 +9,7 @@ export const mysql: SourceType = sourceType(
     databases: z.array(text).min(1, 'must name at least one database'),
     user: text.optional(),
     password: secret.optional(),
-    socket: text.optional().describe('Path of the server\'s socket'),
+    socket: text.optional().describe("Path of the server's socket"),
     host: text.optional(),
     port: z.number().int().min(1).max(65_535).optional(),
   },

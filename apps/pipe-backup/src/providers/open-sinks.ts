@@ -27,9 +27,15 @@ export interface OpenSinks extends AsyncDisposable {
  */
 export async function openSinks(config: LoadedConfig, options: OpenSinksOptions): Promise<OpenSinks> {
   const { secrets, signal, names = [], create = false } = options
-  const chosen = names.length === 0 ? config.sinks : names.map((name) => findByName('sink', config.sinks, name))
+  const chosen =
+    names.length === 0 ? config.sinks : names.map((name) => findByName('sink', config.sinks, name))
   const open = async (sink: SinkConfig): Promise<Sink> => {
-    const context = { path: config.path, secret: (value: Parameters<SecretReader['read']>[0]) => secrets.read(value), signal, create }
+    const context = {
+      path: config.path,
+      secret: (value: Parameters<SecretReader['read']>[0]) => secrets.read(value),
+      signal,
+      create,
+    }
     try {
       return await findSinkType(sink.type).open(sink, context)
     } catch (error) {
@@ -52,9 +58,15 @@ export async function openSinks(config: LoadedConfig, options: OpenSinksOptions)
 }
 
 /** @throws UsageError that names those there are */
-export function findByName<T extends { readonly name: string }>(what: string, all: readonly T[], name: string): T {
+export function findByName<T extends { readonly name: string }>(
+  what: string,
+  all: readonly T[],
+  name: string,
+): T {
   const found = all.find((item) => item.name === name)
   if (found !== undefined) return found
   const names = all.map((item) => item.name).join(', ')
-  throw new UsageError(`there is no ${what} "${name}"; the configuration has ${names === '' ? 'none' : names}`)
+  throw new UsageError(
+    `there is no ${what} "${name}"; the configuration has ${names === '' ? 'none' : names}`,
+  )
 }

@@ -14,10 +14,15 @@ import { unavailableSource } from './unavailable.ts'
  */
 export async function openSources(
   config: LoadedConfig,
-  options: { readonly secrets: SecretReader; readonly signal: AbortSignal; readonly names: readonly string[] },
+  options: {
+    readonly secrets: SecretReader
+    readonly signal: AbortSignal
+    readonly names: readonly string[]
+  },
 ): Promise<readonly Source[]> {
   const { secrets, signal, names } = options
-  const chosen = names.length === 0 ? config.sources : names.map((name) => findByName('source', config.sources, name))
+  const chosen =
+    names.length === 0 ? config.sources : names.map((name) => findByName('source', config.sources, name))
   const context = { path: config.path, secret: (value: SecretConfig) => secrets.read(value), signal }
   return await Promise.all(
     [...new Set(chosen)].map(async (source) => {

@@ -1,7 +1,15 @@
 import type { Sink } from '@pipe-backup/sink'
 import { z } from 'zod'
 import { strictObject } from '../config/strict-object.ts'
-import { type DurationConfig, duration, name, type SecretConfig, type SizeConfig, secretKeys, size } from '../config/values.ts'
+import {
+  type DurationConfig,
+  duration,
+  name,
+  type SecretConfig,
+  type SizeConfig,
+  secretKeys,
+  size,
+} from '../config/values.ts'
 
 /** What every sink's configuration has, whatever its type. */
 export interface SinkConfig {
@@ -44,7 +52,10 @@ export function sinkType<const Shape extends z.ZodRawShape>(
   type: string,
   description: string,
   shape: Shape,
-  open: (options: z.output<z.ZodObject<Shape>>, context: SinkContext & { readonly name: string }) => Promise<Sink>,
+  open: (
+    options: z.output<z.ZodObject<Shape>>,
+    context: SinkContext & { readonly name: string },
+  ) => Promise<Sink>,
 ): SinkType {
   const options = z.object(shape)
   return {
@@ -55,7 +66,13 @@ export function sinkType<const Shape extends z.ZodRawShape>(
       ...shape,
       uploadLimit: size.optional().describe('Bytes a second, at most. Not acted on by this version'),
       timeout: duration.optional().describe('How long one request may take. Not acted on by this version'),
-      concurrency: z.number().int().positive().max(64).optional().describe('Uploads at a time. Not acted on by this version'),
+      concurrency: z
+        .number()
+        .int()
+        .positive()
+        .max(64)
+        .optional()
+        .describe('Uploads at a time. Not acted on by this version'),
     }).describe(description),
     secrets: secretKeys(shape),
     open: (config, context) => open(options.parse(config), { ...context, name: config.name }),

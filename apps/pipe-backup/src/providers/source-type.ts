@@ -1,7 +1,14 @@
 import type { Source } from '@pipe-backup/source'
 import { z } from 'zod'
 import { strictObject } from '../config/strict-object.ts'
-import { type CommandConfig, command, type DurationConfig, duration, name, secretKeys } from '../config/values.ts'
+import {
+  type CommandConfig,
+  command,
+  type DurationConfig,
+  duration,
+  name,
+  secretKeys,
+} from '../config/values.ts'
 import type { OpenContext } from './sink-type.ts'
 
 /** What every source's configuration has, whatever its type. */
@@ -31,7 +38,10 @@ export function sourceType<const Shape extends z.ZodRawShape>(
   type: string,
   description: string,
   shape: Shape,
-  open: (options: z.output<z.ZodObject<Shape>>, context: OpenContext & { readonly name: string }) => Promise<Source>,
+  open: (
+    options: z.output<z.ZodObject<Shape>>,
+    context: OpenContext & { readonly name: string },
+  ) => Promise<Source>,
 ): SourceType {
   const options = z.object(shape)
   return {
@@ -40,7 +50,9 @@ export function sourceType<const Shape extends z.ZodRawShape>(
       type: z.literal(type),
       name: name.describe('The first component of the paths of all that it yields'),
       ...shape,
-      every: duration.optional().describe('Read it no more often than this. Not acted on by this version: it is read in every run'),
+      every: duration
+        .optional()
+        .describe('Read it no more often than this. Not acted on by this version: it is read in every run'),
       before: command.optional().describe('A command to run before it is read. Not acted on by this version'),
       after: command.optional().describe('A command to run after it was read. Not acted on by this version'),
     }).describe(description),

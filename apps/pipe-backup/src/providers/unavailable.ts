@@ -8,7 +8,11 @@ import { type Source, SourceError } from '@pipe-backup/source'
  */
 export function unavailableSink(name: string, cause: Error): Sink {
   const error = (key?: string): SinkError =>
-    new SinkError('unauthorized', `not opened: ${cause.message}`, { sink: name, cause, ...(key !== undefined && { key }) })
+    new SinkError('unauthorized', `not opened: ${cause.message}`, {
+      sink: name,
+      cause,
+      ...(key !== undefined && { key }),
+    })
   const refuse = (key: string): Promise<never> => Promise.reject(error(key))
   return {
     name,

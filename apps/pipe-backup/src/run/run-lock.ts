@@ -1,13 +1,7 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-
-/** Another run of the same vault holds the lock. */
-export class LockedError extends Error {
-  override readonly name = 'LockedError'
-  readonly code = 'locked'
-  readonly hint = 'Wait for it to end; two runs at once would only read everything twice.'
-}
+import { CommandError } from '../command-error.ts'
 
 /** SQLITE_BUSY: https://www.sqlite.org/rescode.html#busy */
 const BUSY = 5
@@ -18,9 +12,12 @@ const BUSY = 5
  * Node has no flock(2). SQLite's exclusive transaction is a lock of the operating system on the file: it is released
  * when the process ends in whatever way, so there is no stale lock to take over and no race in doing so.
  * @see https://www.sqlite.org/lockingv3.html
- * @throws LockedError when another process holds it
+ * @throws CommandError `locked` when another process holds it
  */
-export async function takeRunLock(stateDirectory: string, now: () => Date = () => new Date()): Promise<Disposable> {
+export async function takeRunLock(
+  stateDirectory: string,
+  now: () => Date = () => new Date(),
+): Promise<Disposable> {
   await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
   const file = join(stateDirectory, 'run.lock')
   const holderFile = join(stateDirectory, 'run.json')
@@ -30,14 +27,20 @@ export async function takeRunLock(stateDirectory: string, now: () => Date = () =
   } catch (error) {
     database.close()
     if (error instanceof Error && 'errcode' in error && error.errcode === BUSY) {
-      throw new LockedError(`another run of this vault is going on${await describeHolder(holderFile)}`)
+      throw new CommandError(
+        'locked',
+        `another run of this vault is going on${await describeHolder(holderFile)}`,
+        'Wait for it to end.',
+      )
     }
     throw error
   }
   try {
     await chmod(file, 0o600)
     // For people alone: whether the lock is held is never decided by it.
-    await writeFile(holderFile, JSON.stringify({ pid: process.pid, since: now().toISOString() }), { mode: 0o600 })
+    await writeFile(holderFile, JSON.stringify({ pid: process.pid, since: now().toISOString() }), {
+      mode: 0o600,
+    })
   } catch (error) {
     database.close()
     throw error

@@ -12,7 +12,8 @@ import { UsageError } from '../usage-error.ts'
  */
 export function stdinSource(target: string, stdin: Readable, now: () => Date): Source {
   const [name = '', ...components] = target.split('/')
-  const bad = components.length === 0 || components.some((part) => part === '' || part === '.' || part === '..')
+  const bad =
+    components.length === 0 || components.some((part) => part === '' || part === '.' || part === '..')
   if (bad || !/^[a-z0-9][a-z0-9._-]*$/.test(name) || target.includes('\0')) {
     throw new UsageError(
       `--stdin ${JSON.stringify(target)}: not a source's name, a slash and a path`,

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { ConfigError } from '../config/config-error.ts'
-import { resolveProgram } from '../providers/resolve-program.ts'
 import type { SecretConfig } from '../config/values.ts'
+import { resolveProgram } from '../providers/resolve-program.ts'
 import { hide } from './redact.ts'
 
 /** Longer is no password: a mistaken path, or a program that prints without end. */
@@ -33,8 +33,11 @@ export function createSecretReader(config: unknown, around: SecretSurroundings):
   }
   const fetch = async (value: SecretConfig): Promise<string> => {
     if (typeof value === 'string') return value
-    if ('env' in value) return taken.get(value.env) ?? missing(`the environment variable ${value.env} is not set`)
-    return 'file' in value ? readSecretFile(around.path(value.file)) : await runSecretCommand(value.command, around)
+    if ('env' in value)
+      return taken.get(value.env) ?? missing(`the environment variable ${value.env} is not set`)
+    return 'file' in value
+      ? readSecretFile(around.path(value.file))
+      : await runSecretCommand(value.command, around)
   }
   return {
     async read(value) {
@@ -61,17 +64,28 @@ async function readSecretFile(file: string): Promise<string> {
     if (bytes.length > MAX_SECRET_BYTES) throw new RangeError('it is too large to be a secret')
     return withoutNewline(bytes.toString('utf8'))
   } catch (cause) {
-    const reason = cause instanceof Error && 'code' in cause ? cause.code : cause instanceof Error ? cause.message : cause
-    throw new ConfigError({ code: 'unreadable', message: `a secret's file can't be read: ${String(reason)}`, file }, { cause })
+    const reason =
+      cause instanceof Error && 'code' in cause ? cause.code : cause instanceof Error ? cause.message : cause
+    throw new ConfigError(
+      { code: 'unreadable', message: `a secret's file can't be read: ${String(reason)}`, file },
+      { cause },
+    )
   }
 }
 
 async function runSecretCommand(command: readonly string[], around: SecretSurroundings): Promise<string> {
   const [program = '', ...rest] = resolveProgram(command, around)
   const failed = (how: string, cause?: unknown): ConfigError =>
-    new ConfigError({ code: 'unreadable', message: `the command for a secret, ${program}, ${how}` }, { cause })
+    new ConfigError(
+      { code: 'unreadable', message: `the command for a secret, ${program}, ${how}` },
+      { cause },
+    )
   // What it says about a failure is the user's to see; what it prints is a secret.
-  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'inherit'], env: around.env, signal: around.signal })
+  const child = spawn(program, rest, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: around.env,
+    signal: around.signal,
+  })
   const closed = new Promise<[code: number | null, signal: NodeJS.Signals | null]>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => resolve([code, signal]))
@@ -93,7 +107,10 @@ async function runSecretCommand(command: readonly string[], around: SecretSurrou
   around.signal?.throwIfAborted()
   if (end.status === 'rejected') {
     const reason: unknown = end.reason
-    throw failed(`can't be run: ${reason instanceof Error && 'code' in reason ? String(reason.code) : String(reason)}`, reason)
+    throw failed(
+      `can't be run: ${reason instanceof Error && 'code' in reason ? String(reason.code) : String(reason)}`,
+      reason,
+    )
   }
   if (output.status === 'rejected') throw output.reason
   const [code, signal] = end.value

@@ -31,13 +31,18 @@ export interface OutputOptions {
   readonly verbose: boolean
 }
 
+/** How many warnings are remembered, so that none is given twice. */
+const MAX_REMEMBERED = 1000
+
 export function createOutput({ json, quiet, verbose }: OutputOptions): Output {
   const say = (line: string): void => {
     const write = (): void => void process.stderr.write(`${redact(line)}\n`)
     if (output.around === undefined) write()
     else output.around(write)
   }
-  const style = (format: 'red' | 'yellow', word: string): string => styleText(format, word, { stream: process.stderr })
+  const style = (format: 'red' | 'yellow', word: string): string =>
+    styleText(format, word, { stream: process.stderr })
+  const warned = new Set<string>()
   const output: Output = {
     json,
     verbose,
@@ -50,7 +55,10 @@ export function createOutput({ json, quiet, verbose }: OutputOptions): Output {
     },
     error: (line) => say(`${style('red', 'pipe-backup:')} ${line}`),
     warn: (line) => {
-      if (!quiet) say(`${style('yellow', 'warning:')} ${line}`)
+      if (quiet || warned.has(line)) return
+      // Several steps of one command meet the same sink that is down: once is enough.
+      if (warned.size < MAX_REMEMBERED) warned.add(line)
+      say(`${style('yellow', 'warning:')} ${line}`)
     },
     note: (line) => {
       if (verbose) say(line)

@@ -3,13 +3,12 @@ import { formatBytes, formatCount, formatSeconds } from './quantities.ts'
 
 /**
  * A run in progress, in a line and one more for each sink.
- * @param columns - none is longer
+ * @param elapsedMs - since the run began
  */
 export function progressLines(
   progress: BackupProgress,
   rateBytes: number,
-  seconds: number,
-  columns: number,
+  elapsedMs: number,
 ): readonly string[] {
   const { phase, source, entries, bytesRead, bytesNew, sinks } = progress
   const width = Math.max(0, ...sinks.map(({ name }) => name.length))
@@ -19,13 +18,13 @@ export function progressLines(
     `${formatBytes(bytesRead)} read`,
     `${formatBytes(rateBytes)}/s`,
     `${formatBytes(bytesNew)} new`,
-    formatSeconds(seconds),
+    formatSeconds(elapsedMs / 1000),
   ].join('  ')
   const rest = sinks.map(({ name, state, bytesSent, queuedBytes }) => {
     const waiting = queuedBytes === 0 ? '' : `, ${formatBytes(queuedBytes)} waiting`
     return `  ${name.padEnd(width)}  ${state.padEnd(8)}  ${formatBytes(bytesSent)} sent${waiting}`
   })
-  return [first, ...rest].map((line) => line.slice(0, columns))
+  return [first, ...rest]
 }
 
 /** How many bytes a second passed of late: over the last `samples` measurements, not since the start. */

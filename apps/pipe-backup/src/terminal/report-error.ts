@@ -24,15 +24,15 @@ const EXIT_CODES: ReadonlyMap<string, number> = new Map([
   ['CryptoError', 1],
   ['TarError', 1],
   ['ExtractError', 1],
-  ['LockedError', 1],
-  ['PromptCancelled', 130],
+  ['CommandError', 1],
 ])
 
 /** Sorts an error: one of ours, the operating system's, an abort, or a bug. */
 export function describeFailure(error: unknown): Failure {
   if (!(error instanceof Error)) return bug(new Error(String(error)))
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
-  if (error.name === 'AbortError') return { exitCode: 1, code: 'aborted', lines: [oneLine(error.message)], hint: undefined }
+  if (error.name === 'AbortError')
+    return { exitCode: 1, code: 'aborted', lines: [oneLine(error.message)], hint: undefined }
   const exitCode = EXIT_CODES.get(error.name)
   if (exitCode !== undefined && code !== undefined) {
     const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined
@@ -49,21 +49,31 @@ export function describeFailure(error: unknown): Failure {
 export function reportError(error: unknown, output: Output): number {
   const failure = describeFailure(error)
   const { code, hint, lines, stack, exitCode } = failure
-  output.printJson({ error: { code, message: redact(lines.join('\n')), ...(hint !== undefined && { hint: redact(hint) }) } })
+  output.printJson({
+    error: { code, message: redact(lines.join('\n')), ...(hint !== undefined && { hint: redact(hint) }) },
+  })
   for (const line of lines) output.error(line)
   if (hint !== undefined) output.error(hint)
-  if (stack !== undefined) output.error(`this is a bug in pipe-backup; please report it with this text:\n${stack}`)
+  if (stack !== undefined)
+    output.error(`this is a bug in pipe-backup; please report it with this text:\n${stack}`)
   return exitCode
 }
 
 /** A ConfigError tells of several mistakes at once. */
 function messagesOf(error: Error): readonly string[] {
-  const lines: readonly unknown[] = 'lines' in error && Array.isArray(error.lines) ? error.lines : [error.message]
+  const lines: readonly unknown[] =
+    'lines' in error && Array.isArray(error.lines) ? error.lines : [error.message]
   return lines.map((line) => oneLine(String(line)))
 }
 
 function bug(error: Error): Failure {
-  return { exitCode: 1, code: 'bug', lines: [oneLine(error.message)], hint: undefined, stack: error.stack ?? String(error) }
+  return {
+    exitCode: 1,
+    code: 'bug',
+    lines: [oneLine(error.message)],
+    hint: undefined,
+    stack: error.stack ?? String(error),
+  }
 }
 
 /** Messages may quote names of files and what servers answered: neither may break the line or speak to the terminal. */

@@ -1,17 +1,19 @@
 import type { WriteStream } from 'node:tty'
-import type { BackupProgress } from '@pipe-backup/vault'
 import type { Output } from './output.ts'
-import { progressLines, RecentRate } from './progress-lines.ts'
 
 const REDRAW_MS = 200
 
 /**
- * Draws a run's progress at the end of a terminal until disposed, and takes it away again. Lines that `output` writes
- * meanwhile appear above it.
+ * Draws lines at the end of a terminal, again and again until disposed, and takes them away then. Lines that `output`
+ * writes meanwhile appear above them.
+ * @param lines - what is to be seen, given the time in milliseconds since the start; cut at the terminal's width
  */
-export function showProgress(progress: BackupProgress, terminal: WriteStream, output: Output): Disposable {
+export function showProgress(
+  lines: (elapsedMs: number) => readonly string[],
+  terminal: WriteStream,
+  output: Output,
+): Disposable {
   const startedAt = performance.now()
-  const rate = new RecentRate()
   let drawn = 0
   const erase = (): void => {
     // Up to the first line that was drawn, and clear to the end of the screen.
@@ -19,13 +21,12 @@ export function showProgress(progress: BackupProgress, terminal: WriteStream, ou
     drawn = 0
   }
   const draw = (): void => {
-    const now = performance.now()
-    const rateBytes = rate.measure(progress.bytesRead, now)
     // The last column stays free: some terminals wrap a line that fills it.
-    const lines = progressLines(progress, rateBytes, (now - startedAt) / 1000, Math.max(20, terminal.columns - 1))
+    const columns = Math.max(20, terminal.columns - 1)
+    const now = lines(performance.now() - startedAt).map((line) => line.slice(0, columns))
     erase()
-    terminal.write(`${lines.join('\n')}\n`)
-    drawn = lines.length
+    terminal.write(`${now.join('\n')}\n`)
+    drawn = now.length
   }
   output.around = (write) => {
     erase()

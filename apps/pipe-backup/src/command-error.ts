@@ -1,0 +1,19 @@
+/**
+ * Why a command could not do what was asked, where no package's error says it.
+ * - `vault-exists`: `init` where a vault is already; `wrong-phrase`: the recovery phrase of another vault;
+ * - `not-a-file`: `cat` of something else; `locked`: another run goes on; `cancelled`: Ctrl-C at the prompt.
+ */
+export type CommandErrorCode = 'vault-exists' | 'wrong-phrase' | 'not-a-file' | 'locked' | 'cancelled'
+
+/** A command that failed for a reason that a person can understand: exit code 1. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+  readonly code: CommandErrorCode
+  readonly hint: string | undefined
+
+  constructor(code: CommandErrorCode, message: string, hint?: string) {
+    super(message)
+    this.code = code
+    this.hint = hint
+  }
+}

@@ -1,0 +1,78 @@
+import type { Entry, FileEntry } from '@pipe-backup/source'
+import type { SnapshotReader } from '@pipe-backup/vault'
+import { CommandError } from '../command-error.ts'
+import type { Session } from '../session.ts'
+import { toSnapshotPath } from '../snapshot-path.ts'
+import { escapeBytes } from '../terminal/escape-bytes.ts'
+import { openReading } from '../vault/open-reading.ts'
+
+const BUFFER_BYTES = 1024 * 1024
+
+/** `cat`: one file's bytes on standard output. @returns the exit code */
+export async function cat(
+  session: Session,
+  spec: string,
+  path: string,
+  options: { readonly phraseFile?: string },
+): Promise<number> {
+  const { output, signal } = session
+  const wanted = toSnapshotPath(path)
+  await using opened = await openReading(session, spec, options.phraseFile)
+  const file = await findFile(opened.reader, wanted)
+  await output.stream(contentOf(file, signal), signal)
+  return 0
+}
+
+/** The file at a path. Another name of a file stands for that file. */
+async function findFile(reader: SnapshotReader, path: Uint8Array): Promise<FileEntry> {
+  const entry = await firstEntry(reader, path)
+  const shown = escapeBytes(path)
+  switch (entry.type) {
+    case 'file':
+      return entry
+    case 'hardlink':
+      return await findFile(reader, entry.linkTo)
+    case 'directory':
+      throw new CommandError(
+        'not-a-file',
+        `${shown} is a directory`,
+        'List it with "pipe-backup ls", or take it all with "pipe-backup restore".',
+      )
+    case 'symlink':
+      throw new CommandError('not-a-file', `${shown} is a symbolic link to ${escapeBytes(entry.target)}`)
+    case 'fifo':
+    case 'character-device':
+    case 'block-device':
+      throw new CommandError('not-a-file', `${shown} is no file but a ${entry.type}`)
+  }
+}
+
+async function firstEntry(reader: SnapshotReader, path: Uint8Array): Promise<Entry> {
+  for await (const entry of reader.entries([path])) {
+    if (Buffer.compare(entry.path, path) === 0) return entry
+    break
+  }
+  // A path that selects nothing is refused by the reader; a source's name selects entries, but is none itself.
+  throw new CommandError(
+    'not-a-file',
+    `${escapeBytes(path)} is no file`,
+    'List what is there with "pipe-backup ls".',
+  )
+}
+
+async function* contentOf(file: FileEntry, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const reader = await file.open()
+  try {
+    for (;;) {
+      signal.throwIfAborted()
+      // A new one each time: whoever writes it may not be done with the last.
+      const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
+      const length = await reader.read(buffer)
+      if (length === 0) break
+      yield buffer.subarray(0, length)
+    }
+    await reader.finish()
+  } finally {
+    await reader.close()
+  }
+}

@@ -1,0 +1,158 @@
+import { rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { deriveKeys, generatePhrase, masterFromPhrase, vaultIdOf } from '@pipe-backup/crypto'
+import type { Sink } from '@pipe-backup/sink'
+import { createVaultHost, encodeHostKey, initVault, type VaultHost } from '@pipe-backup/vault'
+import { CommandError } from '../command-error.ts'
+import type { LoadedConfig } from '../config/load-config.ts'
+import { findHost } from '../host/load-host.ts'
+import { SecureFileError, writeSecureFile } from '../host/secure-file.ts'
+import { choosePhraseOutlet, type PhraseOutlet } from '../phrase/phrase-outlet.ts'
+import { openSinks } from '../providers/open-sinks.ts'
+import { hide } from '../secrets/redact.ts'
+import type { Session } from '../session.ts'
+import { UsageError } from '../usage-error.ts'
+import { findVaultToJoin } from '../vault/find-vault-to-join.ts'
+import { openConfig, openSecrets } from '../vault/open-config.ts'
+import { keysFromPhrase, wrongPhrase } from '../vault/vault-keys.ts'
+
+export interface InitOptions {
+  readonly phraseOut?: string
+  readonly phraseFile?: string
+}
+
+/** What `init` needs, whether it makes a vault or joins one. */
+interface Making {
+  readonly session: Session
+  readonly config: LoadedConfig
+  readonly sinks: readonly Sink[]
+}
+
+type InitResults = Awaited<ReturnType<typeof initVault>>
+
+/** `init`: makes the vault on every sink, or joins the one there is. @returns the exit code */
+export async function init(session: Session, options: InitOptions): Promise<number> {
+  const { phraseOut, phraseFile } = options
+  if (session.options.from.length > 0)
+    throw new UsageError('--from is for commands that read; init writes to every sink')
+  if (phraseOut !== undefined && phraseFile !== undefined) {
+    throw new UsageError(
+      '--phrase-out is for a new vault, --phrase-file is for joining one: give one of them',
+    )
+  }
+  // Whoever says where a new phrase goes wants a new one, whatever the environment holds.
+  const joining =
+    phraseFile !== undefined || (phraseOut === undefined && session.phraseVariable !== undefined)
+  const outlet = joining ? undefined : await choosePhraseOutlet(phraseOut, session)
+  const config = await openConfig(session)
+  const secrets = openSecrets(config, session)
+  await using opened = await openSinks(config, { secrets, signal: session.signal, create: true })
+  const making = { session, config, sinks: opened.sinks }
+  return outlet === undefined ? await join(making, phraseFile) : await create(making, outlet)
+}
+
+async function create({ session, config, sinks }: Making, outlet: PhraseOutlet): Promise<number> {
+  const known = await findHost(config.hostKey)
+  if (known !== undefined) {
+    throw new CommandError(
+      'vault-exists',
+      `this host has the key of vault ${known.vaultId} already: ${config.hostKey}`,
+      JOIN_HINT,
+    )
+  }
+  const found = await findVaultToJoin(sinks, session)
+  if (found !== undefined) {
+    const names = found.sinks.map((name) => `"${name}"`).join(', ')
+    throw new CommandError('vault-exists', `there is a vault already on ${names}: ${found.id}`, JOIN_HINT)
+  }
+  const phrase = generatePhrase()
+  hide(phrase)
+  const host = createVaultHost(await deriveKeys(masterFromPhrase(phrase)))
+  // The key and the phrase come first: a vault without them would be a place that nobody can write to or open.
+  await using undo = new AsyncDisposableStack()
+  await writeHostKey(config.hostKey, host)
+  undo.defer(() => rm(config.hostKey, { force: true }))
+  undo.defer(await outlet.give(phrase))
+  const results = await makeVault(sinks, host, session)
+  undo.move()
+  return tell({ session, config, sinks }, host, results, outlet)
+}
+
+const JOIN_HINT = 'To join a vault give its phrase: pipe-backup init --phrase-file FILE.'
+
+async function join({ session, config, sinks }: Making, phraseFile: string | undefined): Promise<number> {
+  const keys = await keysFromPhrase(session, phraseFile)
+  const vaultId = vaultIdOf(keys.publicKey)
+  const known = await findHost(config.hostKey)
+  if (known !== undefined && known.vaultId !== vaultId) {
+    const hint =
+      'Move it away if it is no longer needed, or name this vault or its hostKey otherwise in the configuration.'
+    throw new CommandError(
+      'vault-exists',
+      `${config.hostKey} is the key of another vault, ${known.vaultId}`,
+      hint,
+    )
+  }
+  const found = await findVaultToJoin(sinks, session)
+  if (found !== undefined && found.id !== vaultId) throw wrongPhrase(found.id)
+  const host = known ?? createVaultHost(keys)
+  await using undo = new AsyncDisposableStack()
+  if (known === undefined) {
+    await writeHostKey(config.hostKey, host)
+    undo.defer(() => rm(config.hostKey, { force: true }))
+  }
+  const results = await makeVault(sinks, host, session)
+  undo.move()
+  if (found === undefined)
+    session.output.warn('no sink that answers held this vault: it begins anew, without a snapshot')
+  return tell({ session, config, sinks }, host, results)
+}
+
+async function writeHostKey(file: string, host: VaultHost): Promise<void> {
+  await writeSecureFile(file, encodeHostKey(host)).catch((error: unknown) => {
+    throw error instanceof SecureFileError ? new CommandError('vault-exists', error.message) : error
+  })
+}
+
+/** @throws the first sink's error when not one of them holds the vault in the end */
+async function makeVault(sinks: readonly Sink[], host: VaultHost, { signal }: Session): Promise<InitResults> {
+  const results = await initVault({ sinks, publicKey: host.keys.publicKey, signal })
+  signal.throwIfAborted()
+  if (results.some(({ state }) => state !== 'failed')) return results
+  throw results[0]?.error ?? new Error('no sink could be used')
+}
+
+function tell(
+  { session, config }: Making,
+  host: VaultHost,
+  results: InitResults,
+  outlet?: PhraseOutlet,
+): number {
+  const { output } = session
+  for (const { sink, error } of results)
+    if (error !== undefined) output.error(`sink "${sink}": ${error.message}`)
+  const namesOf = (wanted: string): string =>
+    results
+      .filter(({ state }) => state === wanted)
+      .map(({ sink }) => sink)
+      .join(', ')
+  const say = outlet?.onStdout === true ? output.note : output.print
+  if (namesOf('created') !== '') say(`vault ${host.vaultId} made on ${namesOf('created')}`)
+  if (namesOf('joined') !== '') say(`vault ${host.vaultId} joined on ${namesOf('joined')}`)
+  say(`host key: ${config.hostKey}`)
+  if (outlet?.file !== undefined)
+    say(`recovery phrase: ${resolve(outlet.file)}. Move it to other media, then remove it here.`)
+  output.printJson({
+    vaultId: host.vaultId,
+    hostId: host.hostId,
+    hostKey: config.hostKey,
+    sinks: results.map(({ sink, state, error }) => ({
+      name: sink,
+      state,
+      ...(error && { error: error.message }),
+    })),
+    ...outlet?.json(),
+  })
+  const good = results.filter(({ state }) => state !== 'failed').length
+  return good === results.length ? 0 : good >= config.copies ? 3 : 1
+}

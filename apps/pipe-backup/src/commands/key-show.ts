@@ -1,0 +1,48 @@
+import { vaultIdOf } from '@pipe-backup/crypto'
+import { findVault } from '@pipe-backup/vault'
+import { findHost } from '../host/load-host.ts'
+import type { Session } from '../session.ts'
+import { openConfig, openReadingSinks } from '../vault/open-config.ts'
+import { noVault } from '../vault/vault-keys.ts'
+
+/** `key show`: the public half, from the host key file or else from the sinks. @returns the exit code */
+export async function keyShow(session: Session): Promise<number> {
+  const { output, signal } = session
+  const config = await openConfig(session)
+  const host = await findHost(config.hostKey)
+  if (host !== undefined) {
+    const { vaultId, hostId, keys, recipients } = host
+    return show(session, {
+      vaultId,
+      publicKey: toHex(keys.publicKey),
+      hostId,
+      hostKey: config.hostKey,
+      recipients: recipients.map(toHex),
+    })
+  }
+  await using opened = await openReadingSinks(config, session)
+  const found = await findVault({
+    sinks: opened.sinks,
+    signal,
+    onProblem: (error) => output.warn(error.message),
+  })
+  if (found === undefined) throw noVault(opened.sinks)
+  return show(session, {
+    vaultId: vaultIdOf(found.publicKey),
+    publicKey: toHex(found.publicKey),
+    sinks: found.sinks,
+  })
+}
+
+function show({ output }: Session, facts: Readonly<Record<string, string | readonly string[]>>): number {
+  for (const [key, value] of Object.entries(facts)) {
+    const text = typeof value === 'string' ? value : value.join(', ')
+    if (text !== '') output.print(`${key.padEnd(10)} ${text}`)
+  }
+  output.printJson(facts)
+  return 0
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}

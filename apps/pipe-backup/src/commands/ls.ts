@@ -1,0 +1,29 @@
+import type { Session } from '../session.ts'
+import { toSnapshotPath } from '../snapshot-path.ts'
+import { batchLines } from '../terminal/batch-lines.ts'
+import { entryToJson, longLine } from '../terminal/long-listing.ts'
+import { openReading } from '../vault/open-reading.ts'
+
+export interface ReadOptions {
+  readonly phraseFile?: string
+}
+
+/** `ls`: the entries of a snapshot, or those at and below a path. @returns the exit code */
+export async function ls(
+  session: Session,
+  spec: string,
+  path: string | undefined,
+  options: ReadOptions,
+): Promise<number> {
+  const { output, signal } = session
+  const paths = path === undefined ? undefined : [toSnapshotPath(path)]
+  await using opened = await openReading(session, spec, options.phraseFile)
+  const { reader } = opened
+  async function* lines(): AsyncGenerator<string> {
+    for await (const entry of reader.entries(paths)) {
+      yield output.json ? JSON.stringify(entryToJson(entry)) : longLine(entry)
+    }
+  }
+  await output.stream(batchLines(lines()), signal)
+  return 0
+}

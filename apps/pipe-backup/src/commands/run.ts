@@ -1,0 +1,124 @@
+import type { Source } from '@pipe-backup/source'
+import { type BackupReport, backup, createProgress } from '@pipe-backup/vault'
+import type { LoadedConfig } from '../config/load-config.ts'
+import { loadHost } from '../host/load-host.ts'
+import { openSinks } from '../providers/open-sinks.ts'
+import { openSources } from '../providers/open-sources.ts'
+import { createProblemLog } from '../run/problem-log.ts'
+import { takeRunLock } from '../run/run-lock.ts'
+import { reportLines, reportToJson } from '../run/run-report.ts'
+import { stdinSource } from '../run/stdin-source.ts'
+import type { SecretReader } from '../secrets/read-secret.ts'
+import type { Session } from '../session.ts'
+import { progressLines, RecentRate } from '../terminal/progress-lines.ts'
+import { showProgress } from '../terminal/show-progress.ts'
+import { UsageError } from '../usage-error.ts'
+import { openConfig, openSecrets } from '../vault/open-config.ts'
+
+export interface RunOptions {
+  readonly source: readonly string[]
+  readonly stdin?: string
+}
+
+/** How often --json --verbose tells how a run stands. */
+const PROGRESS_JSON_MS = 1000
+
+/** `run`: backs up now. @returns the exit code */
+export async function run(session: Session, options: RunOptions): Promise<number> {
+  const { output, signal } = session
+  if (session.options.from.length > 0)
+    throw new UsageError('--from is for commands that read; run writes to every sink')
+  const config = await openConfig(session)
+  const host = await loadHost(config.hostKey)
+  const secrets = openSecrets(config, session)
+  using _lock = await takeRunLock(config.state)
+  const sources = await chooseSources(config, secrets, session, options)
+  await using opened = await openSinks(config, { secrets, signal })
+  const progress = createProgress()
+  const problems = createProblemLog(output)
+  const report = await withProgress(session, progress, () =>
+    backup({
+      host,
+      hostName: config.host,
+      program: session.program,
+      sources,
+      sinks: opened.sinks,
+      copies: config.copies,
+      stateDirectory: config.state,
+      signal,
+      progress,
+      onProblem: problems.tell,
+      onSinkProblem: (sink, error) => output.warn(startsWithSink(error.message, sink)),
+    }),
+  )
+  problems.finish()
+  tell(report, config, session)
+  return report.exitCode
+}
+
+async function chooseSources(
+  config: LoadedConfig,
+  secrets: SecretReader,
+  { signal }: Session,
+  { source: names, stdin: target }: RunOptions,
+): Promise<readonly Source[]> {
+  if (target === undefined) {
+    const sources = await openSources(config, { secrets, signal, names })
+    if (sources.length > 0) return sources
+    throw new UsageError(
+      `there is nothing to back up: ${config.file} has no sources`,
+      'Add some, or use --stdin PATH.',
+    )
+  }
+  if (process.stdin.isTTY)
+    throw new UsageError(
+      '--stdin: nothing is piped in',
+      'mysqldump shop | pipe-backup run --stdin database/shop.sql',
+    )
+  const piped = stdinSource(target, process.stdin, () => new Date())
+  if (names.includes(piped.name)) throw new UsageError(`--stdin and --source both name "${piped.name}"`)
+  const others = names.length === 0 ? [] : await openSources(config, { secrets, signal, names })
+  return [...others, piped]
+}
+
+async function withProgress<T>(
+  { output, options }: Session,
+  progress: ReturnType<typeof createProgress>,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (options.json && options.verbose) {
+    const timer = setInterval(() => output.printJson({ progress }), PROGRESS_JSON_MS)
+    try {
+      return await work()
+    } finally {
+      clearInterval(timer)
+    }
+  }
+  if (!process.stderr.isTTY || options.quiet) return await work()
+  const rate = new RecentRate()
+  const lines = (elapsedMs: number): readonly string[] =>
+    progressLines(progress, rate.measure(progress.bytesRead, elapsedMs), elapsedMs)
+  using _display = showProgress(lines, process.stderr, output)
+  return await work()
+}
+
+function tell(report: BackupReport, config: LoadedConfig, { output }: Session): void {
+  for (const { name, state, error } of report.sources) {
+    if (state === 'failed') output.error(`source "${name}" failed${error === undefined ? '' : `: ${error}`}`)
+  }
+  for (const { name, state, error } of report.sinks) {
+    if (state === 'failed') output.error(startsWithSink(error ?? 'failed', name))
+  }
+  if (report.snapshot === null) {
+    output.error(
+      `no snapshot was made: it would be on ${report.copies} of the ${config.copies} sinks that must hold it`,
+    )
+  }
+  output.print(reportLines(report).join('\n'))
+  output.printJson(reportToJson(report))
+}
+
+/** Most messages of sinks say which one it is. */
+function startsWithSink(message: string, sink: string): string {
+  return message.includes(`"${sink}"`) ? message : `sink "${sink}": ${message}`
+}

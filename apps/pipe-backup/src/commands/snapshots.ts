@@ -1,0 +1,49 @@
+import { listSnapshots, type SnapshotInfo } from '@pipe-backup/vault'
+import type { Session } from '../session.ts'
+import { escapeText } from '../terminal/escape-bytes.ts'
+import { formatBytes, formatTime } from '../terminal/quantities.ts'
+import { openConfig, openReadingSinks } from '../vault/open-config.ts'
+import { openListingKeys } from '../vault/vault-keys.ts'
+
+/** `snapshots`: what there is, oldest first, and which sinks hold it. @returns the exit code */
+export async function snapshots(
+  session: Session,
+  options: { readonly phraseFile?: string },
+): Promise<number> {
+  const { output, signal } = session
+  const config = await openConfig(session)
+  await using opened = await openReadingSinks(config, session)
+  const keys = await openListingKeys(config, opened.sinks, session, options.phraseFile)
+  let unanswered = 0
+  const found = await listSnapshots({
+    sinks: opened.sinks,
+    keys,
+    signal,
+    onProblem: (error) => {
+      unanswered++
+      output.warn(error.message)
+    },
+  })
+  for (const snapshot of found) output.printJson(snapshotToJson(snapshot))
+  output.print(found.length === 0 ? 'no snapshot yet' : snapshotTable(found).join('\n'))
+  return unanswered === 0 ? 0 : 3
+}
+
+/** A snapshot for programs. */
+function snapshotToJson(snapshot: SnapshotInfo): Readonly<Record<string, unknown>> {
+  const { id, key, time, host, hostId, sources, sinks } = snapshot
+  return { id, time: time.toISOString(), host, hostId, key, sources, sinks }
+}
+
+function snapshotTable(found: readonly SnapshotInfo[]): readonly string[] {
+  const hostWidth = Math.max(4, ...found.map(({ host }) => escapeText(host).length))
+  const rows = found.map(({ id, time, host, sources, sinks }) => {
+    const bytes = sources.reduce((sum, source) => sum + source.bytes, 0)
+    const names = sources.map(({ name, state }) => (state === 'ok' ? name : `${name} (${state})`)).join(', ')
+    return `${id}  ${formatTime(time)}  ${escapeText(host).padEnd(hostWidth)}  ${formatBytes(bytes).padStart(10)}  ${sinks.join(', ')}  [${names}]`
+  })
+  return [
+    `${'id'.padEnd(16)}  ${'time'.padEnd(19)}  ${'host'.padEnd(hostWidth)}  ${'size'.padStart(10)}  sinks  [sources]`,
+    ...rows,
+  ]
+}

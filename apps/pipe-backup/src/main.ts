@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs'
+import { type Command, CommanderError } from 'commander'
+import { thisMachine } from './machine.ts'
+import { takePhraseVariable } from './phrase/phrase-variable.ts'
+import { createProgram, type Runner } from './program.ts'
+
+/** Anything that holds the process open longer than this after its work is done is cut off. */
+const LINGER_MS = 5000
+
+/** What a program that a closed pipe ended is reported with: 128 + SIGPIPE. */
+const CLOSED_PIPE = 141
+
+const version = readVersion()
+const phraseVariable = takePhraseVariable(process.env)
+
+// A reader that goes away, as `| head` does, is told of by the write that failed; without this it would be a crash.
+process.stdout.on('error', () => undefined)
+process.stderr.on('error', () => undefined)
+
+const runner: Runner = async (options, command) => {
+  if (!options.color) process.env['NO_COLOR'] = '1'
+  const { createOutput } = await import('./terminal/output.ts')
+  const { watchSignals } = await import('./signals.ts')
+  const output = createOutput(options)
+  using watch = watchSignals((name) => output.error(`${name}: stopping`))
+  const { signal } = watch
+  try {
+    const program = `pipe-backup ${version}`
+    const exitCode = await command({
+      machine: thisMachine(),
+      options,
+      output,
+      signal,
+      phraseVariable,
+      program,
+    })
+    // A run whose snapshot was committed before it could stop has done its work.
+    process.exitCode = exitCode === 1 ? (watch.exitCode() ?? 1) : exitCode
+  } catch (error) {
+    process.exitCode = await tellFailure(error)
+  }
+
+  async function tellFailure(error: unknown): Promise<number> {
+    if (isClosedPipe(error)) return CLOSED_PIPE
+    const { reportError } = await import('./terminal/report-error.ts')
+    const exitCode = reportError(error, output)
+    return watch.exitCode() ?? exitCode
+  }
+}
+
+await parse(createProgram(version, runner))
+setTimeout(() => process.exit(), LINGER_MS).unref()
+
+async function parse(program: Command): Promise<void> {
+  for (const command of withSubcommands(program)) command.exitOverride()
+  try {
+    await program.parseAsync()
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    // Commander has printed help, the version, or what is wrong with the usage.
+    const shown = error.code === 'commander.helpDisplayed' || error.code === 'commander.version'
+    process.exitCode = shown ? 0 : 2
+  }
+}
+
+function* withSubcommands(command: Command): Generator<Command> {
+  yield command
+  for (const below of command.commands) yield* withSubcommands(below)
+}
+
+function isClosedPipe(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    error.code === 'EPIPE' &&
+    'syscall' in error &&
+    error.syscall === 'write'
+  )
+}
+
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  const found =
+    typeof manifest === 'object' && manifest !== null && 'version' in manifest ? manifest.version : undefined
+  return String(found)
+}

@@ -1,0 +1,83 @@
+import { lstat, rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { writeSecureFile } from '../host/secure-file.ts'
+import type { Session } from '../session.ts'
+import { UsageError } from '../usage-error.ts'
+import { phraseGrid } from './phrase-grid.ts'
+
+/** Where a new recovery phrase goes. */
+export interface PhraseOutlet {
+  /** The file that it is written to, if it is. */
+  readonly file?: string
+  /** True when standard output is to hold the phrase and nothing else. */
+  readonly onStdout: boolean
+  /** Lets it out, before there is a vault. @returns how to take it back, where that is possible */
+  give(phrase: string): Promise<() => Promise<void>>
+  /** What a JSON result says of it. */
+  json(): Readonly<Record<string, string>>
+}
+
+/**
+ * Decides where a new phrase goes, before anything is made: the file that was named, or the terminal.
+ * @param phraseOut - from --phrase-out; `-` is standard output, even where it is no terminal
+ * @throws UsageError where it would be lost or land in a log, or where the file is there already
+ */
+export async function choosePhraseOutlet(
+  phraseOut: string | undefined,
+  session: Session,
+): Promise<PhraseOutlet> {
+  if (phraseOut === '-') return toStdout(session.output.json)
+  if (phraseOut !== undefined) return await toFile(resolve(session.machine.cwd, phraseOut))
+  if (process.stdout.isTTY && !session.output.json) return toTerminal()
+  throw new UsageError(
+    'the recovery phrase has nowhere to go: standard output is no terminal',
+    'Give --phrase-out FILE, and keep that file elsewhere. Nothing was made.',
+  )
+}
+
+function toTerminal(): PhraseOutlet {
+  return {
+    onStdout: false,
+    give: (phrase) => {
+      process.stdout.write(`${phraseGrid(phrase)}\n`)
+      return Promise.resolve(async () => {
+        process.stdout.write('No vault was made: this phrase opens nothing.\n')
+      })
+    },
+    json: () => ({}),
+  }
+}
+
+/** Somebody asked for it, so that a script can put it where it belongs. */
+function toStdout(json: boolean): PhraseOutlet {
+  let given = ''
+  return {
+    onStdout: true,
+    give: (phrase) => {
+      given = phrase
+      if (!json) process.stdout.write(`${phrase}\n`)
+      return Promise.resolve(() => Promise.resolve())
+    },
+    json: () => ({ phrase: given }),
+  }
+}
+
+async function toFile(file: string): Promise<PhraseOutlet> {
+  const there = await lstat(file).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false
+      throw error
+    },
+  )
+  if (there) throw new UsageError(`${file} is there already; a recovery phrase never replaces anything`)
+  return {
+    file,
+    onStdout: false,
+    give: async (phrase) => {
+      await writeSecureFile(file, `${phrase}\n`)
+      return () => rm(file, { force: true })
+    },
+    json: () => ({ phraseFile: file }),
+  }
+}

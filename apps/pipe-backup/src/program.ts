@@ -1,0 +1,147 @@
+import { Command, Option } from 'commander'
+import type { GlobalOptions, Session } from './session.ts'
+
+/** Runs a command with all that it needs, and keeps its exit code. */
+export type Runner = (options: GlobalOptions, command: (session: Session) => Promise<number>) => Promise<void>
+
+const PHRASE_FILE = [
+  '--phrase-file <file>',
+  'read the recovery phrase from a file; - is standard input',
+] as const
+
+/** The commands and their options. What they do is loaded when one is run: `--help` must not wait for it. */
+export function createProgram(version: string, runner: Runner): Command {
+  const program = new Command('pipe-backup')
+    .description('Encrypted, deduplicated backups: one read, one encryption, many places at once.')
+    .version(version, '--version', 'print the version')
+    .helpOption('--help', 'print help')
+    .helpCommand(false)
+    .option('--config <file>', 'the configuration file')
+    .option('--json', 'print JSON on standard output, everything else on standard error', false)
+    .option('--quiet', 'print errors only', false)
+    .option('--verbose', 'print more', false)
+    .option('--no-color', 'print without colours')
+    .addOption(
+      new Option('--from <sink>', 'read from this sink alone; again for a next one to try')
+        .argParser(collect)
+        .default([], 'all'),
+    )
+  const add = (words: string, description: string, example: string, parent: Command = program): Command =>
+    parent
+      .command(words)
+      .description(description)
+      .helpOption('--help', 'print help')
+      .configureHelp({ showGlobalOptions: true })
+      .addHelpText('after', `\nExample:\n  ${example.replaceAll('\n', '\n  ')}`)
+  const act = (work: (session: Session) => Promise<number>): Promise<void> =>
+    runner(program.opts<GlobalOptions>(), work)
+  program.addHelpText(
+    'after',
+    '\nExample:\n  pipe-backup init\n  pipe-backup run\n  pipe-backup restore latest --to /tmp/restored',
+  )
+
+  add(
+    'init',
+    'make the vault on every sink and show its recovery phrase once; or join a vault',
+    'pipe-backup init --phrase-out /media/usb/phrase.txt\npipe-backup init --phrase-file /media/usb/phrase.txt',
+  )
+    .option(
+      '--phrase-out <file>',
+      'write the recovery phrase to a new file (0600) instead of showing it; - is standard output',
+    )
+    .option(
+      '--phrase-file <file>',
+      'join an existing vault with the phrase from this file; - is standard input',
+    )
+    .action((options: { phraseOut?: string; phraseFile?: string }) =>
+      act(async (session) => (await import('./commands/init.ts')).init(session, options)),
+    )
+
+  add(
+    'run',
+    'back up now',
+    'pipe-backup run --source wallet\nmysqldump shop | pipe-backup run --stdin database/shop.sql',
+  )
+    .addOption(
+      new Option('--source <name>', 'only this source; again for another')
+        .argParser(collect)
+        .default([], 'all'),
+    )
+    .option('--stdin <path>', 'store what is piped in as one entry, SOURCE/PATH')
+    .action((options: { source: string[]; stdin?: string }) =>
+      act(async (session) => (await import('./commands/run.ts')).run(session, options)),
+    )
+
+  add('snapshots', 'list the snapshots, and which sinks hold each', 'pipe-backup snapshots --json')
+    .option(...PHRASE_FILE)
+    .action((options: { phraseFile?: string }) =>
+      act(async (session) => (await import('./commands/snapshots.ts')).snapshots(session, options)),
+    )
+
+  add('ls', 'list what is in a snapshot', 'pipe-backup ls latest wallet/home/bot/.qrl')
+    .argument('<snapshot>', SNAPSHOT)
+    .argument('[path]', 'this entry and all below it')
+    .option(...PHRASE_FILE)
+    .action((snapshot: string, path: string | undefined, options: { phraseFile?: string }) =>
+      act(async (session) => (await import('./commands/ls.ts')).ls(session, snapshot, path, options)),
+    )
+
+  add('cat', "print one file's bytes", 'pipe-backup cat latest database/shop.sql | mysql shop')
+    .argument('<snapshot>', SNAPSHOT)
+    .argument('<path>', "the file: its source's name first")
+    .option(...PHRASE_FILE)
+    .action((snapshot: string, path: string, options: { phraseFile?: string }) =>
+      act(async (session) => (await import('./commands/cat.ts')).cat(session, snapshot, path, options)),
+    )
+
+  add(
+    'restore',
+    'restore into a directory, or as a tar on standard output',
+    'pipe-backup restore latest wallet --to /tmp/restored\npipe-backup restore 2026-11-23T10:00 > all.tar',
+  )
+    .argument('<snapshot>', SNAPSHOT)
+    .argument('[paths...]', 'these entries and all below them')
+    .option('--to <dir>', 'restore below this directory')
+    .option(...PHRASE_FILE)
+    .action((snapshot: string, paths: string[], options: { to?: string; phraseFile?: string }) =>
+      act(async (session) =>
+        (await import('./commands/restore.ts')).restore(session, snapshot, paths, options),
+      ),
+    )
+
+  const key = add('key', 'the keys of the vault', 'pipe-backup key check')
+  add('show', 'print the public half', 'pipe-backup key show', key).action(() =>
+    act(async (session) => (await import('./commands/key-show.ts')).keyShow(session)),
+  )
+  add(
+    'check',
+    'prove that a recovery phrase opens the vault',
+    'pipe-backup key check --phrase-file /media/usb/phrase.txt',
+    key,
+  )
+    .option(...PHRASE_FILE)
+    .action((options: { phraseFile?: string }) =>
+      act(async (session) => (await import('./commands/key-check.ts')).keyCheck(session, options)),
+    )
+
+  const config = add('config', 'the configuration', 'pipe-backup config check')
+  add(
+    'check',
+    'check the configuration, and touch nothing else',
+    'pipe-backup config check --config /etc/pipe-backup/pipe-backup.yaml',
+    config,
+  ).action(() => act(async (session) => (await import('./commands/config-check.ts')).configCheck(session)))
+  add(
+    'schema',
+    'print the JSON Schema of the configuration',
+    'pipe-backup config schema > pipe-backup.schema.json',
+    config,
+  ).action(() => act(async () => (await import('./commands/config-schema.ts')).configSchemaCommand()))
+  return program
+}
+
+const SNAPSHOT = 'an id or its beginning, latest, latest~2, or a time such as 2026-11-23T10:00'
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value]
+}

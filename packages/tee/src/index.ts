@@ -1,0 +1,2 @@
+export { type FanOut, type FanOutOptions, type FanOutResult, type FanOutWriter, fanOut } from './fan-out.ts'
+export { type TeeOptions, tee } from './tee.ts'
