@@ -60,6 +60,10 @@ async function parse(program: Command): Promise<void> {
     // Commander has printed help, the version, or what is wrong with the usage.
     const shown = error.code === 'commander.helpDisplayed' || error.code === 'commander.version'
     process.exitCode = shown ? 0 : 2
+    if (!shown && process.argv.includes('--json')) {
+      const message = error.message.replace(/^error: /, '')
+      process.stdout.write(`${JSON.stringify({ error: { code: 'usage', message } })}\n`)
+    }
   }
 }
 

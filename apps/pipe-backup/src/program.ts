@@ -14,12 +14,12 @@ export function createProgram(version: string, runner: Runner): Command {
   const program = new Command('pipe-backup')
     .description('Encrypted, deduplicated backups: one read, one encryption, many places at once.')
     .version(version, '--version', 'print the version')
-    .helpOption('--help', 'print help')
+    .helpOption('-h, --help', 'print help')
     .helpCommand(false)
     .option('--config <file>', 'the configuration file')
-    .option('--json', 'print JSON on standard output, everything else on standard error', false)
-    .option('--quiet', 'print errors only', false)
-    .option('--verbose', 'print more', false)
+    .option('--json', 'print JSON on standard output, everything else on standard error')
+    .option('--quiet', 'print errors only')
+    .option('--verbose', 'print more')
     .option('--no-color', 'print without colours')
     .addOption(
       new Option('--from <sink>', 'read from this sink alone; again for a next one to try')
@@ -30,11 +30,11 @@ export function createProgram(version: string, runner: Runner): Command {
     parent
       .command(words)
       .description(description)
-      .helpOption('--help', 'print help')
+      .helpOption('-h, --help', 'print help')
       .configureHelp({ showGlobalOptions: true })
       .addHelpText('after', `\nExample:\n  ${example.replaceAll('\n', '\n  ')}`)
   const act = (work: (session: Session) => Promise<number>): Promise<void> =>
-    runner(program.opts<GlobalOptions>(), work)
+    runner({ ...UNSAID, ...program.opts<Partial<GlobalOptions>>() }, work)
   program.addHelpText(
     'after',
     '\nExample:\n  pipe-backup init\n  pipe-backup run\n  pipe-backup restore latest --to /tmp/restored',
@@ -139,6 +139,8 @@ export function createProgram(version: string, runner: Runner): Command {
   ).action(() => act(async () => (await import('./commands/config-schema.ts')).configSchemaCommand()))
   return program
 }
+
+const UNSAID: GlobalOptions = { json: false, quiet: false, verbose: false, color: true, from: [] }
 
 const SNAPSHOT = 'an id or its beginning, latest, latest~2, or a time such as 2026-11-23T10:00'
 

@@ -8,7 +8,7 @@ export type ChunkKind = (typeof ChunkKind)[keyof typeof ChunkKind]
 
 export const CHUNK_ID_BYTES = 32
 /** No chunk is longer than this, plain. */
-export const MAX_CHUNK_BYTES = 16 * 1024 * 1024
+export const MAX_CHUNK_BYTES: number = 16 * 1024 * 1024
 /** What sealing adds at most: nonce, tag and codec. */
 export const CHUNK_OVERHEAD_BYTES = 41
 

@@ -63,7 +63,7 @@ class ChunkTable {
   number(id: Buffer): number {
     const last = this.ids.at(-1)
     if (last && id.equals(last)) return this.ids.length - 1
-    const name = id.latin1Slice(0, CHUNK_ID_BYTES)
+    const name = id.toString('latin1', 0, CHUNK_ID_BYTES)
     let number = this.#numbers.get(name)
     if (number === undefined) {
       number = this.ids.push(Buffer.from(id)) - 1
@@ -318,7 +318,7 @@ function readByType(
 
 /** What a manifest says goes into file names: it is checked though it was authenticated. */
 function checkPath(path: Buffer): void {
-  const text = path.latin1Slice()
+  const text = path.toString('latin1')
   const bad = text.includes('\0') || text.split('/').some((part) => part === '' || part === '.' || part === '..')
   if (bad) throw new VaultError('corrupt', `a manifest has the path ${JSON.stringify(path.toString())}, which can't be`)
 }

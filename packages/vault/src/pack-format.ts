@@ -14,7 +14,7 @@ const MAX_FOOTER_BYTES = 64 * 1024 * 1024
 
 export const HOST_ID_BYTES = 16
 /** The last bytes of a pack, which say where its footer is. */
-export const PACK_END_BYTES = 4 + END_MAGIC.length
+export const PACK_END_BYTES: number = 4 + END_MAGIC.length
 
 /** A run key as packs carry it: nobody opens it without a recipient's secret key. */
 export interface SealedRunKey {

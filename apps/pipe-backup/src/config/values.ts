@@ -60,13 +60,13 @@ export const secret: z.ZodType<SecretConfig, SecretConfig> = z
     'A secret: text, or where it comes from: { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT…] }',
   )
 
+const DURATION_FORMS = 'must be a number of seconds, or text such as 90s, 15m, 6h, 1d'
 const DURATION = /^(\d+(?:\.\d+)?)\s*(s|m|h|d|w)$/
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
 
 export const duration: z.ZodType<DurationConfig, DurationConfig> = z
-  .union([z.number().positive(), z.string().regex(DURATION)], {
-    error: (issue) =>
-      issue.input === undefined ? undefined : 'must be a number of seconds, or text such as 90s, 15m, 6h, 1d',
+  .union([z.number().positive(), z.string().regex(DURATION, DURATION_FORMS)], {
+    error: (issue) => (issue.input === undefined ? undefined : DURATION_FORMS),
   })
   .describe('A number of seconds, or text such as 90s, 15m, 6h, 1d, 2w')
 
@@ -79,12 +79,12 @@ export function toMilliseconds(value: DurationConfig): number {
   return Number(count) * seconds * 1000
 }
 
+const SIZE_FORMS = 'must be a number of bytes, or text such as 500KB, 2MiB'
 const SIZE = /^(\d+(?:\.\d+)?)\s*(B|[KMGT]i?B?|[kmgt])$/
 
 export const size: z.ZodType<SizeConfig, SizeConfig> = z
-  .union([z.number().int().positive(), z.string().regex(SIZE)], {
-    error: (issue) =>
-      issue.input === undefined ? undefined : 'must be a number of bytes, or text such as 500KB, 2MiB',
+  .union([z.number().int().positive(), z.string().regex(SIZE, SIZE_FORMS)], {
+    error: (issue) => (issue.input === undefined ? undefined : SIZE_FORMS),
   })
   .describe('A number of bytes, or text such as 500KB (thousands) or 2MiB (powers of 1024)')
 

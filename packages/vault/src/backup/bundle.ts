@@ -1,9 +1,9 @@
 /** Files below this size share chunks, in walk order. */
-export const BUNDLE_FILE_BYTES = 128 * 1024
+export const BUNDLE_FILE_BYTES: number = 128 * 1024
 const BUNDLE_LEAST_BYTES = 256 * 1024
 const BUNDLE_MEAN_REST_BYTES = 512 * 1024
 /** No bundle is longer, but for its last file. */
-export const BUNDLE_MOST_BYTES = 2 * 1024 * 1024
+export const BUNDLE_MOST_BYTES: number = 2 * 1024 * 1024
 const TAIL_BYTES = 48
 
 /**

@@ -48,7 +48,7 @@ export class ChunkReader {
 
   /** The plain bytes of a chunk. Valid for as long as they are held; not to be written to. @throws VaultError `missing` */
   async read(id: Uint8Array): Promise<Uint8Array> {
-    const name = Buffer.from(id).latin1Slice()
+    const name = Buffer.from(id).toString('latin1')
     const cached = this.#chunks.get(name)
     if (cached) return cached
     const places = this.#options.locations.find(id)

@@ -73,7 +73,7 @@ function select(snapshot: SnapshotInfo, paths: readonly Uint8Array[] | undefined
   if (!paths || paths.length === 0) return sources.map((source) => ({ source, below: undefined }))
   const wanted = new Map<string, Uint8Array[] | undefined>()
   for (const path of paths) {
-    const text = Buffer.from(path).latin1Slice().replaceAll(/^\/+|\/+$/g, '')
+    const text = Buffer.from(path).toString('latin1').replaceAll(/^\/+|\/+$/g, '')
     const slash = text.indexOf('/')
     const name = Buffer.from(slash < 0 ? text : text.slice(0, slash), 'latin1').toString()
     if (!sources.some((source) => source.name === name)) throw notFound(name, snapshot)
