@@ -1,1 +1,1 @@
-export {}
+export { type ExtractOptions, type ExtractReport, extract } from './extract.ts'

@@ -1,1 +1,1 @@
-export {}
+export { type PackTarOptions, packTar } from './pack-tar.ts'

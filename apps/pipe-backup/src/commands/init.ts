@@ -11,6 +11,7 @@ import { choosePhraseOutlet, type PhraseOutlet } from '../phrase/phrase-outlet.t
 import { openSinks } from '../providers/open-sinks.ts'
 import { hide } from '../secrets/redact.ts'
 import type { Session } from '../session.ts'
+import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { UsageError } from '../usage-error.ts'
 import { findVaultToJoin } from '../vault/find-vault-to-join.ts'
 import { openConfig, openSecrets } from '../vault/open-config.ts'
@@ -130,7 +131,7 @@ function tell(
 ): number {
   const { output } = session
   for (const { sink, error } of results)
-    if (error !== undefined) output.error(`sink "${sink}": ${error.message}`)
+    if (error !== undefined) output.error(sinkLine(sink, errorLine(error)))
   const namesOf = (wanted: string): string =>
     results
       .filter(({ state }) => state === wanted)

@@ -3,6 +3,7 @@ import { vaultIdOf } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { listSnapshots, openSnapshot } from '@pipe-backup/vault'
 import type { Session } from '../session.ts'
+import { errorLine } from '../terminal/error-line.ts'
 import { openConfig, openReadingSinks } from '../vault/open-config.ts'
 import { openVaultKeys } from '../vault/vault-keys.ts'
 
@@ -30,7 +31,7 @@ async function openNewest(
   session: Session,
 ): Promise<string | undefined> {
   const { output, signal } = session
-  const onProblem = (error: Error): void => output.warn(error.message)
+  const onProblem = (error: Error): void => output.warn(errorLine(error))
   const snapshot = (await listSnapshots({ sinks, keys, signal, onProblem })).at(-1)
   if (snapshot === undefined) return undefined
   const reader = await openSnapshot({ sinks, keys, snapshot, signal, onProblem })

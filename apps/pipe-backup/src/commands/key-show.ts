@@ -2,6 +2,7 @@ import { vaultIdOf } from '@pipe-backup/crypto'
 import { findVault } from '@pipe-backup/vault'
 import { findHost } from '../host/load-host.ts'
 import type { Session } from '../session.ts'
+import { errorLine } from '../terminal/error-line.ts'
 import { openConfig, openReadingSinks } from '../vault/open-config.ts'
 import { noVault } from '../vault/vault-keys.ts'
 
@@ -24,7 +25,7 @@ export async function keyShow(session: Session): Promise<number> {
   const found = await findVault({
     sinks: opened.sinks,
     signal,
-    onProblem: (error) => output.warn(error.message),
+    onProblem: (error) => output.warn(errorLine(error)),
   })
   if (found === undefined) throw noVault(opened.sinks)
   return show(session, {

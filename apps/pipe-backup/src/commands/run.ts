@@ -10,6 +10,7 @@ import { reportLines, reportToJson } from '../run/run-report.ts'
 import { stdinSource } from '../run/stdin-source.ts'
 import type { SecretReader } from '../secrets/read-secret.ts'
 import type { Session } from '../session.ts'
+import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { progressLines, RecentRate } from '../terminal/progress-lines.ts'
 import { showProgress } from '../terminal/show-progress.ts'
 import { UsageError } from '../usage-error.ts'
@@ -48,7 +49,7 @@ export async function run(session: Session, options: RunOptions): Promise<number
       signal,
       progress,
       onProblem: problems.tell,
-      onSinkProblem: (sink, error) => output.warn(startsWithSink(error.message, sink)),
+      onSinkProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
     }),
   )
   problems.finish()
@@ -107,7 +108,7 @@ function tell(report: BackupReport, config: LoadedConfig, { output }: Session): 
     if (state === 'failed') output.error(`source "${name}" failed${error === undefined ? '' : `: ${error}`}`)
   }
   for (const { name, state, error } of report.sinks) {
-    if (state === 'failed') output.error(startsWithSink(error ?? 'failed', name))
+    if (state === 'failed') output.error(sinkLine(name, error ?? 'failed'))
   }
   if (report.snapshot === null) {
     output.error(
@@ -116,9 +117,4 @@ function tell(report: BackupReport, config: LoadedConfig, { output }: Session): 
   }
   output.print(reportLines(report).join('\n'))
   output.printJson(reportToJson(report))
-}
-
-/** Most messages of sinks say which one it is. */
-function startsWithSink(message: string, sink: string): string {
-  return message.includes(`"${sink}"`) ? message : `sink "${sink}": ${message}`
 }

@@ -1,5 +1,6 @@
 import { listSnapshots, type SnapshotInfo } from '@pipe-backup/vault'
 import type { Session } from '../session.ts'
+import { errorLine } from '../terminal/error-line.ts'
 import { escapeText } from '../terminal/escape-bytes.ts'
 import { formatBytes, formatTime } from '../terminal/quantities.ts'
 import { openConfig, openReadingSinks } from '../vault/open-config.ts'
@@ -21,7 +22,7 @@ export async function snapshots(
     signal,
     onProblem: (error) => {
       unanswered++
-      output.warn(error.message)
+      output.warn(errorLine(error))
     },
   })
   for (const snapshot of found) output.printJson(snapshotToJson(snapshot))

@@ -130,7 +130,7 @@ test('a name that two sinks share is refused, naming the first', async () => {
 test('a name that two sources share is refused', async () => {
   const source = '  - { type: files, name: a, paths: [/a] }\n'
   expect(await refusal(`${SINKS}sources:\n${source}${source}`)).toEqual([
-    'work/pipe-backup.yaml:5:28: sources[1].name: "a" is the name of sources[0] already',
+    'work/pipe-backup.yaml:5:26: sources[1].name: "a" is the name of sources[0] already',
   ])
 })
 

@@ -24,7 +24,7 @@ export interface LoadedConfig extends Config {
   /** What a person should be told, one line each. */
   readonly warnings: readonly string[]
   /** What a path in this configuration means. */
-  path(value: string): string
+  readonly path: (value: string) => string
 }
 
 /**

@@ -59,18 +59,16 @@ async function parse(source: string, file: string): Promise<ConfigDocument> {
 }
 
 async function importDefault(file: string): Promise<unknown> {
-  let module: Readonly<Record<string, unknown>>
+  let module: unknown
   try {
     module = await import(pathToFileURL(file).href)
   } catch (cause) {
     const message = `can't be loaded: ${cause instanceof Error ? cause.message : String(cause)}`
     throw new ConfigError({ code: 'unreadable', message, file }, { cause })
   }
-  if (module['default'] === undefined) {
-    throw new ConfigError(
-      { code: 'unreadable', message: 'has no default export', file },
-      { hint: 'Write: export default { … }' },
-    )
-  }
-  return module['default']
+  if (typeof module === 'object' && module !== null && 'default' in module) return module.default
+  throw new ConfigError(
+    { code: 'unreadable', message: 'has no default export', file },
+    { hint: 'Write: export default { … }' },
+  )
 }

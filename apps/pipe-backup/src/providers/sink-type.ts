@@ -23,9 +23,9 @@ export interface SinkConfig {
 /** What a provider needs to open a sink from its configuration. */
 export interface OpenContext {
   /** Expands `~` and resolves against the configuration file's directory. */
-  path(value: string): string
+  readonly path: (value: string) => string
   /** Reads a secret from where the configuration says it is. */
-  secret(value: SecretConfig): Promise<string>
+  readonly secret: (value: SecretConfig) => Promise<string>
   readonly signal?: AbortSignal | undefined
 }
 

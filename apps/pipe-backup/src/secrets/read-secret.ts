@@ -10,14 +10,14 @@ const MAX_SECRET_BYTES = 64 * 1024
 
 export interface SecretSurroundings {
   readonly env: NodeJS.ProcessEnv
-  path(value: string): string
+  readonly path: (value: string) => string
   readonly signal?: AbortSignal | undefined
 }
 
 /** Reads secrets from where a configuration says they are. */
 export interface SecretReader {
   /** @throws ConfigError `missing` or `unreadable`, without the secret */
-  read(value: SecretConfig): Promise<string>
+  readonly read: (value: SecretConfig) => Promise<string>
 }
 
 /**
@@ -40,7 +40,7 @@ export function createSecretReader(config: unknown, around: SecretSurroundings):
       : await runSecretCommand(value.command, around)
   }
   return {
-    async read(value) {
+    read: async (value) => {
       const secret = await fetch(value)
       if (secret === '') missing(`the secret from ${originOf(value)} is empty`)
       hide(secret)

@@ -7,20 +7,20 @@ export interface Output {
   readonly json: boolean
   readonly verbose: boolean
   /** Lines for people: not with --json, not with --quiet. */
-  print(text: string): void
+  readonly print: (text: string) => void
   /** One JSON document, or one of several lines, on standard output: only with --json. */
-  printJson(value: unknown): void
+  readonly printJson: (value: unknown) => void
   /** Something that went wrong: one line, always shown. */
-  error(line: string): void
+  readonly error: (line: string) => void
   /** Something to look at: one line, not with --quiet. */
-  warn(line: string): void
+  readonly warn: (line: string) => void
   /** Something that helps to understand: one line, with --verbose alone. */
-  note(line: string): void
+  readonly note: (line: string) => void
   /**
    * Bytes or text to standard output, as fast as they are taken there.
    * @throws an error with code EPIPE when nobody reads them any more
    */
-  stream(content: AsyncIterable<string | Uint8Array>, signal: AbortSignal): Promise<void>
+  readonly stream: (content: AsyncIterable<string | Uint8Array>, signal: AbortSignal) => Promise<void>
   /** While something is drawn at the terminal's last lines: how to take it away before a line and draw it again. */
   around: ((write: () => void) => void) | undefined
 }

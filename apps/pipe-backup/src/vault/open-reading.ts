@@ -6,6 +6,7 @@ import {
   selectSnapshot,
 } from '@pipe-backup/vault'
 import type { Session } from '../session.ts'
+import { errorLine } from '../terminal/error-line.ts'
 import { openConfig, openReadingSinks } from './open-config.ts'
 import { openVaultKeys } from './vault-keys.ts'
 
@@ -25,13 +26,13 @@ export async function openReading(
   phraseFile: string | undefined,
 ): Promise<Reading> {
   const { signal, output } = session
-  const onProblem = (error: Error): void => output.warn(error.message)
+  const onProblem = (error: Error): void => output.warn(errorLine(error))
   await using stack = new AsyncDisposableStack()
   const config = await openConfig(session)
   const { sinks } = stack.use(await openReadingSinks(config, session))
   const keys = await openVaultKeys(sinks, session, phraseFile)
   const snapshot = selectSnapshot(await listSnapshots({ sinks, keys, signal, onProblem }), spec)
-  const reader = stack.use(await openSnapshot({ sinks, keys, snapshot, signal, onProblem }))
+  const reader = await openSnapshot({ sinks, keys, snapshot, signal, onProblem })
   output.note(`snapshot ${snapshot.id} of ${snapshot.host}, ${snapshot.time.toISOString()}`)
   for (const { name, state, error } of snapshot.sources) {
     if (state === 'ok') continue

@@ -7,6 +7,7 @@ import { findHost } from '../host/load-host.ts'
 import { promptForPhrase } from '../phrase/prompt-hidden.ts'
 import { readPhrase } from '../phrase/read-phrase.ts'
 import type { Session } from '../session.ts'
+import { errorLine } from '../terminal/error-line.ts'
 
 /**
  * Asks for the recovery phrase and derives all keys from it.
@@ -70,7 +71,7 @@ async function requireVaultOf(
   { signal, output }: Session,
   otherVault: (found: string) => Error,
 ): Promise<void> {
-  const found = await findVault({ sinks, signal, onProblem: (error) => output.warn(error.message) })
+  const found = await findVault({ sinks, signal, onProblem: (error) => output.warn(errorLine(error)) })
   if (found === undefined) throw noVault(sinks)
   if (found.id !== vaultIdOf(keys.publicKey)) throw otherVault(found.id)
 }

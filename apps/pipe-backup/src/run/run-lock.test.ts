@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { takeRunLock } from './run-lock.ts'
+
+let directory: string
+let holders: ChildProcess[]
+
+beforeEach(async () => {
+  directory = join(await mkdtemp(join(tmpdir(), 'pipe-backup-lock-')), 'state')
+  holders = []
+})
+
+afterEach(async () => {
+  for (const holder of holders) holder.kill('SIGKILL')
+  await rm(join(directory, '..'), { recursive: true })
+})
+
+/** Another process that takes the lock. @returns it, and what it said: `taken`, or the refusal */
+async function takeElsewhere(): Promise<{ holder: ChildProcess; said: string }> {
+  const script = `
+    import(${JSON.stringify(new URL('./run-lock.ts', import.meta.url).href)})
+      .then(({ takeRunLock }) => takeRunLock(${JSON.stringify(directory)}))
+      .then((lock) => { globalThis.lock = lock; console.log('taken'); setInterval(() => {}, 1000) }, (error) => console.log(error.message))`
+  const holder = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  holders.push(holder)
+  const [said]: unknown[] = await once(holder.stdout, 'data')
+  return { holder, said: String(said).trim() }
+}
+
+test('the lock of another process is refused, saying which process has it', async () => {
+  const { holder } = await takeElsewhere()
+  await expect(takeRunLock(directory)).rejects.toMatchObject({
+    code: 'locked',
+    message: expect.stringContaining(`process ${holder.pid}`),
+  })
+})
+
+test('the lock of a process that was killed is free at once', async () => {
+  const { holder, said } = await takeElsewhere()
+  expect(said).toBe('taken')
+  holder.kill('SIGKILL')
+  await once(holder, 'exit')
+  using lock = await takeRunLock(directory)
+  expect(lock).toBeDefined()
+})
+
+test('a released lock is free, and the same process can not have it twice', async () => {
+  {
+    using _lock = await takeRunLock(directory)
+    await expect(takeRunLock(directory)).rejects.toMatchObject({ code: 'locked' })
+  }
+  using again = await takeRunLock(directory)
+  expect(again).toBeDefined()
+})
+
+test('of several processes at once exactly one gets it', async () => {
+  const all = await Promise.all(Array.from({ length: 4 }, takeElsewhere))
+  expect(all.filter(({ said }) => said === 'taken')).toHaveLength(1)
+})
+
+test('the state directory is made for its owner alone', async () => {
+  using _lock = await takeRunLock(directory)
+  expect((await stat(directory)).mode & 0o777).toBe(0o700)
+})

@@ -1,0 +1,172 @@
+import { chmodSync, chownSync, lchownSync, linkSync, lstatSync, lutimesSync, mkdirSync, symlinkSync, unlinkSync, utimesSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type Entry, type EntryMetadata, SourceError, type SourceProblem } from '@pipe-backup/source'
+import { makeNode } from './make-nodes.ts'
+import { Owners } from './owners.ts'
+import { safeComponents } from './safe-path.ts'
+import { TargetDirectory } from './target-directory.ts'
+import { toSeconds, writeFile } from './write-file.ts'
+
+export interface ExtractOptions {
+  readonly signal?: AbortSignal
+  /** Restore owners and set-id bits. Default: when run as root. */
+  readonly ownership?: boolean
+  /** Told of each entry that could not be written; the rest goes on. Without it the first one is thrown. */
+  readonly onProblem?: (problem: SourceProblem) => void
+  readonly onProgress?: (entries: number, bytes: number) => void
+}
+
+export interface ExtractReport {
+  readonly entries: number
+  readonly bytes: number
+  readonly problems: number
+}
+
+/** Other things want their turn on the main thread at least so often. */
+const SLICE_MS = 10
+const MEMORY_BYTES = 1024 * 1024
+/** These end everything: the next entry would fail the same way. */
+const FATAL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'])
+
+/**
+ * Writes entries into a directory, which is made when it is missing, and nothing outside it, whatever their paths and links say. What is there
+ * already under an entry's name is replaced, except directories, which stay, with what else is in them.
+ * @throws SourceError, or the system's error when the disk is full or broken; the abort's reason
+ */
+export async function extract(entries: AsyncIterable<Entry> | Iterable<Entry>, directory: string, options: ExtractOptions = {}): Promise<ExtractReport> {
+  return new Extraction(directory, options).run(entries)
+}
+
+class Extraction {
+  readonly #options: ExtractOptions
+  readonly #target: TargetDirectory
+  readonly #ownership: boolean
+  readonly #owners = new Owners()
+  readonly #memory = Buffer.allocUnsafeSlow(MEMORY_BYTES)
+  /** Directories whose metadata is set when all that is in them has been written, outermost first. */
+  readonly #open: { components: Buffer[]; entry: EntryMetadata }[] = []
+  #entries = 0
+  #bytes = 0
+  #problems = 0
+
+  constructor(directory: string, options: ExtractOptions) {
+    this.#options = options
+    this.#ownership = options.ownership ?? process.geteuid?.() === 0
+    this.#target = new TargetDirectory(resolve(directory))
+    mkdirSync(directory, { recursive: true })
+  }
+
+  async run(entries: AsyncIterable<Entry> | Iterable<Entry>): Promise<ExtractReport> {
+    let sliceStart = performance.now()
+    for await (const entry of entries) {
+      this.#options.signal?.throwIfAborted()
+      await this.#attempt(entry)
+      if (performance.now() - sliceStart > SLICE_MS) {
+        this.#options.onProgress?.(this.#entries, this.#bytes)
+        await nextTurn()
+        sliceStart = performance.now()
+      }
+    }
+    this.#closeDirectories([])
+    this.#options.onProgress?.(this.#entries, this.#bytes)
+    return { entries: this.#entries, bytes: this.#bytes, problems: this.#problems }
+  }
+
+  async #attempt(entry: Entry): Promise<void> {
+    try {
+      const components = safeComponents(entry.path)
+      this.#closeDirectories(components)
+      this.#target.ensureParents(components)
+      await this.#write(entry, components)
+      this.#entries++
+    } catch (error) {
+      this.#options.signal?.throwIfAborted()
+      const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+      if (FATAL.has(code) || !this.#options.onProblem) throw error
+      this.#problems++
+      const message = error instanceof Error ? error.message : String(error)
+      this.#options.onProblem({ code: 'unreadable', path: Buffer.from(entry.path).toString(), message })
+    }
+  }
+
+  async #write(entry: Entry, components: Buffer[]): Promise<void> {
+    const path = this.#target.pathOf(components)
+    if (entry.type === 'directory') {
+      this.#makeDirectory(path)
+      this.#open.push({ components, entry })
+      return
+    }
+    this.#clear(path)
+    switch (entry.type) {
+      case 'file':
+        this.#bytes += await writeFile(path, entry, { mode: this.#mode(entry), mtimeNs: entry.mtimeNs, owner: this.#owner(entry) }, this.#memory, this.#options.signal)
+        return
+      case 'symlink':
+        symlinkSync(Buffer.from(entry.target), path)
+        if (this.#ownership) lchownSync(path, this.#owners.uid(entry), this.#owners.gid(entry))
+        lutimesSync(path, toSeconds(entry.mtimeNs), toSeconds(entry.mtimeNs))
+        return
+      case 'hardlink':
+        this.#link(entry.linkTo, path)
+        return
+      case 'fifo':
+        await makeNode(path, ['mkfifo'])
+        break
+      case 'character-device':
+      case 'block-device':
+        await makeNode(path, ['mknod', entry.type === 'block-device' ? 'b' : 'c', String(entry.major), String(entry.minor)])
+        break
+    }
+    this.#setMetadata(path, entry)
+  }
+
+  #makeDirectory(path: Buffer): void {
+    const info = lstatSync(path, { throwIfNoEntry: false })
+    if (info?.isDirectory()) return
+    if (info) unlinkSync(path)
+    // Nobody else looks in before its own mode is set, after its contents.
+    mkdirSync(path, { mode: 0o700 })
+  }
+
+  /** Removes what is in the way. A directory is not: what is in it was not asked about. */
+  #clear(path: Buffer): void {
+    const info = lstatSync(path, { throwIfNoEntry: false })
+    if (!info) return
+    if (info.isDirectory()) throw new SourceError('unreadable', 'was not written: there is a directory of this name')
+    unlinkSync(path)
+  }
+
+  #link(linkTo: Uint8Array, path: Buffer): void {
+    const components = safeComponents(linkTo)
+    const target = this.#target.pathOf(components)
+    const real = this.#target.parentsAreReal(components) && lstatSync(target, { throwIfNoEntry: false })?.isFile()
+    if (!real) throw new SourceError('vanished', `was not linked: ${Buffer.from(linkTo).toString()} is not there`)
+    linkSync(target, path)
+  }
+
+  /** Sets the metadata of the directories that the walk has left. */
+  #closeDirectories(next: readonly Buffer[]): void {
+    for (let last = this.#open.at(-1); last; last = this.#open.at(-1)) {
+      const { components, entry } = last
+      if (components.length < next.length && components.every((component, i) => component.equals(next[i] ?? Buffer.alloc(0)))) return
+      this.#open.pop()
+      this.#setMetadata(this.#target.pathOf(components), entry)
+    }
+  }
+
+  #setMetadata(path: Buffer, entry: EntryMetadata): void {
+    if (this.#ownership) chownSync(path, this.#owners.uid(entry), this.#owners.gid(entry))
+    chmodSync(path, this.#mode(entry))
+    utimesSync(path, toSeconds(entry.mtimeNs), toSeconds(entry.mtimeNs))
+  }
+
+  #owner(entry: EntryMetadata): { uid: number; gid: number } | undefined {
+    return this.#ownership ? { uid: this.#owners.uid(entry), gid: this.#owners.gid(entry) } : undefined
+  }
+
+  /** Without the owner, a set-id bit would lend out the rights of whoever restores. */
+  #mode(entry: EntryMetadata): number {
+    return this.#ownership ? entry.mode : entry.mode & 0o1777
+  }
+}

@@ -1,0 +1,53 @@
+import { lstatSync, mkdirSync } from 'node:fs'
+import { SourceError } from '@pipe-backup/source'
+
+const SLASH = Buffer.from('/')
+
+/**
+ * The directories below a target. Every component of a path is looked at before anything is made in it, and must be a real directory: what
+ * the archive, or somebody before it, has put there as a link is never gone through. The last directory looked at is remembered; a
+ * directory that has been seen can't become a link, because nothing here replaces a directory.
+ */
+export class TargetDirectory {
+  readonly root: Buffer
+  #verified: Buffer[] = []
+
+  constructor(root: string) {
+    this.root = Buffer.from(root)
+  }
+
+  /** The path below the target. */
+  pathOf(components: readonly Buffer[]): Buffer {
+    return Buffer.concat([this.root, ...components.flatMap((component) => [SLASH, component])])
+  }
+
+  /**
+   * Makes sure that the directories above the last component are there, and real.
+   * @throws SourceError when one is a link or no directory
+   */
+  ensureParents(components: readonly Buffer[]): void {
+    const depth = components.length - 1
+    let same = 0
+    while (same < depth && same < this.#verified.length && this.#verified[same]?.equals(components[same] ?? SLASH)) same++
+    this.#verified.length = same
+    for (let i = same; i < depth; i++) {
+      const upTo = components.slice(0, i + 1)
+      const path = this.pathOf(upTo)
+      const info = lstatSync(path, { throwIfNoEntry: false })
+      if (!info) mkdirSync(path, { mode: 0o755 })
+      else if (!info.isDirectory()) {
+        const shown = Buffer.concat(components.flatMap((component) => [component, SLASH])).toString().slice(0, -1)
+        throw new SourceError('unreadable', `${shown} was not written: ${path.toString()} is no directory`, { path: shown })
+      }
+      this.#verified.push(Buffer.from(components[i] ?? SLASH))
+    }
+  }
+
+  /** As ensureParents, for a path that must exist: nothing is made. */
+  parentsAreReal(components: readonly Buffer[]): boolean {
+    for (let i = 1; i < components.length; i++) {
+      if (!lstatSync(this.pathOf(components.slice(0, i)), { throwIfNoEntry: false })?.isDirectory()) return false
+    }
+    return true
+  }
+}

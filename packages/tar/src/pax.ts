@@ -1,0 +1,56 @@
+import type { Entry } from '@pipe-backup/source'
+
+const BILLION = 1_000_000_000n
+/** What the octal fields of a ustar header hold. */
+const MOST_ID = 0o7777777
+const MOST_SIZE = 0o77777777777
+
+/**
+ * The pax records of an entry: everything that a ustar header can't say, or not exactly. Paths are raw bytes, also where they are
+ * not UTF-8: GNU tar and libarchive take them as they are.
+ * @see POSIX.1-2024, pax, "pax Extended Header"
+ */
+export function paxRecords(entry: Entry, name: Uint8Array): Buffer {
+  const records: Buffer[] = []
+  const add = (key: string, value: Uint8Array | string) => records.push(record(key, Buffer.from(value)))
+  const link = entry.type === 'symlink' ? entry.target : entry.type === 'hardlink' ? entry.linkTo : undefined
+  if (!isUtf8(name) || (link && !isUtf8(link))) add('hdrcharset', 'BINARY')
+  if (!isPlain(name)) add('path', name)
+  if (link && !isPlain(link)) add('linkpath', link)
+  add('mtime', decimalSeconds(entry.mtimeNs))
+  if (entry.uid > MOST_ID) add('uid', String(entry.uid))
+  if (entry.gid > MOST_ID) add('gid', String(entry.gid))
+  if (!isPlainOwner(entry.user)) add('uname', entry.user)
+  if (!isPlainOwner(entry.group)) add('gname', entry.group)
+  if (entry.type === 'file' && (entry.size ?? 0) > MOST_SIZE) add('size', String(entry.size))
+  return Buffer.concat(records)
+}
+
+/** A record begins with its own length, digits included. */
+function record(key: string, value: Buffer): Buffer {
+  const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')])
+  let length = rest.length
+  while (String(length).length + rest.length !== length) length = String(length).length + rest.length
+  return Buffer.concat([Buffer.from(String(length)), rest])
+}
+
+/** Exact: a number of seconds does not fit a double to the nanosecond. */
+function decimalSeconds(ns: bigint): string {
+  const sign = ns < 0n ? '-' : ''
+  const size = ns < 0n ? -ns : ns
+  const fraction = (size % BILLION).toString().padStart(9, '0').replace(/0+$/, '')
+  return `${sign}${size / BILLION}${fraction && `.${fraction}`}`
+}
+
+/** Whether a ustar header can hold a path by itself: ASCII, and short. */
+export function isPlain(path: Uint8Array): boolean {
+  return path.length <= 100 && path.every((byte) => byte < 0x80)
+}
+
+function isPlainOwner(name: string): boolean {
+  return name.length < 32 && /^[\x20-\x7e]*$/.test(name)
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  return Buffer.from(Buffer.from(bytes).toString()).equals(bytes)
+}
