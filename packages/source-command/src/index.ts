@@ -1,1 +1,1 @@
-export {}
+export { type CommandOptions, command, commandSource, outputOf } from './command.ts'

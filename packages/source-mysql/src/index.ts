@@ -1,1 +1,1 @@
-export {}
+export { type MysqlOptions, mysql, mysqlSource } from './mysql-source.ts'

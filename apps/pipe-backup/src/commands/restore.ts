@@ -1,8 +1,9 @@
 import { resolve } from 'node:path'
+import type { ExtractOptions, ExtractReport } from '@pipe-backup/extract'
 import type { Entry } from '@pipe-backup/source'
 import type { Session } from '../session.ts'
 import { toSnapshotPath } from '../snapshot-path.ts'
-import { escapeControls } from '../terminal/escape-bytes.ts'
+import { createProblemLog } from '../terminal/problem-log.ts'
 import { RecentRate } from '../terminal/progress-lines.ts'
 import { formatBytes, formatCount, formatSeconds, plural } from '../terminal/quantities.ts'
 import { showProgress } from '../terminal/show-progress.ts'
@@ -35,42 +36,57 @@ export async function restore(
     throw new UsageError('--json needs --to DIR: standard output is the tar')
   const wanted = paths.length === 0 ? undefined : paths.map(toSnapshotPath)
   await using opened = await openReading(session, spec, options.phraseFile)
-  const gauge: Gauge = { entries: 0, bytes: 0 }
-  const entries = gauged(opened.reader.entries(wanted), gauge)
-  using _display = process.stderr.isTTY && !session.options.quiet ? showGauge(gauge, session) : undefined
+  const entries = opened.reader.entries(wanted)
   if (options.to === undefined) return await toTar(entries, session)
-  return await toDirectory(entries, resolve(machine.cwd, options.to), gauge, opened, session)
+  return await toDirectory(entries, resolve(machine.cwd, options.to), opened, session)
 }
 
-async function toTar(entries: AsyncIterable<Entry>, { output, signal }: Session): Promise<number> {
+async function toTar(entries: AsyncIterable<Entry>, session: Session): Promise<number> {
+  const { output, signal } = session
   const { packTar } = await import('@pipe-backup/tar')
-  await output.stream(packTar(entries, { signal }), signal)
+  const gauge: Gauge = { entries: 0, bytes: 0 }
+  using _display = showGauge(gauge, session)
+  await output.stream(packTar(gauged(entries, gauge), { signal }), signal)
   return 0
 }
 
 async function toDirectory(
   entries: AsyncIterable<Entry>,
   directory: string,
-  gauge: Gauge,
   { snapshot }: Reading,
-  { output, signal }: Session,
+  session: Session,
 ): Promise<number> {
-  const { extract } = await import('@pipe-backup/extract')
-  let problems = 0
-  await extract(entries, directory, {
-    signal,
-    onProblem: (problem) => {
-      problems++
-      output.warn(`${escapeControls(problem.path)}: ${escapeControls(problem.message)}`)
-    },
-  })
-  const { entries: count, bytes } = gauge
+  const { output, signal } = session
+  const log = createProblemLog(output)
+  const report = await extractShown(
+    entries,
+    directory,
+    { signal, onProblem: (problem) => log.tell(problem.path, problem) },
+    session,
+  )
+  log.finish()
+  const { entries: count, bytes, problems } = report
   const look = problems === 0 ? '' : `, ${plural(problems, 'problem')}`
   output.print(
     `restored ${plural(count, 'entry', 'entries')}, ${formatBytes(bytes)}, of snapshot ${snapshot.id} to ${directory}${look}`,
   )
   output.printJson({ snapshot: snapshot.id, to: directory, entries: count, bytes, problems })
   return problems === 0 ? 0 : 1
+}
+
+async function extractShown(
+  entries: AsyncIterable<Entry>,
+  directory: string,
+  options: ExtractOptions,
+  session: Session,
+): Promise<ExtractReport> {
+  const { extract } = await import('@pipe-backup/extract')
+  const gauge: Gauge = { entries: 0, bytes: 0 }
+  using _display = showGauge(gauge, session)
+  return await extract(entries, directory, {
+    ...options,
+    onProgress: (count, bytes) => Object.assign(gauge, { entries: count, bytes }),
+  })
 }
 
 async function* gauged(entries: AsyncIterable<Entry>, gauge: Gauge): AsyncGenerator<Entry> {
@@ -81,7 +97,9 @@ async function* gauged(entries: AsyncIterable<Entry>, gauge: Gauge): AsyncGenera
   }
 }
 
-function showGauge(gauge: Gauge, { output }: Session): Disposable {
+/** Draws what has come out so far, on a terminal. */
+function showGauge(gauge: Gauge, { output, options }: Session): Disposable | undefined {
+  if (!process.stderr.isTTY || options.quiet) return undefined
   const rate = new RecentRate()
   const lines = (elapsedMs: number): readonly string[] => {
     const { entries, bytes } = gauge

@@ -4,13 +4,13 @@ import type { LoadedConfig } from '../config/load-config.ts'
 import { loadHost } from '../host/load-host.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { openSources } from '../providers/open-sources.ts'
-import { createProblemLog } from '../run/problem-log.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import { reportLines, reportToJson } from '../run/run-report.ts'
 import { stdinSource } from '../run/stdin-source.ts'
 import type { SecretReader } from '../secrets/read-secret.ts'
 import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
+import { createProblemLog } from '../terminal/problem-log.ts'
 import { progressLines, RecentRate } from '../terminal/progress-lines.ts'
 import { showProgress } from '../terminal/show-progress.ts'
 import { UsageError } from '../usage-error.ts'
@@ -48,7 +48,7 @@ export async function run(session: Session, options: RunOptions): Promise<number
       stateDirectory: config.state,
       signal,
       progress,
-      onProblem: problems.tell,
+      onProblem: (problem) => problems.tell(`${problem.source}/${problem.path}`, problem),
       onSinkProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
     }),
   )
@@ -111,9 +111,10 @@ function tell(report: BackupReport, config: LoadedConfig, { output }: Session): 
     if (state === 'failed') output.error(sinkLine(name, error ?? 'failed'))
   }
   if (report.snapshot === null) {
-    output.error(
-      `no snapshot was made: it would be on ${report.copies} of the ${config.copies} sinks that must hold it`,
-    )
+    const why = report.sources.every(({ state }) => state === 'failed')
+      ? 'no source could be read'
+      : `${report.copies} of the ${config.copies} sinks that must hold it took it`
+    output.error(`no snapshot was made: ${why}`)
   }
   output.print(reportLines(report).join('\n'))
   output.printJson(reportToJson(report))

@@ -16,7 +16,7 @@ export async function snapshots(
   await using opened = await openReadingSinks(config, session)
   const keys = await openListingKeys(config, opened.sinks, session, options.phraseFile)
   let unanswered = 0
-  const found = await listSnapshots({
+  const listed = await listSnapshots({
     sinks: opened.sinks,
     keys,
     signal,
@@ -25,6 +25,11 @@ export async function snapshots(
       output.warn(errorLine(error))
     },
   })
+  const order = opened.sinks.map(({ name }) => name)
+  const found = listed.map((snapshot) => ({
+    ...snapshot,
+    sinks: snapshot.sinks.toSorted((a, b) => order.indexOf(a) - order.indexOf(b)),
+  }))
   for (const snapshot of found) output.printJson(snapshotToJson(snapshot))
   output.print(found.length === 0 ? 'no snapshot yet' : snapshotTable(found).join('\n'))
   return unanswered === 0 ? 0 : 3
@@ -33,7 +38,22 @@ export async function snapshots(
 /** A snapshot for programs. */
 function snapshotToJson(snapshot: SnapshotInfo): Readonly<Record<string, unknown>> {
   const { id, key, time, host, hostId, sources, sinks } = snapshot
-  return { id, time: time.toISOString(), host, hostId, key, sources, sinks }
+  return {
+    id,
+    time: time.toISOString(),
+    host,
+    hostId,
+    key,
+    sources: sources.map(({ name, state, entries, bytes, problems, error }) => ({
+      name,
+      state,
+      entries,
+      bytes,
+      problems,
+      ...(error !== undefined && { error }),
+    })),
+    sinks,
+  }
 }
 
 function snapshotTable(found: readonly SnapshotInfo[]): readonly string[] {

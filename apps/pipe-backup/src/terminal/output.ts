@@ -35,11 +35,12 @@ export interface OutputOptions {
 const MAX_REMEMBERED = 1000
 
 export function createOutput({ json, quiet, verbose }: OutputOptions): Output {
-  const say = (line: string): void => {
-    const write = (): void => void process.stderr.write(`${redact(line)}\n`)
-    if (output.around === undefined) write()
-    else output.around(write)
+  const write = (stream: NodeJS.WriteStream, text: string): void => {
+    const now = (): void => void stream.write(`${text}\n`)
+    if (output.around === undefined) now()
+    else output.around(now)
   }
+  const say = (line: string): void => write(process.stderr, redact(line))
   const style = (format: 'red' | 'yellow', word: string): string =>
     styleText(format, word, { stream: process.stderr })
   const warned = new Set<string>()
@@ -48,10 +49,10 @@ export function createOutput({ json, quiet, verbose }: OutputOptions): Output {
     verbose,
     around: undefined,
     print: (text) => {
-      if (!json && !quiet) process.stdout.write(`${text}\n`)
+      if (!json && !quiet) write(process.stdout, text)
     },
     printJson: (value) => {
-      if (json) process.stdout.write(`${JSON.stringify(value)}\n`)
+      if (json) write(process.stdout, JSON.stringify(value))
     },
     error: (line) => say(`${style('red', 'pipe-backup:')} ${line}`),
     warn: (line) => {

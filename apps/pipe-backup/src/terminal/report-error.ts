@@ -27,13 +27,16 @@ const EXIT_CODES: ReadonlyMap<string, number> = new Map([
   ['CommandError', 1],
 ])
 
+/** As for any program that Ctrl-C ended: 128 + SIGINT. */
+const CANCELLED = 130
+
 /** Sorts an error: one of ours, the operating system's, an abort, or a bug. */
 export function describeFailure(error: unknown): Failure {
   if (!(error instanceof Error)) return bug(new Error(String(error)))
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
   if (error.name === 'AbortError')
     return { exitCode: 1, code: 'aborted', lines: [oneLine(error.message)], hint: undefined }
-  const exitCode = EXIT_CODES.get(error.name)
+  const exitCode = code === 'cancelled' ? CANCELLED : EXIT_CODES.get(error.name)
   if (exitCode !== undefined && code !== undefined) {
     const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined
     return { exitCode, code, lines: messagesOf(error), hint: hint === undefined ? undefined : oneLine(hint) }

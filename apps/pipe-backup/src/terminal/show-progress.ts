@@ -3,6 +3,9 @@ import type { Output } from './output.ts'
 
 const REDRAW_MS = 200
 
+/** Terminals that don't say how wide they are say 0. */
+const DEFAULT_COLUMNS = 80
+
 /**
  * Draws lines at the end of a terminal, again and again until disposed, and takes them away then. Lines that `output`
  * writes meanwhile appear above them.
@@ -22,7 +25,7 @@ export function showProgress(
   }
   const draw = (): void => {
     // The last column stays free: some terminals wrap a line that fills it.
-    const columns = Math.max(20, terminal.columns - 1)
+    const columns = Math.max(20, (terminal.columns || DEFAULT_COLUMNS) - 1)
     const now = lines(performance.now() - startedAt).map((line) => line.slice(0, columns))
     erase()
     terminal.write(`${now.join('\n')}\n`)

@@ -1,16 +1,17 @@
 import type { SourceProblem } from '@pipe-backup/source'
-import { escapeControls } from '../terminal/escape-bytes.ts'
-import type { Output } from '../terminal/output.ts'
-import { plural } from '../terminal/quantities.ts'
+import { escapeControls } from './escape-bytes.ts'
+import type { Output } from './output.ts'
+import { plural } from './quantities.ts'
 
 /** A tree without permissions has a problem for each of its files: nobody reads a mail of a million lines. */
 const MAX_LINES = 100
 
 /** Tells of entries that could not be taken. */
 export interface ProblemLog {
-  readonly tell: (problem: SourceProblem & { readonly source: string }) => void
+  /** @param path - as people know it, its source's name first */
+  readonly tell: (path: string, problem: Pick<SourceProblem, 'code' | 'message'>) => void
   /** Says how many were not told. */
-  finish(): void
+  readonly finish: () => void
 }
 
 /** One line for each problem, up to a limit without --verbose. What is left out on purpose is shown with --verbose alone. */
@@ -18,8 +19,8 @@ export function createProblemLog(output: Output): ProblemLog {
   let told = 0
   let untold = 0
   return {
-    tell: ({ source, path, code, message }) => {
-      const line = `${source}/${escapeControls(path)}: ${escapeControls(message)}`
+    tell: (path, { code, message }) => {
+      const line = `${escapeControls(path)}: ${escapeControls(message)}`
       if (code === 'skipped') return output.note(`${line} (left out)`)
       if (told === MAX_LINES && !output.verbose) {
         untold++

@@ -1,0 +1,1 @@
+export { type LocalSinkOptions, localSink } from './local-sink.ts';

@@ -1,0 +1,2 @@
+export { localSink } from './local-sink.js';
+//# sourceMappingURL=index.js.map

@@ -1,0 +1,28 @@
+import { SinkError } from '@pipe-backup/sink';
+const CODES = {
+    ENOENT: ['not-found', 'is not there'],
+    EEXIST: ['exists', 'exists already'],
+    ENOSPC: ['full', 'not stored: the disk is full', 'Free some space, or lower `keep`, then run `pipe-backup heal`.'],
+    EDQUOT: ['full', 'not stored: the disk quota is used up', 'Free some space, then run `pipe-backup heal`.'],
+    EFBIG: ['too-large', 'not stored: too large for this file system'],
+    EROFS: ['forbidden', 'not stored: the file system is read-only', 'Mount it for writing.'],
+    EACCES: ['forbidden', 'permission denied', 'Check who owns the directory, and its mode.'],
+    EPERM: ['forbidden', 'not permitted', 'Is a file or directory immutable, or owned by another user?'],
+    EIO: ['unreachable', 'the disk reports an I/O error', 'Look at the kernel log: the disk may be dying.'],
+    ESTALE: ['unreachable', 'the file server has lost the directory'],
+    ENODEV: ['unreachable', 'the disk has gone'],
+    ENXIO: ['unreachable', 'the disk has gone'],
+    ETIMEDOUT: ['timeout', 'the file server does not answer'],
+    EMFILE: ['throttled', 'too many files are open'],
+    ENFILE: ['throttled', 'too many files are open on this machine'],
+};
+/** The one place that knows what the operating system's error codes mean for a sink. */
+export function toSinkError(cause, sink, key) {
+    if (!(cause instanceof Error) || !('code' in cause) || typeof cause.code !== 'string')
+        return cause;
+    if (cause.name === 'SinkError' || cause.name === 'AbortError')
+        return cause;
+    const [code, what, hint] = CODES[cause.code] ?? ['protocol', `failed with ${cause.code}`];
+    return new SinkError(code, what, { sink, cause, ...(key !== undefined && { key }), ...(hint !== undefined && { hint }) });
+}
+//# sourceMappingURL=local-errors.js.map

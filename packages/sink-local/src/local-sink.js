@@ -1,0 +1,218 @@
+import { mkdir, opendir, open, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { checkKey, isKey, SinkError } from '@pipe-backup/sink';
+import { toSinkError } from './local-errors.js';
+import { ObjectWritable } from './object-writable.js';
+import { isCode, ObjectFile, syncDirectory, TEMPORARY_DIRECTORY } from './write-object.js';
+/** What a killed process left behind is removed after so long. */
+const STALE_MS = 24 * 60 * 60 * 1000;
+/** A directory as a sink: each object a file, durable (fsync of file and directory) before it is visible under its name. */
+export function localSink(options) {
+    return new LocalSink(options);
+}
+class LocalSink {
+    name;
+    traits = { maxObjectBytes: Number.MAX_SAFE_INTEGER, appendOnly: false };
+    #root;
+    #create;
+    #ready;
+    constructor({ name, path, create = false }) {
+        this.name = name;
+        this.#root = resolve(path);
+        this.#create = create;
+    }
+    put(key, bytes, options = {}) {
+        return this.#do(key, options, async () => {
+            const file = await this.#newObject(key);
+            try {
+                await file.write(bytes, options.signal);
+                await file.commit(options.ifAbsent ?? false, options.signal);
+            }
+            catch (error) {
+                await file.discard();
+                throw error;
+            }
+        });
+    }
+    createWriteStream(key, options = {}) {
+        checkKey(key, this.name);
+        return new ObjectWritable({
+            create: () => this.#newObject(key),
+            ifAbsent: options.ifAbsent ?? false,
+            translate: (error) => toSinkError(error, this.name, key),
+            ...(options.signal && { signal: options.signal }),
+        });
+    }
+    createReadStream(key, options = {}) {
+        return this.#do(key, options, async () => {
+            const { file, from, length } = await this.#openRange(key, options);
+            if (length === 0) {
+                await file.close();
+                const { Readable } = await import('node:stream');
+                return Readable.from([]);
+            }
+            return file.createReadStream({
+                start: from,
+                end: from + length - 1,
+                highWaterMark: 1024 * 1024,
+                ...(options.signal && { signal: options.signal }),
+            });
+        });
+    }
+    get(key, options = {}) {
+        return this.#do(key, options, async () => {
+            const { file, from, length } = await this.#openRange(key, options);
+            try {
+                const bytes = Buffer.allocUnsafeSlow(length);
+                for (let at = 0; at < length;) {
+                    options.signal?.throwIfAborted();
+                    const { bytesRead } = await file.read(bytes, at, length - at, from + at);
+                    if (bytesRead === 0)
+                        throw new SinkError('corrupt', 'became shorter while it was read', { sink: this.name, key });
+                    at += bytesRead;
+                }
+                return bytes;
+            }
+            finally {
+                await file.close();
+            }
+        });
+    }
+    head(key, options = {}) {
+        return this.#do(key, options, async () => {
+            try {
+                const { size, mtime } = await stat(join(this.#root, key));
+                return { key, sizeBytes: size, storedAt: mtime };
+            }
+            catch (error) {
+                if (isCode(error, 'ENOENT') || isCode(error, 'ENOTDIR')) {
+                    await this.#whenReady();
+                    return undefined;
+                }
+                throw error;
+            }
+        });
+    }
+    async *list(prefix, options = {}) {
+        if (prefix !== '')
+            checkKey(prefix.replace(/\/$/, ''), this.name);
+        try {
+            await this.#whenReady();
+            yield* this.#walk(prefix.replace(/\/$/, ''), options.signal);
+        }
+        catch (error) {
+            throw toSinkError(error, this.name);
+        }
+    }
+    delete(key, options = {}) {
+        return this.#do(key, options, async () => {
+            await this.#whenReady();
+            const path = join(this.#root, key);
+            await rm(path, { force: true });
+            await syncDirectory(dirname(path)).catch((error) => {
+                if (!isCode(error, 'ENOENT'))
+                    throw error;
+            });
+        });
+    }
+    async [Symbol.asyncDispose]() { }
+    async *#walk(directory, signal) {
+        let entries;
+        try {
+            entries = await opendir(join(this.#root, directory), { bufferSize: 256 });
+        }
+        catch (error) {
+            if (isCode(error, 'ENOENT') || isCode(error, 'ENOTDIR'))
+                return;
+            throw error;
+        }
+        const below = [];
+        for await (const entry of entries) {
+            signal?.throwIfAborted();
+            const key = directory === '' ? entry.name : `${directory}/${entry.name}`;
+            if (!isKey(key))
+                continue;
+            if (entry.isDirectory())
+                below.push(key);
+            else if (entry.isFile()) {
+                const info = await this.#info(key);
+                if (info)
+                    yield info;
+            }
+        }
+        for (const key of below)
+            yield* this.#walk(key, signal);
+    }
+    async #info(key) {
+        try {
+            const { size, mtime } = await stat(join(this.#root, key));
+            return { key, sizeBytes: size, storedAt: mtime };
+        }
+        catch (error) {
+            if (isCode(error, 'ENOENT'))
+                return undefined;
+            throw error;
+        }
+    }
+    async #openRange(key, { offset = 0, length }) {
+        await this.#whenReady();
+        const file = await open(join(this.#root, key), 'r');
+        const { size } = await file.stat();
+        const wanted = length ?? size - offset;
+        if (offset < 0 || wanted < 0 || offset + wanted > size) {
+            await file.close();
+            throw new SinkError('range', `has ${size} bytes, wanted ${wanted} from ${offset}`, { sink: this.name, key });
+        }
+        return { file, from: offset, length: wanted };
+    }
+    async #newObject(key) {
+        await this.#whenReady();
+        return ObjectFile.create(this.#root, key);
+    }
+    #whenReady() {
+        this.#ready ??= this.#prepare();
+        return this.#ready;
+    }
+    async #prepare() {
+        try {
+            const { isDirectory } = await stat(this.#root).then((info) => ({ isDirectory: info.isDirectory() }));
+            if (!isDirectory)
+                throw new SinkError('protocol', `${this.#root} is not a directory`, { sink: this.name });
+        }
+        catch (error) {
+            if (!isCode(error, 'ENOENT'))
+                throw error;
+            if (!this.#create) {
+                this.#ready = undefined;
+                throw new SinkError('unreachable', `${this.#root} is not there`, {
+                    sink: this.name,
+                    cause: error,
+                    hint: 'Is the disk mounted? For a new place run `pipe-backup init`.',
+                });
+            }
+            await mkdir(this.#root, { recursive: true, mode: 0o700 });
+            await syncDirectory(dirname(this.#root));
+        }
+        await this.#removeStale();
+    }
+    async #removeStale() {
+        const directory = join(this.#root, TEMPORARY_DIRECTORY);
+        for (const name of await readdir(directory).catch(() => [])) {
+            const path = join(directory, name);
+            const age = await stat(path).then(({ mtimeMs }) => Date.now() - mtimeMs, () => 0);
+            if (age > STALE_MS)
+                await rm(path, { force: true }).catch(() => undefined);
+        }
+    }
+    async #do(key, { signal }, work) {
+        checkKey(key, this.name);
+        signal?.throwIfAborted();
+        try {
+            return await work();
+        }
+        catch (error) {
+            throw toSinkError(error, this.name, key);
+        }
+    }
+}
+//# sourceMappingURL=local-sink.js.map

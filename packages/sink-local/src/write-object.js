@@ -1,0 +1,87 @@
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+/** Where objects are written before they have their name. Its name can't be a key, so listings never show it. */
+export const TEMPORARY_DIRECTORY = '.tmp';
+const WRITE_BYTES = 4 * 1024 * 1024;
+/** One object on its way: written under a temporary name, and given its own when all of it is on the disk. */
+export class ObjectFile {
+    #root;
+    #path;
+    #temporary;
+    #file;
+    #at = 0;
+    static async create(root, key) {
+        const temporary = join(root, TEMPORARY_DIRECTORY, `${process.pid}-${randomBytes(8).toString('hex')}`);
+        try {
+            return new ObjectFile(root, key, temporary, await open(temporary, 'wx', 0o600));
+        }
+        catch (error) {
+            if (!isCode(error, 'ENOENT'))
+                throw error;
+            await mkdir(dirname(temporary), { mode: 0o700 }).catch((cause) => {
+                if (!isCode(cause, 'EEXIST'))
+                    throw cause;
+            });
+            return new ObjectFile(root, key, temporary, await open(temporary, 'wx', 0o600));
+        }
+    }
+    constructor(root, key, temporary, file) {
+        this.#root = root;
+        this.#path = join(root, key);
+        this.#temporary = temporary;
+        this.#file = file;
+    }
+    async write(bytes, signal) {
+        for (let from = 0; from < bytes.length;) {
+            signal?.throwIfAborted();
+            const { bytesWritten } = await this.#file.write(bytes, from, Math.min(WRITE_BYTES, bytes.length - from), this.#at);
+            from += bytesWritten;
+            this.#at += bytesWritten;
+        }
+    }
+    /** Makes it durable and visible. @param ifAbsent - fail with EEXIST when the name is taken */
+    async commit(ifAbsent, signal) {
+        await this.#file.sync();
+        await this.#file.close();
+        signal?.throwIfAborted();
+        const publish = ifAbsent ? () => link(this.#temporary, this.#path) : () => rename(this.#temporary, this.#path);
+        try {
+            await publish();
+        }
+        catch (error) {
+            if (!isCode(error, 'ENOENT'))
+                throw error;
+            await this.#makeParents();
+            await publish();
+        }
+        if (ifAbsent)
+            await rm(this.#temporary, { force: true });
+        // The name is on the disk only when its directory is.
+        await syncDirectory(dirname(this.#path));
+    }
+    async discard() {
+        await this.#file.close().catch(() => undefined);
+        await rm(this.#temporary, { force: true });
+    }
+    async #makeParents() {
+        const first = await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+        if (first === undefined)
+            return;
+        for (let made = dirname(this.#path); made.length > this.#root.length; made = dirname(made))
+            await syncDirectory(dirname(made));
+    }
+}
+export async function syncDirectory(path) {
+    const directory = await open(path, 'r');
+    try {
+        await directory.sync();
+    }
+    finally {
+        await directory.close();
+    }
+}
+export function isCode(error, code) {
+    return error instanceof Error && 'code' in error && error.code === code;
+}
+//# sourceMappingURL=write-object.js.map

@@ -1,0 +1,55 @@
+import { getSystemErrorMessage } from 'node:util';
+import { SourceError } from '@pipe-backup/source';
+import { displayPath } from './display-path.js';
+/** Something else stands where the walk saw a file or a directory. */
+export function replaced(what, cause) {
+    return {
+        code: 'vanished',
+        message: `something else has taken the place of this ${what} since it was listed`,
+        cause,
+    };
+}
+/**
+ * The one place that knows system errors.
+ * @param act - what was tried, as in "not listed".
+ * @throws the cause itself when it is no system error: a bug must not pass for an unreadable file.
+ */
+export function toFailure(cause, act) {
+    if (!isSystemError(cause))
+        throw cause;
+    const message = `${act}: ${getSystemErrorMessage(cause.errno)} (${cause.code})`;
+    switch (cause.code) {
+        case 'ENOENT':
+        case 'ENOTDIR':
+        case 'ESTALE':
+            return { code: 'vanished', message, cause };
+        case 'EACCES':
+        case 'EPERM':
+            return { code: 'unreadable', message, cause, hint: 'run as a user who may read it, or exclude it' };
+        case 'EMFILE':
+        case 'ENFILE':
+            return { code: 'unreadable', message, cause, hint: 'raise the limit of open files' };
+        default:
+            return { code: 'unreadable', message, cause };
+    }
+}
+/** @param path - in the form of an entry's path. */
+export function toSourceError(failure, path) {
+    const shown = displayPath(path);
+    const { code, message, hint, cause } = failure;
+    return new SourceError(code, `${shown}: ${message}${hint === undefined ? '' : `; ${hint}`}`, {
+        path: shown,
+        ...(hint === undefined ? {} : { hint }),
+        cause,
+    });
+}
+/** @throws SourceError when nobody listens. */
+export function report(failure, path, onProblem) {
+    if (onProblem === undefined)
+        throw toSourceError(failure, path);
+    onProblem({ code: failure.code, path: displayPath(path), message: failure.message });
+}
+export function isSystemError(cause) {
+    return cause instanceof Error && 'code' in cause && 'errno' in cause && typeof cause.errno === 'number';
+}
+//# sourceMappingURL=failure.js.map

@@ -1,0 +1,26 @@
+import type { Entry, ReadContext } from '@pipe-backup/source';
+/** What to take and how to tell of the rest. */
+export interface FilesOptions extends ReadContext {
+    /**
+     * Patterns in the syntax of `.gitignore`, matched case-sensitively against the path below each configured path.
+     * A directory that matches is not entered. A configured path itself is never excluded. Default none.
+     * @see https://git-scm.com/docs/gitignore
+     */
+    readonly exclude?: readonly string[];
+    /**
+     * Leave out what is in a directory with a valid `CACHEDIR.TAG`; the directory and its tag stay. A tag in a
+     * configured path itself counts for nothing: that path was asked for by name. Default true.
+     * @see https://bford.info/cachedir/
+     */
+    readonly excludeCaches?: boolean;
+    /** Don't enter a directory on another device than its configured path; the directory itself stays. Default false. */
+    readonly oneFileSystem?: boolean;
+}
+/**
+ * Walks directory trees and single files as one sorted sequence of entries. Each iteration walks anew.
+ * Entry paths are absolute, without the leading `/`. Several paths are merged; what several of them hold comes once.
+ * @param paths - files or directories, absolute or relative to the working directory of this call; `~` is not expanded.
+ * @throws TypeError at once, for a path that is empty or holds a NUL.
+ * @throws SourceError while iterating and only without `onProblem`: `vanished`, `unreadable`, `skipped`.
+ */
+export declare function files(paths: readonly string[], options?: FilesOptions): AsyncIterable<Entry>;

@@ -1,0 +1,3 @@
+export { files } from './files.js';
+export { filesSource } from './files-source.js';
+//# sourceMappingURL=index.js.map

@@ -1,0 +1,39 @@
+import { lstatSync, readdirSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { withPath } from './long-path.js';
+/** From this size on a directory is listed in another thread: it takes milliseconds (300,000 names: 250). */
+const LARGE_DIRECTORY_BYTES = 64 * 1024;
+/** An automounter puts another directory in its place when it is first listed. Who does so again is no automounter. */
+const MAX_TRIES = 3;
+/**
+ * Lists a directory, which must be the one that was looked at, and not what a link put in its place leads to.
+ * @returns `undefined` when it is no directory any more
+ * @throws system errors
+ */
+export async function listDirectory(absolute, seen) {
+    let before = seen;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+        const names = await list(absolute, before);
+        const after = withPath(absolute, (path) => lstatSync(path, { bigint: true }));
+        if (!after.isDirectory())
+            return undefined;
+        // libuv sorts as strcmp does, but does not promise it; of sorted names the sort is linear.
+        if (after.ino === before.ino && after.dev === before.dev)
+            return { names: names.sort(), device: after.dev };
+        before = after;
+    }
+    return undefined;
+}
+async function list(absolute, stat) {
+    if (stat.size >= LARGE_DIRECTORY_BYTES) {
+        try {
+            return await readdir(absolute, 'latin1');
+        }
+        catch (cause) {
+            if (!(cause instanceof Error && 'code' in cause && cause.code === 'ENAMETOOLONG'))
+                throw cause;
+        }
+    }
+    return withPath(absolute, (path) => readdirSync(path, 'latin1'));
+}
+//# sourceMappingURL=list-directory.js.map

@@ -1,0 +1,132 @@
+import { closeSync, fstatSync, readSync, read as readWithCallback } from 'node:fs';
+import { promisify } from 'node:util';
+import { toFailure, toSourceError } from './failure.js';
+const read = promisify(readWithCallback);
+/** Up to here a read from the page cache takes less time than handing it to another thread. */
+const SYNC_BYTES = 256 * 1024;
+/** A kernel stamps changes with the time of its last tick: at most 10 ms ago (HZ=100), and we allow for more. */
+const TICK_MS = 50;
+/** The coarsest stamps in use: whole seconds (old ext, HFS+), two of them (FAT). */
+const COARSE_TICK_MS = 2_000;
+/** Reads an open file once, and says at the end whether it held still. */
+export class SteadyReader {
+    #fd;
+    #before;
+    #size;
+    #startedMs;
+    #path;
+    #signal;
+    #taken = 0;
+    #ended = false;
+    #busy;
+    /**
+     * @param fd - open; the reader closes it.
+     * @param before - what `fstat` said when it was opened.
+     * @param startedMs - the time before that.
+     * @param path - the entry's, for errors.
+     */
+    constructor(fd, before, startedMs, path, signal) {
+        this.#fd = fd;
+        this.#before = before;
+        this.#size = Number(before.size);
+        this.#startedMs = startedMs;
+        this.#path = path;
+        this.#signal = signal;
+    }
+    /**
+     * As `EntryReader.read`. At most the size that the file had when it was opened, so that a log that grows as fast
+     * as it is read comes to an end; `finish` then tells that it grew. A size of 0 may be a file of /proc: all that comes.
+     * @throws RangeError when `into` is empty
+     */
+    read(into) {
+        if (into.length === 0)
+            throw new RangeError('read() needs room for at least one byte');
+        const wanted = this.#size === 0 ? into.length : Math.min(into.length, this.#size - this.#taken);
+        if (this.#ended || wanted === 0)
+            return 0;
+        this.#signal?.throwIfAborted();
+        return this.#size <= SYNC_BYTES ? this.#readNow(into, wanted) : this.#readLater(into, wanted);
+    }
+    finish() {
+        let after;
+        try {
+            after = fstatSync(this.#fd, { bigint: true });
+        }
+        catch (cause) {
+            throw toSourceError(toFailure(cause, 'not read'), this.#path);
+        }
+        finally {
+            this.#release();
+        }
+        const before = this.#before;
+        const { mtimeNs, ctimeNs, ino: inode } = before;
+        const still = after.size === before.size && after.mtimeNs === mtimeNs && after.ctimeNs === ctimeNs;
+        if (!still)
+            return { steady: false, mtimeNs: after.mtimeNs };
+        // A size of 0 before and after, and yet bytes: a file of /proc, made as it is read. It has no stamps to know it by.
+        if (this.#size === 0 && this.#taken > 0)
+            return { steady: true, mtimeNs };
+        if (this.#taken !== this.#size)
+            return { steady: false, mtimeNs };
+        if (!isTelling(mtimeNs, this.#startedMs) || !isTelling(ctimeNs, this.#startedMs))
+            return { steady: true, mtimeNs };
+        return { steady: true, mtimeNs, identity: { ctimeNs, inode } };
+    }
+    close() {
+        // Closed under a read in another thread, its number could be given to another file, and that be read.
+        if (this.#busy !== undefined)
+            return this.#releaseAfter(this.#busy);
+        this.#release();
+    }
+    #readNow(into, wanted) {
+        try {
+            return this.#took(readSync(this.#fd, into, 0, wanted, null));
+        }
+        catch (cause) {
+            throw toSourceError(toFailure(cause, 'not read'), this.#path);
+        }
+    }
+    async #readLater(into, wanted) {
+        try {
+            const reading = read(this.#fd, into, 0, wanted, null);
+            this.#busy = reading;
+            const { bytesRead } = await reading;
+            this.#signal?.throwIfAborted();
+            return this.#took(bytesRead);
+        }
+        catch (cause) {
+            if (this.#signal?.aborted)
+                throw this.#signal.reason;
+            throw toSourceError(toFailure(cause, 'not read'), this.#path);
+        }
+        finally {
+            this.#busy = undefined;
+        }
+    }
+    #took(bytes) {
+        this.#taken += bytes;
+        this.#ended = bytes === 0;
+        return bytes;
+    }
+    async #releaseAfter(reading) {
+        await reading.catch(() => undefined);
+        this.#release();
+    }
+    #release() {
+        const fd = this.#fd;
+        this.#fd = -1;
+        if (fd !== -1)
+            closeSync(fd);
+    }
+}
+/**
+ * Whether a later change is sure to leave another stamp. A change in the same tick of the clock as the one before it
+ * leaves the same stamp: a file that was changed just before it was read can be changed once more, after it was
+ * read, and look the same for ever. So such a stamp proves nothing; the next run reads the file again. (git calls
+ * this "racily clean".) The clock is this machine's: a file server whose clock is behind by more has no such shelter.
+ */
+function isTelling(stampNs, startedMs) {
+    const ageMs = startedMs - Number(stampNs / 1000000n);
+    return ageMs > (stampNs % 1000000000n === 0n ? COARSE_TICK_MS : TICK_MS);
+}
+//# sourceMappingURL=steady-reader.js.map

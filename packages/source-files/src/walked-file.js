@@ -1,0 +1,70 @@
+import { closeSync, fstatSync } from 'node:fs';
+import { isSystemError, replaced, toFailure, toSourceError } from './failure.js';
+import { keyOf } from './links.js';
+import { SteadyReader } from './steady-reader.js';
+/** A regular file as the walk saw it. A class, so that a hundred thousand of them share one `open`. */
+export class WalkedFile {
+    type = 'file';
+    path;
+    mode;
+    uid;
+    gid;
+    user;
+    group;
+    mtimeNs;
+    size;
+    identity;
+    sparse;
+    #absolute;
+    #device;
+    #linkKey;
+    #walk;
+    constructor(absolute, path, stat, walk) {
+        this.path = path;
+        this.mode = Number(stat.mode) & 0o7777;
+        this.uid = Number(stat.uid);
+        this.gid = Number(stat.gid);
+        this.user = walk.owners.user(this.uid);
+        this.group = walk.owners.group(this.gid);
+        this.mtimeNs = stat.mtimeNs;
+        this.size = Number(stat.size);
+        this.identity = { ctimeNs: stat.ctimeNs, inode: stat.ino };
+        this.sparse = Number(stat.blocks) * 512 < this.size;
+        this.#absolute = absolute;
+        this.#device = stat.dev;
+        this.#linkKey = stat.nlink > 1n ? keyOf(stat) : undefined;
+        this.#walk = walk;
+    }
+    /**
+     * As `FileEntry.open`. Only the very file that was listed is opened: other bytes under this entry's owner and mode
+     * could show a secret to someone who may not read it.
+     * @throws SourceError `vanished` when it is gone or something else is in its place, `unreadable`
+     */
+    open() {
+        const { opener, signal, links } = this.#walk;
+        signal?.throwIfAborted();
+        const startedMs = Date.now();
+        let fd;
+        try {
+            fd = opener.open(this.#absolute, this.uid);
+            const stat = fstatSync(fd, { bigint: true });
+            if (stat.ino !== this.identity.inode || stat.dev !== this.#device || !stat.isFile()) {
+                throw toSourceError(replaced('file'), this.path);
+            }
+            return new SteadyReader(fd, stat, startedMs, this.path, signal);
+        }
+        catch (cause) {
+            if (fd !== undefined)
+                closeSync(fd);
+            // Its other names must not point at an entry that has no bytes.
+            if (this.#linkKey !== undefined)
+                links.forget(this.#linkKey);
+            if (!isSystemError(cause))
+                throw cause;
+            // ELOOP: a symbolic link stands there (O_NOFOLLOW). ENXIO: a socket.
+            const isOther = cause.code === 'ELOOP' || cause.code === 'ENXIO';
+            throw toSourceError(isOther ? replaced('file', cause) : toFailure(cause, 'not opened'), this.path);
+        }
+    }
+}
+//# sourceMappingURL=walked-file.js.map
