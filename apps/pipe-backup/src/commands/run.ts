@@ -37,6 +37,7 @@ export async function run(session: Session, options: RunOptions): Promise<number
   await using opened = await openSinks(config, { secrets, signal })
   const progress = createProgress()
   const problems = createProblemLog(output)
+  const told = new Set<string>()
   const report = await withProgress(session, progress, () =>
     backup({
       host,
@@ -49,11 +50,14 @@ export async function run(session: Session, options: RunOptions): Promise<number
       signal,
       progress,
       onProblem: (problem) => problems.tell(`${problem.source}/${problem.path}`, problem),
-      onSinkProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
+      onSinkProblem: (sink, error) => {
+        told.add(sink)
+        output.error(sinkLine(sink, errorLine(error)))
+      },
     }),
   )
   problems.finish()
-  tell(report, config, session)
+  tell(report, config, session, told)
   return report.exitCode
 }
 
@@ -103,12 +107,18 @@ async function withProgress<T>(
   return await work()
 }
 
-function tell(report: BackupReport, config: LoadedConfig, { output }: Session): void {
+/** @param told - the sinks whose failure has been told already */
+function tell(
+  report: BackupReport,
+  config: LoadedConfig,
+  { output }: Session,
+  told: ReadonlySet<string>,
+): void {
   for (const { name, state, error } of report.sources) {
     if (state === 'failed') output.error(`source "${name}" failed${error === undefined ? '' : `: ${error}`}`)
   }
   for (const { name, state, error } of report.sinks) {
-    if (state === 'failed') output.error(sinkLine(name, error ?? 'failed'))
+    if (state === 'failed' && !told.has(name)) output.error(sinkLine(name, error ?? 'failed'))
   }
   if (report.snapshot === null) {
     const why = report.sources.every(({ state }) => state === 'failed')

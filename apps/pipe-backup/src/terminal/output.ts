@@ -31,7 +31,7 @@ export interface OutputOptions {
   readonly verbose: boolean
 }
 
-/** How many warnings are remembered, so that none is given twice. */
+/** How many lines are remembered, so that none is given twice. */
 const MAX_REMEMBERED = 1000
 
 export function createOutput({ json, quiet, verbose }: OutputOptions): Output {
@@ -43,7 +43,13 @@ export function createOutput({ json, quiet, verbose }: OutputOptions): Output {
   const say = (line: string): void => write(process.stderr, redact(line))
   const style = (format: 'red' | 'yellow', word: string): string =>
     styleText(format, word, { stream: process.stderr })
-  const warned = new Set<string>()
+  const said = new Set<string>()
+  const once = (line: string): void => {
+    // Several steps of one command meet the same sink that is down: once is enough.
+    if (said.has(line)) return
+    if (said.size < MAX_REMEMBERED) said.add(line)
+    say(line)
+  }
   const output: Output = {
     json,
     verbose,
@@ -54,12 +60,9 @@ export function createOutput({ json, quiet, verbose }: OutputOptions): Output {
     printJson: (value) => {
       if (json) write(process.stdout, JSON.stringify(value))
     },
-    error: (line) => say(`${style('red', 'pipe-backup:')} ${line}`),
+    error: (line) => once(`${style('red', 'pipe-backup:')} ${line}`),
     warn: (line) => {
-      if (quiet || warned.has(line)) return
-      // Several steps of one command meet the same sink that is down: once is enough.
-      if (warned.size < MAX_REMEMBERED) warned.add(line)
-      say(`${style('yellow', 'warning:')} ${line}`)
+      if (!quiet) once(`${style('yellow', 'warning:')} ${line}`)
     },
     note: (line) => {
       if (verbose) say(line)

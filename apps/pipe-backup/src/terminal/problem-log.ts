@@ -27,10 +27,10 @@ export function createProblemLog(output: Output): ProblemLog {
         return
       }
       told++
-      output.warn(line)
+      output.error(line)
     },
     finish: () => {
-      if (untold > 0) output.warn(`and ${plural(untold, 'problem')} more: --verbose shows all`)
+      if (untold > 0) output.error(`and ${plural(untold, 'problem')} more: --verbose shows all`)
     },
   }
 }
