@@ -1,11 +1,14 @@
-import { createCutter, type CutterOptions } from './cutter.ts'
+import { type CutterOptions, createCutter } from './cutter.ts'
 
 /**
  * Splits bytes into chunks whose cuts depend only on nearby content, whatever the pieces they come in.
  * @yields chunks in order, never empty, each in memory of its own; together they are the input
  * @throws RangeError as createCutter does
  */
-export async function* chunks(source: AsyncIterable<Uint8Array>, options: CutterOptions): AsyncGenerator<Uint8Array> {
+export async function* chunks(
+  source: AsyncIterable<Uint8Array>,
+  options: CutterOptions,
+): AsyncGenerator<Uint8Array> {
   const cutter = createCutter(options)
   const maxBytes = options.maxBytes ?? (options.averageBytes ?? 1024 * 1024) * 4
   const memory = new Uint8Array(maxBytes * 2)

@@ -1,4 +1,4 @@
-import { createHash, createCipheriv } from 'node:crypto'
+import { createCipheriv, createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { chunks } from './chunks.ts'
@@ -9,7 +9,12 @@ const gear = createGear(KEY)
 const random = (length: number, seed = 0) =>
   createCipheriv('aes-128-ctr', Buffer.alloc(16, seed), Buffer.alloc(16)).update(Buffer.alloc(length))
 
-async function cut(bytes: Uint8Array, pieces: readonly number[], averageBytes = 1024, table = gear): Promise<Buffer[]> {
+async function cut(
+  bytes: Uint8Array,
+  pieces: readonly number[],
+  averageBytes = 1024,
+  table = gear,
+): Promise<Buffer[]> {
   async function* source() {
     let at = 0
     for (let i = 0; at < bytes.length; i++) {
@@ -25,17 +30,22 @@ async function cut(bytes: Uint8Array, pieces: readonly number[], averageBytes = 
 
 test('chunks are the input, within the bounds, and cut the same whatever the pieces', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.nat(60_000), fc.nat(200), fc.array(fc.integer({ min: 1, max: 9000 }), { minLength: 1, maxLength: 5 }), async (length, seed, pieces) => {
-      const bytes = random(length, seed)
-      const whole = await cut(bytes, [length + 1])
-      const pieced = await cut(bytes, pieces)
-      expect(Buffer.concat(whole).equals(bytes)).toBe(true)
-      expect(pieced.map((chunk) => chunk.length)).toEqual(whole.map((chunk) => chunk.length))
-      for (const chunk of whole.slice(0, -1)) {
-        expect(chunk.length).toBeGreaterThanOrEqual(256)
-        expect(chunk.length).toBeLessThanOrEqual(4096)
-      }
-    }),
+    fc.asyncProperty(
+      fc.nat(60_000),
+      fc.nat(200),
+      fc.array(fc.integer({ min: 1, max: 9000 }), { minLength: 1, maxLength: 5 }),
+      async (length, seed, pieces) => {
+        const bytes = random(length, seed)
+        const whole = await cut(bytes, [length + 1])
+        const pieced = await cut(bytes, pieces)
+        expect(Buffer.concat(whole).equals(bytes)).toBe(true)
+        expect(pieced.map((chunk) => chunk.length)).toEqual(whole.map((chunk) => chunk.length))
+        for (const chunk of whole.slice(0, -1)) {
+          expect(chunk.length).toBeGreaterThanOrEqual(256)
+          expect(chunk.length).toBeLessThanOrEqual(4096)
+        }
+      },
+    ),
   )
 })
 

@@ -35,8 +35,10 @@ export function createCutter(options: CutterOptions): Cutter {
   const { gear, averageBytes = 1024 * 1024 } = options
   const { minBytes = averageBytes / 4, maxBytes = averageBytes * 4 } = options
   const bits = Math.log2(averageBytes)
-  if (!Number.isInteger(bits) || bits < 6 || bits > 28) throw new RangeError(`the average must be a power of two from 64 to 2^28, not ${averageBytes}`)
-  if (minBytes < 1 || minBytes >= averageBytes || maxBytes <= averageBytes) throw new RangeError('the bounds must enclose the average')
+  if (!Number.isInteger(bits) || bits < 6 || bits > 28)
+    throw new RangeError(`the average must be a power of two from 64 to 2^28, not ${averageBytes}`)
+  if (minBytes < 1 || minBytes >= averageBytes || maxBytes <= averageBytes)
+    throw new RangeError('the bounds must enclose the average')
   const hard = highBits(bits + NORMALISATION_BITS)
   const easy = highBits(bits - NORMALISATION_BITS)
   let scanned = 0
@@ -84,7 +86,14 @@ const result = { at: 0, hash: 0 }
  * Rolls the hash over bytes[at..to) and stops behind the first byte at which the masked bits are zero.
  * Unrolled by eight, and the table a local: a plain loop is three to six times slower in some versions of V8.
  */
-function scan(bytes: Uint8Array, at: number, to: number, start: number, mask: number, gear: Gear): { at: number; hash: number } {
+function scan(
+  bytes: Uint8Array,
+  at: number,
+  to: number,
+  start: number,
+  mask: number,
+  gear: Gear,
+): { at: number; hash: number } {
   let h = start
   let i = at
   const whole = to - 8

@@ -19,19 +19,28 @@ test('HChaCha20 gives the bytes of its draft', () => {
 
 test('what is sealed here is what libsodium seals, byte for byte', () => {
   fc.assert(
-    fc.property(bytes(32), bytes(24), fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 60 }), (key, nonce, plain, aad) => {
-      const out = new Uint8Array(plain.length + AEAD_OVERHEAD_BYTES)
-      sealAeadWith(nonce, key, [plain.subarray(0, 7), plain.subarray(7)], aad, out, 0)
-      const theirs = sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, aad, null, nonce, key)
-      expect(Buffer.from(out).equals(Buffer.concat([nonce, theirs]))).toBe(true)
-    }),
+    fc.property(
+      bytes(32),
+      bytes(24),
+      fc.uint8Array({ maxLength: 300 }),
+      fc.uint8Array({ maxLength: 60 }),
+      (key, nonce, plain, aad) => {
+        const out = new Uint8Array(plain.length + AEAD_OVERHEAD_BYTES)
+        sealAeadWith(nonce, key, [plain.subarray(0, 7), plain.subarray(7)], aad, out, 0)
+        const theirs = sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, aad, null, nonce, key)
+        expect(Buffer.from(out).equals(Buffer.concat([nonce, theirs]))).toBe(true)
+      },
+    ),
   )
 })
 
 test('what libsodium seals opens here', () => {
   fc.assert(
     fc.property(bytes(32), bytes(24), fc.uint8Array({ maxLength: 300 }), (key, nonce, plain) => {
-      const sealed = Buffer.concat([nonce, sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, 'x', null, nonce, key)])
+      const sealed = Buffer.concat([
+        nonce,
+        sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, 'x', null, nonce, key),
+      ])
       expect(Buffer.from(openAead(key, sealed, Buffer.from('x'))).equals(plain)).toBe(true)
     }),
   )
@@ -45,11 +54,17 @@ test('no flipped bit and no missing byte opens', () => {
   for (let i = 0; i < sealed.length; i++) {
     const flipped = Uint8Array.from(sealed)
     flipped[i] = (flipped[i] ?? 0) ^ 1
-    expect(() => openAead(key, flipped, Buffer.from('aad'))).toThrow(expect.objectContaining({ code: 'tampered' }))
+    expect(() => openAead(key, flipped, Buffer.from('aad'))).toThrow(
+      expect.objectContaining({ code: 'tampered' }),
+    )
     const code = i < AEAD_OVERHEAD_BYTES ? 'truncated' : 'tampered'
-    expect(() => openAead(key, sealed.subarray(0, i), Buffer.from('aad'))).toThrow(expect.objectContaining({ code }))
+    expect(() => openAead(key, sealed.subarray(0, i), Buffer.from('aad'))).toThrow(
+      expect.objectContaining({ code }),
+    )
   }
-  expect(() => openAead(key, sealed, Buffer.from('other'))).toThrow(expect.objectContaining({ code: 'tampered' }))
+  expect(() => openAead(key, sealed, Buffer.from('other'))).toThrow(
+    expect.objectContaining({ code: 'tampered' }),
+  )
 })
 
 test('the same bytes sealed twice differ', () => {
@@ -62,5 +77,7 @@ test('the same bytes sealed twice differ', () => {
 })
 
 test('a target that is too short is refused', () => {
-  expect(() => sealAead(new Uint8Array(32), new Uint8Array(10), new Uint8Array(), new Uint8Array(49), 0)).toThrow(RangeError)
+  expect(() =>
+    sealAead(new Uint8Array(32), new Uint8Array(10), new Uint8Array(), new Uint8Array(49), 0),
+  ).toThrow(RangeError)
 })

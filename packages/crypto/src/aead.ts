@@ -55,10 +55,13 @@ export function sealAeadWith(
   out: Uint8Array,
   offset: number,
 ): number {
-  const cipher = createCipheriv('chacha20-poly1305', hchacha20(key, nonce), shortNonce(nonce), { authTagLength: TAG_BYTES })
+  const cipher = createCipheriv('chacha20-poly1305', hchacha20(key, nonce), shortNonce(nonce), {
+    authTagLength: TAG_BYTES,
+  })
   const pieces = plain instanceof Uint8Array ? [plain] : plain
   const plaintextLength = pieces.reduce((sum, { length }) => sum + length, 0)
-  if (offset + plaintextLength + AEAD_OVERHEAD_BYTES > out.length) throw new RangeError('no room for the sealed bytes')
+  if (offset + plaintextLength + AEAD_OVERHEAD_BYTES > out.length)
+    throw new RangeError('no room for the sealed bytes')
   cipher.setAAD(aad, { plaintextLength })
   out.set(nonce, offset)
   let at = offset + NONCE_BYTES
@@ -81,14 +84,20 @@ export function openAead(key: Uint8Array, sealed: Uint8Array, aad: Uint8Array): 
   if (sealed.length < AEAD_OVERHEAD_BYTES) throw new CryptoError('truncated', 'sealed bytes are cut short')
   const nonce = sealed.subarray(0, NONCE_BYTES)
   const tagAt = sealed.length - TAG_BYTES
-  const decipher = createDecipheriv('chacha20-poly1305', hchacha20(key, nonce), shortNonce(nonce), { authTagLength: TAG_BYTES })
+  const decipher = createDecipheriv('chacha20-poly1305', hchacha20(key, nonce), shortNonce(nonce), {
+    authTagLength: TAG_BYTES,
+  })
   decipher.setAAD(aad, { plaintextLength: tagAt - NONCE_BYTES })
   decipher.setAuthTag(sealed.subarray(tagAt))
   const plain = decipher.update(sealed.subarray(NONCE_BYTES, tagAt))
   try {
     decipher.final()
   } catch (cause) {
-    throw new CryptoError('tampered', 'sealed bytes are damaged, or were sealed under another key or for another purpose', { cause })
+    throw new CryptoError(
+      'tampered',
+      'sealed bytes are damaged, or were sealed under another key or for another purpose',
+      { cause },
+    )
   }
   return plain
 }

@@ -7,7 +7,11 @@ export class CryptoError extends Error {
   readonly code: CryptoErrorCode
   readonly hint: string | undefined
 
-  constructor(code: CryptoErrorCode, message: string, options: { readonly hint?: string; readonly cause?: unknown } = {}) {
+  constructor(
+    code: CryptoErrorCode,
+    message: string,
+    options: { readonly hint?: string; readonly cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause })
     this.code = code
     this.hint = options.hint

@@ -3,7 +3,14 @@ import { ByteQueue } from './byte-queue.ts'
 import { CryptoError } from './crypto-error.ts'
 import type { KeyPair } from './keys.ts'
 import { readySodium } from './sodium.ts'
-import { headerDigest, MAGIC, MOST_RECIPIENTS, PIECE_BYTES, PIECE_OVERHEAD_BYTES, SEALED_KEY_BYTES } from './stream-format.ts'
+import {
+  headerDigest,
+  MAGIC,
+  MOST_RECIPIENTS,
+  PIECE_BYTES,
+  PIECE_OVERHEAD_BYTES,
+  SEALED_KEY_BYTES,
+} from './stream-format.ts'
 
 const STREAM_HEADER_BYTES = 24
 
@@ -15,7 +22,10 @@ export function decrypt(identity: KeyPair): Duplex {
   return Duplex.from((source: AsyncIterable<Uint8Array>) => decryptPieces(source, identity))
 }
 
-async function* decryptPieces(source: AsyncIterable<Uint8Array>, identity: KeyPair): AsyncGenerator<Uint8Array> {
+async function* decryptPieces(
+  source: AsyncIterable<Uint8Array>,
+  identity: KeyPair,
+): AsyncGenerator<Uint8Array> {
   const sodium = await readySodium()
   const input = source[Symbol.asyncIterator]()
   const queue = new ByteQueue()
@@ -34,34 +44,44 @@ async function* decryptPieces(source: AsyncIterable<Uint8Array>, identity: KeyPa
   }
 
   const magic = await exactly(MAGIC.length)
-  if (!MAGIC.equals(magic)) throw new CryptoError('tampered', 'this is not a stream that pipe-backup has encrypted')
+  if (!MAGIC.equals(magic))
+    throw new CryptoError('tampered', 'this is not a stream that pipe-backup has encrypted')
   const countBytes = await exactly(2)
   const count = Buffer.from(countBytes).readUInt16LE()
-  if (count === 0 || count > MOST_RECIPIENTS) throw new CryptoError('tampered', 'the header of the encrypted stream is damaged')
+  if (count === 0 || count > MOST_RECIPIENTS)
+    throw new CryptoError('tampered', 'the header of the encrypted stream is damaged')
   const boxes: Uint8Array[] = []
   for (let i = 0; i < count; i++) boxes.push(await exactly(SEALED_KEY_BYTES))
   const streamHeader = await exactly(STREAM_HEADER_BYTES)
-  const key = openAny(boxes, (box) => sodium.crypto_box_seal_open(box, identity.publicKey, identity.secretKey))
+  const key = openAny(boxes, (box) =>
+    sodium.crypto_box_seal_open(box, identity.publicKey, identity.secretKey),
+  )
   const state = sodium.crypto_secretstream_xchacha20poly1305_init_pull(streamHeader, key)
   let aad: Uint8Array | null = headerDigest(Buffer.concat([magic, countBytes, ...boxes, streamHeader]))
 
   for (;;) {
     await fill(PIECE_BYTES + PIECE_OVERHEAD_BYTES)
-    if (queue.length < PIECE_OVERHEAD_BYTES) throw new CryptoError('truncated', 'the encrypted stream is cut short')
+    if (queue.length < PIECE_OVERHEAD_BYTES)
+      throw new CryptoError('truncated', 'the encrypted stream is cut short')
     const piece = queue.take(Math.min(queue.length, PIECE_BYTES + PIECE_OVERHEAD_BYTES))
     const opened = sodium.crypto_secretstream_xchacha20poly1305_pull(state, piece, aad)
     if (!opened) {
       const cut = ended && piece.length < PIECE_BYTES + PIECE_OVERHEAD_BYTES
-      throw new CryptoError(cut ? 'truncated' : 'tampered', `the encrypted stream is damaged${cut ? ' or cut short' : ''}`)
+      throw new CryptoError(
+        cut ? 'truncated' : 'tampered',
+        `the encrypted stream is damaged${cut ? ' or cut short' : ''}`,
+      )
     }
     aad = null
     if (opened.tag === sodium.crypto_secretstream_xchacha20poly1305_TAG_FINAL) {
       await fill(1)
-      if (queue.length > 0) throw new CryptoError('tampered', 'there are bytes behind the end of the encrypted stream')
+      if (queue.length > 0)
+        throw new CryptoError('tampered', 'there are bytes behind the end of the encrypted stream')
       yield opened.message
       return
     }
-    if (piece.length < PIECE_BYTES + PIECE_OVERHEAD_BYTES) throw new CryptoError('tampered', 'the encrypted stream has a short message before its end')
+    if (piece.length < PIECE_BYTES + PIECE_OVERHEAD_BYTES)
+      throw new CryptoError('tampered', 'the encrypted stream has a short message before its end')
     yield opened.message
   }
 }
@@ -74,5 +94,7 @@ function openAny(boxes: readonly Uint8Array[], open: (box: Uint8Array) => Uint8A
       // For another recipient.
     }
   }
-  throw new CryptoError('wrong-key', 'the stream was encrypted for another key', { hint: 'Is it the phrase of another vault?' })
+  throw new CryptoError('wrong-key', 'the stream was encrypted for another key', {
+    hint: 'Is it the phrase of another vault?',
+  })
 }

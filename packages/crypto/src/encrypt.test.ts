@@ -10,7 +10,11 @@ let alice: VaultKeys
 let bob: VaultKeys
 let eve: VaultKeys
 beforeAll(async () => {
-  ;[alice, bob, eve] = await Promise.all([1, 2, 3].map((n) => deriveKeys(new Uint8Array(32).fill(n)))) as [VaultKeys, VaultKeys, VaultKeys]
+  ;[alice, bob, eve] = (await Promise.all([1, 2, 3].map((n) => deriveKeys(new Uint8Array(32).fill(n))))) as [
+    VaultKeys,
+    VaultKeys,
+    VaultKeys,
+  ]
 })
 
 const through = (bytes: Uint8Array, stream: ReturnType<typeof encrypt>, pieceBytes = 40_000) => {
@@ -58,11 +62,15 @@ test('a stream cut anywhere is found, also between two messages', async () => {
   const sealed = await through(Buffer.alloc(200_000, 'y'), encrypt(alice.publicKey))
   const messages = [114 + 65_553, 114 + 2 * 65_553]
   for (const length of [0, 5, 60, 114, 120, ...messages, sealed.length - 1]) {
-    await expect(through(sealed.subarray(0, length), decrypt(alice))).rejects.toMatchObject({ name: 'CryptoError' })
+    await expect(through(sealed.subarray(0, length), decrypt(alice))).rejects.toMatchObject({
+      name: 'CryptoError',
+    })
   }
 })
 
 test('bytes behind the end are found', async () => {
   const sealed = await through(Buffer.from('secret'), encrypt(alice.publicKey))
-  await expect(through(Buffer.concat([sealed, Buffer.of(0)]), decrypt(alice))).rejects.toMatchObject({ name: 'CryptoError' })
+  await expect(through(Buffer.concat([sealed, Buffer.of(0)]), decrypt(alice))).rejects.toMatchObject({
+    name: 'CryptoError',
+  })
 })

@@ -12,11 +12,15 @@ export type Recipient = Uint8Array
  */
 export function encrypt(recipients: Recipient | readonly Recipient[]): Duplex {
   const list = recipients instanceof Uint8Array ? [recipients] : recipients
-  if (list.length === 0 || list.length > MOST_RECIPIENTS) throw new RangeError(`from 1 to ${MOST_RECIPIENTS} recipients, not ${list.length}`)
+  if (list.length === 0 || list.length > MOST_RECIPIENTS)
+    throw new RangeError(`from 1 to ${MOST_RECIPIENTS} recipients, not ${list.length}`)
   return Duplex.from((source: AsyncIterable<Uint8Array>) => encryptPieces(source, list))
 }
 
-async function* encryptPieces(source: AsyncIterable<Uint8Array>, recipients: readonly Recipient[]): AsyncGenerator<Uint8Array> {
+async function* encryptPieces(
+  source: AsyncIterable<Uint8Array>,
+  recipients: readonly Recipient[],
+): AsyncGenerator<Uint8Array> {
   const sodium = await readySodium()
   const key = sodium.crypto_secretstream_xchacha20poly1305_keygen()
   const boxes = recipients.map((recipient) => sodium.crypto_box_seal(key, recipient))

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { deriveKeys, openSealed, sealTo, vaultIdOf } from './keys.ts'
 import { generatePhrase, masterFromPhrase, phraseFromMaster } from './phrase.ts'
 import { Secret } from './secret.ts'
-import { inspect } from 'node:util'
 
 const ZERO_PHRASE = `${'abandon '.repeat(23)}art`
 
@@ -26,17 +26,33 @@ test('phrases are random and open to what they were made of', () => {
 
 test('a bad phrase is refused by what is wrong, without its words', () => {
   const misspelt = ZERO_PHRASE.replace(/^abandon/, 'abandonn')
-  expect(() => masterFromPhrase(misspelt)).toThrow(expect.objectContaining({ code: 'bad-phrase', message: expect.stringContaining('word 1 '), hint: 'Is it abandon?' }))
-  expect(() => masterFromPhrase(ZERO_PHRASE.replace(/art$/, 'zoo'))).toThrow(expect.objectContaining({ message: expect.stringContaining('checksum') }))
-  expect(() => masterFromPhrase('abandon')).toThrow(expect.objectContaining({ message: 'a recovery phrase has 24 words, this has 1 words' }))
+  expect(() => masterFromPhrase(misspelt)).toThrow(
+    expect.objectContaining({
+      code: 'bad-phrase',
+      message: expect.stringContaining('word 1 '),
+      hint: 'Is it abandon?',
+    }),
+  )
+  expect(() => masterFromPhrase(ZERO_PHRASE.replace(/art$/, 'zoo'))).toThrow(
+    expect.objectContaining({ message: expect.stringContaining('checksum') }),
+  )
+  expect(() => masterFromPhrase('abandon')).toThrow(
+    expect.objectContaining({ message: 'a recovery phrase has 24 words, this has 1 words' }),
+  )
 })
 
 test('keys are those that the format says: kdf is BLAKE2b, the pair is from its seed', async () => {
   const keys = await deriveKeys(new Uint8Array(32))
   const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
   expect(hex(keys.secretKey)).toMatch(/^[0-9a-f]{64}$/)
-  expect({ publicKey: hex(keys.publicKey), idKey: hex(keys.idKey), indexKey: hex(keys.indexKey) }).toMatchSnapshot()
-  const digest = createHash('sha256').update(Buffer.concat([Buffer.from('pipe-backup vault 1\n'), keys.publicKey])).digest('hex')
+  expect({
+    publicKey: hex(keys.publicKey),
+    idKey: hex(keys.idKey),
+    indexKey: hex(keys.indexKey),
+  }).toMatchSnapshot()
+  const digest = createHash('sha256')
+    .update(Buffer.concat([Buffer.from('pipe-backup vault 1\n'), keys.publicKey]))
+    .digest('hex')
   expect(vaultIdOf(keys.publicKey)).toBe(digest.slice(0, 32))
 })
 
@@ -50,6 +66,6 @@ test('a sealed box opens with its pair alone', async () => {
 
 test('a secret does not show', () => {
   const secret = new Secret('hunter2')
-  expect(`${secret} ${JSON.stringify({ secret })} ${inspect({ secret })}`).not.toContain('hunter2')
+  expect(`${String(secret)} ${JSON.stringify({ secret })} ${inspect({ secret })}`).not.toContain('hunter2')
   expect(secret.reveal()).toBe('hunter2')
 })

@@ -30,9 +30,13 @@ export function masterFromPhrase(phrase: string): Uint8Array {
   const unknown = words.findIndex((word) => !wordlist.includes(word))
   if (unknown >= 0) {
     const near = nearest(words[unknown] ?? '')
-    throw new CryptoError('bad-phrase', `word ${unknown + 1} of the recovery phrase is not a word of the list`, {
-      hint: near.length > 0 ? `Is it ${near.join(' or ')}?` : 'Check its spelling.',
-    })
+    throw new CryptoError(
+      'bad-phrase',
+      `word ${unknown + 1} of the recovery phrase is not a word of the list`,
+      {
+        hint: near.length > 0 ? `Is it ${near.join(' or ')}?` : 'Check its spelling.',
+      },
+    )
   }
   try {
     return mnemonicToEntropy(words.join(' '), wordlist)

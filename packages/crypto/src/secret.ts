@@ -22,5 +22,4 @@ export class Secret<T> {
   toJSON(): string {
     return '[secret]'
   }
-
 }

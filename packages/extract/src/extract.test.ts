@@ -1,4 +1,15 @@
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Entry, SourceProblem } from '@pipe-backup/source'
@@ -14,20 +25,45 @@ beforeEach(() => {
 afterEach(() => rmSync(base, { recursive: true, force: true }))
 
 const metadata = (path: string | Buffer, mode = 0o640) => ({
-  path: Buffer.from(path), mode, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, user: '', group: '', mtimeNs: 1_600_000_000_250_000_000n,
+  path: Buffer.from(path),
+  mode,
+  uid: process.getuid?.() ?? 0,
+  gid: process.getgid?.() ?? 0,
+  user: '',
+  group: '',
+  mtimeNs: 1_600_000_000_250_000_000n,
 })
-const file = (path: string | Buffer, text: string | Buffer = 'content', more: { sparse?: boolean } = {}): Entry => {
+const file = (
+  path: string | Buffer,
+  text: string | Buffer = 'content',
+  more: { sparse?: boolean } = {},
+): Entry => {
   const bytes = Buffer.from(text)
   return {
-    type: 'file', ...metadata(path), size: bytes.length, ...more,
+    type: 'file',
+    ...metadata(path),
+    size: bytes.length,
+    ...more,
     open: () => {
       let at = 0
-      return { read: (into) => { const got = bytes.copy(into, 0, at); at += got; return got }, finish: () => ({ steady: true, mtimeNs: 0n }), close: () => undefined }
+      return {
+        read: (into) => {
+          const got = bytes.copy(into, 0, at)
+          at += got
+          return got
+        },
+        finish: () => ({ steady: true, mtimeNs: 0n }),
+        close: () => undefined,
+      }
     },
   }
 }
 const directory = (path: string, mode = 0o750): Entry => ({ type: 'directory', ...metadata(path, mode) })
-const symlink = (path: string, to: string): Entry => ({ type: 'symlink', ...metadata(path), target: Buffer.from(to) })
+const symlink = (path: string, to: string): Entry => ({
+  type: 'symlink',
+  ...metadata(path),
+  target: Buffer.from(to),
+})
 
 async function problemsOf(entries: Entry[]): Promise<SourceProblem[]> {
   const problems: SourceProblem[] = []
@@ -36,27 +72,45 @@ async function problemsOf(entries: Entry[]): Promise<SourceProblem[]> {
 }
 
 test('files, directories, links and FIFOs come back with mode and time', async () => {
-  expect(await problemsOf([directory('s/d', 0o500), file('s/d/f'), symlink('s/d/l', 'f'), { type: 'hardlink', ...metadata('s/h'), linkTo: Buffer.from('s/d/f') }, { type: 'fifo', ...metadata('s/p', 0o600) }])).toEqual([])
+  expect(
+    await problemsOf([
+      directory('s/d', 0o500),
+      file('s/d/f'),
+      symlink('s/d/l', 'f'),
+      { type: 'hardlink', ...metadata('s/h'), linkTo: Buffer.from('s/d/f') },
+      { type: 'fifo', ...metadata('s/p', 0o600) },
+    ]),
+  ).toEqual([])
   expect(readFileSync(join(target, 's/d/f'), 'utf8')).toBe('content')
   expect(lstatSync(join(target, 's/d/f')).mode & 0o7777).toBe(0o640)
   expect(lstatSync(join(target, 's/d')).mode & 0o7777).toBe(0o500)
-  for (const path of ['s/d', 's/d/f', 's/d/l', 's/p']) expect(lstatSync(join(target, path)).mtimeMs).toBe(1_600_000_000_250)
+  for (const path of ['s/d', 's/d/f', 's/d/l', 's/p'])
+    expect(lstatSync(join(target, path)).mtimeMs).toBe(1_600_000_000_250)
   expect(lstatSync(join(target, 's/h')).ino).toBe(lstatSync(join(target, 's/d/f')).ino)
   expect(readlinkSync(join(target, 's/d/l'))).toBe('f')
   expect(lstatSync(join(target, 's/p')).isFIFO()).toBe(true)
 })
 
-test.for(['../x', '/x', 'a/../../x', 'a//x', './x', '', 'a/.', 'a\0b'])('the path %j is refused, and the rest goes on', async (path) => {
-  const problems = await problemsOf([file(path, 'evil'), file('good')])
-  expect(problems).toHaveLength(1)
-  expect(existsSync(join(base, 'x'))).toBe(false)
-  expect(existsSync(join(target, 'good'))).toBe(true)
-})
+test.for(['../x', '/x', 'a/../../x', 'a//x', './x', '', 'a/.', 'a\0b'])(
+  'the path %j is refused, and the rest goes on',
+  async (path) => {
+    const problems = await problemsOf([file(path, 'evil'), file('good')])
+    expect(problems).toHaveLength(1)
+    expect(existsSync(join(base, 'x'))).toBe(false)
+    expect(existsSync(join(target, 'good'))).toBe(true)
+  },
+)
 
 test('nothing is written through a link that the entries made', async () => {
   mkdirSync(join(base, 'outside'), { mode: 0o700 })
   const before = statSync(join(base, 'outside'))
-  const problems = await problemsOf([symlink('l', join(base, 'outside')), file('l/x', 'evil'), directory('l/d', 0o777), symlink('m', join(base, 'outside/y')), file('m', 'fine')])
+  const problems = await problemsOf([
+    symlink('l', join(base, 'outside')),
+    file('l/x', 'evil'),
+    directory('l/d', 0o777),
+    symlink('m', join(base, 'outside/y')),
+    file('m', 'fine'),
+  ])
   expect(problems.map(({ path }) => path)).toEqual(['l/x', 'l/d'])
   expect(existsSync(join(base, 'outside/x')) || existsSync(join(base, 'outside/y'))).toBe(false)
   expect(statSync(join(base, 'outside')).mtimeMs).toBe(before.mtimeMs)
@@ -78,8 +132,18 @@ test('nothing is written, or made different, through a link that was there befor
 
 test('a hard link to the outside, by its path or through a link, is refused', async () => {
   writeFileSync(join(base, 'secret'), 'secret')
-  const hard = (path: string, to: string): Entry => ({ type: 'hardlink', ...metadata(path), linkTo: Buffer.from(to) })
-  const problems = await problemsOf([symlink('l', base), hard('a', '../secret'), hard('b', 'l/secret'), symlink('s', join(base, 'secret')), hard('c', 's')])
+  const hard = (path: string, to: string): Entry => ({
+    type: 'hardlink',
+    ...metadata(path),
+    linkTo: Buffer.from(to),
+  })
+  const problems = await problemsOf([
+    symlink('l', base),
+    hard('a', '../secret'),
+    hard('b', 'l/secret'),
+    symlink('s', join(base, 'secret')),
+    hard('c', 's'),
+  ])
   expect(problems.map(({ path }) => path)).toEqual(['a', 'b', 'c'])
 })
 
@@ -106,7 +170,18 @@ test('a sparse file gets its holes back, and its bytes', async () => {
 })
 
 test('a file that can not be read whole is not left half-written', async () => {
-  const broken: Entry = { ...file('broken'), type: 'file', size: 5, open: () => ({ read: () => { throw new Error('chunk lost') }, finish: () => ({ steady: true, mtimeNs: 0n }), close: () => undefined }) }
+  const broken: Entry = {
+    ...file('broken'),
+    type: 'file',
+    size: 5,
+    open: () => ({
+      read: () => {
+        throw new Error('chunk lost')
+      },
+      finish: () => ({ steady: true, mtimeNs: 0n }),
+      close: () => undefined,
+    }),
+  }
   const problems = await problemsOf([broken, file('next')])
   expect(problems).toMatchObject([{ path: 'broken', message: 'chunk lost' }])
   expect(existsSync(join(target, 'broken'))).toBe(false)

@@ -1,4 +1,15 @@
-import { chmodSync, chownSync, lchownSync, linkSync, lstatSync, lutimesSync, mkdirSync, symlinkSync, unlinkSync, utimesSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+} from 'node:fs'
 import { resolve } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Entry, type EntryMetadata, SourceError, type SourceProblem } from '@pipe-backup/source'
@@ -34,7 +45,11 @@ const FATAL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'])
  * already under an entry's name is replaced, except directories, which stay, with what else is in them.
  * @throws SourceError, or the system's error when the disk is full or broken; the abort's reason
  */
-export async function extract(entries: AsyncIterable<Entry> | Iterable<Entry>, directory: string, options: ExtractOptions = {}): Promise<ExtractReport> {
+export async function extract(
+  entries: AsyncIterable<Entry> | Iterable<Entry>,
+  directory: string,
+  options: ExtractOptions = {},
+): Promise<ExtractReport> {
   return new Extraction(directory, options).run(entries)
 }
 
@@ -100,7 +115,13 @@ class Extraction {
     this.#clear(path)
     switch (entry.type) {
       case 'file':
-        this.#bytes += await writeFile(path, entry, { mode: this.#mode(entry), mtimeNs: entry.mtimeNs, owner: this.#owner(entry) }, this.#memory, this.#options.signal)
+        this.#bytes += await writeFile(
+          path,
+          entry,
+          { mode: this.#mode(entry), mtimeNs: entry.mtimeNs, owner: this.#owner(entry) },
+          this.#memory,
+          this.#options.signal,
+        )
         return
       case 'symlink':
         symlinkSync(Buffer.from(entry.target), path)
@@ -115,7 +136,12 @@ class Extraction {
         break
       case 'character-device':
       case 'block-device':
-        await makeNode(path, ['mknod', entry.type === 'block-device' ? 'b' : 'c', String(entry.major), String(entry.minor)])
+        await makeNode(path, [
+          'mknod',
+          entry.type === 'block-device' ? 'b' : 'c',
+          String(entry.major),
+          String(entry.minor),
+        ])
         break
     }
     this.#setMetadata(path, entry)
@@ -133,15 +159,18 @@ class Extraction {
   #clear(path: Buffer): void {
     const info = lstatSync(path, { throwIfNoEntry: false })
     if (!info) return
-    if (info.isDirectory()) throw new SourceError('unreadable', 'was not written: there is a directory of this name')
+    if (info.isDirectory())
+      throw new SourceError('unreadable', 'was not written: there is a directory of this name')
     unlinkSync(path)
   }
 
   #link(linkTo: Uint8Array, path: Buffer): void {
     const components = safeComponents(linkTo)
     const target = this.#target.pathOf(components)
-    const real = this.#target.parentsAreReal(components) && lstatSync(target, { throwIfNoEntry: false })?.isFile()
-    if (!real) throw new SourceError('vanished', `was not linked: ${Buffer.from(linkTo).toString()} is not there`)
+    const real =
+      this.#target.parentsAreReal(components) && lstatSync(target, { throwIfNoEntry: false })?.isFile()
+    if (!real)
+      throw new SourceError('vanished', `was not linked: ${Buffer.from(linkTo).toString()} is not there`)
     linkSync(target, path)
   }
 
@@ -149,7 +178,11 @@ class Extraction {
   #closeDirectories(next: readonly Buffer[]): void {
     for (let last = this.#open.at(-1); last; last = this.#open.at(-1)) {
       const { components, entry } = last
-      if (components.length < next.length && components.every((component, i) => component.equals(next[i] ?? Buffer.alloc(0)))) return
+      if (
+        components.length < next.length &&
+        components.every((component, i) => component.equals(next[i] ?? Buffer.alloc(0)))
+      )
+        return
       this.#open.pop()
       this.#setMetadata(this.#target.pathOf(components), entry)
     }

@@ -6,7 +6,9 @@ import { spawn } from 'node:child_process'
  */
 export async function makeNode(path: Buffer, kind: readonly string[]): Promise<void> {
   const [program, ...tail] = kind
-  const child = spawn('xargs', ['-0', '-I{}', program ?? 'mkfifo', '--', '{}', ...tail], { stdio: ['pipe', 'ignore', 'pipe'] })
+  const child = spawn('xargs', ['-0', '-I{}', program ?? 'mkfifo', '--', '{}', ...tail], {
+    stdio: ['pipe', 'ignore', 'pipe'],
+  })
   let message = ''
   child.stderr.setEncoding('utf8')
   child.stderr.on('data', (text: string) => {

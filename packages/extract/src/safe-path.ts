@@ -11,7 +11,9 @@ export function safeComponents(path: Uint8Array): Buffer[] {
     const text = component.toString('latin1')
     if (text === '' || text === '.' || text === '..' || text.includes('\0')) {
       const shown = JSON.stringify(bytes.toString())
-      throw new SourceError('unreadable', `${shown} is no path below the target, and was not written`, { path: bytes.toString() })
+      throw new SourceError('unreadable', `${shown} is no path below the target, and was not written`, {
+        path: bytes.toString(),
+      })
     }
     components.push(component)
     at = end + 1

@@ -28,7 +28,12 @@ export class TargetDirectory {
   ensureParents(components: readonly Buffer[]): void {
     const depth = components.length - 1
     let same = 0
-    while (same < depth && same < this.#verified.length && this.#verified[same]?.equals(components[same] ?? SLASH)) same++
+    while (
+      same < depth &&
+      same < this.#verified.length &&
+      this.#verified[same]?.equals(components[same] ?? SLASH)
+    )
+      same++
     this.#verified.length = same
     for (let i = same; i < depth; i++) {
       const upTo = components.slice(0, i + 1)
@@ -36,8 +41,12 @@ export class TargetDirectory {
       const info = lstatSync(path, { throwIfNoEntry: false })
       if (!info) mkdirSync(path, { mode: 0o755 })
       else if (!info.isDirectory()) {
-        const shown = Buffer.concat(components.flatMap((component) => [component, SLASH])).toString().slice(0, -1)
-        throw new SourceError('unreadable', `${shown} was not written: ${path.toString()} is no directory`, { path: shown })
+        const shown = Buffer.concat(components.flatMap((component) => [component, SLASH]))
+          .toString()
+          .slice(0, -1)
+        throw new SourceError('unreadable', `${shown} was not written: ${path.toString()} is no directory`, {
+          path: shown,
+        })
       }
       this.#verified.push(Buffer.from(components[i] ?? SLASH))
     }
@@ -46,7 +55,8 @@ export class TargetDirectory {
   /** As ensureParents, for a path that must exist: nothing is made. */
   parentsAreReal(components: readonly Buffer[]): boolean {
     for (let i = 1; i < components.length; i++) {
-      if (!lstatSync(this.pathOf(components.slice(0, i)), { throwIfNoEntry: false })?.isDirectory()) return false
+      if (!lstatSync(this.pathOf(components.slice(0, i)), { throwIfNoEntry: false })?.isDirectory())
+        return false
     }
     return true
   }

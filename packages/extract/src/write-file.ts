@@ -1,4 +1,15 @@
-import { closeSync, constants, fchmodSync, fchownSync, ftruncateSync, futimesSync, openSync, unlinkSync, write, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  ftruncateSync,
+  futimesSync,
+  openSync,
+  unlinkSync,
+  write,
+  writeSync,
+} from 'node:fs'
 import { promisify } from 'node:util'
 import type { FileEntry } from '@pipe-backup/source'
 
@@ -27,7 +38,13 @@ export function toSeconds(ns: bigint): number {
  * @returns bytes written
  * @throws what reading throws, and the system's errors; the file is then removed again
  */
-export async function writeFile(path: Buffer, entry: FileEntry, metadata: FileMetadata, memory: Buffer, signal?: AbortSignal): Promise<number> {
+export async function writeFile(
+  path: Buffer,
+  entry: FileEntry,
+  metadata: FileMetadata,
+  memory: Buffer,
+  signal?: AbortSignal,
+): Promise<number> {
   const reader = await entry.open()
   let file: number | undefined
   try {
@@ -79,7 +96,11 @@ function writeSparse(file: number, bytes: Buffer, at: number): void {
     for (let done = from; done < to; ) done += writeSync(file, bytes, done, to - done, at + done)
   }
   // Blocks are those of the file, wherever this piece begins in one.
-  for (let i = (HOLE_BYTES - (at % HOLE_BYTES)) % HOLE_BYTES; i + HOLE_BYTES <= bytes.length; i += HOLE_BYTES) {
+  for (
+    let i = (HOLE_BYTES - (at % HOLE_BYTES)) % HOLE_BYTES;
+    i + HOLE_BYTES <= bytes.length;
+    i += HOLE_BYTES
+  ) {
     if (bytes.compare(ZEROS, 0, HOLE_BYTES, i, i + HOLE_BYTES) !== 0) continue
     flush(i)
     from = i + HOLE_BYTES

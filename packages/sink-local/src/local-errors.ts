@@ -3,7 +3,11 @@ import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
 const CODES: Readonly<Record<string, readonly [SinkErrorCode, string, string?]>> = {
   ENOENT: ['not-found', 'is not there'],
   EEXIST: ['exists', 'exists already'],
-  ENOSPC: ['full', 'not stored: the disk is full', 'Free some space, or lower `keep`, then run `pipe-backup heal`.'],
+  ENOSPC: [
+    'full',
+    'not stored: the disk is full',
+    'Free some space, or lower `keep`, then run `pipe-backup heal`.',
+  ],
   EDQUOT: ['full', 'not stored: the disk quota is used up', 'Free some space, then run `pipe-backup heal`.'],
   EFBIG: ['too-large', 'not stored: too large for this file system'],
   EROFS: ['forbidden', 'not stored: the file system is read-only', 'Mount it for writing.'],
@@ -23,5 +27,10 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
   if (!(cause instanceof Error) || !('code' in cause) || typeof cause.code !== 'string') return cause
   if (cause.name === 'SinkError' || cause.name === 'AbortError') return cause
   const [code, what, hint] = CODES[cause.code] ?? ['protocol', `failed with ${cause.code}`]
-  return new SinkError(code, what, { sink, cause, ...(key !== undefined && { key }), ...(hint !== undefined && { hint }) })
+  return new SinkError(code, what, {
+    sink,
+    cause,
+    ...(key !== undefined && { key }),
+    ...(hint !== undefined && { hint }),
+  })
 }

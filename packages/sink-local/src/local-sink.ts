@@ -1,7 +1,17 @@
-import { mkdir, opendir, open, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, open, opendir, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
-import { checkKey, isKey, type ObjectInfo, type PutOptions, type ReadOptions, type Sink, SinkError, type SinkOptions, type SinkTraits } from '@pipe-backup/sink'
+import {
+  checkKey,
+  isKey,
+  type ObjectInfo,
+  type PutOptions,
+  type ReadOptions,
+  type Sink,
+  SinkError,
+  type SinkOptions,
+  type SinkTraits,
+} from '@pipe-backup/sink'
 import { toSinkError } from './local-errors.ts'
 import { ObjectWritable } from './object-writable.ts'
 import { isCode, ObjectFile, syncDirectory, TEMPORARY_DIRECTORY } from './write-object.ts'
@@ -86,7 +96,8 @@ class LocalSink implements Sink {
         for (let at = 0; at < length; ) {
           options.signal?.throwIfAborted()
           const { bytesRead } = await file.read(bytes, at, length - at, from + at)
-          if (bytesRead === 0) throw new SinkError('corrupt', 'became shorter while it was read', { sink: this.name, key })
+          if (bytesRead === 0)
+            throw new SinkError('corrupt', 'became shorter while it was read', { sink: this.name, key })
           at += bytesRead
         }
         return bytes
@@ -173,7 +184,10 @@ class LocalSink implements Sink {
     const wanted = length ?? size - offset
     if (offset < 0 || wanted < 0 || offset + wanted > size) {
       await file.close()
-      throw new SinkError('range', `has ${size} bytes, wanted ${wanted} from ${offset}`, { sink: this.name, key })
+      throw new SinkError('range', `has ${size} bytes, wanted ${wanted} from ${offset}`, {
+        sink: this.name,
+        key,
+      })
     }
     return { file, from: offset, length: wanted }
   }
@@ -191,7 +205,8 @@ class LocalSink implements Sink {
   async #prepare(): Promise<void> {
     try {
       const { isDirectory } = await stat(this.#root).then((info) => ({ isDirectory: info.isDirectory() }))
-      if (!isDirectory) throw new SinkError('protocol', `${this.#root} is not a directory`, { sink: this.name })
+      if (!isDirectory)
+        throw new SinkError('protocol', `${this.#root} is not a directory`, { sink: this.name })
     } catch (error) {
       if (!isCode(error, 'ENOENT')) throw error
       if (!this.#create) {
@@ -212,7 +227,10 @@ class LocalSink implements Sink {
     const directory = join(this.#root, TEMPORARY_DIRECTORY)
     for (const name of await readdir(directory).catch(() => [])) {
       const path = join(directory, name)
-      const age = await stat(path).then(({ mtimeMs }) => Date.now() - mtimeMs, () => 0)
+      const age = await stat(path).then(
+        ({ mtimeMs }) => Date.now() - mtimeMs,
+        () => 0,
+      )
       if (age > STALE_MS) await rm(path, { force: true }).catch(() => undefined)
     }
   }

@@ -38,7 +38,12 @@ export class ObjectFile {
   async write(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     for (let from = 0; from < bytes.length; ) {
       signal?.throwIfAborted()
-      const { bytesWritten } = await this.#file.write(bytes, from, Math.min(WRITE_BYTES, bytes.length - from), this.#at)
+      const { bytesWritten } = await this.#file.write(
+        bytes,
+        from,
+        Math.min(WRITE_BYTES, bytes.length - from),
+        this.#at,
+      )
       from += bytesWritten
       this.#at += bytesWritten
     }
@@ -49,7 +54,9 @@ export class ObjectFile {
     await this.#file.sync()
     await this.#file.close()
     signal?.throwIfAborted()
-    const publish = ifAbsent ? () => link(this.#temporary, this.#path) : () => rename(this.#temporary, this.#path)
+    const publish = ifAbsent
+      ? () => link(this.#temporary, this.#path)
+      : () => rename(this.#temporary, this.#path)
     try {
       await publish()
     } catch (error) {
@@ -70,7 +77,8 @@ export class ObjectFile {
   async #makeParents(): Promise<void> {
     const first = await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
     if (first === undefined) return
-    for (let made = dirname(this.#path); made.length > this.#root.length; made = dirname(made)) await syncDirectory(dirname(made))
+    for (let made = dirname(this.#path); made.length > this.#root.length; made = dirname(made))
+      await syncDirectory(dirname(made))
   }
 }
 

@@ -9,5 +9,6 @@ export function isKey(name: string): boolean {
 
 /** @throws SinkError `refused-key` */
 export function checkKey(key: string, sink: string): void {
-  if (!isKey(key)) throw new SinkError('refused-key', `${JSON.stringify(key.slice(0, 210))} can't be a key`, { sink })
+  if (!isKey(key))
+    throw new SinkError('refused-key', `${JSON.stringify(key.slice(0, 210))} can't be a key`, { sink })
 }

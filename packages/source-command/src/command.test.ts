@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Entry, EntryReader } from '@pipe-backup/source'
 import { expect, test } from 'vitest'
-import { command, type CommandOptions } from './command.ts'
+import { type CommandOptions, command } from './command.ts'
 
 async function open(run: string[], options: Partial<CommandOptions> = {}): Promise<EntryReader> {
   let found: Entry | undefined
@@ -43,22 +43,36 @@ test('input reaches the program', async () => {
 })
 
 test('a bad exit fails, with the last lines of its complaint', async () => {
-  const reader = await open(['sh', '-c', 'echo half; for i in 1 2 3 4 5 6 7; do echo line $i >&2; done; exit 3'])
-  await expect(all(reader)).rejects.toMatchObject({ code: 'command-failed', message: 'sh exited with 3: line 3 | line 4 | line 5 | line 6 | line 7' })
+  const reader = await open([
+    'sh',
+    '-c',
+    'echo half; for i in 1 2 3 4 5 6 7; do echo line $i >&2; done; exit 3',
+  ])
+  await expect(all(reader)).rejects.toMatchObject({
+    code: 'command-failed',
+    message: 'sh exited with 3: line 3 | line 4 | line 5 | line 6 | line 7',
+  })
 })
 
 test('a program ended by a signal fails', async () => {
-  await expect(all(await open(['sh', '-c', 'echo half; kill -9 $$']))).rejects.toMatchObject({ message: 'sh was ended by SIGKILL' })
+  await expect(all(await open(['sh', '-c', 'echo half; kill -9 $$']))).rejects.toMatchObject({
+    message: 'sh was ended by SIGKILL',
+  })
 })
 
 test('a program that is not there fails', async () => {
-  await expect(all(await open(['/no/such/program']))).rejects.toMatchObject({ code: 'command-failed', message: expect.stringContaining('could not be started') })
+  await expect(all(await open(['/no/such/program']))).rejects.toMatchObject({
+    code: 'command-failed',
+    message: expect.stringContaining('could not be started'),
+  })
 })
 
 test('the tail that is checked is the end of the output, whatever the pieces', async () => {
   for (const pieceBytes of [1, 7, 511, 512, 5000]) {
     let tail = ''
-    const checkTail = (bytes: Uint8Array) => { tail = Buffer.from(bytes).toString() }
+    const checkTail = (bytes: Uint8Array) => {
+      tail = Buffer.from(bytes).toString()
+    }
     const text = (await all(await open(['seq', '1', '900'], { checkTail }), pieceBytes)).toString()
     expect(tail).toBe(text.slice(-512))
   }
@@ -84,5 +98,7 @@ test('an abort ends the program and rejects with its reason', async () => {
 })
 
 test('a program that complains a lot does not block', async () => {
-  expect((await all(await open(['sh', '-c', 'yes | head -c 3000000 >&2; echo done']))).toString()).toBe('done\n')
+  expect((await all(await open(['sh', '-c', 'yes | head -c 3000000 >&2; echo done']))).toString()).toBe(
+    'done\n',
+  )
 })

@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os'
-import { type Entry, type FileEntry, SourceError, type Source } from '@pipe-backup/source'
+import { type Entry, type FileEntry, type Source, SourceError } from '@pipe-backup/source'
 import { ProgramReader } from './program-reader.ts'
 
 export interface CommandOptions {
@@ -52,17 +52,26 @@ export function command(run: readonly string[], options: CommandOptions): AsyncI
 }
 
 /** `command()` as a named source. */
-export function commandSource(options: { readonly name: string; readonly run: readonly string[] } & Omit<CommandOptions, 'signal'>): Source {
+export function commandSource(
+  options: { readonly name: string; readonly run: readonly string[] } & Omit<CommandOptions, 'signal'>,
+): Source {
   const { name, run, ...rest } = options
   command(run, rest)
-  return { name, entries: (context) => command(run, { ...rest, ...(context?.signal && { signal: context.signal }) }) }
+  return {
+    name,
+    entries: (context) => command(run, { ...rest, ...(context?.signal && { signal: context.signal }) }),
+  }
 }
 
 /**
  * Runs a program to its end and gives what it wrote, up to a bound.
  * @throws SourceError `command-failed`
  */
-export async function outputOf(run: readonly string[], options: Omit<CommandOptions, 'path'>, mostBytes: number = 16 * 1024 * 1024): Promise<Buffer> {
+export async function outputOf(
+  run: readonly string[],
+  options: Omit<CommandOptions, 'path'>,
+  mostBytes: number = 16 * 1024 * 1024,
+): Promise<Buffer> {
   const [program = '', ...args] = run
   const reader = new ProgramReader(program, args, { ...options, path: program }, 0n)
   try {
@@ -72,7 +81,11 @@ export async function outputOf(run: readonly string[], options: Omit<CommandOpti
       const got = await reader.read(piece)
       if (got === 0) break
       total += got
-      if (total > mostBytes) throw new SourceError('command-failed', `${options.shownAs ?? program} wrote more than ${mostBytes} bytes`)
+      if (total > mostBytes)
+        throw new SourceError(
+          'command-failed',
+          `${options.shownAs ?? program} wrote more than ${mostBytes} bytes`,
+        )
       pieces.push(piece.subarray(0, got))
     }
     await reader.finish()

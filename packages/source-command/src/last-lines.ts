@@ -16,12 +16,16 @@ export class LastLines {
   /** The last lines as one, without control characters. */
   get text(): string {
     const lines = this.#text.split(/[\r\n]+/).map((line) => line.replaceAll(/\p{Cc}/gu, ' ').trim())
-    return lines.filter((line) => line !== '').slice(-LINES).join(' | ')
+    return lines
+      .filter((line) => line !== '')
+      .slice(-LINES)
+      .join(' | ')
   }
 
   async #drain(stream: Readable): Promise<void> {
     try {
-      for await (const piece of stream) this.#text = (this.#text + Buffer.from(piece as Uint8Array).toString()).slice(-MOST_CHARACTERS)
+      for await (const piece of stream)
+        this.#text = (this.#text + Buffer.from(piece as Uint8Array).toString()).slice(-MOST_CHARACTERS)
     } catch {
       // Torn off when the program was killed: what came before is kept.
     }

@@ -69,7 +69,10 @@ export class ProgramReader implements EntryReader {
       step = await this.#output.next()
     } catch (cause) {
       this.#options.signal?.throwIfAborted()
-      throw new SourceError('command-failed', `${this.#shownAs}: its output can't be read`, { path: this.#options.path, cause })
+      throw new SourceError('command-failed', `${this.#shownAs}: its output can't be read`, {
+        path: this.#options.path,
+        cause,
+      })
     }
     this.#options.signal?.throwIfAborted()
     if (step.done) return 0
@@ -99,9 +102,15 @@ export class ProgramReader implements EntryReader {
     await this.#complaints.drained
     this.#options.signal?.throwIfAborted()
     if (exitCode !== 0) {
-      const how = signal ? `was ended by ${signal}` : exitCode === undefined ? `could not be started (${message ?? ''})` : `exited with ${exitCode}`
+      const how = signal
+        ? `was ended by ${signal}`
+        : exitCode === undefined
+          ? `could not be started (${message ?? ''})`
+          : `exited with ${exitCode}`
       const said = this.#complaints.text
-      throw new SourceError('command-failed', `${this.#shownAs} ${how}${said && `: ${said}`}`, { path: this.#options.path })
+      throw new SourceError('command-failed', `${this.#shownAs} ${how}${said && `: ${said}`}`, {
+        path: this.#options.path,
+      })
     }
     this.#options.checkTail?.(this.#tail.subarray(0, this.#tailBytes))
     this.#release()

@@ -78,6 +78,6 @@ export class Route {
 function join(prefix: Buffer, name: string): Buffer {
   const path = Buffer.allocUnsafe(prefix.length + name.length)
   path.set(prefix)
-  path.write(name, prefix.length, "latin1")
+  path.write(name, prefix.length, 'latin1')
   return path
 }

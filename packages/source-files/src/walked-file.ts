@@ -16,7 +16,7 @@ export interface Walk {
 
 /** A regular file as the walk saw it. A class, so that a hundred thousand of them share one `open`. */
 export class WalkedFile implements FileEntry {
-  readonly type: 'file' = 'file'
+  readonly type = 'file' as const
   readonly path: Uint8Array
   readonly mode: number
   readonly uid: number

@@ -38,7 +38,12 @@ const DUMP_OPTIONS = [
   '--loose-set-gtid-purged=OFF',
 ] as const
 
-const OWN_DATABASES: ReadonlySet<string> = new Set(['information_schema', 'performance_schema', 'sys', 'mysql'])
+const OWN_DATABASES: ReadonlySet<string> = new Set([
+  'information_schema',
+  'performance_schema',
+  'sys',
+  'mysql',
+])
 const TRAILER = /-- Dump completed\s*$/
 
 /**
@@ -67,10 +72,14 @@ async function* dumps(options: MysqlOptions, context: ReadContext): AsyncGenerat
       shownAs: `${program} of database ${name}`,
       checkTail: (tail) => {
         if (TRAILER.test(Buffer.from(tail).toString('latin1'))) return
-        throw new SourceError('truncated', `the dump of database ${name} lacks its last line, "-- Dump completed"`, {
-          path,
-          hint: 'The server may have gone away in the middle.',
-        })
+        throw new SourceError(
+          'truncated',
+          `the dump of database ${name} lacks its last line, "-- Dump completed"`,
+          {
+            path,
+            hint: 'The server may have gone away in the middle.',
+          },
+        )
       },
       ...(context.signal && { signal: context.signal }),
     })
@@ -79,21 +88,41 @@ async function* dumps(options: MysqlOptions, context: ReadContext): AsyncGenerat
 
 /** A database's name as a file's: the few bytes that a path can't have are written as MySQL itself writes them. */
 function fileName(database: string): string {
-  return database.replaceAll(/[/\0]/g, (character) => `@${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return database.replaceAll(
+    /[/\0]/g,
+    (character) => `@${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 async function listDatabases(options: MysqlOptions, context: ReadContext): Promise<string[]> {
   const client = await findProgram(['mariadb', 'mysql'])
-  const run = clientCommand(client, options, ['--batch', '--skip-column-names', '--raw', '--default-character-set=utf8mb4', '--execute=SHOW DATABASES'])
-  const output = await outputOf(run.argv, { ...run.options, shownAs: client, ...(context.signal && { signal: context.signal }) })
-  return output.toString().split('\n').filter((name) => name !== '' && !OWN_DATABASES.has(name))
+  const run = clientCommand(client, options, [
+    '--batch',
+    '--skip-column-names',
+    '--raw',
+    '--default-character-set=utf8mb4',
+    '--execute=SHOW DATABASES',
+  ])
+  const output = await outputOf(run.argv, {
+    ...run.options,
+    shownAs: client,
+    ...(context.signal && { signal: context.signal }),
+  })
+  return output
+    .toString()
+    .split('\n')
+    .filter((name) => name !== '' && !OWN_DATABASES.has(name))
 }
 
 /**
  * How to run a client program. The option file comes on standard input: the programs open it by name, which works for a pipe but not
  * for the socket that Node gives a child, hence the shell and `cat` between. With it no other option file is read: a `~/.my.cnf` would win over it.
  */
-function clientCommand(program: string, options: MysqlOptions, args: readonly string[]): { argv: string[]; options: { readonly input?: Uint8Array } } {
+function clientCommand(
+  program: string,
+  options: MysqlOptions,
+  args: readonly string[],
+): { argv: string[]; options: { readonly input?: Uint8Array } } {
   const { user, password, socket, host, port } = options
   const where = [
     ...(socket === undefined ? [] : [`--socket=${socket}`]),
@@ -102,7 +131,11 @@ function clientCommand(program: string, options: MysqlOptions, args: readonly st
     // `localhost` would mean the socket, whatever the port.
     ...(host === undefined ? [] : ['--protocol=TCP']),
   ]
-  if (password === undefined) return { argv: [program, ...where, ...(user === undefined ? [] : [`--user=${user}`]), ...args], options: {} }
+  if (password === undefined)
+    return {
+      argv: [program, ...where, ...(user === undefined ? [] : [`--user=${user}`]), ...args],
+      options: {},
+    }
   return {
     argv: ['sh', '-c', 'cat | exec "$0" "$@"', program, '--defaults-file=/dev/stdin', ...where, ...args],
     options: { input: optionFile({ password, ...(user !== undefined && { user }) }) },
@@ -120,5 +153,7 @@ async function findProgram(names: readonly string[]): Promise<string> {
       if (found) return name
     }
   }
-  throw new SourceError('command-failed', `neither ${names.join(' nor ')} is on the PATH`, { hint: 'Install the client programs of MariaDB or MySQL.' })
+  throw new SourceError('command-failed', `neither ${names.join(' nor ')} is on the PATH`, {
+    hint: 'Install the client programs of MariaDB or MySQL.',
+  })
 }

@@ -3,7 +3,13 @@
  * - `unreadable`: permission, I/O; `changed`: it would not hold still; `vanished`: gone since it was listed;
  * - `command-failed`: a program ended badly; `truncated`: its output lacks its end; `skipped`: left out on purpose (a socket).
  */
-export type SourceErrorCode = 'unreadable' | 'changed' | 'vanished' | 'command-failed' | 'truncated' | 'skipped'
+export type SourceErrorCode =
+  | 'unreadable'
+  | 'changed'
+  | 'vanished'
+  | 'command-failed'
+  | 'truncated'
+  | 'skipped'
 
 /** Something about one entry, or one directory, that the run's report must name. */
 export interface SourceProblem {

@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { createWriteStream, lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import {
+  createWriteStream,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -59,9 +67,17 @@ test('GNU tar restores files of all sizes, with times to the nanosecond', async 
 })
 
 test('GNU tar restores names that are no UTF-8, long, or odd', async () => {
-  const names = [Buffer.from([0x66, 0xff, 0xfe]), Buffer.from('né'), Buffer.from('new\nline'), Buffer.from('x'.repeat(200)), Buffer.from(' ')]
+  const names = [
+    Buffer.from([0x66, 0xff, 0xfe]),
+    Buffer.from('né'),
+    Buffer.from('new\nline'),
+    Buffer.from('x'.repeat(200)),
+    Buffer.from(' '),
+  ]
   await unpacked(names.map((name) => file(name, Buffer.from('x'))))
-  const found = readdirSync(Buffer.from(directory), { encoding: 'buffer' }).map((name) => name.toString('hex'))
+  const found = readdirSync(Buffer.from(directory), { encoding: 'buffer' }).map((name) =>
+    name.toString('hex'),
+  )
   for (const name of names) expect(found).toContain(name.toString('hex'))
 })
 
@@ -83,23 +99,38 @@ test('GNU tar restores directories, links of both kinds, and FIFOs', async () =>
 test('an entry of unknown length is measured in memory, up to a bound', async () => {
   await unpacked([{ ...file('dump', Buffer.alloc(200_000, 'q')), size: undefined }])
   expect(readFileSync(join(directory, 'dump')).length).toBe(200_000)
-  await expect(buffer(packTar([{ ...file('dump', Buffer.alloc(200_000)), size: undefined }], { bufferBytes: 100_000 }))).rejects.toMatchObject({ code: 'unreadable' })
+  await expect(
+    buffer(packTar([{ ...file('dump', Buffer.alloc(200_000)), size: undefined }], { bufferBytes: 100_000 })),
+  ).rejects.toMatchObject({ code: 'unreadable' })
 })
 
 test.for([
   ['shrank', 9],
   ['grew', 11],
 ])('a file that %s is an error, never padded', async ([, size]) => {
-  await expect(buffer(packTar([file('f', Buffer.alloc(Number(size)), 10)]))).rejects.toMatchObject({ code: 'changed', path: 'f' })
+  await expect(buffer(packTar([file('f', Buffer.alloc(Number(size)), 10)]))).rejects.toMatchObject({
+    code: 'changed',
+    path: 'f',
+  })
 })
 
 test('a large file that shrank is an error', async () => {
-  await expect(buffer(packTar([file('f', Buffer.alloc(1_000_000), 2_000_000)]))).rejects.toMatchObject({ code: 'changed' })
+  await expect(buffer(packTar([file('f', Buffer.alloc(1_000_000), 2_000_000)]))).rejects.toMatchObject({
+    code: 'changed',
+  })
 })
 
 test('a consumer that goes away closes the open reader', async () => {
   let closed = false
-  const endless: FileEntry = { ...file('f', Buffer.alloc(0), 10_000_000), open: () => ({ ...reader(Buffer.alloc(10_000_000)), close: () => { closed = true } }) }
+  const endless: FileEntry = {
+    ...file('f', Buffer.alloc(0), 10_000_000),
+    open: () => ({
+      ...reader(Buffer.alloc(10_000_000)),
+      close: () => {
+        closed = true
+      },
+    }),
+  }
   const tar = packTar([endless])
   for await (const _ of tar) break
   expect(tar.destroyed).toBe(true)

@@ -18,12 +18,22 @@ const GATHER_BYTES = 128 * 1024
  * Entries as a tar stream in pax format: times in nanoseconds, paths of any bytes and length. Memory of a few pieces, whatever the size.
  * Fails with SourceError `changed` when a file has another number of bytes than its entry says: nothing is padded or cut.
  */
-export function packTar(entries: AsyncIterable<Entry> | Iterable<Entry>, options: PackTarOptions = {}): Readable {
+export function packTar(
+  entries: AsyncIterable<Entry> | Iterable<Entry>,
+  options: PackTarOptions = {},
+): Readable {
   const { signal } = options
-  return Readable.from(gathered(packed(entries, options)), { objectMode: false, highWaterMark: 1024 * 1024, ...(signal && { signal }) })
+  return Readable.from(gathered(packed(entries, options)), {
+    objectMode: false,
+    highWaterMark: 1024 * 1024,
+    ...(signal && { signal }),
+  })
 }
 
-async function* packed(entries: AsyncIterable<Entry> | Iterable<Entry>, options: PackTarOptions): AsyncGenerator<Buffer> {
+async function* packed(
+  entries: AsyncIterable<Entry> | Iterable<Entry>,
+  options: PackTarOptions,
+): AsyncGenerator<Buffer> {
   for await (const entry of entries) {
     options.signal?.throwIfAborted()
     if (entry.type === 'file') yield* packFile(entry, options)
@@ -36,7 +46,12 @@ async function* packed(entries: AsyncIterable<Entry> | Iterable<Entry>, options:
 function headers(entry: Entry, size: number): Buffer {
   const name = entry.type === 'directory' ? Buffer.concat([entry.path, Buffer.from('/')]) : entry.path
   const records = paxRecords(entry, name)
-  return Buffer.concat([paxHeader(records.length), records, Buffer.alloc(paddingOf(records.length)), ustarHeader(entry, name, size)])
+  return Buffer.concat([
+    paxHeader(records.length),
+    records,
+    Buffer.alloc(paddingOf(records.length)),
+    ustarHeader(entry, name, size),
+  ])
 }
 
 async function* packFile(entry: FileEntry, options: PackTarOptions): AsyncGenerator<Buffer> {
@@ -81,10 +96,14 @@ async function readAll(entry: FileEntry, reader: EntryReader, mostBytes: number)
     left -= got
     if (left < 0) {
       const path = Buffer.from(entry.path).toString()
-      throw new SourceError('unreadable', `${path} is longer than ${mostBytes} bytes, and tar must know its length first`, {
-        path,
-        hint: 'Pipe it by itself, or write it to a file.',
-      })
+      throw new SourceError(
+        'unreadable',
+        `${path} is longer than ${mostBytes} bytes, and tar must know its length first`,
+        {
+          path,
+          hint: 'Pipe it by itself, or write it to a file.',
+        },
+      )
     }
     pieces.push(piece.subarray(0, got))
   }
@@ -92,7 +111,10 @@ async function readAll(entry: FileEntry, reader: EntryReader, mostBytes: number)
 
 function changed(entry: Entry, wanted: number): SourceError {
   const path = Buffer.from(entry.path).toString()
-  return new SourceError('changed', `${path} did not have its ${wanted} bytes any more when it was read`, { path, hint: 'Run it again.' })
+  return new SourceError('changed', `${path} did not have its ${wanted} bytes any more when it was read`, {
+    path,
+    hint: 'Run it again.',
+  })
 }
 
 /** Joins small pieces into larger ones. */

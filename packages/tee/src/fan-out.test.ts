@@ -3,7 +3,11 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { fanOut } from './fan-out.ts'
 
-const collector = (name: string, log: number[], act: (item: number) => Promise<void> | void = () => undefined) => ({
+const collector = (
+  name: string,
+  log: number[],
+  act: (item: number) => Promise<void> | void = () => undefined,
+) => ({
   name,
   write: async (item: number) => {
     await act(item)
@@ -14,7 +18,10 @@ const collector = (name: string, log: number[], act: (item: number) => Promise<v
 test('every healthy writer gets everything in order, whatever the others do', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.record({ slow: fc.boolean(), failsAt: fc.option(fc.nat(30)) }), { minLength: 1, maxLength: 4 }),
+      fc.array(fc.record({ slow: fc.boolean(), failsAt: fc.option(fc.nat(30)) }), {
+        minLength: 1,
+        maxLength: 4,
+      }),
       fc.integer({ min: 1, max: 30 }),
       fc.integer({ min: 1, max: 10 }),
       async (kinds, count, windowBytes) => {
@@ -32,7 +39,14 @@ test('every healthy writer gets everything in order, whatever the others do', as
               }),
             ),
           ],
-          { windowBytes, sizeOf: () => 1, onRelease: (item) => { outstanding--; released.push(item) } },
+          {
+            windowBytes,
+            sizeOf: () => 1,
+            onRelease: (item) => {
+              outstanding--
+              released.push(item)
+            },
+          },
         )
         for (let i = 0; i < count; i++) {
           await fan.push(i)
@@ -55,7 +69,13 @@ test('every healthy writer gets everything in order, whatever the others do', as
 
 test('a writer that never moves is detached, and the others finish', async () => {
   const good: number[] = []
-  const stuck = { name: 'stuck', write: (_: number, signal: AbortSignal) => new Promise<void>((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('let go')))) }
+  const stuck = {
+    name: 'stuck',
+    write: (_: number, signal: AbortSignal) =>
+      new Promise<void>((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(new Error('let go'))),
+      ),
+  }
   const fan = fanOut([collector('good', good), stuck], { windowBytes: 3, sizeOf: () => 1, detachAfterMs: 50 })
   for (let i = 0; i < 10; i++) await fan.push(i)
   const [first, second] = await fan.end()
@@ -66,13 +86,28 @@ test('a writer that never moves is detached, and the others finish', async () =>
 
 test('a writer that is slow but moves is waited for at the end', async () => {
   const log: number[] = []
-  const fan = fanOut([collector('slow', log, async () => { await sleep(20) })], { windowBytes: 100, sizeOf: () => 1, detachAfterMs: 50 })
+  const fan = fanOut(
+    [
+      collector('slow', log, async () => {
+        await sleep(20)
+      }),
+    ],
+    { windowBytes: 100, sizeOf: () => 1, detachAfterMs: 50 },
+  )
   for (let i = 0; i < 8; i++) await fan.push(i)
   expect(await fan.end()).toMatchObject([{ state: 'ok', written: 8 }])
 })
 
 test('with too few writers left, push says why', async () => {
-  const fan = fanOut([collector('a', [], () => { throw new Error('no room') }), collector('b', [])], { windowBytes: 1, sizeOf: () => 1, minWriters: 2 })
+  const fan = fanOut(
+    [
+      collector('a', [], () => {
+        throw new Error('no room')
+      }),
+      collector('b', []),
+    ],
+    { windowBytes: 1, sizeOf: () => 1, minWriters: 2 },
+  )
   await fan.push(1)
   await sleep(5)
   await expect(fan.push(2)).rejects.toThrow('a: no room')
@@ -88,7 +123,13 @@ test('an item larger than the window goes through alone', async () => {
 
 test('an abort ends pushing and waiting with its reason', async () => {
   const stop = new AbortController()
-  const stuck = { name: 'stuck', write: (_: number, signal: AbortSignal) => new Promise<void>((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('let go')))) }
+  const stuck = {
+    name: 'stuck',
+    write: (_: number, signal: AbortSignal) =>
+      new Promise<void>((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(new Error('let go'))),
+      ),
+  }
   const fan = fanOut([stuck], { windowBytes: 1, sizeOf: () => 1, signal: stop.signal })
   await fan.push(1)
   const waiting = fan.push(2)

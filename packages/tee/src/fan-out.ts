@@ -66,11 +66,11 @@ class Fan<T> implements FanOut<T> {
   constructor(writers: readonly FanOutWriter<T>[], options: FanOutOptions<T>) {
     this.#options = options
     this.#lanes = writers.map(
-      ({ name, write, concurrency = 1 }, i) =>
+      (writer) =>
         new FanOutLane<Held<T>>({
-          name,
-          concurrency,
-          write: (held, signal) => writers[i]?.write(held.item, signal) ?? write(held.item, signal),
+          name: writer.name,
+          concurrency: writer.concurrency ?? 1,
+          write: (held, signal) => writer.write(held.item, signal),
           onDone: (held) => this.#release(held),
           onChange: () => this.#wake(),
           ...(options.signal && { signal: options.signal }),
@@ -106,7 +106,13 @@ class Fan<T> implements FanOut<T> {
       if (!(await this.#changed(this.#detachAfterMs))) this.#detachSlowest()
     }
     this.#options.signal?.throwIfAborted()
-    return this.#lanes.map(({ name, state, error, written, missed }) => ({ name, state, written, missed, ...(error && { error }) }))
+    return this.#lanes.map(({ name, state, error, written, missed }) => ({
+      name,
+      state,
+      written,
+      missed,
+      ...(error && { error }),
+    }))
   }
 
   get #detachAfterMs(): number {
@@ -137,7 +143,9 @@ class Fan<T> implements FanOut<T> {
     const othersLeft = this.#lanes.some((lane) => lane.state === 'ok' && !behind.includes(lane))
     const stuck = behind.filter((lane) => performance.now() - lane.movedAt >= this.#detachAfterMs)
     for (const lane of othersLeft ? behind : stuck) {
-      lane.detach(new Error(`too slow: it held the others up for ${Math.round(this.#detachAfterMs / 1000)} s`))
+      lane.detach(
+        new Error(`too slow: it held the others up for ${Math.round(this.#detachAfterMs / 1000)} s`),
+      )
     }
   }
 
@@ -146,7 +154,9 @@ class Fan<T> implements FanOut<T> {
     const left = this.#lanes.filter(({ state }) => state === 'ok').length
     if (left >= (this.#options.minWriters ?? 1)) return
     const failures = this.#lanes.flatMap(({ name, error }) => (error ? [`${name}: ${error.message}`] : []))
-    throw new Error(`too few writers are left: ${failures.join('; ')}`, { cause: this.#lanes.find(({ error }) => error)?.error })
+    throw new Error(`too few writers are left: ${failures.join('; ')}`, {
+      cause: this.#lanes.find(({ error }) => error)?.error,
+    })
   }
 
   #release(held: Held<T>): void {
@@ -171,6 +181,6 @@ class Fan<T> implements FanOut<T> {
   }
 
   #wake(): void {
-    for (const wake of [...this.#waiters]) wake()
+    for (const wake of this.#waiters) wake()
   }
 }

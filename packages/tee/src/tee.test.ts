@@ -20,7 +20,11 @@ class Collect extends Writable {
 }
 
 const input = Buffer.alloc(3_000_000, 'abcdefg')
-const source = () => Readable.from(Array.from({ length: 100 }, (_, i) => input.subarray(i * 30_000, (i + 1) * 30_000)), { objectMode: false })
+const source = () =>
+  Readable.from(
+    Array.from({ length: 100 }, (_, i) => input.subarray(i * 30_000, (i + 1) * 30_000)),
+    { objectMode: false },
+  )
 
 test('each stream gets every byte', async () => {
   const outs = [new Collect(), new Collect(), new Collect()]
@@ -31,27 +35,42 @@ test('each stream gets every byte', async () => {
 test('a stream that fails is dropped, and the others get every byte', async () => {
   const [good, bad] = [new Collect(), new Collect(100_000)]
   let states: string[] = []
-  await pipeline(source(), tee([bad, good], { onResult: (results) => { states = results.map(({ state }) => state) } }))
+  await pipeline(
+    source(),
+    tee([bad, good], {
+      onResult: (results) => {
+        states = results.map(({ state }) => state)
+      },
+    }),
+  )
   expect(good.bytes.equals(input)).toBe(true)
   expect(bad.destroyed).toBe(true)
   expect(states).toEqual(['failed', 'ok'])
 })
 
 test('when too few finish the tee fails, and says which and why', async () => {
-  await expect(pipeline(source(), tee([new Collect(), new Collect(100_000)], { minWriters: 2 }))).rejects.toThrow('disk full')
+  await expect(
+    pipeline(source(), tee([new Collect(), new Collect(100_000)], { minWriters: 2 })),
+  ).rejects.toThrow('disk full')
 })
 
 test('a source that fails leaves every stream destroyed and unfinished', async () => {
   const outs = [new Collect(), new Collect()]
-  const broken = Readable.from((async function* () {
-    yield input.subarray(0, 1000)
-    throw new Error('source gone')
-  })(), { objectMode: false })
+  const broken = Readable.from(
+    (async function* () {
+      yield input.subarray(0, 1000)
+      throw new Error('source gone')
+    })(),
+    { objectMode: false },
+  )
   await expect(pipeline(broken, tee(outs))).rejects.toThrow('source gone')
   for (const out of outs) expect([out.destroyed, out.writableFinished]).toEqual([true, false])
 })
 
 test('a stream that fails in its last moment counts as failed', async () => {
-  const late = new Writable({ write: (_b, _e, done) => done(), final: (done) => done(new Error('commit refused')) })
+  const late = new Writable({
+    write: (_b, _e, done) => done(),
+    final: (done) => done(new Error('commit refused')),
+  })
   await expect(pipeline(source(), tee([late]))).rejects.toThrow('commit refused')
 })

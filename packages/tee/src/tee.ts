@@ -35,8 +35,16 @@ class Tee extends Writable {
     for (const writer of writers) writer.on('error', (error) => this.#errors.set(writer, error))
     const { detachAfterMs, minWriters = 1, windowBytes = WINDOW_BYTES } = options
     this.#fan = fanOut(
-      writers.map((writer, i) => ({ name: `writer ${i + 1}`, write: (bytes: Uint8Array, signal: AbortSignal) => this.#writeTo(writer, bytes, signal) })),
-      { windowBytes, sizeOf: (bytes) => bytes.length, minWriters, ...(detachAfterMs !== undefined && { detachAfterMs }) },
+      writers.map((writer, i) => ({
+        name: `writer ${i + 1}`,
+        write: (bytes: Uint8Array, signal: AbortSignal) => this.#writeTo(writer, bytes, signal),
+      })),
+      {
+        windowBytes,
+        sizeOf: (bytes) => bytes.length,
+        minWriters,
+        ...(detachAfterMs !== undefined && { detachAfterMs }),
+      },
     )
   }
 
@@ -85,7 +93,11 @@ class Tee extends Writable {
           await finished(writer)
           return result
         } catch (error) {
-          return { ...result, state: 'failed', error: error instanceof Error ? error : new Error(String(error)) }
+          return {
+            ...result,
+            state: 'failed',
+            error: error instanceof Error ? error : new Error(String(error)),
+          }
         }
       }),
     )
@@ -100,7 +112,9 @@ class Tee extends Writable {
 function finished(writer: Writable): Promise<void> {
   return new Promise((resolve, reject) => {
     writer.once('error', reject)
-    writer.once('close', () => (writer.writableFinished ? resolve() : reject(new Error('the stream was closed before it finished'))))
+    writer.once('close', () =>
+      writer.writableFinished ? resolve() : reject(new Error('the stream was closed before it finished')),
+    )
     writer.end(() => resolve())
   })
 }

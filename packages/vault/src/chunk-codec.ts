@@ -81,13 +81,17 @@ export function unsealChunk(
   const payload = opened.subarray(1)
   const plain = opened[0] === 1 ? inflate(payload, rawLength) : payload
   if ((opened[0] ?? 2) > 1) throw new VaultError('corrupt', `a chunk has the unknown codec ${opened[0]}`)
-  if (plain.length !== rawLength) throw new VaultError('corrupt', 'a chunk has another length than its footer says')
+  if (plain.length !== rawLength)
+    throw new VaultError('corrupt', 'a chunk has another length than its footer says')
   return plain
 }
 
 function inflate(payload: Uint8Array, rawLength: number): Uint8Array {
   try {
-    return zstdDecompressSync(payload, { chunkSize: Math.max(rawLength, 64), maxOutputLength: Math.max(rawLength, 1) })
+    return zstdDecompressSync(payload, {
+      chunkSize: Math.max(rawLength, 64),
+      maxOutputLength: Math.max(rawLength, 1),
+    })
   } catch (cause) {
     throw new VaultError('corrupt', 'a chunk does not decompress', { cause })
   }

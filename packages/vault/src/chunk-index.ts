@@ -129,14 +129,26 @@ export class ChunkIndex {
     const mask = this.#capacity - 1
     const hash = ((id[0] ?? 0) | ((id[1] ?? 0) << 8) | ((id[2] ?? 0) << 16) | ((id[3] ?? 0) << 24)) >>> 0
     let slot = hash & mask
-    while (this.#pack[slot] !== EMPTY && this.#ids.compare(id, 0, CHUNK_ID_BYTES, slot * CHUNK_ID_BYTES, (slot + 1) * CHUNK_ID_BYTES) !== 0) {
+    while (
+      this.#pack[slot] !== EMPTY &&
+      this.#ids.compare(id, 0, CHUNK_ID_BYTES, slot * CHUNK_ID_BYTES, (slot + 1) * CHUNK_ID_BYTES) !== 0
+    ) {
       slot = (slot + 1) & mask
     }
     return slot
   }
 
   #grow(): void {
-    const old = { capacity: this.#capacity, ids: this.#ids, pack: this.#pack, position: this.#position, rawLength: this.#rawLength, kind: this.#kind, live: this.#live, used: this.#used }
+    const old = {
+      capacity: this.#capacity,
+      ids: this.#ids,
+      pack: this.#pack,
+      position: this.#position,
+      rawLength: this.#rawLength,
+      kind: this.#kind,
+      live: this.#live,
+      used: this.#used,
+    }
     this.#capacity *= 2
     this.#ids = Buffer.alloc(this.#capacity * CHUNK_ID_BYTES)
     this.#pack = new Uint32Array(this.#capacity).fill(EMPTY)

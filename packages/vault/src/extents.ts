@@ -12,7 +12,9 @@ export class Extents {
   #count = 0
 
   constructor(bytes?: Uint8Array) {
-    this.#bytes = bytes ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) : Buffer.allocUnsafe(EXTENT_BYTES)
+    this.#bytes = bytes
+      ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+      : Buffer.allocUnsafe(EXTENT_BYTES)
     this.#count = bytes ? Math.floor(bytes.length / EXTENT_BYTES) : 0
   }
 

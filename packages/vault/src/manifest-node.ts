@@ -263,7 +263,8 @@ export function decodeManifestNode(bytes: Uint8Array): ManifestNode {
 
 function readEntry(reader: ByteReader, ids: readonly Buffer[], previous: Buffer): ManifestEntry {
   const shared = reader.uvarint()
-  if (shared > previous.length) throw new VaultError('corrupt', 'a manifest path begins with what is not there')
+  if (shared > previous.length)
+    throw new VaultError('corrupt', 'a manifest path begins with what is not there')
   const path = Buffer.concat([previous.subarray(0, shared), reader.bytes()])
   checkPath(path)
   const typeNumber = reader.u8()
@@ -319,8 +320,13 @@ function readByType(
 /** What a manifest says goes into file names: it is checked though it was authenticated. */
 function checkPath(path: Buffer): void {
   const text = path.toString('latin1')
-  const bad = text.includes('\0') || text.split('/').some((part) => part === '' || part === '.' || part === '..')
-  if (bad) throw new VaultError('corrupt', `a manifest has the path ${JSON.stringify(path.toString())}, which can't be`)
+  const bad =
+    text.includes('\0') || text.split('/').some((part) => part === '' || part === '.' || part === '..')
+  if (bad)
+    throw new VaultError(
+      'corrupt',
+      `a manifest has the path ${JSON.stringify(path.toString())}, which can't be`,
+    )
 }
 
 /** @throws VaultError `corrupt` */

@@ -114,12 +114,14 @@ export function decodeFooterContent(content: Uint8Array): PackFooter {
   const chunks: PackChunk[] = []
   for (let left = reader.checkCount(reader.u32(), FOOTER_ENTRY_BYTES); left > 0; left--) {
     const kind = reader.u8()
-    if (kind !== 0 && kind !== 1 && kind !== 2) throw new VaultError('corrupt', `a chunk of unknown kind ${kind}`)
+    if (kind !== 0 && kind !== 1 && kind !== 2)
+      throw new VaultError('corrupt', `a chunk of unknown kind ${kind}`)
     const runKey = reader.u16()
     const offset = reader.u32()
     const length = reader.u32()
     const rawLength = reader.u32()
-    if (rawLength > MAX_CHUNK_BYTES) throw new VaultError('corrupt', 'a chunk is longer than any chunk can be')
+    if (rawLength > MAX_CHUNK_BYTES)
+      throw new VaultError('corrupt', 'a chunk is longer than any chunk can be')
     chunks.push({ kind, runKey, offset, length, rawLength, id: reader.raw(CHUNK_ID_BYTES) })
   }
   reader.end()

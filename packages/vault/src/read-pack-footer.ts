@@ -17,7 +17,8 @@ export async function readPackFooter(
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   const key = packKey(name)
-  const range = (offset: number, length: number) => sink.get(key, { offset, length, ...(signal && { signal }) })
+  const range = (offset: number, length: number) =>
+    sink.get(key, { offset, length, ...(signal && { signal }) })
   try {
     const tailBytes = Math.min(GUESS_BYTES, packBytes)
     let tail = await range(packBytes - tailBytes, tailBytes)
@@ -30,10 +31,14 @@ export async function readPackFooter(
     return openFooter(indexKey, header, sealed)
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'SinkError') throw cause
-    throw new VaultError('corrupt', `sink "${sink.name}": ${key} is damaged: ${cause instanceof Error ? cause.message : ''}`, {
-      sink: sink.name,
-      key,
-      cause,
-    })
+    throw new VaultError(
+      'corrupt',
+      `sink "${sink.name}": ${key} is damaged: ${cause instanceof Error ? cause.message : ''}`,
+      {
+        sink: sink.name,
+        key,
+        cause,
+      },
+    )
   }
 }

@@ -23,10 +23,14 @@ export function openObject(indexKey: Uint8Array, key: string, object: Uint8Array
   if (!magic.equals(MAGIC)) {
     const known = magic.length === MAGIC.length && magic.subarray(0, 7).equals(MAGIC.subarray(0, 7))
     if (known) {
-      throw new VaultError('unsupported-version', `${key} has the version ${magic[7]}: a newer pipe-backup wrote it`, {
-        key,
-        hint: 'Update this program.',
-      })
+      throw new VaultError(
+        'unsupported-version',
+        `${key} has the version ${magic[7]}: a newer pipe-backup wrote it`,
+        {
+          key,
+          hint: 'Update this program.',
+        },
+      )
     }
     throw new VaultError('corrupt', `${key} is damaged: it does not begin as it should`, { key })
   }

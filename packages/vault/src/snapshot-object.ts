@@ -64,6 +64,8 @@ function isHead(value: unknown): value is SnapshotHead {
     Array.isArray(sources) &&
     sources.every((source: unknown) => typeof source === 'object' && source !== null && 'name' in source) &&
     Array.isArray(packs) &&
-    packs.every((pack: unknown) => Array.isArray(pack) && typeof pack[0] === 'string' && typeof pack[1] === 'string')
+    packs.every(
+      (pack: unknown) => Array.isArray(pack) && typeof pack[0] === 'string' && typeof pack[1] === 'string',
+    )
   )
 }

@@ -58,22 +58,43 @@ export async function listSnapshots(options: ListSnapshotsOptions): Promise<read
   const keys = [...holders.keys()].sort()
   const found: SnapshotInfo[] = []
   for (let i = 0; i < keys.length; i += HEADS_AT_ONCE) {
-    const some = await Promise.all(keys.slice(i, i + HEADS_AT_ONCE).map((key) => readHead(key, holders.get(key) ?? [], options)))
+    const some = await Promise.all(
+      keys.slice(i, i + HEADS_AT_ONCE).map((key) => readHead(key, holders.get(key) ?? [], options)),
+    )
     found.push(...some.filter((info) => info !== undefined))
   }
   return found.sort((a, b) => a.time.getTime() - b.time.getTime() || (a.key < b.key ? -1 : 1))
 }
 
-async function readHead(key: string, holders: readonly Sink[], options: ListSnapshotsOptions): Promise<SnapshotInfo | undefined> {
+async function readHead(
+  key: string,
+  holders: readonly Sink[],
+  options: ListSnapshotsOptions,
+): Promise<SnapshotInfo | undefined> {
   const { keys, signal, onProblem } = options
   for (const sink of holders) {
     try {
       const head = openSnapshotHead(keys.indexKey, key, await sink.get(key, { ...(signal && { signal }) }))
       const { id, host, hostId, sources } = head
-      return { id, key, time: new Date(head.time), host, hostId, sources, sinks: holders.map(({ name }) => name), head }
+      return {
+        id,
+        key,
+        time: new Date(head.time),
+        host,
+        hostId,
+        sources,
+        sinks: holders.map(({ name }) => name),
+        head,
+      }
     } catch (error) {
       signal?.throwIfAborted()
-      onProblem?.(new VaultError('corrupt', `sink "${sink.name}": ${toError(error).message}`, { sink: sink.name, key, cause: error }))
+      onProblem?.(
+        new VaultError('corrupt', `sink "${sink.name}": ${toError(error).message}`, {
+          sink: sink.name,
+          key,
+          cause: error,
+        }),
+      )
     }
   }
   return undefined
@@ -91,25 +112,36 @@ function toError(reason: unknown): Error {
  */
 export function selectSnapshot(snapshots: readonly SnapshotInfo[], spec: string): SnapshotInfo {
   const hint = '`pipe-backup snapshots` lists them.'
-  if (snapshots.length === 0) throw new VaultError('not-found', 'the vault holds no snapshot yet', { hint: 'Make one with `pipe-backup run`.' })
+  if (snapshots.length === 0)
+    throw new VaultError('not-found', 'the vault holds no snapshot yet', {
+      hint: 'Make one with `pipe-backup run`.',
+    })
   const latest = /^latest(?:~(\d+))?$/.exec(spec)
   if (latest) {
     const back = Number(latest[1] ?? 0)
     const chosen = snapshots.at(-1 - back)
-    if (!chosen) throw new VaultError('not-found', `there is no snapshot ${spec}: there are ${snapshots.length}`, { hint })
+    if (!chosen)
+      throw new VaultError('not-found', `there is no snapshot ${spec}: there are ${snapshots.length}`, {
+        hint,
+      })
     return chosen
   }
   if (/^\d{4}-\d{2}-\d{2}/.test(spec)) {
     // A date alone means its last moment to a person; Date.parse would take it as the first one, in UTC.
     const time = Date.parse(spec.length === 10 ? `${spec}T23:59:59.999` : spec)
-    if (Number.isNaN(time)) throw new VaultError('not-found', `"${spec}" is not a time`, { hint: 'Write it as 2026-11-23T10:00.' })
+    if (Number.isNaN(time))
+      throw new VaultError('not-found', `"${spec}" is not a time`, { hint: 'Write it as 2026-11-23T10:00.' })
     const chosen = snapshots.findLast((snapshot) => snapshot.time.getTime() <= time)
     if (!chosen) throw new VaultError('not-found', `there is no snapshot as old as ${spec}`, { hint })
     return chosen
   }
   const matches = /^[0-9a-f]{1,16}$/.test(spec) ? snapshots.filter(({ id }) => id.startsWith(spec)) : []
   if (matches.length > 1) {
-    throw new VaultError('ambiguous', `"${spec}" fits ${matches.length} snapshots: ${matches.map(({ id }) => id).join(', ')}`, { hint: 'Give more digits.' })
+    throw new VaultError(
+      'ambiguous',
+      `"${spec}" fits ${matches.length} snapshots: ${matches.map(({ id }) => id).join(', ')}`,
+      { hint: 'Give more digits.' },
+    )
   }
   if (!matches[0]) throw new VaultError('not-found', `there is no snapshot "${spec}"`, { hint })
   return matches[0]

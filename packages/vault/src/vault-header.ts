@@ -27,7 +27,8 @@ export async function readVaultHeader(sink: Sink, signal?: AbortSignal): Promise
 }
 
 function decodeVaultHeader(bytes: Uint8Array, sink: string): VaultHeader {
-  const bad = (why: string) => new VaultError('not-a-vault', `sink "${sink}": ${KEY} ${why}`, { sink, key: KEY })
+  const bad = (why: string) =>
+    new VaultError('not-a-vault', `sink "${sink}": ${KEY} ${why}`, { sink, key: KEY })
   if (bytes.length > MAX_BYTES) throw bad('is too long')
   let parsed: unknown
   try {
@@ -38,11 +39,15 @@ function decodeVaultHeader(bytes: Uint8Array, sink: string): VaultHeader {
   const file = new Map<string, unknown>(Object.entries(parsed ?? {}))
   if (file.get('format') !== FORMAT) throw bad('is not that of a vault')
   if (file.get('version') !== 1) {
-    throw new VaultError('unsupported-version', `sink "${sink}": the vault has version ${String(file.get('version'))}`, {
-      sink,
-      key: KEY,
-      hint: 'A newer pipe-backup made it: update this program.',
-    })
+    throw new VaultError(
+      'unsupported-version',
+      `sink "${sink}": the vault has version ${String(file.get('version'))}`,
+      {
+        sink,
+        key: KEY,
+        hint: 'A newer pipe-backup made it: update this program.',
+      },
+    )
   }
   const publicKeyHex = file.get('publicKey')
   if (typeof publicKeyHex !== 'string' || !/^[0-9a-f]{64}$/.test(publicKeyHex)) throw bad('has no public key')
@@ -53,7 +58,12 @@ function decodeVaultHeader(bytes: Uint8Array, sink: string): VaultHeader {
 }
 
 function encodeVaultHeader(publicKey: Uint8Array): Buffer {
-  const header = { format: FORMAT, version: 1, id: vaultIdOf(publicKey), publicKey: Buffer.from(publicKey).toString('hex') }
+  const header = {
+    format: FORMAT,
+    version: 1,
+    id: vaultIdOf(publicKey),
+    publicKey: Buffer.from(publicKey).toString('hex'),
+  }
   return Buffer.from(`${JSON.stringify(header)}\n`)
 }
 
@@ -88,9 +98,13 @@ export async function initVault(options: {
   for (const [i, result] of found.entries()) {
     const other = result.status === 'fulfilled' && result.value && result.value.id !== id
     if (other) {
-      throw new VaultError('not-a-vault', `sink "${sinks[i]?.name}" holds another vault (${result.value?.id})`, {
-        hint: 'Give it a place of its own, or join that vault with its phrase.',
-      })
+      throw new VaultError(
+        'not-a-vault',
+        `sink "${sinks[i]?.name}" holds another vault (${result.value?.id})`,
+        {
+          hint: 'Give it a place of its own, or join that vault with its phrase.',
+        },
+      )
     }
   }
   return Promise.all(
@@ -98,11 +112,16 @@ export async function initVault(options: {
       const result = found[i]
       try {
         if (result?.status === 'rejected' && !isMissingRoot(result.reason)) throw result.reason
-        if (result?.status === 'fulfilled' && result.value) return { sink: sink.name, state: 'joined' as const }
+        if (result?.status === 'fulfilled' && result.value)
+          return { sink: sink.name, state: 'joined' as const }
         await sink.put(KEY, encodeVaultHeader(publicKey), { ifAbsent: true, ...(signal && { signal }) })
         return { sink: sink.name, state: 'created' as const }
       } catch (error) {
-        return { sink: sink.name, state: 'failed' as const, error: error instanceof Error ? error : new Error(String(error)) }
+        return {
+          sink: sink.name,
+          state: 'failed' as const,
+          error: error instanceof Error ? error : new Error(String(error)),
+        }
       }
     }),
   )
@@ -136,9 +155,13 @@ export async function findVault(options: {
     }
     if (!result.value) continue
     if (vault && vault.id !== result.value.id) {
-      throw new VaultError('not-a-vault', `sink "${name}" holds the vault ${result.value.id}, "${holders[0]}" holds ${vault.id}`, {
-        hint: 'Take one of the two out of the configuration.',
-      })
+      throw new VaultError(
+        'not-a-vault',
+        `sink "${name}" holds the vault ${result.value.id}, "${holders[0]}" holds ${vault.id}`,
+        {
+          hint: 'Take one of the two out of the configuration.',
+        },
+      )
     }
     vault = result.value
     holders.push(name)

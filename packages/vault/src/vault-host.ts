@@ -78,7 +78,8 @@ export function decodeHostKey(text: string): VaultHost {
     })
   }
   const hex = (value: unknown, bytes: number, what: string): Uint8Array => {
-    if (typeof value !== 'string' || value.length !== bytes * 2 || !/^[0-9a-f]*$/.test(value)) throw damaged(`no ${what}`)
+    if (typeof value !== 'string' || value.length !== bytes * 2 || !/^[0-9a-f]*$/.test(value))
+      throw damaged(`no ${what}`)
     return Uint8Array.from(Buffer.from(value, 'hex'))
   }
   const publicKey = hex(file['publicKey'], 32, 'public key')
@@ -88,7 +89,11 @@ export function decodeHostKey(text: string): VaultHost {
   return {
     vaultId,
     hostId: Buffer.from(hex(file['host'], 16, 'host id')).toString('hex'),
-    keys: { publicKey, idKey: hex(file['idKey'], 32, 'id key'), indexKey: hex(file['indexKey'], 32, 'index key') },
+    keys: {
+      publicKey,
+      idKey: hex(file['idKey'], 32, 'id key'),
+      indexKey: hex(file['indexKey'], 32, 'index key'),
+    },
     recipients: recipients.map((recipient: unknown) => hex(recipient, 32, 'recipient')),
   }
 }

@@ -152,6 +152,7 @@ test.for([
   ['before: []', 'must name a program'],
   ['port: 70000', 'must be at most 65535'],
   ['databases: []', 'must name at least one database'],
+  ['databases: shop', 'must be a list of names, or all'],
 ] as const)('a source with %s is refused: %s', async ([option, message]) => {
   const databases = option.startsWith('databases') ? '' : ', databases: [x]'
   const [line] = await refusal(`${SINKS}sources:\n  - { type: mysql, name: db${databases}, ${option} }\n`)
@@ -236,6 +237,21 @@ test('a TypeScript configuration without a default export is refused', async () 
     'work/none.ts: has no default export',
   ])
 })
+
+test.for(['/etc/x', 'a/../b', 'a//b', ''])("the path %j of a command's output is refused", async (path) => {
+  const [line] = await refusal(
+    `${SINKS}sources:\n  - { type: command, name: c, run: [x], path: "${path}" }\n`,
+  )
+  expect(line).toContain(': sources[0].path: must ')
+})
+
+test.for(['~bot/x', '~bot', 'a\\0b'])(
+  'the path %s is refused before anything is done with it',
+  async (path) => {
+    const [line] = await refusal(`sinks:\n  - { type: local, name: disk, path: "${path}" }\n`)
+    expect(line).toMatch(/^work\/pipe-backup\.yaml:2:38: sinks\[0\]\.path: /)
+  },
+)
 
 test('paths are relative to the file, and ~ is the home directory', async () => {
   const config = await load(SINKS, 'work/sub/c.yaml')

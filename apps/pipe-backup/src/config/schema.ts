@@ -4,7 +4,7 @@ import * as sinkTypes from '../providers/sink-types.ts'
 import type { SourceConfig, SourceType } from '../providers/source-type.ts'
 import * as sourceTypes from '../providers/source-types.ts'
 import { strictObject } from './strict-object.ts'
-import { command, name, secret, text } from './values.ts'
+import { command, filePath, name, secret, text } from './values.ts'
 
 /** A configuration as `configSchema` accepts it, defaults filled in. */
 export interface Config {
@@ -70,8 +70,12 @@ export const configSchema: z.ZodObject = strictObject({
     .optional()
     .describe('How many sinks must hold a snapshot for a run to have succeeded. Default: all, at most 3'),
   host: text.optional().describe("What this host is called in snapshots. Default: the machine's name"),
-  hostKey: text.optional().describe('The host key file. Default: VAULT.key in the configuration directory'),
-  state: text.optional().describe('A directory for caches and the lock. Losing it costs time, never data'),
+  hostKey: filePath
+    .optional()
+    .describe('The host key file. Default: VAULT.key in the configuration directory'),
+  state: filePath
+    .optional()
+    .describe('A directory for caches and the lock. Losing it costs time, never data'),
   schedule: text.optional().describe('When to back up, as in a crontab. Not acted on by this version'),
   sources: z
     .array(oneOf('source type', [...SOURCES.values()]))

@@ -19,7 +19,22 @@ export type SizeConfig = number | string
 
 const NAME = /^[a-z0-9][a-z0-9._-]*$/
 
-export const text: z.ZodType<string, string> = z.string().min(1, 'must not be empty')
+export const text: z.ZodString = z.string().min(1, 'must not be empty')
+
+/** A path of this machine: absolute, from the home directory, or relative to the configuration file. */
+export const filePath: z.ZodType<string, string> = text
+  .refine((value) => !value.includes('\0'), 'must not hold a NUL')
+  .refine(
+    (value) => !/^~[^/]/.test(value),
+    '~ is your own home directory: write another one in full, or ./~name for a name that begins so',
+  )
+
+/** A path below a source. */
+export const entryPath: z.ZodType<string, string> = text.refine(
+  (value) =>
+    !value.includes('\0') && value.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
+  'must be a path below the source, without "." and "..": crontab.txt',
+)
 
 export const command: z.ZodType<CommandConfig, string[]> = z
   .array(z.string())

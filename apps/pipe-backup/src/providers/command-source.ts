@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { command as commandLine, secret, text } from '../config/values.ts'
+import { command as commandLine, entryPath, filePath, secret } from '../config/values.ts'
 import { resolveProgram } from './resolve-program.ts'
 import { type SourceType, sourceType } from './source-type.ts'
 
@@ -8,8 +8,8 @@ export const command: SourceType = sourceType(
   "A program's standard output, as one file. A program that fails is a failed source",
   {
     run: commandLine,
-    path: text.describe('Path of the file below the source: crontab.txt'),
-    cwd: text.optional().describe("Working directory. Default: the configuration file's"),
+    path: entryPath.describe('Path of the file below the source: crontab.txt'),
+    cwd: filePath.optional().describe("Working directory. Default: the configuration file's"),
     env: z
       .record(z.string(), secret)
       .default({})

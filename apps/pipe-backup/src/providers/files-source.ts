@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { text } from '../config/values.ts'
+import { filePath, text } from '../config/values.ts'
 import { type SourceType, sourceType } from './source-type.ts'
 
 export const files: SourceType = sourceType(
   'files',
   'Files and directory trees',
   {
-    paths: z.array(text).min(1, 'must name at least one path').describe('Files or directories'),
+    paths: z.array(filePath).min(1, 'must name at least one path').describe('Files or directories'),
     exclude: z
       .array(text)
       .default([])

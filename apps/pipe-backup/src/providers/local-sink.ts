@@ -1,11 +1,11 @@
-import { text } from '../config/values.ts'
+import { filePath } from '../config/values.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
 
 export const local: SinkType = sinkType(
   'local',
   'A directory: a disk, a mounted share',
   {
-    path: text.describe(
+    path: filePath.describe(
       'The directory. `init` makes it; later it must be there, so that an unmounted disk is noticed',
     ),
   },

@@ -12,13 +12,20 @@ import { decodeFooterContent, encodePackHeader, packKey, runKeyId } from '../pac
 import type { FinishedPack } from '../seal/pack-writer.ts'
 import { SealPool } from '../seal/seal-pool.ts'
 import { sealObject } from '../sealed-object.ts'
-import { sealSnapshot, snapshotKey, type SnapshotHead, type SnapshotSource } from '../snapshot-object.ts'
+import { type SnapshotHead, type SnapshotSource, sealSnapshot, snapshotKey } from '../snapshot-object.ts'
 import { VaultError } from '../vault-error.ts'
-import { derivedKeys, type DerivedKeys, type VaultHost } from '../vault-host.ts'
+import { type DerivedKeys, derivedKeys, type VaultHost } from '../vault-host.ts'
 import { FileState } from './file-state.ts'
 import { healSink } from './heal-sink.ts'
 import { loadIndex } from './load-index.ts'
-import { type BackupProblem, type BackupProgress, type BackupReport, createProgress, type SinkReport, type SourceReport } from './report.ts'
+import {
+  type BackupProblem,
+  type BackupProgress,
+  type BackupReport,
+  createProgress,
+  type SinkReport,
+  type SourceReport,
+} from './report.ts'
 import { type SinkView, viewSink } from './sink-view.ts'
 import { LARGEST_CHUNK_BYTES, SLAB_BYTES, SourceBackup } from './source-backup.ts'
 
@@ -91,7 +98,7 @@ class Run {
   #fan: FanOut<FinishedPack> | undefined
   #pushing: Promise<void> = Promise.resolve()
   #notPushed = 0
-  #pushError: unknown
+  #pushError: Error | undefined
   #bytesStored = 0
   #bytesNew = 0
 
@@ -100,8 +107,20 @@ class Run {
     this.#derived = derived
     this.#progress = options.progress ?? createProgress()
     this.#started = (options.now ?? (() => new Date()))()
-    this.#places = options.sinks.map((sink) => ({ sink, view: undefined, state: 'ok', error: undefined, bytesSent: 0, healed: 0 }))
-    this.#progress.sinks = this.#places.map(({ sink }) => ({ name: sink.name, state: 'ok', bytesSent: 0, queuedBytes: 0 }))
+    this.#places = options.sinks.map((sink) => ({
+      sink,
+      view: undefined,
+      state: 'ok',
+      error: undefined,
+      bytesSent: 0,
+      healed: 0,
+    }))
+    this.#progress.sinks = this.#places.map(({ sink }) => ({
+      name: sink.name,
+      state: 'ok',
+      bytesSent: 0,
+      queuedBytes: 0,
+    }))
   }
 
   static async prepare(options: BackupOptions): Promise<Run> {
@@ -118,7 +137,10 @@ class Run {
     const good = sources.some(({ head }) => head.root !== undefined)
     const id = good ? await this.#commit(sources.map(({ head }) => head)) : null
     this.#state?.commit(this.#index.mostlyDead())
-    return this.#report(id, sources.map(({ report }) => report))
+    return this.#report(
+      id,
+      sources.map(({ report }) => report),
+    )
   }
 
   async close(): Promise<void> {
@@ -143,7 +165,8 @@ class Run {
       }),
     )
     signal?.throwIfAborted()
-    if (this.#working().length === 0) throw this.#places[0]?.error ?? new VaultError('too-few-copies', 'no sink is configured')
+    if (this.#working().length === 0)
+      throw this.#places[0]?.error ?? new VaultError('too-few-copies', 'no sink is configured')
   }
 
   #session(): object {
@@ -169,12 +192,18 @@ class Run {
   async #startEngine(): Promise<void> {
     const { host, windowBytes = WINDOW_BYTES, detachAfterMs = DETACH_AFTER_MS, signal } = this.#options
     const runKey = randomBytes(32)
-    const boxes = await Promise.all([host.keys.publicKey, ...host.recipients].map((recipient) => sealTo(recipient, runKey)))
+    const boxes = await Promise.all(
+      [host.keys.publicKey, ...host.recipients].map((recipient) => sealTo(recipient, runKey)),
+    )
     const header = encodePackHeader([{ id: runKeyId(runKey), boxes }])
     const { idKey, indexKey } = host.keys
     const { nodeIdKey } = this.#derived
     this.#fan = fanOut<FinishedPack>(
-      this.#working().map((place) => ({ name: place.sink.name, concurrency: PACKS_AT_ONCE, write: (pack, writing) => this.#sendPack(place, pack, writing) })),
+      this.#working().map((place) => ({
+        name: place.sink.name,
+        concurrency: PACKS_AT_ONCE,
+        write: (pack, writing) => this.#sendPack(place, pack, writing),
+      })),
       {
         windowBytes,
         sizeOf: (pack) => pack.length,
@@ -214,20 +243,45 @@ class Run {
       }
       if (!settled) {
         walk.counts.problems++
-        this.#options.onProblem?.({ source: source.name, code: 'changed', path: '', message: `still changed after ${source.settle} passes; stored as it was read last` })
+        this.#options.onProblem?.({
+          source: source.name,
+          code: 'changed',
+          path: '',
+          message: `still changed after ${source.settle} passes; stored as it was read last`,
+        })
       }
       this.#state?.commit()
       const { entries, bytes, problems } = walk.counts
       const state = problems > 0 ? 'incomplete' : 'ok'
-      const head = { name: source.name, state, root: Buffer.from(root).toString('hex'), entries, bytes, problems } as const
-      return { report: { name: source.name, state, entries, bytesRead, bytesNew: this.#bytesNew - newBefore, problems }, head }
+      const head = {
+        name: source.name,
+        state,
+        root: Buffer.from(root).toString('hex'),
+        entries,
+        bytes,
+        problems,
+      } as const
+      return {
+        report: {
+          name: source.name,
+          state,
+          entries,
+          bytesRead,
+          bytesNew: this.#bytesNew - newBefore,
+          problems,
+        },
+        head,
+      }
     } catch (error) {
       if (!(error instanceof Error && error.name === 'SourceError')) throw error
       // Whatever this source has under way must not be taken for the next one's.
       await this.#pool?.idle()
       const { entries, bytesRead: lastRead, problems } = walk.counts
       const failure = { name: source.name, state: 'failed', entries, problems, error: error.message } as const
-      return { report: { ...failure, bytesRead: bytesRead + lastRead, bytesNew: this.#bytesNew - newBefore }, head: { ...failure, entries: 0, bytes: 0 } }
+      return {
+        report: { ...failure, bytesRead: bytesRead + lastRead, bytesNew: this.#bytesNew - newBefore },
+        head: { ...failure, entries: 0, bytes: 0 },
+      }
     }
   }
 
@@ -290,7 +344,7 @@ class Run {
         },
         (error: unknown) => {
           this.#notPushed--
-          this.#pushError ??= error
+          this.#pushError ??= error instanceof Error ? error : new Error(String(error))
         },
       )
   }
@@ -338,11 +392,16 @@ class Run {
       hostId: host.hostId,
       program,
       sources,
-      packs: [...live].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, bitmap]) => [name, bitmap.toString('base64')]),
+      packs: [...live]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, bitmap]) => [name, bitmap.toString('base64')]),
     }
     const snapshot = sealSnapshot(host.keys.indexKey, key, head)
     const indexKeyName = `index/${randomBytes(16).toString('hex')}`
-    const index = this.#toList.length > 0 ? sealObject(host.keys.indexKey, indexKeyName, encodeIndex(this.#toList)) : undefined
+    const index =
+      this.#toList.length > 0
+        ? sealObject(host.keys.indexKey, indexKeyName, encodeIndex(this.#toList))
+        : undefined
     const toHold = new Set([...live.keys(), ...this.#toList.map(({ name }) => name)])
 
     // Sinks that missed nothing first: those behind are healed from them.

@@ -59,7 +59,9 @@ export class FileState implements Disposable {
   /** Chunks of which less than half was in use at the end of the last run. */
   mostlyDead(): Set<string> {
     const rows = this.#db.prepare('SELECT id FROM dead').all()
-    return new Set(rows.map((row) => (row['id'] instanceof Uint8Array ? Buffer.from(row['id']).toString('hex') : '')))
+    return new Set(
+      rows.map((row) => (row['id'] instanceof Uint8Array ? Buffer.from(row['id']).toString('hex') : '')),
+    )
   }
 
   /** Makes what was remembered last, and the list of mostly dead chunks with it. */

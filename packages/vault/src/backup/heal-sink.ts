@@ -44,7 +44,10 @@ async function fetchWhole(
     try {
       const pack = await view.sink.get(key, { ...(options.signal && { signal: options.signal }) })
       if (createHash('sha256').update(pack).digest('hex') === name) return pack
-      throw new VaultError('corrupt', `sink "${view.sink.name}": ${key} is damaged`, { sink: view.sink.name, key })
+      throw new VaultError('corrupt', `sink "${view.sink.name}": ${key} is damaged`, {
+        sink: view.sink.name,
+        key,
+      })
     } catch (error) {
       options.signal?.throwIfAborted()
       view.packs.delete(name)

@@ -29,11 +29,13 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
   const { views, indexKey, hostId, onProblem } = options
   const index = new ChunkIndex()
   const listed = new Set<string>()
-  const usable = (name: string) => views.some((view) => view.packs.has(name)) && !views.some((view) => view.condemned.has(name))
+  const usable = (name: string) =>
+    views.some((view) => view.packs.has(name)) && !views.some((view) => view.condemned.has(name))
   const add = (pack: IndexedPack) => {
     const footer = decodeFooterContent(pack.footer)
     if (Buffer.from(footer.hostId).toString('hex') !== hostId || !usable(pack.name)) return
-    for (const [i, chunk] of footer.chunks.entries()) index.addPacked(chunk.id, chunk.kind, chunk.rawLength, pack.name, i)
+    for (const [i, chunk] of footer.chunks.entries())
+      index.addPacked(chunk.id, chunk.kind, chunk.rawLength, pack.name, i)
   }
 
   const keys = new Set(views.flatMap((view) => [...view.indexes]))

@@ -3,10 +3,10 @@ import { ChunkKind } from '../chunk-codec.ts'
 import { Extents } from '../extents.ts'
 import {
   type BranchChild,
+  type ExtentChild,
   encodeBranch,
   encodeExtentBranch,
   encodeExtentLeaf,
-  type ExtentChild,
   LeafWriter,
   type ManifestEntry,
 } from '../manifest-node.ts'
@@ -67,7 +67,12 @@ export class ManifestBuilder {
   }
 
   #withTree(entry: ManifestEntry): ManifestEntry {
-    if (entry.type !== 'file' || !('extents' in entry.content) || entry.content.extents.count <= INLINE_EXTENTS) return entry
+    if (
+      entry.type !== 'file' ||
+      !('extents' in entry.content) ||
+      entry.content.extents.count <= INLINE_EXTENTS
+    )
+      return entry
     return { ...entry, content: { treeRoot: this.#storeExtents(entry.content.extents) } }
   }
 
@@ -84,7 +89,11 @@ export class ManifestBuilder {
       const id = all.id(i)
       leaf.add(id, all.offset(i), all.length(i))
       bytes += all.length(i)
-      if (leaf.count >= EXTENT_LEAF.most || (leaf.count >= EXTENT_LEAF.least && (hashOf(id) & EXTENT_LEAF.mask) === 0)) end()
+      if (
+        leaf.count >= EXTENT_LEAF.most ||
+        (leaf.count >= EXTENT_LEAF.least && (hashOf(id) & EXTENT_LEAF.mask) === 0)
+      )
+        end()
     }
     if (leaf.count > 0) end()
     while (level.length > 1) {
@@ -103,7 +112,11 @@ function hashOf(id: Uint8Array): number {
   return ((id[4] ?? 0) << 8) | (id[5] ?? 0)
 }
 
-function* groups<T>(items: readonly T[], idOf: (item: T) => Uint8Array, cut: { mask: number; least: number; most: number }): Generator<T[]> {
+function* groups<T>(
+  items: readonly T[],
+  idOf: (item: T) => Uint8Array,
+  cut: { mask: number; least: number; most: number },
+): Generator<T[]> {
   let group: T[] = []
   for (const item of items) {
     group.push(item)

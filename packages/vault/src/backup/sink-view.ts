@@ -25,14 +25,27 @@ const LEAST_PACK_BYTES = 100
  * Lists a sink. Snapshots first, packs last: what a snapshot needs was there before it.
  * @throws SinkError; VaultError `not-a-vault` when the sink holds another vault or none
  */
-export async function viewSink(sink: Sink, vaultId: string, indexKey: Uint8Array, signal?: AbortSignal): Promise<SinkView> {
+export async function viewSink(
+  sink: Sink,
+  vaultId: string,
+  indexKey: Uint8Array,
+  signal?: AbortSignal,
+): Promise<SinkView> {
   const options = { ...(signal && { signal }) }
   await requireVault(sink, vaultId, signal)
-  const view: SinkView = { sink, packs: new Map(), indexes: new Set(), snapshots: new Set(), condemned: new Set() }
+  const view: SinkView = {
+    sink,
+    packs: new Map(),
+    indexes: new Set(),
+    snapshots: new Set(),
+    condemned: new Set(),
+  }
   for await (const { key } of sink.list('snapshots/', options)) if (snapshotIdOf(key)) view.snapshots.add(key)
-  for await (const { key, sizeBytes } of sink.list('index/', options)) if (sizeBytes > 0) view.indexes.add(key)
+  for await (const { key, sizeBytes } of sink.list('index/', options))
+    if (sizeBytes > 0) view.indexes.add(key)
   for await (const { key } of sink.list('trash/', options)) {
-    for (const name of condemnedBy(openObject(indexKey, key, await sink.get(key, options)))) view.condemned.add(name)
+    for (const name of condemnedBy(openObject(indexKey, key, await sink.get(key, options))))
+      view.condemned.add(name)
   }
   for await (const { key, sizeBytes } of sink.list('packs/', options)) {
     const name = packNameOf(key)

@@ -1,6 +1,6 @@
 import type { ChunkKind } from '../chunk-codec.ts'
-import type { SealPool } from '../seal/seal-pool.ts'
 import type { SlabPiece } from '../seal/messages.ts'
+import type { SealPool } from '../seal/seal-pool.ts'
 
 /** A chunk on its way: its id is known once a worker has hashed it. */
 export interface PieceRef {

@@ -8,7 +8,7 @@ import { Extents } from '../extents.ts'
 import { hasCode } from '../has-code.ts'
 import type { ManifestEntry } from '../manifest-node.ts'
 import type { SealPool } from '../seal/seal-pool.ts'
-import { bundleEndsAfter, BUNDLE_FILE_BYTES, BUNDLE_MOST_BYTES } from './bundle.ts'
+import { BUNDLE_FILE_BYTES, BUNDLE_MOST_BYTES, bundleEndsAfter } from './bundle.ts'
 import type { FileState } from './file-state.ts'
 import { ManifestBuilder } from './manifest-builder.ts'
 import { type PieceRef, Slab } from './slab.ts'
@@ -106,15 +106,37 @@ export class SourceBackup {
   async #take(entry: Entry): Promise<void> {
     const pathHash = hash('sha256', Buffer.concat([this.#pathPrefix, entry.path]), 'buffer').subarray(0, 16)
     if (entry.type !== 'file') {
-      this.#enqueue({ entry, pathHash, extents: new Extents(), refs: [], resolved: 0, complete: true, remember: undefined })
+      this.#enqueue({
+        entry,
+        pathHash,
+        extents: new Extents(),
+        refs: [],
+        resolved: 0,
+        complete: true,
+        remember: undefined,
+      })
       this.#drain()
       return
     }
     const known = this.#unchanged(entry, pathHash)
     if (known) {
       const { size, sparse } = entry
-      const kept = { ...metadataOf(entry), type: 'file' as const, size: size ?? 0, sparse: sparse ?? false, content: { extents: known } }
-      this.#enqueue({ entry: kept, pathHash, extents: known, refs: [], resolved: 0, complete: true, remember: undefined })
+      const kept = {
+        ...metadataOf(entry),
+        type: 'file' as const,
+        size: size ?? 0,
+        sparse: sparse ?? false,
+        content: { extents: known },
+      }
+      this.#enqueue({
+        entry: kept,
+        pathHash,
+        extents: known,
+        refs: [],
+        resolved: 0,
+        complete: true,
+        remember: undefined,
+      })
       this.#drain()
       return
     }
@@ -138,15 +160,33 @@ export class SourceBackup {
   /** Reads a file until it held still for a whole reading, or would not. */
   async #read(entry: FileEntry, pathHash: Buffer): Promise<void> {
     const extents = new Extents()
-    const base = { ...metadataOf(entry), type: 'file' as const, sparse: entry.sparse ?? false, size: 0, content: { extents } }
-    const waiting: Waiting = { entry: base, pathHash, extents, refs: [], resolved: 0, complete: false, remember: undefined }
+    const base = {
+      ...metadataOf(entry),
+      type: 'file' as const,
+      sparse: entry.sparse ?? false,
+      size: 0,
+      content: { extents },
+    }
+    const waiting: Waiting = {
+      entry: base,
+      pathHash,
+      extents,
+      refs: [],
+      resolved: 0,
+      complete: false,
+      remember: undefined,
+    }
     for (let reading = 1; ; reading++) {
       let result: { size: number; end: Reading }
       try {
         result = await this.#readOnce(entry, waiting)
       } catch (error) {
         if (hasCode(error, 'vanished') || hasCode(error, 'unreadable')) {
-          this.#problem({ code: hasCode(error, 'vanished') ? 'vanished' : 'unreadable', path: shown(entry.path), message: messageOf(error) })
+          this.#problem({
+            code: hasCode(error, 'vanished') ? 'vanished' : 'unreadable',
+            path: shown(entry.path),
+            message: messageOf(error),
+          })
           return
         }
         throw error
@@ -157,7 +197,11 @@ export class SourceBackup {
         continue
       }
       if (!end.steady) {
-        this.#problem({ code: 'changed', path: shown(entry.path), message: `changed each of the ${READINGS} times it was read; stored as it was read last` })
+        this.#problem({
+          code: 'changed',
+          path: shown(entry.path),
+          message: `changed each of the ${READINGS} times it was read; stored as it was read last`,
+        })
       }
       waiting.entry = { ...base, size, mtimeNs: end.mtimeNs, unsteady: !end.steady }
       waiting.remember = end.steady ? end : undefined
@@ -189,7 +233,8 @@ export class SourceBackup {
       this.#read1(got)
       if (got === 0) break
       at += got
-      if (at === start + BUNDLE_FILE_BYTES) return this.#readLarge(reader, waiting, slab.bytes.subarray(start, at))
+      if (at === start + BUNDLE_FILE_BYTES)
+        return this.#readLarge(reader, waiting, slab.bytes.subarray(start, at))
     }
     const size = at - start
     if (size === 0) return 0
@@ -234,7 +279,11 @@ export class SourceBackup {
     }
     let size = already?.length ?? 0
     const cut = (to: number) => {
-      waiting.refs.push({ ref: slab.cut(chunkStart, to - chunkStart, ChunkKind.data), offset: 0, length: to - chunkStart })
+      waiting.refs.push({
+        ref: slab.cut(chunkStart, to - chunkStart, ChunkKind.data),
+        offset: 0,
+        length: to - chunkStart,
+      })
       chunkStart = to
     }
     for (let ended = false; !ended; ) {
@@ -243,7 +292,9 @@ export class SourceBackup {
         chunkStart = 0
         await this.#options.room()
       }
-      const step = reader.read(slab.bytes.subarray(slab.filled, slab.filled + Math.min(READ_BYTES, slab.room)))
+      const step = reader.read(
+        slab.bytes.subarray(slab.filled, slab.filled + Math.min(READ_BYTES, slab.room)),
+      )
       const got = typeof step === 'number' ? step : await step
       this.#read1(got)
       slab.filled += got
@@ -306,7 +357,8 @@ export class SourceBackup {
     const { index, state, onEntry } = this.#options
     const { entry, extents, pathHash, remember } = waiting
     for (let i = 0; i < extents.count; i++) {
-      if (!index.markLive(extents.id(i), extents.length(i))) throw new Error('a chunk of an entry is not known')
+      if (!index.markLive(extents.id(i), extents.length(i)))
+        throw new Error('a chunk of an entry is not known')
     }
     this.#builder.add(entry, pathHash.readUInt32LE(0))
     this.counts.entries++
@@ -361,7 +413,9 @@ export class SourceBackup {
 /** Stands for a bundle that has not ended yet. */
 const PENDING_BUNDLE: PieceRef = { id: undefined }
 
-function metadataOf(entry: FileEntry): Pick<FileEntry, 'path' | 'mode' | 'uid' | 'gid' | 'user' | 'group' | 'mtimeNs'> {
+function metadataOf(
+  entry: FileEntry,
+): Pick<FileEntry, 'path' | 'mode' | 'uid' | 'gid' | 'user' | 'group' | 'mtimeNs'> {
   const { path, mode, uid, gid, user, group, mtimeNs } = entry
   return { path, mode, uid, gid, user, group, mtimeNs }
 }

@@ -22,7 +22,8 @@ export class ChunkLocations {
   readonly #byPrefix = new Map<number, number[]>()
 
   add(name: string, footer: Uint8Array): void {
-    const pack = this.#packs.push({ name, footer: Buffer.from(footer.buffer, footer.byteOffset, footer.length) }) - 1
+    const pack =
+      this.#packs.push({ name, footer: Buffer.from(footer.buffer, footer.byteOffset, footer.length) }) - 1
     const bytes = this.#packs[pack]?.footer ?? Buffer.alloc(0)
     const count = bytes.readUInt32LE(16)
     for (let i = 0; i < count; i++) {
@@ -95,7 +96,12 @@ export async function locateChunks(options: {
   for (const name of left) {
     const footer = await footerFromAny(name, sinks, indexKey, onProblem, signal)
     if (footer) locations.add(name, footer)
-    else onProblem(new VaultError('missing', `${packKey(name)} is on no sink, or damaged on each`, { key: packKey(name) }))
+    else
+      onProblem(
+        new VaultError('missing', `${packKey(name)} is on no sink, or damaged on each`, {
+          key: packKey(name),
+        }),
+      )
   }
   return locations
 }

@@ -61,10 +61,14 @@ export class ChunkReader {
       }
     }
     const key = places[0] && packKey(places[0].pack)
-    throw new VaultError('missing', key ? `a chunk of ${key} is whole on no sink` : 'a chunk is in no pack that can be found', {
-      ...(key && { key }),
-      hint: 'Run `pipe-backup verify`, and bring back any sink that is away.',
-    })
+    throw new VaultError(
+      'missing',
+      key ? `a chunk of ${key} is whole on no sink` : 'a chunk is in no pack that can be found',
+      {
+        ...(key && { key }),
+        hint: 'Run `pipe-backup verify`, and bring back any sink that is away.',
+      },
+    )
   }
 
   async #readFrom(sink: Sink, place: ChunkLocation): Promise<Uint8Array | undefined> {
@@ -81,7 +85,8 @@ export class ChunkReader {
       const runKey = await this.#runKey(sink, place, pack)
       const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength)
       const idKey = chunk.kind === ChunkKind.data ? this.#options.keys.idKey : this.#nodeIdKey
-      if (Buffer.compare(chunkId(idKey, plain), chunk.id) !== 0) throw new VaultError('corrupt', 'a chunk is not what its id says')
+      if (Buffer.compare(chunkId(idKey, plain), chunk.id) !== 0)
+        throw new VaultError('corrupt', 'a chunk is not what its id says')
       return plain
     } catch (cause) {
       signal?.throwIfAborted()
@@ -94,7 +99,9 @@ export class ChunkReader {
         this.#told.add(where)
         const why = cause instanceof Error ? cause.message : String(cause)
         const message = damage ? `sink "${sink.name}": ${key} is damaged (${why})` : why
-        this.#options.onProblem(new VaultError(damage ? 'corrupt' : 'missing', message, { sink: sink.name, key, cause }))
+        this.#options.onProblem(
+          new VaultError(damage ? 'corrupt' : 'missing', message, { sink: sink.name, key, cause }),
+        )
       }
       return undefined
     }
@@ -120,8 +127,15 @@ export class ChunkReader {
       const { signal } = this.#options
       const key = packKey(place.pack)
       const start =
-        pack ?? (await sink.get(key, { offset: 0, length: Math.min(HEADER_GUESS_BYTES, place.chunk.offset), ...(signal && { signal }) }))
-      keys = await Promise.all(decodePackHeader(start).runKeys.map(({ id, boxes }) => this.#openRunKey(id, boxes)))
+        pack ??
+        (await sink.get(key, {
+          offset: 0,
+          length: Math.min(HEADER_GUESS_BYTES, place.chunk.offset),
+          ...(signal && { signal }),
+        }))
+      keys = await Promise.all(
+        decodePackHeader(start).runKeys.map(({ id, boxes }) => this.#openRunKey(id, boxes)),
+      )
       this.#runKeys.set(place.pack, keys)
     }
     const runKey = keys[place.chunk.runKey]

@@ -36,7 +36,13 @@ export async function openSnapshot(options: OpenSnapshotOptions): Promise<Snapsh
   const { sinks, keys, snapshot, signal } = options
   const onProblem = options.onProblem ?? (() => undefined)
   const packs = new Set(snapshot.head.packs.map(([name]) => name))
-  const locations = await locateChunks({ sinks, indexKey: keys.indexKey, packs, onProblem, ...(signal && { signal }) })
+  const locations = await locateChunks({
+    sinks,
+    indexKey: keys.indexKey,
+    packs,
+    onProblem,
+    ...(signal && { signal }),
+  })
   const chunks = await ChunkReader.open({ sinks, keys, locations, onProblem, ...(signal && { signal }) })
   return { entries: (paths) => readEntries(chunks, snapshot, paths, signal) }
 }
@@ -73,7 +79,9 @@ function select(snapshot: SnapshotInfo, paths: readonly Uint8Array[] | undefined
   if (!paths || paths.length === 0) return sources.map((source) => ({ source, below: undefined }))
   const wanted = new Map<string, Uint8Array[] | undefined>()
   for (const path of paths) {
-    const text = Buffer.from(path).toString('latin1').replaceAll(/^\/+|\/+$/g, '')
+    const text = Buffer.from(path)
+      .toString('latin1')
+      .replaceAll(/^\/+|\/+$/g, '')
     const slash = text.indexOf('/')
     const name = Buffer.from(slash < 0 ? text : text.slice(0, slash), 'latin1').toString()
     if (!sources.some((source) => source.name === name)) throw notFound(name, snapshot)
@@ -84,9 +92,13 @@ function select(snapshot: SnapshotInfo, paths: readonly Uint8Array[] | undefined
   const chosen = sources.filter(({ name }) => wanted.has(name))
   const failed = chosen.find(({ root }) => root === undefined)
   if (failed) {
-    throw new VaultError('not-found', `source "${failed.name}" failed in snapshot ${snapshot.id}: ${failed.error ?? ''}`, {
-      hint: 'Take an older snapshot: `pipe-backup snapshots` shows where it is ok.',
-    })
+    throw new VaultError(
+      'not-found',
+      `source "${failed.name}" failed in snapshot ${snapshot.id}: ${failed.error ?? ''}`,
+      {
+        hint: 'Take an older snapshot: `pipe-backup snapshots` shows where it is ok.',
+      },
+    )
   }
   return chosen.map((source) => ({ source, below: wanted.get(source.name) }))
 }
@@ -109,17 +121,21 @@ async function toEntry(
   const path = Buffer.concat([prefix, entry.path])
   if (entry.type === 'hardlink') {
     const { linkTo } = entry
-    if (!below || below.some((selected) => isBelow(linkTo, selected))) return { ...entry, path, linkTo: Buffer.concat([prefix, linkTo]) }
+    if (!below || below.some((selected) => isBelow(linkTo, selected)))
+      return { ...entry, path, linkTo: Buffer.concat([prefix, linkTo]) }
     for await (const target of walkManifest(chunks, root, [linkTo])) {
       if (target.type === 'file') return fileEntry(chunks, { ...target, path })
     }
-    throw new VaultError('corrupt', `the hard link ${path.toString()} points to a file that the snapshot lacks`)
+    throw new VaultError(
+      'corrupt',
+      `the hard link ${path.toString()} points to a file that the snapshot lacks`,
+    )
   }
   return entry.type === 'file' ? fileEntry(chunks, { ...entry, path }) : { ...entry, path }
 }
 
 function fileEntry(chunks: ChunkReader, entry: Extract<ManifestEntry, { type: 'file' }>): Entry {
-  const { content, ...metadata } = entry
+  const { content: _content, ...metadata } = entry
   return { ...metadata, open: () => new StoredFileReader(chunks, entry) }
 }
 
@@ -153,7 +169,8 @@ class StoredFileReader implements EntryReader {
     const i = this.#next++
     const plain = await this.#chunks.read(this.#batch.id(i).subarray(0, CHUNK_ID_BYTES))
     const [offset, length] = [this.#batch.offset(i), this.#batch.length(i)]
-    if (offset + length > plain.length) throw new VaultError('corrupt', `${this.#path()} uses more of a chunk than there is`)
+    if (offset + length > plain.length)
+      throw new VaultError('corrupt', `${this.#path()} uses more of a chunk than there is`)
     this.#piece = plain.subarray(offset, offset + length)
     return length === 0 ? this.#fetch(into) : this.#copy(into)
   }
@@ -167,7 +184,8 @@ class StoredFileReader implements EntryReader {
   }
 
   #atEnd(): number {
-    if (this.#bytes !== this.#entry.size) throw new VaultError('corrupt', `${this.#path()} has ${this.#bytes} bytes, not ${this.#entry.size}`)
+    if (this.#bytes !== this.#entry.size)
+      throw new VaultError('corrupt', `${this.#path()} has ${this.#bytes} bytes, not ${this.#entry.size}`)
     return 0
   }
 

@@ -22,7 +22,12 @@ export interface SlabPiece {
 
 /** To a worker. A slab that was sent with `hash` stays there until `seal` names it. */
 export type ToWorker =
-  | { readonly type: 'hash'; readonly slab: number; readonly memory: ArrayBuffer; readonly pieces: readonly SlabPiece[] }
+  | {
+      readonly type: 'hash'
+      readonly slab: number
+      readonly memory: ArrayBuffer
+      readonly pieces: readonly SlabPiece[]
+    }
   /** Seal these pieces (by number) of the slab, then give it back. */
   | { readonly type: 'seal'; readonly slab: number; readonly wanted: readonly number[] }
   /** A pack's memory that may be used again. */

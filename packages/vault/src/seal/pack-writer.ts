@@ -47,12 +47,21 @@ export class PackWriter {
   }
 
   hasRoomFor(rawBytes: number): boolean {
-    return this.#at + rawBytes + CHUNK_OVERHEAD_BYTES + footerBytes(this.#chunks.length + 1) <= this.#pack.length
+    return (
+      this.#at + rawBytes + CHUNK_OVERHEAD_BYTES + footerBytes(this.#chunks.length + 1) <= this.#pack.length
+    )
   }
 
   add(kind: ChunkKind, id: Uint8Array, plain: Uint8Array): void {
     const length = sealChunk(this.#keys.runKey, kind, id, plain, this.#pack, this.#at)
-    this.#chunks.push({ kind, runKey: 0, offset: this.#at, length, rawLength: plain.length, id: Uint8Array.from(id) })
+    this.#chunks.push({
+      kind,
+      runKey: 0,
+      offset: this.#at,
+      length,
+      rawLength: plain.length,
+      id: Uint8Array.from(id),
+    })
     this.#at += length
   }
 

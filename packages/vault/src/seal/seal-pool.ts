@@ -44,7 +44,7 @@ export class SealPool implements AsyncDisposable {
   #slabsMade = 0
   #nextSlab = 0
   #unflushed = 0
-  #failure: unknown
+  #failure: Error | undefined
   #nextRecycle = 0
 
   constructor(options: SealPoolOptions) {
@@ -57,9 +57,14 @@ export class SealPool implements AsyncDisposable {
     // From source the worker needs the condition that finds the other packages' sources; built code does not.
     const fromSource = import.meta.url.endsWith('.ts')
     const url = new URL(fromSource ? './seal-worker.ts' : './seal-worker.js', import.meta.url)
-    const execArgv = fromSource ? ['--conditions=pipe-backup-src', '--disable-warning=ExperimentalWarning'] : []
+    const execArgv = fromSource
+      ? ['--conditions=pipe-backup-src', '--disable-warning=ExperimentalWarning']
+      : []
     this.#workers = Array.from({ length: WORKERS }, () => {
-      const state: WorkerState = { thread: new Worker(url, { workerData, execArgv, stdin: false, env: {} }), slabs: 0 }
+      const state: WorkerState = {
+        thread: new Worker(url, { workerData, execArgv, stdin: false, env: {} }),
+        slabs: 0,
+      }
       state.thread.on('message', (message: FromWorker) => this.#receive(state, message))
       state.thread.on('error', (error) => this.#fail(error))
       return state
@@ -82,7 +87,11 @@ export class SealPool implements AsyncDisposable {
   }
 
   /** Hands a filled slab over. `onIds` is called with the ids of its pieces before any of them is sealed. */
-  submit(memory: ArrayBuffer, pieces: readonly SlabPiece[], onIds: (ids: readonly Uint8Array[]) => void): void {
+  submit(
+    memory: ArrayBuffer,
+    pieces: readonly SlabPiece[],
+    onIds: (ids: readonly Uint8Array[]) => void,
+  ): void {
     this.#check()
     const worker = this.#workers.reduce((least, other) => (other.slabs < least.slabs ? other : least))
     const slab = this.#nextSlab++
@@ -169,7 +178,7 @@ export class SealPool implements AsyncDisposable {
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= error ?? new Error('aborted')
+    this.#failure ??= error instanceof Error ? error : new Error(String(error))
     this.#wake()
   }
 

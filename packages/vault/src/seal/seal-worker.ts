@@ -91,7 +91,12 @@ port.on('message', (message: ToWorker) => {
     handle(message)
   } catch (error) {
     if (error instanceof VaultError) {
-      send({ type: 'failed', code: error.code, message: error.message, ...(error.hint && { hint: error.hint }) })
+      send({
+        type: 'failed',
+        code: error.code,
+        message: error.message,
+        ...(error.hint && { hint: error.hint }),
+      })
     } else throw error
   }
 })

@@ -1,1 +1,0 @@
-export { type LocalSinkOptions, localSink } from './local-sink.ts';

@@ -1,2 +1,0 @@
-export { localSink } from './local-sink.js';
-//# sourceMappingURL=index.js.map

@@ -1,2 +1,0 @@
-export { type FilesOptions, files } from './files.ts';
-export { type FilesSourceOptions, filesSource } from './files-source.ts';
