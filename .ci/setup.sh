@@ -4,8 +4,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 if ! [ -x node_modules/.bin/node ] || ! cmp -s package-lock.json node_modules/.setup-lock.json; then
-  echo 'setup: installing the npm packages of package-lock.json (npm ci)' >&2
-  npm ci --no-audit --no-fund --loglevel=error >&2
+  echo 'setup: installing the npm packages of package-lock.json' >&2
+  # Not `npm ci`: it refuses the lock file where the registry does not offer every other platform's binaries.
+  npm install --no-audit --no-fund --no-save --loglevel=error >&2
   cp package-lock.json node_modules/.setup-lock.json
 fi
 PATH="$PWD/node_modules/.bin:$PATH"

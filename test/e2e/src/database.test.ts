@@ -8,19 +8,43 @@ test('a database goes into the vault and, piped out, into a second server, equal
   using sandbox = new Sandbox()
   await using server = await startMariadb()
   await using other = await startMariadb()
-  server.query("CREATE DATABASE tipbot; CREATE USER backup@localhost IDENTIFIED BY 'pw'; GRANT ALL ON *.* TO backup@localhost")
-  server.query(readFileSync(resolve(import.meta.dirname, '../../../packages/source-mysql/src/every-type.sql')), 'tipbot')
+  server.query(
+    "CREATE DATABASE tipbot; CREATE USER backup@localhost IDENTIFIED BY 'pw'; GRANT ALL ON *.* TO backup@localhost",
+  )
+  server.query(
+    readFileSync(resolve(import.meta.dirname, '../../../packages/source-mysql/src/every-type.sql')),
+    'tipbot',
+  )
   sandbox.configure({
-    sources: [{ type: 'mysql', name: 'database', databases: ['tipbot'], user: 'backup', password: { env: 'PW' }, socket: server.socket }],
+    sources: [
+      {
+        type: 'mysql',
+        name: 'database',
+        databases: ['tipbot'],
+        user: 'backup',
+        password: { env: 'PW' },
+        socket: server.socket,
+      },
+    ],
     sinks: sandbox.sinks('one'),
   })
-  const env = { PW: 'pw', XDG_CONFIG_HOME: sandbox.path('home/config'), XDG_STATE_HOME: sandbox.path('home/state') }
+  const env = {
+    PW: 'pw',
+    XDG_CONFIG_HOME: sandbox.path('home/config'),
+    XDG_STATE_HOME: sandbox.path('home/state'),
+  }
   await sandbox.ok(['init', '--phrase-out', 'phrase'])
   await sandbox.ok(['run'], { env })
   const dump = await sandbox.ok(['cat', 'latest', 'database/tipbot.sql', '--phrase-file', 'phrase'])
   other.query('CREATE DATABASE tipbot')
   other.query(dump, 'tipbot')
-  const tables = server.query("SELECT table_name FROM information_schema.tables WHERE table_schema = 'tipbot' AND table_type = 'BASE TABLE'").trim().split('\n').slice(1)
+  const tables = server
+    .query(
+      "SELECT table_name FROM information_schema.tables WHERE table_schema = 'tipbot' AND table_type = 'BASE TABLE'",
+    )
+    .trim()
+    .split('\n')
+    .slice(1)
   for (const table of tables) {
     const sql = `CHECKSUM TABLE \`${table}\` EXTENDED`
     expect(other.query(sql, 'tipbot')).toBe(server.query(sql, 'tipbot'))

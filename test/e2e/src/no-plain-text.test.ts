@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync, mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Sandbox } from './sandbox.ts'
@@ -18,14 +18,26 @@ test('no planted marker, file name, password or word of the phrase is in any obj
   sandbox.configure({
     sources: [
       { type: 'files', name: 'tree', paths: ['tree'] },
-      { type: 'command', name: 'slow', run: ['sh', '-c', `sleep 1; echo "$SECRET"`], path: 'out', env: { SECRET: { env: 'THE_SECRET' } } },
+      {
+        type: 'command',
+        name: 'slow',
+        run: ['sh', '-c', `sleep 1; echo "$SECRET"`],
+        path: 'out',
+        env: { SECRET: { env: 'THE_SECRET' } },
+      },
     ],
     sinks: sandbox.sinks('one', 'two'),
   })
   await sandbox.ok(['init', '--phrase-out', 'phrase'])
   const phrase = readFileSync(sandbox.path('phrase'), 'utf8').trim()
 
-  const running = sandbox.run(['run', '--verbose'], { env: { THE_SECRET: password, XDG_CONFIG_HOME: sandbox.path('home/config'), XDG_STATE_HOME: sandbox.path('home/state') } })
+  const running = sandbox.run(['run', '--verbose'], {
+    env: {
+      THE_SECRET: password,
+      XDG_CONFIG_HOME: sandbox.path('home/config'),
+      XDG_STATE_HOME: sandbox.path('home/state'),
+    },
+  })
   const seen: string[] = []
   for (let i = 0; i < 20; i++) {
     for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
@@ -41,7 +53,11 @@ test('no planted marker, file name, password or word of the phrase is in any obj
   expect(code).toBe(0)
 
   const secrets = [marker, name, password, phrase.split(/\s+/).slice(0, 3).join(' ')]
-  const objects = [...filesBelow(sandbox.path('sinks')), ...filesBelow(sandbox.path('home/state')), ...filesBelow(sandbox.path('home/config'))]
+  const objects = [
+    ...filesBelow(sandbox.path('sinks')),
+    ...filesBelow(sandbox.path('home/state')),
+    ...filesBelow(sandbox.path('home/config')),
+  ]
   expect(objects.length).toBeGreaterThan(8)
   for (const secret of secrets) {
     for (const path of objects) expect([path, readFileSync(path).includes(secret)]).toEqual([path, false])

@@ -13,7 +13,10 @@ export function makeOddTree(root: string): void {
   writeFileSync(at('d.x'), 'sorts between d and d/')
   writeFileSync(at('d-x'), 'so does this')
   writeFileSync(at('new\nline "quoted" \\ é 🦊'), 'odd name')
-  writeFileSync(Buffer.concat([Buffer.from(`${root}/latin-`), Buffer.from([0xe9, 0xff])]), 'name that is not UTF-8')
+  writeFileSync(
+    Buffer.concat([Buffer.from(`${root}/latin-`), Buffer.from([0xe9, 0xff])]),
+    'name that is not UTF-8',
+  )
   writeFileSync(at('setuid'), '#!/bin/sh\n', { mode: 0o755 })
   execFileSync('chmod', ['4755', at('setuid')])
   symlinkSync('small', at('link'))

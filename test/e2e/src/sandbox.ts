@@ -18,7 +18,9 @@ export class Sandbox implements Disposable {
 
   /** Writes `pipe-backup.json`. `sources` and all else as in the configuration. */
   configure(config: Record<string, unknown>): void {
-    writeFileSync(this.path('pipe-backup.json'), JSON.stringify({ vault: 'sandbox', ...config }, null, 2), { mode: 0o600 })
+    writeFileSync(this.path('pipe-backup.json'), JSON.stringify({ vault: 'sandbox', ...config }, null, 2), {
+      mode: 0o600,
+    })
   }
 
   /** Local sinks of these names, as configured. */
@@ -27,13 +29,20 @@ export class Sandbox implements Disposable {
   }
 
   /** Runs the built command as a person would; never rejects for an exit code. */
-  async run(args: string[], options: Options & { machine?: string } = {}): Promise<{ code: number | undefined; out: Buffer; err: string }> {
+  async run(
+    args: string[],
+    options: Options & { machine?: string } = {},
+  ): Promise<{ code: number | undefined; out: Buffer; err: string }> {
     const { machine = 'home', ...rest } = options
     mkdirSync(this.path(machine), { recursive: true })
     const ran = (await execa(process.execPath, [MAIN, ...args], {
       cwd: this.root,
       stdin: 'ignore',
-      env: { XDG_CONFIG_HOME: this.path(machine, 'config'), XDG_STATE_HOME: this.path(machine, 'state'), NO_COLOR: '1' },
+      env: {
+        XDG_CONFIG_HOME: this.path(machine, 'config'),
+        XDG_STATE_HOME: this.path(machine, 'state'),
+        NO_COLOR: '1',
+      },
       maxBuffer: 1024 * 1024 * 1024,
       ...rest,
       encoding: 'buffer',

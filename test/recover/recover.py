@@ -1,0 +1,397 @@
+#!/usr/bin/python3
+"""Restores a pipe-backup vault from one local sink, with the recovery phrase alone.
+
+A second reader of the format, written from docs/format.md: it shares no line with the program that writes it.
+Needs Debian's python3-nacl and python3-zstandard.
+
+  recover.py SINK --phrase-file FILE --list
+  recover.py SINK --phrase-file FILE [--snapshot ID] --to DIR [PATH...]
+
+SINK is the directory that holds vault.json. A PATH begins with its source's name and selects itself and all below.
+Exit code: 0 all well; 1 something is damaged or missing (the rest is restored); 2 usage.
+"""
+import argparse, collections, getpass, hashlib, hmac, json, os, stat, sys
+
+import zstandard
+from nacl import bindings as sodium
+
+TYPES = ('file', 'directory', 'symlink', 'hardlink', 'fifo', 'chardev', 'blockdev')
+MAX_CHUNK = 16 << 20
+
+class Damaged(Exception):
+    pass
+
+def need(condition, what):
+    if not condition:
+        raise Damaged(what)
+
+# --- section 1: encodings
+
+class Reader:
+    def __init__(self, data, what):
+        self.data, self.what, self.at = data, what, 0
+    def raw(self, n):
+        need(n <= len(self.data) - self.at, f'{self.what} ends too early')
+        self.at += n
+        return self.data[self.at - n:self.at]
+    def u8(self): return self.raw(1)[0]
+    def u16(self): return int.from_bytes(self.raw(2), 'little')
+    def u32(self): return int.from_bytes(self.raw(4), 'little')
+    def uvarint(self):
+        value = 0
+        for i in range(9):
+            byte = self.u8()
+            value |= (byte & 0x7F) << (7 * i)
+            if byte < 0x80:
+                need(value < 1 << 53, f'{self.what}: a number is too large')
+                return value
+        raise Damaged(f'{self.what}: a number is too long')
+    def svarint(self):
+        value = self.uvarint()
+        return value >> 1 if value % 2 == 0 else -((value + 1) >> 1)
+    def bytes(self): return self.raw(self.uvarint())
+    def count(self, n, least):
+        need(n * least <= len(self.data) - self.at, f'{self.what}: a count does not fit')
+        return n
+
+def kdf(key, n, context):
+    return hashlib.blake2b(b'', digest_size=32, key=key, salt=n.to_bytes(8, 'little') + bytes(8), person=context + bytes(8)).digest()
+
+def unseal(key, aad, sealed, what):
+    need(len(sealed) >= 40, f'{what} is cut short')
+    try:
+        return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(sealed[24:], aad, sealed[:24], key)
+    except Exception:
+        raise Damaged(f'{what} does not open: damaged, or not what its name says')
+
+def inflate(data, limit, what):
+    try:
+        return zstandard.ZstdDecompressor().decompress(data, max_output_size=limit)
+    except zstandard.ZstdError:
+        raise Damaged(f'{what} does not decompress')
+
+# --- section 2: keys
+
+def master_of(phrase):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'bip39-english.txt')
+    text = open(path, 'rb').read()
+    need(hashlib.sha256(text).hexdigest() == '2f5eed53a4727b4bf8880d8f3f199efc90e58503646d9ff8eff3a2ed3b24dbda', f'{path} is not the BIP39 list')
+    numbers = {word: i for i, word in enumerate(text.decode().split())}
+    words = phrase.lower().split()
+    need(len(words) == 24, f'a recovery phrase has 24 words, this has {len(words)}')
+    for i, word in enumerate(words):
+        need(word in numbers, f'word {i + 1} of the phrase is not a word of the list')
+    bits = 0
+    for word in words:
+        bits = bits << 11 | numbers[word]
+    master = (bits >> 8).to_bytes(32, 'big')
+    need(hashlib.sha256(master).digest()[0] == bits & 0xFF, 'the phrase does not add up: a word is another than it was')
+    return master
+
+class Vault:
+    def __init__(self, sink, phrase):
+        self.sink = sink
+        master = master_of(phrase)
+        self.public, self.secret = sodium.crypto_box_seed_keypair(kdf(master, 1, b'pbvault1'))
+        self.id_key, self.index_key = kdf(master, 2, b'pbvault1'), kdf(master, 3, b'pbvault1')
+        self.node_id_key = kdf(self.id_key, 1, b'pbnodeid')
+        self.run_keys, self.headers, self.chunks = {}, {}, {}
+        self.cache = collections.OrderedDict()
+        head = json.loads(self.read('vault.json'))
+        need(head.get('format') == 'pipe-backup vault', 'vault.json is not that of a vault')
+        need(head.get('version') == 1, f"the vault has version {head.get('version')}, this reads version 1")
+        need(head['publicKey'] == self.public.hex(), 'this is the phrase of another vault')
+        need(head['id'] == hashlib.sha256(b'pipe-backup vault 1\n' + self.public).hexdigest()[:32], 'the id in vault.json is wrong')
+    def read(self, key):
+        with open(os.path.join(self.sink, key), 'rb') as f:
+            return f.read()
+    def keys(self, prefix):
+        for directory, _, names in os.walk(os.path.join(self.sink, prefix)):
+            yield from (os.path.relpath(os.path.join(directory, name), self.sink) for name in names)
+    # section 3
+    def sealed_object(self, key):
+        data = self.read(key)
+        need(data[:7] == b'PBOBJ\0\0', f'{key} is not a sealed object')
+        need(data[7] == 1, f'{key} has a version that this does not know')
+        return inflate(unseal(self.index_key, key.encode(), data[8:], key), 1 << 30, key)
+    # section 5
+    def footer(self, name, data):
+        need(data[:7] == b'PBPACK\0' and len(data) > 32, f'{name} is not a pack')
+        need(data[7] == 1, f'{name} has a version that this does not know')
+        header = Reader(data, name)
+        header.raw(8)
+        keys = []
+        for _ in range(header.u16()):
+            key_id = header.raw(16)
+            keys.append((key_id, [header.raw(80) for _ in range(header.u16())]))
+        need(data[-8:] == b'PBEND\0\0\1', f'{name} has no end')
+        length = int.from_bytes(data[-12:-8], 'little')
+        need(length + 12 + header.at <= len(data), f'{name}: its footer is too long')
+        content = unseal(self.index_key, b'PBFOOTER' + data[:header.at], data[-12 - length:-12], f'the footer of {name}')
+        self.headers[name] = keys
+        footer = Reader(content, f'the footer of {name}')
+        footer.raw(16)
+        entries = []
+        for _ in range(footer.count(footer.u32(), 47)):
+            kind, run, offset, sealed, raw = footer.u8(), footer.u16(), footer.u32(), footer.u32(), footer.u32()
+            entries.append((kind, run, offset, sealed, raw, footer.raw(32)))
+        return entries
+    def run_key(self, name, number):
+        need(number < len(self.headers[name]), f'{name}: a chunk names a run key that is not there')
+        key_id, boxes = self.headers[name][number]
+        if key_id not in self.run_keys:
+            for box in boxes:
+                try:
+                    key = sodium.crypto_box_seal_open(box, self.public, self.secret)
+                except Exception:
+                    continue  # for another recipient
+                if hashlib.sha256(key).digest()[:16] == key_id:
+                    self.run_keys[key_id] = key
+                    break
+            need(key_id in self.run_keys, f'{name}: no run key opens with this phrase')
+        return self.run_keys[key_id]
+    def open_chunk(self, name, entry, sealed):
+        kind, run, _, _, raw, chunk_id = entry
+        what = f'a chunk of packs/{name[:2]}/{name}'
+        need(raw <= MAX_CHUNK and kind <= 2, f'{what} is not possible')
+        plain = unseal(self.run_key(name, run), b'PBCHUNK\x01' + bytes([kind]) + chunk_id, sealed, what)
+        need(plain[:1] in (b'\0', b'\1'), f'{what} has an unknown codec')
+        plain = inflate(plain[1:], raw, what) if plain[0] else plain[1:]
+        need(len(plain) == raw, f'{what} has the wrong length')
+        need(hmac.digest(self.node_id_key if kind else self.id_key, plain, 'sha256') == chunk_id, f'{what} is not what its id says')
+        return plain
+    def learn(self, names):
+        """Where the chunks of these packs are. What is damaged is told, and left out."""
+        bad = 0
+        for name in names:
+            try:
+                for entry in self.footer(name, self.read(f'packs/{name[:2]}/{name}')):
+                    self.chunks.setdefault(entry[5], []).append((name, entry))
+            except (Damaged, OSError) as error:
+                bad += 1
+                print(f'recover: {error}', file=sys.stderr)
+        return bad
+    def chunk(self, chunk_id):
+        if chunk_id in self.cache:
+            self.cache.move_to_end(chunk_id)
+            return self.cache[chunk_id]
+        problem = Damaged(f'chunk {chunk_id.hex()[:16]} is in no pack that can be read')
+        for name, entry in self.chunks.get(chunk_id, ()):
+            try:
+                with open(os.path.join(self.sink, 'packs', name[:2], name), 'rb') as f:
+                    f.seek(entry[2])
+                    plain = self.open_chunk(name, entry, f.read(entry[3]))
+            except (Damaged, OSError) as error:
+                problem = Damaged(str(error))
+                continue
+            self.cache[chunk_id] = plain
+            while len(self.cache) > 24:
+                self.cache.popitem(last=False)
+            return plain
+        raise problem
+    # section 7
+    def snapshots(self):
+        found = []
+        for key in sorted(self.keys('snapshots')):
+            try:
+                head = json.loads(self.sealed_object(key))
+                need(head['version'] == 1 and key.endswith(head['id']), f'{key} is not a snapshot that this understands')
+                found.append(head)
+            except (Damaged, OSError) as error:
+                print(f'recover: {error}', file=sys.stderr)
+        return sorted(found, key=lambda head: head['time'])
+    # section 8
+    def entries(self, node_id):
+        node = Reader(self.chunk(node_id), 'a manifest')
+        kind = node.u8()
+        if kind == 2:
+            for _ in range(node.count(node.uvarint(), 33)):
+                node.bytes()
+                yield from self.entries(node.raw(32))
+            return
+        need(kind == 1, f'a manifest node of unknown type {kind}')
+        ids = [node.raw(32) for _ in range(node.count(node.uvarint(), 32))]
+        path = b''
+        for _ in range(node.uvarint()):
+            shared = node.uvarint()
+            need(shared <= len(path), 'a manifest path begins with what is not there')
+            path = path[:shared] + node.bytes()
+            need(b'\0' not in path and not any(part in (b'', b'.', b'..') for part in path.split(b'/')), f'the manifest has the path {path!r}')
+            number, flags = node.u8(), node.u8()
+            need(number < len(TYPES), f'{path!r} is of an unknown type')
+            e = dict(path=path, type=TYPES[number], sparse=flags & 1, mode=node.uvarint(), uid=node.uvarint(), gid=node.uvarint())
+            node.bytes(), node.bytes()  # user and group names
+            e['mtime'] = node.svarint() * 10**9
+            e['mtime'] += node.uvarint()
+            if e['type'] == 'file':
+                e['size'] = node.uvarint()
+                e['tree'] = ids[node.uvarint()] if flags & 4 else None
+                e['extents'] = None if flags & 4 else self.extents(node, ids)
+            elif e['type'] in ('symlink', 'hardlink'):
+                e['target'] = node.bytes()
+            elif e['type'] in ('chardev', 'blockdev'):
+                e['device'] = os.makedev(node.uvarint(), node.uvarint())
+            node.bytes()
+            yield e
+    @staticmethod
+    def extents(node, ids):
+        found = []
+        for _ in range(node.count(node.uvarint(), 3)):
+            number = node.uvarint()
+            need(number < len(ids), 'a manifest names a chunk that it does not list')
+            found.append((ids[number], node.uvarint(), node.uvarint()))
+        return found
+    def extent_tree(self, node_id):
+        node = Reader(self.chunk(node_id), 'an extent list')
+        kind = node.u8()
+        if kind == 3:
+            ids = [node.raw(32) for _ in range(node.count(node.uvarint(), 32))]
+            yield from self.extents(node, ids)
+            return
+        need(kind == 4, f'an extent node of unknown type {kind}')
+        for _ in range(node.count(node.uvarint(), 33)):
+            node.uvarint()
+            yield from self.extent_tree(node.raw(32))
+    def pieces(self, e):
+        total = 0
+        for chunk_id, offset, length in (e['extents'] if e['tree'] is None else self.extent_tree(e['tree'])):
+            plain = self.chunk(chunk_id)
+            need(offset + length <= len(plain), 'an extent is longer than its chunk')
+            total += length
+            yield plain[offset:offset + length]
+        need(total == e['size'], f"it has {total} bytes, not {e['size']}")
+
+# --- writing, never outside the target: every directory is opened below the one before, and no link is followed
+
+class Target:
+    def __init__(self, directory):
+        os.makedirs(directory, exist_ok=True)
+        self.root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        self.as_root = os.geteuid() == 0
+        self.directories = []
+    @staticmethod
+    def make_directory(name, mode, fd):
+        try:
+            os.mkdir(name, mode, dir_fd=fd)
+        except FileExistsError:
+            pass
+    def parent(self, path, make=True):
+        *above, name = path.split(b'/')
+        fd = os.dup(self.root)
+        for part in above:
+            try:
+                if make:
+                    self.make_directory(part, 0o755, fd)
+                below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+            finally:
+                os.close(fd)
+            fd = below
+        return fd, name
+    def write(self, vault, path, e, prefix):
+        fd, name = self.parent(path)
+        try:
+            kind = e['type']
+            if kind == 'directory':
+                self.make_directory(name, 0o700, fd)
+                need(stat.S_ISDIR(os.lstat(name, dir_fd=fd).st_mode), 'there is something else of this name')
+                self.directories.append((path, e))
+                return
+            try:
+                os.unlink(name, dir_fd=fd)
+            except FileNotFoundError:
+                pass
+            if kind == 'file':
+                out = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=fd)
+                try:
+                    with os.fdopen(out, 'wb') as f:
+                        for piece in vault.pieces(e):
+                            if e['sparse'] and not piece.strip(b'\0'):
+                                f.seek(len(piece), 1)
+                            else:
+                                f.write(piece)
+                        f.truncate(e['size'])
+                except BaseException:
+                    os.unlink(name, dir_fd=fd)
+                    raise
+            elif kind == 'symlink':
+                os.symlink(e['target'], name, dir_fd=fd)
+            elif kind == 'hardlink':
+                other, other_name = self.parent(prefix + e['target'], make=False)
+                try:
+                    os.link(other_name, name, src_dir_fd=other, dst_dir_fd=fd, follow_symlinks=False)
+                finally:
+                    os.close(other)
+                return
+            else:
+                node_type = {'fifo': stat.S_IFIFO, 'chardev': stat.S_IFCHR, 'blockdev': stat.S_IFBLK}[kind]
+                os.mknod(name, 0o600 | node_type, e.get('device', 0), dir_fd=fd)
+            self.metadata(fd, name, e)
+        finally:
+            os.close(fd)
+    def metadata(self, fd, name, e):
+        if self.as_root:
+            os.chown(name, e['uid'], e['gid'], dir_fd=fd, follow_symlinks=False)
+        if e['type'] != 'symlink':
+            os.chmod(name, e['mode'] if self.as_root else e['mode'] & 0o1777, dir_fd=fd)
+        os.utime(name, ns=(e['mtime'], e['mtime']), dir_fd=fd, follow_symlinks=False)
+    def finish(self):
+        for path, e in reversed(self.directories):
+            fd, name = self.parent(path, make=False)
+            self.metadata(fd, name, e)
+            os.close(fd)
+
+def restore(vault, head, directory, paths):
+    bad = vault.learn([name for name, _ in head['packs']])
+    target, done = Target(directory), 0
+    selected = lambda path: not paths or any(path == p or path.startswith(p + b'/') for p in paths)
+    for source in head['sources']:
+        if 'root' not in source:
+            print(f"recover: source {source['name']} failed in this snapshot: {source.get('error')}", file=sys.stderr)
+            continue
+        prefix = os.fsencode(source['name']) + b'/'
+        if paths and not any(p + b'/' == prefix or p.startswith(prefix) for p in paths):
+            continue
+        try:
+            for e in vault.entries(bytes.fromhex(source['root'])):
+                path = prefix + e['path']
+                if not selected(path):
+                    continue
+                try:
+                    target.write(vault, path, e, prefix)
+                    done += 1
+                except (Damaged, OSError) as error:
+                    bad += 1
+                    print(f'recover: not restored: {os.fsdecode(path)!r}: {error}', file=sys.stderr)
+        except (Damaged, OSError) as error:
+            bad += 1
+            print(f"recover: the rest of source {source['name']} is not restored: {error}", file=sys.stderr)
+    target.finish()
+    print(f"{done} entries of snapshot {head['id']} restored to {directory}; {bad} problems")
+    return 1 if bad else 0
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('sink')
+    parser.add_argument('paths', nargs='*', type=os.fsencode)
+    parser.add_argument('--phrase-file')
+    parser.add_argument('--snapshot', default='latest')
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument('--to')
+    action.add_argument('--list', action='store_true')
+    a = parser.parse_intermixed_args()
+    phrase = open(a.phrase_file).read() if a.phrase_file else getpass.getpass('recovery phrase: ')
+    vault = Vault(a.sink, phrase)
+    snapshots = vault.snapshots()
+    if a.list:
+        for head in snapshots:
+            print(head['id'], head['time'], head['host'], ' '.join(f"{s['name']}:{s['state']}" for s in head['sources']))
+        return 0
+    chosen = snapshots[-1:] if a.snapshot == 'latest' else [head for head in snapshots if head['id'].startswith(a.snapshot)]
+    need(len(chosen) == 1, f'{len(chosen)} snapshots fit {a.snapshot!r}: --list shows them')
+    return restore(vault, chosen[0], a.to, [path.strip(b'/') for path in a.paths])
+
+if __name__ == '__main__':
+    try:
+        sys.exit(main())
+    except (Damaged, OSError) as problem:
+        sys.exit(f'recover: {problem}')
