@@ -21,7 +21,8 @@ const AAD_PREFIX = Buffer.from('PBCHUNK\x01', 'latin1')
  * (docs/benchmarks.md).
  */
 const COMPRESS = {
-  chunkSize: 1024 * 1024,
+  // Output grows by pieces of this; with one of the chunk's size, fresh memory for each costs more than to join the pieces.
+  chunkSize: 256 * 1024,
   params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_contentSizeFlag]: 1 },
 }
 
@@ -89,7 +90,7 @@ export function unsealChunk(
 function inflate(payload: Uint8Array, rawLength: number): Uint8Array {
   try {
     return zstdDecompressSync(payload, {
-      chunkSize: Math.max(rawLength, 64),
+      chunkSize: Math.min(Math.max(rawLength, 64), 512 * 1024),
       maxOutputLength: Math.max(rawLength, 1),
     })
   } catch (cause) {
