@@ -1,6 +1,6 @@
 import { type BigIntStats, closeSync, fstatSync, readSync, read as readWithCallback } from 'node:fs'
 import { promisify } from 'node:util'
-import type { EntryReader, Reading, SourceError } from '@pipe-backup/source'
+import type { EntryReader, Reading } from '@pipe-backup/source'
 import { toFailure, toSourceError } from './failure.ts'
 
 const read = promisify(readWithCallback)
@@ -20,7 +20,6 @@ export class SteadyReader implements EntryReader {
   readonly #startedMs: number
   readonly #path: Uint8Array
   readonly #signal: AbortSignal | undefined
-  readonly #onFailure: (() => void) | undefined
   #taken = 0
   #ended = false
   #busy: Promise<unknown> | undefined
@@ -30,7 +29,6 @@ export class SteadyReader implements EntryReader {
    * @param before - what `fstat` said when it was opened.
    * @param startedMs - the time before that.
    * @param path - the entry's, for errors.
-   * @param onFailure - told when its bytes can't be had after all.
    */
   constructor(fd: number, before: BigIntStats, startedMs: number, path: Uint8Array, signal?: AbortSignal) {
     this.#fd = fd
@@ -39,7 +37,6 @@ export class SteadyReader implements EntryReader {
     this.#startedMs = startedMs
     this.#path = path
     this.#signal = signal
-    this.#onFailure = onFailure
   }
 
   /**
@@ -60,7 +57,7 @@ export class SteadyReader implements EntryReader {
     try {
       after = fstatSync(this.#fd, { bigint: true })
     } catch (cause) {
-      throw this.#failed(cause)
+      throw toSourceError(toFailure(cause, 'not read'), this.#path)
     } finally {
       this.#release()
     }
@@ -86,7 +83,7 @@ export class SteadyReader implements EntryReader {
     try {
       return this.#took(readSync(this.#fd, into, 0, wanted, null))
     } catch (cause) {
-      throw this.#failed(cause)
+      throw toSourceError(toFailure(cause, 'not read'), this.#path)
     }
   }
 
@@ -99,7 +96,7 @@ export class SteadyReader implements EntryReader {
       return this.#took(bytesRead)
     } catch (cause) {
       if (this.#signal?.aborted) throw this.#signal.reason
-      throw this.#failed(cause)
+      throw toSourceError(toFailure(cause, 'not read'), this.#path)
     } finally {
       this.#busy = undefined
     }
@@ -109,12 +106,6 @@ export class SteadyReader implements EntryReader {
     this.#taken += bytes
     this.#ended = bytes === 0
     return bytes
-  }
-
-  #failed(cause: unknown): SourceError {
-    const error = toSourceError(toFailure(cause, 'not read'), this.#path)
-    this.#onFailure?.()
-    return error
   }
 
   async #releaseAfter(reading: Promise<unknown>): Promise<void> {
