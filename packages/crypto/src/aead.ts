@@ -7,6 +7,9 @@ const TAG_BYTES = 16
 /** What sealing adds: nonce and tag. */
 export const AEAD_OVERHEAD_BYTES: number = NONCE_BYTES + TAG_BYTES
 
+/** node:crypto makes new memory for each step: small steps come from memory that is warm, large ones from the system, page by page. */
+const STEP_BYTES = 64 * 1024
+
 const randomPool = Buffer.alloc(NONCE_BYTES * 512)
 let randomLeft = 0
 
@@ -66,9 +69,11 @@ export function sealAeadWith(
   out.set(nonce, offset)
   let at = offset + NONCE_BYTES
   for (const piece of pieces) {
-    const sealed = cipher.update(piece)
-    out.set(sealed, at)
-    at += sealed.length
+    for (let from = 0; from < piece.length; from += STEP_BYTES) {
+      const sealed = cipher.update(piece.subarray(from, from + STEP_BYTES))
+      out.set(sealed, at)
+      at += sealed.length
+    }
   }
   cipher.final()
   out.set(cipher.getAuthTag(), at)
@@ -77,10 +82,16 @@ export function sealAeadWith(
 
 /**
  * Opens what sealAead, or libsodium, has sealed (nonce ‖ ciphertext ‖ tag).
- * @returns the plain bytes, in memory of their own
+ * @param into - memory for the plain bytes, if it is at hand; nothing in it may be used when this throws
+ * @returns the plain bytes, at the start of `into`, or in memory of their own
  * @throws CryptoError `truncated`, `tampered`
  */
-export function openAead(key: Uint8Array, sealed: Uint8Array, aad: Uint8Array): Uint8Array {
+export function openAead(
+  key: Uint8Array,
+  sealed: Uint8Array,
+  aad: Uint8Array,
+  into?: Uint8Array,
+): Uint8Array {
   if (sealed.length < AEAD_OVERHEAD_BYTES) throw new CryptoError('truncated', 'sealed bytes are cut short')
   const nonce = sealed.subarray(0, NONCE_BYTES)
   const tagAt = sealed.length - TAG_BYTES
@@ -89,7 +100,12 @@ export function openAead(key: Uint8Array, sealed: Uint8Array, aad: Uint8Array): 
   })
   decipher.setAAD(aad, { plaintextLength: tagAt - NONCE_BYTES })
   decipher.setAuthTag(sealed.subarray(tagAt))
-  const plain = decipher.update(sealed.subarray(NONCE_BYTES, tagAt))
+  const plainBytes = tagAt - NONCE_BYTES
+  const plain =
+    into && into.length >= plainBytes ? into.subarray(0, plainBytes) : Buffer.allocUnsafeSlow(plainBytes)
+  for (let from = NONCE_BYTES; from < tagAt; from += STEP_BYTES) {
+    plain.set(decipher.update(sealed.subarray(from, Math.min(tagAt, from + STEP_BYTES))), from - NONCE_BYTES)
+  }
   try {
     decipher.final()
   } catch (cause) {

@@ -69,6 +69,7 @@ function worthCompressing(plain: Uint8Array): boolean {
 
 /**
  * Opens a sealed chunk. The caller still compares the id: see `openChunk` in open-chunk users.
+ * @param scratch - memory to decrypt into; what is returned may be a part of it
  * @throws CryptoError `tampered` or `truncated`; VaultError `corrupt`
  */
 export function unsealChunk(
@@ -77,8 +78,9 @@ export function unsealChunk(
   id: Uint8Array,
   sealed: Uint8Array,
   rawLength: number,
+  scratch?: Uint8Array,
 ): Uint8Array {
-  const opened = openAead(runKey, sealed, aadOf(kind, id))
+  const opened = openAead(runKey, sealed, aadOf(kind, id), scratch)
   const payload = opened.subarray(1)
   const plain = opened[0] === 1 ? inflate(payload, rawLength) : payload
   if ((opened[0] ?? 2) > 1) throw new VaultError('corrupt', `a chunk has the unknown codec ${opened[0]}`)

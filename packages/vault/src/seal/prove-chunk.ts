@@ -4,14 +4,18 @@ import type { PackChunk } from '../pack-format.ts'
 import { VaultError } from '../vault-error.ts'
 import type { PackKeys } from './pack-writer.ts'
 
+/** For one chunk after the other: new memory for each would cost more than the decryption. */
+let scratch = Buffer.allocUnsafeSlow(0)
+
 /**
  * Opens a chunk of a pack that was just sealed, and compares its id.
  * @throws VaultError `fault`
  */
 export function proveChunk(keys: PackKeys, chunk: PackChunk, pack: Uint8Array): void {
+  if (scratch.length < chunk.length) scratch = Buffer.allocUnsafeSlow(chunk.length)
   try {
     const sealed = pack.subarray(chunk.offset, chunk.offset + chunk.length)
-    const plain = unsealChunk(keys.runKey, chunk.kind, chunk.id, sealed, chunk.rawLength)
+    const plain = unsealChunk(keys.runKey, chunk.kind, chunk.id, sealed, chunk.rawLength, scratch)
     const key = chunk.kind === ChunkKind.data ? keys.idKey : keys.nodeIdKey
     if (Buffer.compare(chunkId(key, plain), chunk.id) === 0) return
   } catch (cause) {
