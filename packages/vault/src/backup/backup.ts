@@ -10,7 +10,7 @@ import type { ChunkIndex } from '../chunk-index.ts'
 import { encodeIndex, type IndexedPack } from '../index-object.ts'
 import { decodeFooterContent, encodePackHeader, packKey, runKeyId } from '../pack-format.ts'
 import type { FinishedPack } from '../seal/pack-writer.ts'
-import { SealPool } from '../seal/seal-pool.ts'
+import { poolBytes, SealPool } from '../seal/seal-pool.ts'
 import { sealObject } from '../sealed-object.ts'
 import { type SnapshotHead, type SnapshotSource, sealSnapshot, snapshotKey } from '../snapshot-object.ts'
 import { VaultError } from '../vault-error.ts'
@@ -30,6 +30,8 @@ import { type SinkView, viewSink } from './sink-view.ts'
 import { LARGEST_CHUNK_BYTES, SLAB_BYTES, SourceBackup } from './source-backup.ts'
 
 const WINDOW_BYTES = 256 * 1024 * 1024
+/** However small the window: a pack for each that is sent, and one that waits. */
+const LEAST_TEE_BYTES = 64 * 1024 * 1024
 const DETACH_AFTER_MS = 30_000
 /** Packs that one sink is sent at the same time. */
 const PACKS_AT_ONCE = 2
@@ -47,7 +49,7 @@ export interface BackupOptions {
   readonly copies: number
   /** For this host's caches; made when missing, mode 0700. */
   readonly stateDirectory: string
-  /** All the packs that may be in memory at once, in bytes. Default 256 MiB. */
+  /** How much of the data may be in memory at once, in bytes. Default 256 MiB; below 184 MiB is taken as that. */
   readonly windowBytes?: number
   /** How long a full window is waited for before the slowest sink is left behind. Default 30 s. */
   readonly detachAfterMs?: number
@@ -205,7 +207,8 @@ class Run {
         write: (pack, writing) => this.#sendPack(place, pack, writing),
       })),
       {
-        windowBytes,
+        // The window is all that a run may hold: what is being filled is a part of it.
+        windowBytes: Math.max(windowBytes - poolBytes(SLAB_BYTES), LEAST_TEE_BYTES),
         sizeOf: (pack) => pack.length,
         onRelease: (pack) => this.#pool?.recycle(pack.buffer),
         detachAfterMs,

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { CHUNK_ID_BYTES } from '../chunk-codec.ts'
 import { VaultError } from '../vault-error.ts'
 import type { FromWorker, SealWorkerData, SlabPiece, ToWorker } from './messages.ts'
+import { NODE_PACK_BYTES, OPEN_PACKS } from './open-packs.ts'
 import type { FinishedPack } from './pack-writer.ts'
 
 /** Two keep two cores busy beside the main thread, which reads and waits; more would only wait for it. */
@@ -9,6 +10,13 @@ const WORKERS = 2
 /** Slabs under way: one being filled, and for each worker one at work and one that waits. */
 const SLABS_PER_WORKER = 3
 const PACK_BYTES = 16 * 1024 * 1024
+/** Their garbage is small beside what is transferred; V8 would let it grow with the machine's memory. */
+const WORKER_LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 128 }
+
+/** What the pool may hold beside finished packs: slabs, and the packs that are being filled. */
+export function poolBytes(slabBytes: number): number {
+  return WORKERS * (SLABS_PER_WORKER * slabBytes + OPEN_PACKS * PACK_BYTES + NODE_PACK_BYTES)
+}
 
 export interface SealPoolOptions {
   readonly keys: Omit<SealWorkerData, 'packBytes' | 'bufferBytes'>
@@ -62,7 +70,13 @@ export class SealPool implements AsyncDisposable {
       : []
     this.#workers = Array.from({ length: WORKERS }, () => {
       const state: WorkerState = {
-        thread: new Worker(url, { workerData, execArgv, stdin: false, env: {} }),
+        thread: new Worker(url, {
+          workerData,
+          execArgv,
+          stdin: false,
+          env: {},
+          resourceLimits: WORKER_LIMITS,
+        }),
         slabs: 0,
       }
       state.thread.on('message', (message: FromWorker) => this.#receive(state, message))

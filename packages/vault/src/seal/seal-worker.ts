@@ -4,12 +4,8 @@ import { chunkId } from '@pipe-backup/crypto'
 import { CHUNK_ID_BYTES, ChunkKind } from '../chunk-codec.ts'
 import { VaultError } from '../vault-error.ts'
 import type { FromWorker, SealWorkerData, SlabPiece, ToWorker } from './messages.ts'
+import { NODE_PACK_BYTES, OPEN_PACKS } from './open-packs.ts'
 import { PackWriter } from './pack-writer.ts'
-
-/** Data chunks go to one of so many open packs at random: the order and sizes of a file's chunks don't show in a pack's. */
-const OPEN_PACKS = 2
-/** Manifest nodes have a pack of their own, so that `ls` need not fetch data; it is sent at this size. */
-const NODE_PACK_BYTES = 4 * 1024 * 1024
 
 if (!parentPort) throw new Error('the seal worker runs in a worker thread')
 const port = parentPort
