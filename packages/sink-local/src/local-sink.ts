@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import {
   checkKey,
+  deleteEach,
   isKey,
   type ObjectInfo,
   type PutOptions,
@@ -141,6 +142,10 @@ class LocalSink implements Sink {
         if (!isCode(error, 'ENOENT')) throw error
       })
     })
+  }
+
+  deleteMany(keys: readonly string[], options: SinkOptions = {}): Promise<ReadonlyMap<string, SinkError>> {
+    return deleteEach(this, keys, options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -1,3 +1,5 @@
 export { checkKey, isKey } from './check-key.ts'
+export { deleteEach } from './delete-each.ts'
+export { pieces } from './pieces.ts'
 export type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions, SinkTraits } from './sink.ts'
 export { SinkError, type SinkErrorCode, type SinkErrorOptions } from './sink-error.ts'

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import type { SinkError } from './sink-error.ts'
 
 /** What callers may rely on, so that nothing above asks which provider it is. */
 export interface SinkTraits {
@@ -14,10 +15,17 @@ export interface ObjectInfo {
   readonly sizeBytes: number
   /** When the sink stored it, by the sink's own clock. */
   readonly storedAt: Date
+  /** In hex, and only where the provider itself computed it from what it holds: what a client has claimed proves nothing. */
+  readonly sha256?: string
 }
 
 export interface SinkOptions {
   readonly signal?: AbortSignal
+  /**
+   * Called with the size of each piece, in bytes, before it goes out or once it has come in; the next piece waits for what it
+   * returns. Deadlines for silence and bandwidth limits hang on it, so pieces are small: 256 KiB at most.
+   */
+  readonly onBytes?: (sizeBytes: number) => Promise<void> | undefined
 }
 
 export interface PutOptions extends SinkOptions {
@@ -26,6 +34,8 @@ export interface PutOptions extends SinkOptions {
    * Either way an object is seen whole or not at all.
    */
   readonly ifAbsent?: boolean
+  /** Of all the bytes, in hex, where the caller has it already: the sink need not hash them again to have them checked. */
+  readonly sha256?: string
 }
 
 export interface ReadOptions extends SinkOptions {
@@ -45,6 +55,7 @@ export interface ReadOptions extends SinkOptions {
  * - a destroyed write stream, an aborted `put` or a killed process leaves nothing visible;
  * - `put` of the bytes that are there already succeeds; two writers at once leave one of the two objects, whole;
  * - an absent key is `undefined` from `head`, `not-found` from a read, success from `delete`;
+ * - what arrived is checked against what was sent, by the provider's own checksum or by reading it back: `corrupt` when it differs;
  * - a range that the object can't fill is `range`; a read that ends early is an error, never a short success;
  * - `list` yields whole keys, every page, in any order;
  * - everything that waits takes a signal, and rejects with its reason when it fires;
@@ -65,4 +76,6 @@ export interface Sink extends AsyncDisposable {
   /** Every object whose key starts with `prefix` (a whole component path ending in `/`, or empty for all). */
   list(prefix: string, options?: SinkOptions): AsyncIterable<ObjectInfo>
   delete(key: string, options?: SinkOptions): Promise<void>
+  /** Deletes many, in as few requests as the provider can. @returns the keys that are still there, and why: empty when all went well */
+  deleteMany(keys: readonly string[], options?: SinkOptions): Promise<ReadonlyMap<string, SinkError>>
 }

@@ -21,6 +21,7 @@ export function unavailableSink(name: string, cause: Error): Sink {
     get: refuse,
     head: refuse,
     delete: refuse,
+    deleteMany: (keys) => Promise.resolve(new Map(keys.map((key) => [key, error(key)]))),
     createReadStream: refuse,
     createWriteStream: (key) => new Writable({ construct: (done) => done(error(key)) }),
     list: () => rejecting(error()),

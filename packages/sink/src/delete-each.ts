@@ -1,0 +1,26 @@
+import type { Sink, SinkOptions } from './sink.ts'
+import { SinkError } from './sink-error.ts'
+
+const AT_ONCE = 8
+
+/** `deleteMany` for providers that delete one object a request: eight at a time. */
+export async function deleteEach(
+  sink: Pick<Sink, 'delete' | 'name'>,
+  keys: readonly string[],
+  options: SinkOptions = {},
+): Promise<ReadonlyMap<string, SinkError>> {
+  const failed = new Map<string, SinkError>()
+  const left = keys.values()
+  const deleteNext = async (): Promise<void> => {
+    for (const key of left) {
+      try {
+        await sink.delete(key, options)
+      } catch (error) {
+        if (!(error instanceof SinkError)) throw error
+        failed.set(key, error)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, deleteNext))
+  return failed
+}
