@@ -27,6 +27,10 @@ export class Extents {
     return this.#bytes.subarray(0, this.#count * EXTENT_BYTES)
   }
 
+  clear(): void {
+    this.#count = 0
+  }
+
   add(id: Uint8Array, offset: number, length: number): void {
     const at = this.#count * EXTENT_BYTES
     if (at + EXTENT_BYTES > this.#bytes.length) {

@@ -27,7 +27,7 @@ import {
   type SourceReport,
 } from './report.ts'
 import { type SinkView, viewSink } from './sink-view.ts'
-import { LARGEST_CHUNK_BYTES, SLAB_BYTES, SourceBackup } from './source-backup.ts'
+import { SLAB_BYTES, SourceBackup } from './source-backup.ts'
 
 const WINDOW_BYTES = 256 * 1024 * 1024
 /** However small the window: a pack for each that is sent, and one that waits. */
@@ -209,7 +209,7 @@ class Run {
       {
         // The window is all that a run may hold: what is being filled is a part of it.
         windowBytes: Math.max(windowBytes - poolBytes(SLAB_BYTES), LEAST_TEE_BYTES),
-        sizeOf: (pack) => pack.length,
+        sizeOf: (pack) => pack.buffer.byteLength,
         onRelease: (pack) => this.#pool?.recycle(pack.buffer),
         detachAfterMs,
         ...(signal && { signal }),
@@ -218,7 +218,6 @@ class Run {
     this.#pool = new SealPool({
       keys: { runKey, idKey, nodeIdKey, indexKey, header, hostId: Buffer.from(host.hostId, 'hex') },
       slabBytes: SLAB_BYTES,
-      largestChunkBytes: LARGEST_CHUNK_BYTES,
       wanted: (pieces, ids) => this.#choose(pieces, ids),
       onPack: (pack) => this.#takePack(pack),
       ...(signal && { signal }),
@@ -278,7 +277,7 @@ class Run {
     } catch (error) {
       if (!(error instanceof Error && error.name === 'SourceError')) throw error
       // Whatever this source has under way must not be taken for the next one's.
-      await this.#pool?.idle()
+      await walk.abandon()
       const { entries, bytesRead: lastRead, problems } = walk.counts
       const failure = { name: source.name, state: 'failed', entries, problems, error: error.message } as const
       return {

@@ -53,7 +53,12 @@ export class FileState implements Disposable {
   }
 
   remember(key: Uint8Array, size: number, mtimeNs: bigint, identity: FileIdentity, extents: Extents): void {
-    this.#put.run(key, this.#run, Buffer.concat([stampOf(size, mtimeNs, identity), extents.packed]))
+    const { packed } = extents
+    const bytes = STAMP_BYTES + packed.length
+    if (row.length < bytes) row = Buffer.alloc(bytes * 2)
+    row.set(stampOf(size, mtimeNs, identity))
+    row.set(packed, STAMP_BYTES)
+    this.#put.run(key, this.#run, row.subarray(0, bytes))
   }
 
   /** Chunks of which less than half was in use at the end of the last run. */
@@ -107,6 +112,8 @@ function readMeta(db: DatabaseSync, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
+/** A hundred thousand rows are written through one piece of memory. */
+let row = Buffer.alloc(1024)
 const stamp = Buffer.alloc(STAMP_BYTES)
 
 function stampOf(size: number, mtimeNs: bigint, identity: FileIdentity): Buffer {

@@ -15,7 +15,7 @@ import {
 const INLINE_EXTENTS = 256
 /** Cuts depend on paths and ids alone, so that a change stays in the nodes around it. Means, and bounds for the unlucky. */
 const LEAF = { mask: 127, least: 16, most: 2048, mostBytes: 512 * 1024 }
-const BRANCH = { mask: 127, least: 16, most: 1024 }
+const BRANCH = { mask: 127, least: 16, most: 1024, mostBytes: 512 * 1024 }
 const EXTENT_LEAF = { mask: 511, least: 64, most: 4096 }
 
 /** Turns entries in order into the nodes of a manifest. Memory: one leaf, and about a hundred bytes for each leaf before it. */
@@ -49,7 +49,7 @@ export class ManifestBuilder {
     let level = this.#leaves
     while (level.length > 1) {
       const above: BranchChild[] = []
-      for (const group of groups(level, ({ id }) => id, BRANCH)) {
+      for (const group of groups(level, ({ firstPath }) => firstPath.length)) {
         const id = this.#store(encodeBranch(group), ChunkKind.manifestNode)
         above.push({ firstPath: group[0]?.firstPath ?? new Uint8Array(), id })
       }
@@ -98,7 +98,7 @@ export class ManifestBuilder {
     if (leaf.count > 0) end()
     while (level.length > 1) {
       const above: ExtentChild[] = []
-      for (const group of groups(level, ({ id }) => id, BRANCH)) {
+      for (const group of groups(level, () => 0)) {
         const covered = group.reduce((sum, child) => sum + child.bytes, 0)
         above.push({ bytes: covered, id: this.#store(encodeExtentBranch(group), ChunkKind.extentNode) })
       }
@@ -112,17 +112,21 @@ function hashOf(id: Uint8Array): number {
   return ((id[4] ?? 0) << 8) | (id[5] ?? 0)
 }
 
-function* groups<T>(
-  items: readonly T[],
-  idOf: (item: T) => Uint8Array,
-  cut: { mask: number; least: number; most: number },
+/** The children of each branch. @param extraBytes - what a child takes beside its id */
+function* groups<T extends { readonly id: Uint8Array }>(
+  children: readonly T[],
+  extraBytes: (child: T) => number,
 ): Generator<T[]> {
   let group: T[] = []
-  for (const item of items) {
-    group.push(item)
-    if (group.length >= cut.most || (group.length >= cut.least && (hashOf(idOf(item)) & cut.mask) === 0)) {
+  let bytes = 0
+  for (const child of children) {
+    group.push(child)
+    bytes += child.id.length + extraBytes(child)
+    const full = group.length >= BRANCH.most || bytes >= BRANCH.mostBytes
+    if (full || (group.length >= BRANCH.least && (hashOf(child.id) & BRANCH.mask) === 0)) {
       yield group
       group = []
+      bytes = 0
     }
   }
   if (group.length > 0) yield group

@@ -25,9 +25,8 @@ export class Slab {
     return this.bytes.length - this.filled
   }
 
-  /** Declares bytes of the slab to be a chunk. */
-  cut(offset: number, length: number, kind: ChunkKind): PieceRef {
-    const ref: PieceRef = { id: undefined }
+  /** Declares bytes of the slab to be a chunk. @param ref - is given the chunk's id when that is known */
+  cut(offset: number, length: number, kind: ChunkKind, ref: PieceRef = { id: undefined }): PieceRef {
     this.#pieces.push({ offset, length, kind })
     this.#refs.push(ref)
     return ref

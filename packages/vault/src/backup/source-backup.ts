@@ -1,16 +1,22 @@
-import { hash } from 'node:crypto'
 import { createCutter, type Gear } from '@pipe-backup/chunker'
 import { chunkId } from '@pipe-backup/crypto'
 import type { Entry, EntryReader, FileEntry, Reading, Source, SourceProblem } from '@pipe-backup/source'
 import { ChunkKind } from '../chunk-codec.ts'
 import type { ChunkIndex } from '../chunk-index.ts'
-import { Extents } from '../extents.ts'
+import type { Extents } from '../extents.ts'
 import { hasCode } from '../has-code.ts'
-import type { ManifestEntry } from '../manifest-node.ts'
 import type { SealPool } from '../seal/seal-pool.ts'
 import { BUNDLE_FILE_BYTES, BUNDLE_MOST_BYTES, bundleEndsAfter } from './bundle.ts'
+import {
+  BundledContent,
+  ChunkedContent,
+  EntryQueue,
+  type FileContent,
+  type QueuedEntry,
+} from './entry-queue.ts'
 import type { FileState } from './file-state.ts'
 import { ManifestBuilder } from './manifest-builder.ts'
+import { leadOf, PathHash, stateKey } from './path-hash.ts'
 import { type PieceRef, Slab } from './slab.ts'
 
 export const AVERAGE_CHUNK_BYTES: number = 1024 * 1024
@@ -50,15 +56,9 @@ export interface SourceBackupOptions {
   readonly signal?: AbortSignal
 }
 
-/** An entry whose bytes are on their way. Entries go into the manifest in order, so those behind it wait. */
-interface Waiting {
-  entry: ManifestEntry
-  readonly pathHash: Buffer
-  readonly extents: Extents
-  refs: { ref: PieceRef; offset: number; length: number }[]
-  resolved: number
-  complete: boolean
-  remember: Reading | undefined
+interface ReadContent {
+  readonly size: number
+  readonly content: FileContent
 }
 
 /** One walk over a source: reads what changed, stores it, and builds the manifest. */
@@ -66,14 +66,13 @@ export class SourceBackup {
   readonly #options: SourceBackupOptions
   readonly #builder: ManifestBuilder
   readonly #cutter: ReturnType<typeof createCutter>
-  readonly #pathPrefix: Buffer
-  readonly #queue: Waiting[] = []
-  #queueHead = 0
+  readonly #paths: PathHash
+  readonly #queue = new EntryQueue((entry, extents) => this.#add(entry, extents))
   #nodes: { bytes: Buffer; kind: ChunkKind }[] = []
   #nodeBytes = 0
   #bundleSlab: Slab | undefined
   #bundleStart = 0
-  #bundleRefs: { waiting: Waiting; offset: number; length: number }[] = []
+  #bundle: PieceRef = { id: undefined }
   #largeSlab: Slab | undefined
   readonly counts: SourceCounts = { entries: 0, bytes: 0, bytesRead: 0, problems: 0 }
 
@@ -81,73 +80,59 @@ export class SourceBackup {
     this.#options = options
     this.#builder = new ManifestBuilder((node, kind) => this.#storeNode(node, kind))
     this.#cutter = createCutter({ gear: options.gear, averageBytes: AVERAGE_CHUNK_BYTES })
-    this.#pathPrefix = Buffer.concat([options.pathKey, Buffer.from(`${options.source.name}\0`)])
+    this.#paths = new PathHash(options.pathKey, options.source.name)
   }
 
   /** @returns the id of the manifest's root @throws SourceError when the source as a whole failed */
   async run(): Promise<Uint8Array> {
-    const { source, signal } = this.#options
+    const { source, pool, signal } = this.#options
     const onProblem = (problem: SourceProblem) => this.#problem(problem)
     for await (const entry of source.entries({ onProblem, ...(signal && { signal }) })) {
       await this.#take(entry)
       if (this.#nodeBytes >= NODES_AT_ONCE_BYTES) await this.#sendNodes()
-      if (this.#queue.length - this.#queueHead > MOST_WAITING) this.#submitAll()
+      if (this.#queue.length > MOST_WAITING) {
+        this.#submitAll()
+        await pool.idle()
+      }
     }
     this.#submitAll()
-    await this.#options.pool.idle()
-    this.#drain()
-    if (this.#queueHead < this.#queue.length) throw new Error('entries are left whose chunks never came')
+    await pool.idle()
+    if (this.#queue.length > 0) throw new Error('entries are left whose chunks never came')
     const root = this.#builder.finish()
     await this.#sendNodes()
-    await this.#options.pool.idle()
+    await pool.idle()
     return root
   }
 
+  /** After `run` has failed: gives the memory back, and stores the nodes that the index counts on already. */
+  async abandon(): Promise<void> {
+    const { pool } = this.#options
+    this.#submitAll()
+    await pool.idle()
+    await this.#sendNodes()
+    await pool.idle()
+  }
+
   async #take(entry: Entry): Promise<void> {
-    const pathHash = hash('sha256', Buffer.concat([this.#pathPrefix, entry.path]), 'buffer').subarray(0, 16)
+    const pathHash = this.#paths.of(entry.path)
+    const queued = { entry, pathHash, size: 0, mtimeNs: entry.mtimeNs, unsteady: false }
     if (entry.type !== 'file') {
-      this.#enqueue({
-        entry,
-        pathHash,
-        extents: new Extents(),
-        refs: [],
-        resolved: 0,
-        complete: true,
-        remember: undefined,
-      })
-      this.#drain()
+      this.#queue.push(queued)
       return
     }
     const known = this.#unchanged(entry, pathHash)
     if (known) {
-      const { size, sparse } = entry
-      const kept = {
-        ...metadataOf(entry),
-        type: 'file' as const,
-        size: size ?? 0,
-        sparse: sparse ?? false,
-        content: { extents: known },
-      }
-      this.#enqueue({
-        entry: kept,
-        pathHash,
-        extents: known,
-        refs: [],
-        resolved: 0,
-        complete: true,
-        remember: undefined,
-      })
-      this.#drain()
+      this.#queue.push({ ...queued, size: entry.size ?? 0, content: { extents: () => known } })
       return
     }
     await this.#options.room()
     await this.#read(entry, pathHash)
   }
 
-  #unchanged(entry: FileEntry, pathHash: Buffer): Extents | undefined {
+  #unchanged(entry: FileEntry, pathHash: string): Extents | undefined {
     const { state, index, mostlyDead } = this.#options
     if (entry.size === undefined || !entry.identity) return undefined
-    const extents = state.unchanged(pathHash, entry.size, entry.mtimeNs, entry.identity)
+    const extents = state.unchanged(stateKey(pathHash), entry.size, entry.mtimeNs, entry.identity)
     if (!extents) return undefined
     for (let i = 0; i < extents.count; i++) {
       const id = extents.id(i)
@@ -158,44 +143,19 @@ export class SourceBackup {
   }
 
   /** Reads a file until it held still for a whole reading, or would not. */
-  async #read(entry: FileEntry, pathHash: Buffer): Promise<void> {
-    const extents = new Extents()
-    const base = {
-      ...metadataOf(entry),
-      type: 'file' as const,
-      sparse: entry.sparse ?? false,
-      size: 0,
-      content: { extents },
-    }
-    const waiting: Waiting = {
-      entry: base,
-      pathHash,
-      extents,
-      refs: [],
-      resolved: 0,
-      complete: false,
-      remember: undefined,
-    }
+  async #read(entry: FileEntry, pathHash: string): Promise<void> {
     for (let reading = 1; ; reading++) {
-      let result: { size: number; end: Reading }
+      let once: { size: number; content: FileContent; end: Reading }
       try {
-        result = await this.#readOnce(entry, waiting)
+        once = await this.#readOnce(entry)
       } catch (error) {
-        if (hasCode(error, 'vanished') || hasCode(error, 'unreadable')) {
-          this.#problem({
-            code: hasCode(error, 'vanished') ? 'vanished' : 'unreadable',
-            path: shown(entry.path),
-            message: messageOf(error),
-          })
-          return
-        }
-        throw error
+        const code = hasCode(error, 'vanished') ? 'vanished' : 'unreadable'
+        if (!hasCode(error, code)) throw error
+        this.#problem({ code, path: shown(entry.path), message: messageOf(error) })
+        return
       }
-      const { size, end } = result
-      if (!end.steady && reading < READINGS) {
-        waiting.refs = []
-        continue
-      }
+      const { size, content, end } = once
+      if (!end.steady && reading < READINGS) continue
       if (!end.steady) {
         this.#problem({
           code: 'changed',
@@ -203,73 +163,79 @@ export class SourceBackup {
           message: `changed each of the ${READINGS} times it was read; stored as it was read last`,
         })
       }
-      waiting.entry = { ...base, size, mtimeNs: end.mtimeNs, unsteady: !end.steady }
-      waiting.remember = end.steady ? end : undefined
-      waiting.complete = true
-      this.#enqueue(waiting)
-      this.#drain()
+      const identity = end.steady ? end.identity : undefined
+      const { mtimeNs, steady } = end
+      this.#queue.push({ entry, pathHash, content, size, mtimeNs, unsteady: !steady, identity })
       return
     }
   }
 
-  async #readOnce(entry: FileEntry, waiting: Waiting): Promise<{ size: number; end: Reading }> {
+  async #readOnce(entry: FileEntry): Promise<{ size: number; content: FileContent; end: Reading }> {
     const reader = await entry.open()
     try {
       const small = entry.size !== undefined && entry.size < BUNDLE_FILE_BYTES
-      const size = small ? await this.#readSmall(reader, waiting) : await this.#readLarge(reader, waiting)
-      return { size, end: await reader.finish() }
+      const { size, content } = small ? await this.#readSmall(reader) : await this.#readLarge(reader)
+      return { size, content, end: await reader.finish() }
     } finally {
       await reader.close()
     }
   }
 
-  async #readSmall(reader: EntryReader, waiting: Waiting): Promise<number> {
+  async #readSmall(reader: EntryReader): Promise<ReadContent> {
     const slab = (this.#bundleSlab ??= new Slab(await this.#options.pool.takeSlab()))
     const start = slab.filled
     let at = start
     for (;;) {
       const step = reader.read(slab.bytes.subarray(at, start + BUNDLE_FILE_BYTES))
       const got = typeof step === 'number' ? step : await step
-      this.#read1(got)
+      this.#countRead(got)
       if (got === 0) break
       at += got
-      if (at === start + BUNDLE_FILE_BYTES)
-        return this.#readLarge(reader, waiting, slab.bytes.subarray(start, at))
+      if (at === start + BUNDLE_FILE_BYTES) return this.#readLarge(reader, slab.bytes.subarray(start, at))
     }
     const size = at - start
-    if (size === 0) return 0
+    if (size === 0) return { size, content: new ChunkedContent() }
     slab.filled = at
-    this.#bundleRefs.push({ waiting, offset: start - this.#bundleStart, length: size })
     // A reading that turns out to have been unsteady leaves its bytes in the bundle, with nobody's name on them.
-    waiting.refs = [{ ref: PENDING_BUNDLE, offset: start - this.#bundleStart, length: size }]
+    const content = new BundledContent(this.#bundle, start - this.#bundleStart, size)
     if (bundleEndsAfter(slab.bytes.subarray(start, at), at - this.#bundleStart)) this.#endBundle()
-    return size
+    return { size, content }
   }
 
   #endBundle(): void {
     const slab = this.#bundleSlab
     if (!slab || slab.filled === this.#bundleStart) return
-    const ref = slab.cut(this.#bundleStart, slab.filled - this.#bundleStart, ChunkKind.data)
-    for (const { waiting, offset, length } of this.#bundleRefs) {
-      const only = waiting.refs[0]
-      if (only?.ref === PENDING_BUNDLE && only.offset === offset) waiting.refs = [{ ref, offset, length }]
-    }
-    this.#bundleRefs = []
+    slab.cut(this.#bundleStart, slab.filled - this.#bundleStart, ChunkKind.data, this.#bundle)
+    this.#bundle = { id: undefined }
     this.#bundleStart = slab.filled
     // The next bundle must fit, however it is cut: cuts depend on content, never on where a slab happens to end.
-    if (slab.room < BUNDLE_MOST_BYTES + BUNDLE_FILE_BYTES) this.#submitBundles()
+    if (slab.room < BUNDLE_MOST_BYTES + BUNDLE_FILE_BYTES) {
+      this.#submitBundles()
+      // What is in the other slab would keep all the small files behind it waiting.
+      this.#submitLarge()
+    }
   }
 
   #submitBundles(): void {
     const slab = this.#bundleSlab
-    if (!slab) return
     this.#bundleSlab = undefined
     this.#bundleStart = 0
-    slab.submit(this.#options.pool, () => this.#drain())
+    this.#submit(slab)
   }
 
-  async #readLarge(reader: EntryReader, waiting: Waiting, already?: Uint8Array): Promise<number> {
+  #submitLarge(): void {
+    const slab = this.#largeSlab
+    this.#largeSlab = undefined
+    this.#submit(slab)
+  }
+
+  #submit(slab: Slab | undefined): void {
+    slab?.submit(this.#options.pool, () => this.#queue.drain())
+  }
+
+  async #readLarge(reader: EntryReader, already?: Uint8Array): Promise<ReadContent> {
     const { pool } = this.#options
+    const content = new ChunkedContent()
     let slab = (this.#largeSlab ??= new Slab(await pool.takeSlab()))
     if (already && slab.room < already.length) slab = await this.#nextLargeSlab(slab, slab.filled)
     let chunkStart = slab.filled
@@ -279,11 +245,7 @@ export class SourceBackup {
     }
     let size = already?.length ?? 0
     const cut = (to: number) => {
-      waiting.refs.push({
-        ref: slab.cut(chunkStart, to - chunkStart, ChunkKind.data),
-        offset: 0,
-        length: to - chunkStart,
-      })
+      content.add(slab.cut(chunkStart, to - chunkStart, ChunkKind.data), to - chunkStart)
       chunkStart = to
     }
     for (let ended = false; !ended; ) {
@@ -296,7 +258,7 @@ export class SourceBackup {
         slab.bytes.subarray(slab.filled, slab.filled + Math.min(READ_BYTES, slab.room)),
       )
       const got = typeof step === 'number' ? step : await step
-      this.#read1(got)
+      this.#countRead(got)
       slab.filled += got
       size += got
       ended = got === 0
@@ -306,11 +268,8 @@ export class SourceBackup {
         cut(to)
       }
     }
-    if (slab.room < AVERAGE_CHUNK_BYTES) {
-      this.#largeSlab = undefined
-      slab.submit(pool, () => this.#drain())
-    }
-    return size
+    if (slab.room < AVERAGE_CHUNK_BYTES) this.#submitLarge()
+    return { size, content }
   }
 
   /** Moves the bytes from `from` on, which are no chunk yet, into a new slab, and hands the old one over. */
@@ -318,7 +277,7 @@ export class SourceBackup {
     const next = new Slab(await this.#options.pool.takeSlab())
     slab.bytes.copy(next.bytes, 0, from, slab.filled)
     next.filled = slab.filled - from
-    slab.submit(this.#options.pool, () => this.#drain())
+    this.#submit(slab)
     this.#largeSlab = next
     return next
   }
@@ -326,46 +285,25 @@ export class SourceBackup {
   #submitAll(): void {
     this.#endBundle()
     this.#submitBundles()
-    const large = this.#largeSlab
-    this.#largeSlab = undefined
-    large?.submit(this.#options.pool, () => this.#drain())
+    this.#submitLarge()
   }
 
-  #enqueue(waiting: Waiting): void {
-    this.#queue.push(waiting)
-  }
-
-  /** Moves entries from the head of the queue into the manifest, as far as their chunks have ids. */
-  #drain(): void {
-    for (; this.#queueHead < this.#queue.length; this.#queueHead++) {
-      const head = this.#queue[this.#queueHead]
-      if (!head) break
-      for (; head.resolved < head.refs.length; head.resolved++) {
-        const next = head.refs[head.resolved]
-        if (!next?.ref.id) return
-        head.extents.add(next.ref.id, next.offset, next.length)
-      }
-      this.#add(head)
-    }
-    if (this.#queueHead > 4096) {
-      this.#queue.splice(0, this.#queueHead)
-      this.#queueHead = 0
-    }
-  }
-
-  #add(waiting: Waiting): void {
+  #add(queued: QueuedEntry, extents: Extents | undefined): void {
     const { index, state, onEntry } = this.#options
-    const { entry, extents, pathHash, remember } = waiting
-    for (let i = 0; i < extents.count; i++) {
-      if (!index.markLive(extents.id(i), extents.length(i)))
-        throw new Error('a chunk of an entry is not known')
-    }
-    this.#builder.add(entry, pathHash.readUInt32LE(0))
+    const { entry, pathHash, size, mtimeNs, unsteady, identity } = queued
+    if (entry.type === 'file' && extents) {
+      for (let i = 0; i < extents.count; i++) {
+        if (!index.markLive(extents.id(i), extents.length(i)))
+          throw new Error('a chunk of an entry is not known')
+      }
+      const { path, mode, uid, gid, user, group, sparse = false } = entry
+      const content = { extents }
+      const metadata = { type: 'file', path, mode, uid, gid, user, group, mtimeNs } as const
+      this.#builder.add({ ...metadata, size, sparse, unsteady, content }, leadOf(pathHash))
+      this.counts.bytes += size
+      if (identity) state.remember(stateKey(pathHash), size, mtimeNs, identity, extents)
+    } else if (entry.type !== 'file') this.#builder.add(entry, leadOf(pathHash))
     this.counts.entries++
-    if (entry.type === 'file') this.counts.bytes += entry.size
-    if (entry.type === 'file' && remember?.identity) {
-      state.remember(pathHash, entry.size, remember.mtimeNs, remember.identity, extents)
-    }
     onEntry()
   }
 
@@ -399,7 +337,7 @@ export class SourceBackup {
     slab?.submit(this.#options.pool, () => undefined)
   }
 
-  #read1(bytes: number): void {
+  #countRead(bytes: number): void {
     this.counts.bytesRead += bytes
     this.#options.onRead(bytes)
   }
@@ -408,16 +346,6 @@ export class SourceBackup {
     if (problem.code !== 'skipped') this.counts.problems++
     this.#options.onProblem(problem)
   }
-}
-
-/** Stands for a bundle that has not ended yet. */
-const PENDING_BUNDLE: PieceRef = { id: undefined }
-
-function metadataOf(
-  entry: FileEntry,
-): Pick<FileEntry, 'path' | 'mode' | 'uid' | 'gid' | 'user' | 'group' | 'mtimeNs'> {
-  const { path, mode, uid, gid, user, group, mtimeNs } = entry
-  return { path, mode, uid, gid, user, group, mtimeNs }
 }
 
 function shown(path: Uint8Array): string {

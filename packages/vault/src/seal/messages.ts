@@ -9,8 +9,6 @@ export interface SealWorkerData {
   readonly indexKey: Uint8Array
   readonly header: Uint8Array
   readonly hostId: Uint8Array
-  readonly packBytes: number
-  readonly bufferBytes: number
 }
 
 /** One chunk of a slab: where its plain bytes are. */

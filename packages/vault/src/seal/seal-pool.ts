@@ -2,16 +2,15 @@ import { Worker } from 'node:worker_threads'
 import { CHUNK_ID_BYTES } from '../chunk-codec.ts'
 import { VaultError } from '../vault-error.ts'
 import type { FromWorker, SealWorkerData, SlabPiece, ToWorker } from './messages.ts'
-import { NODE_PACK_BYTES, OPEN_PACKS } from './open-packs.ts'
+import { NODE_PACK_BYTES, OPEN_PACKS, PACK_BYTES } from './open-packs.ts'
 import type { FinishedPack } from './pack-writer.ts'
 
 /** Two keep two cores busy beside the main thread, which reads and waits; more would only wait for it. */
 const WORKERS = 2
 /** Slabs under way: one being filled, and for each worker one at work and one that waits. */
 const SLABS_PER_WORKER = 3
-const PACK_BYTES = 16 * 1024 * 1024
 /** Their garbage is small beside what is transferred; V8 would let it grow with the machine's memory. */
-const WORKER_LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 128 }
+const WORKER_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 }
 
 /** What the pool may hold beside finished packs: slabs, and the packs that are being filled. */
 export function poolBytes(slabBytes: number): number {
@@ -19,9 +18,8 @@ export function poolBytes(slabBytes: number): number {
 }
 
 export interface SealPoolOptions {
-  readonly keys: Omit<SealWorkerData, 'packBytes' | 'bufferBytes'>
+  readonly keys: SealWorkerData
   readonly slabBytes: number
-  readonly largestChunkBytes: number
   /** Chooses the pieces of a slab that are to be stored, once their ids are known. */
   wanted(pieces: readonly SlabPiece[], ids: readonly Uint8Array[]): readonly number[]
   onPack(pack: FinishedPack): void
@@ -57,11 +55,6 @@ export class SealPool implements AsyncDisposable {
 
   constructor(options: SealPoolOptions) {
     this.#options = options
-    const workerData: SealWorkerData = {
-      ...options.keys,
-      packBytes: PACK_BYTES,
-      bufferBytes: PACK_BYTES + options.largestChunkBytes + 256 * 1024,
-    }
     // From source the worker needs the condition that finds the other packages' sources; built code does not.
     const fromSource = import.meta.url.endsWith('.ts')
     const url = new URL(fromSource ? './seal-worker.ts' : './seal-worker.js', import.meta.url)
@@ -71,7 +64,7 @@ export class SealPool implements AsyncDisposable {
     this.#workers = Array.from({ length: WORKERS }, () => {
       const state: WorkerState = {
         thread: new Worker(url, {
-          workerData,
+          workerData: options.keys,
           execArgv,
           stdin: false,
           env: {},

@@ -4,14 +4,17 @@ import { chunkId } from '@pipe-backup/crypto'
 import { CHUNK_ID_BYTES, ChunkKind } from '../chunk-codec.ts'
 import { VaultError } from '../vault-error.ts'
 import type { FromWorker, SealWorkerData, SlabPiece, ToWorker } from './messages.ts'
-import { NODE_PACK_BYTES, OPEN_PACKS } from './open-packs.ts'
+import { NODE_PACK_BYTES, OPEN_PACKS, PACK_BYTES } from './open-packs.ts'
 import { PackWriter } from './pack-writer.ts'
 
 if (!parentPort) throw new Error('the seal worker runs in a worker thread')
 const port = parentPort
 const keys = workerData as SealWorkerData
 const slabs = new Map<number, { memory: ArrayBuffer; pieces: readonly SlabPiece[]; ids: Uint8Array }>()
-const free: ArrayBuffer[] = []
+const free = new Map<number, ArrayBuffer[]>([
+  [PACK_BYTES, []],
+  [NODE_PACK_BYTES, []],
+])
 const dataPacks: (PackWriter | undefined)[] = Array.from({ length: OPEN_PACKS })
 let nodePack: PackWriter | undefined
 
@@ -19,8 +22,15 @@ function send(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer)
 }
 
-function newPack(): PackWriter {
-  return new PackWriter(keys, keys.header, keys.hostId, free.pop() ?? new ArrayBuffer(keys.bufferBytes))
+function newPack(bytes: number): PackWriter {
+  return new PackWriter(keys, keys.header, keys.hostId, free.get(bytes)?.pop() ?? new ArrayBuffer(bytes))
+}
+
+/** The pack, or a new one when it is too full for so many bytes. */
+function withRoom(pack: PackWriter | undefined, plainBytes: number, bytes: number): PackWriter {
+  if (pack?.hasRoomFor(plainBytes)) return pack
+  if (pack) finish(pack)
+  return newPack(bytes)
 }
 
 function finish(writer: PackWriter): undefined {
@@ -31,19 +41,11 @@ function finish(writer: PackWriter): undefined {
 
 function seal(piece: SlabPiece, id: Uint8Array, memory: ArrayBuffer): void {
   const plain = new Uint8Array(memory, piece.offset, piece.length)
-  if (piece.kind !== ChunkKind.data) {
-    if (nodePack && !nodePack.hasRoomFor(plain.length)) nodePack = finish(nodePack)
-    nodePack ??= newPack()
-    nodePack.add(piece.kind, id, plain)
-    if (nodePack.length >= NODE_PACK_BYTES) nodePack = finish(nodePack)
-    return
-  }
   const i = randomInt(OPEN_PACKS)
-  let pack = dataPacks[i]
-  if (pack && !pack.hasRoomFor(plain.length)) pack = finish(pack)
-  pack ??= newPack()
+  let pack: PackWriter
+  if (piece.kind === ChunkKind.data) pack = dataPacks[i] = withRoom(dataPacks[i], plain.length, PACK_BYTES)
+  else pack = nodePack = withRoom(nodePack, plain.length, NODE_PACK_BYTES)
   pack.add(piece.kind, id, plain)
-  dataPacks[i] = pack.length >= keys.packBytes ? finish(pack) : pack
 }
 
 function handle(message: ToWorker): void {
@@ -72,7 +74,7 @@ function handle(message: ToWorker): void {
       break
     }
     case 'recycle':
-      free.push(message.buffer)
+      free.get(message.buffer.byteLength)?.push(message.buffer)
       break
     case 'flush':
       for (const [i, pack] of dataPacks.entries()) if (pack) dataPacks[i] = finish(pack)
