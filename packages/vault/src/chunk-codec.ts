@@ -1,5 +1,6 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { openAead, sealAead } from '@pipe-backup/crypto'
+import { discard, OWN_MEMORY_BYTES } from './discard.ts'
 import { VaultError } from './vault-error.ts'
 
 /** What a chunk holds (docs/format.md section 5). */
@@ -20,10 +21,12 @@ const AAD_PREFIX = Buffer.from('PBCHUNK\x01', 'latin1')
  * Level 1 keeps up with three local disks on two cores; level 3 stores a tenth less for half as much time again
  * (docs/benchmarks.md).
  */
-const COMPRESS = {
-  // Output grows by pieces of this; with one of the chunk's size, fresh memory for each costs more than to join the pieces.
-  chunkSize: 256 * 1024,
-  params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_contentSizeFlag]: 1 },
+const PARAMS = { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_contentSizeFlag]: 1 }
+
+/** One piece of output, whatever comes out, so that its memory can be given back: see ZSTD_COMPRESSBOUND in zstd.h. */
+function compress(plain: Uint8Array): Uint8Array {
+  const bound = plain.length + (plain.length >> 8) + 128
+  return zstdCompressSync(plain, { chunkSize: Math.max(bound, OWN_MEMORY_BYTES), params: PARAMS })
 }
 
 function aadOf(kind: number, id: Uint8Array): Buffer {
@@ -48,8 +51,11 @@ export function sealChunk(
 ): number {
   const aad = aadOf(kind, id)
   if (worthCompressing(plain)) {
-    const packed = zstdCompressSync(plain, COMPRESS)
-    if (packed.length < plain.length) return sealAead(runKey, [ZSTD, packed], aad, out, offset)
+    const packed = compress(plain)
+    const length =
+      packed.length < plain.length ? sealAead(runKey, [ZSTD, packed], aad, out, offset) : undefined
+    discard(packed)
+    if (length !== undefined) return length
   }
   return sealAead(runKey, [STORED, plain], aad, out, offset)
 }
@@ -62,7 +68,10 @@ function worthCompressing(plain: Uint8Array): boolean {
   if (plain.length < 8 * PROBE_BYTES) return true
   for (const at of [plain.length >> 2, plain.length >> 1, (plain.length >> 2) * 3]) {
     const probe = plain.subarray(at, at + PROBE_BYTES)
-    if (zstdCompressSync(probe, COMPRESS).length < PROBE_BYTES * 0.97) return true
+    const packed = compress(probe)
+    const { length } = packed
+    discard(packed)
+    if (length < PROBE_BYTES * 0.97) return true
   }
   return false
 }
@@ -92,7 +101,7 @@ export function unsealChunk(
 function inflate(payload: Uint8Array, rawLength: number): Uint8Array {
   try {
     return zstdDecompressSync(payload, {
-      chunkSize: Math.min(Math.max(rawLength, 64), 512 * 1024),
+      chunkSize: Math.max(rawLength + 1, OWN_MEMORY_BYTES),
       maxOutputLength: Math.max(rawLength, 1),
     })
   } catch (cause) {

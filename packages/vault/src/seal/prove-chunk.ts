@@ -1,5 +1,6 @@
 import { chunkId } from '@pipe-backup/crypto'
 import { ChunkKind, unsealChunk } from '../chunk-codec.ts'
+import { discard } from '../discard.ts'
 import type { PackChunk } from '../pack-format.ts'
 import { VaultError } from '../vault-error.ts'
 import type { PackKeys } from './pack-writer.ts'
@@ -17,7 +18,9 @@ export function proveChunk(keys: PackKeys, chunk: PackChunk, pack: Uint8Array): 
     const sealed = pack.subarray(chunk.offset, chunk.offset + chunk.length)
     const plain = unsealChunk(keys.runKey, chunk.kind, chunk.id, sealed, chunk.rawLength, scratch)
     const key = chunk.kind === ChunkKind.data ? keys.idKey : keys.nodeIdKey
-    if (Buffer.compare(chunkId(key, plain), chunk.id) === 0) return
+    const proven = Buffer.compare(chunkId(key, plain), chunk.id) === 0
+    if (plain.buffer !== scratch.buffer) discard(plain)
+    if (proven) return
   } catch (cause) {
     throw fault(cause)
   }
