@@ -1,0 +1,60 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import type { Sample } from './measure.ts'
+
+/** One sample of a peer in a case. */
+export interface Result extends Omit<Sample, 'stdout'> {
+  readonly peer: string
+  readonly case: string
+  readonly storedBytes: number
+}
+
+const START = '<!-- written by npm run bench -->'
+const END = '<!-- end -->'
+
+/** Medians, a row for each case and peer, and each as a ratio to `reference` in the same case. */
+export function table(results: readonly Result[], reference: string): string {
+  const rows = ['| | | wall s | ratio | CPU s | peak MiB | stored MB |', '|--|--|--|--|--|--|--|']
+  for (const name of new Set(results.map((result) => result.case))) {
+    const ofCase = results.filter((result) => result.case === name)
+    const wall = (peer: string) => median(ofCase, peer, ({ wallSeconds }) => wallSeconds)
+    for (const peer of new Set(ofCase.map((result) => result.peer))) {
+      const of = (figure: (result: Result) => number) => median(ofCase, peer, figure)
+      const base = wall(reference)
+      rows.push(
+        `| ${[
+          name,
+          peer,
+          wall(peer).toFixed(1),
+          Number.isNaN(base) ? '' : (wall(peer) / base).toFixed(2),
+          of(({ cpuSeconds }) => cpuSeconds).toFixed(1),
+          of(({ peakMib }) => peakMib).toFixed(0),
+          (of(({ storedBytes }) => storedBytes) / 1e6).toFixed(0),
+        ].join(' | ')} |`,
+      )
+    }
+  }
+  return rows.join('\n')
+}
+
+function median(results: readonly Result[], peer: string, figure: (result: Result) => number): number {
+  const values = results.filter((result) => result.peer === peer).map(figure)
+  values.sort((a, b) => a - b)
+  const middle = values.length >> 1
+  const [low = Number.NaN, high = low] = values.length % 2 === 1 ? [values[middle]] : values.slice(middle - 1)
+  return (low + high) / 2
+}
+
+/** The machine in a line. */
+export function machine(): string {
+  const [cpu] = cpus()
+  return `${cpus().length} × ${cpu?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
+}
+
+/** Puts the text between the marks of a document. @throws Error when they are not there */
+export function writeInto(document: string, text: string): void {
+  const old = readFileSync(document, 'utf8')
+  const [from, to] = [old.indexOf(START), old.indexOf(END)]
+  if (from < 0 || to < from) throw new Error(`${document} has no marks for the benchmark's results`)
+  writeFileSync(document, `${old.slice(0, from + START.length)}\n\n${text}\n\n${old.slice(to)}`)
+}
