@@ -86,6 +86,7 @@ export class ProgramReader implements EntryReader {
     into.set(bytes)
     this.#piece = this.#piece.subarray(length)
     this.#keepTail(bytes)
+    if (this.#piece.length === 0) freeWhole(bytes)
     return length
   }
 
@@ -140,4 +141,12 @@ export class ProgramReader implements EntryReader {
       // It has ended.
     }
   }
+}
+
+/**
+ * A dump of gigabytes comes in pieces of 64 KiB: left to the collector they would be tens of megabytes at any time. Small ones
+ * are a part of memory that they share.
+ */
+function freeWhole({ buffer, length }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0)
 }
