@@ -37,7 +37,7 @@ test('a bad phrase is refused by what is wrong, without its words', () => {
     expect.objectContaining({ message: expect.stringContaining('checksum') }),
   )
   expect(() => masterFromPhrase('abandon')).toThrow(
-    expect.objectContaining({ message: 'a recovery phrase has 24 words, this has 1 words' }),
+    expect.objectContaining({ message: 'a recovery phrase has 24 words, this has 1 word' }),
   )
 })
 

@@ -4,7 +4,7 @@ import { wordlist } from '@scure/bip39/wordlists/english.js'
 import { CryptoError } from './crypto-error.ts'
 
 const WORDS = 24
-export const MASTER_BYTES = 32
+const MASTER_BYTES = 32
 
 /** A new recovery phrase: 24 words of BIP39's English list, 256 random bits and 8 of checksum. */
 export function generatePhrase(): string {
@@ -24,7 +24,7 @@ export function phraseFromMaster(master: Uint8Array): string {
 export function masterFromPhrase(phrase: string): Uint8Array {
   const words = phrase.normalize('NFKD').trim().toLowerCase().split(/\s+/)
   if (words.length !== WORDS) {
-    const count = words.length === 1 && words[0] === '' ? 'no words' : `${words.length} words`
+    const count = words.length > 1 ? `${words.length} words` : words[0] === '' ? 'no words' : '1 word'
     throw new CryptoError('bad-phrase', `a recovery phrase has ${WORDS} words, this has ${count}`)
   }
   const unknown = words.findIndex((word) => !wordlist.includes(word))

@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -152,6 +153,42 @@ test('a directory is never replaced by a file', async () => {
   writeFileSync(join(target, 'd/keep'), 'x')
   expect(await problemsOf([file('d')])).toHaveLength(1)
   expect(existsSync(join(target, 'd/keep'))).toBe(true)
+})
+
+test('a directory that is come back to keeps its mode and its time, whatever the order', async () => {
+  expect(
+    await problemsOf([
+      directory('d', 0o500),
+      directory('d/e', 0o500),
+      file('f'),
+      file('d/g'),
+      directory('h', 0o700),
+      file('d/e/i'),
+      file('h/j'),
+      file('d/k'),
+    ]),
+  ).toEqual([])
+  for (const path of ['d', 'd/e', 'h']) expect(lstatSync(join(target, path)).mtimeMs).toBe(1_600_000_000_250)
+  for (const path of ['d', 'd/e']) expect(lstatSync(join(target, path)).mode & 0o7777).toBe(0o500)
+  for (const path of ['f', 'd/g', 'd/e/i', 'h/j', 'd/k']) expect(existsSync(join(target, path))).toBe(true)
+})
+
+test('a directory that somebody else has there is written in as far as its mode lets one', async () => {
+  mkdirSync(join(target, 'theirs'), { recursive: true, mode: 0o755 })
+  utimesSync(join(target, 'theirs'), 1000, 1000)
+  expect(await problemsOf([file('theirs/f')])).toEqual([])
+  expect(readFileSync(join(target, 'theirs/f'), 'utf8')).toBe('content')
+  expect(lstatSync(join(target, 'theirs')).mode & 0o7777).toBe(0o755)
+})
+
+test('times before 1970 come back', async () => {
+  const before = { mtimeNs: -1_500_000_000n }
+  await problemsOf([
+    { ...directory('d'), ...before },
+    { ...file('d/f'), ...before },
+    { ...symlink('d/l', 'f'), ...before },
+  ])
+  for (const path of ['d', 'd/f', 'd/l']) expect(lstatSync(join(target, path)).mtimeMs).toBe(-1500)
 })
 
 test('names that are no UTF-8 survive', async () => {

@@ -1,4 +1,5 @@
 import {
+  type BigIntStats,
   chmodSync,
   chownSync,
   lchownSync,
@@ -17,7 +18,7 @@ import { makeNode } from './make-nodes.ts'
 import { Owners } from './owners.ts'
 import { safeComponents } from './safe-path.ts'
 import { TargetDirectory } from './target-directory.ts'
-import { toSeconds, writeFile } from './write-file.ts'
+import { toTime, writeFile } from './write-file.ts'
 
 export interface ExtractOptions {
   readonly signal?: AbortSignal
@@ -37,6 +38,7 @@ export interface ExtractReport {
 /** Other things want their turn on the main thread at least so often. */
 const SLICE_MS = 10
 const MEMORY_BYTES = 1024 * 1024
+const CLOCK_SLACK_MS = 60_000
 /** These end everything: the next entry would fail the same way. */
 const FATAL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'])
 
@@ -60,7 +62,9 @@ class Extraction {
   readonly #owners = new Owners()
   readonly #memory = Buffer.allocUnsafeSlow(MEMORY_BYTES)
   /** Directories whose metadata is set when all that is in them has been written, outermost first. */
-  readonly #open: { components: Buffer[]; entry: EntryMetadata }[] = []
+  readonly #open: { components: Buffer[]; close: (path: Buffer) => void }[] = []
+  /** In nanoseconds since the epoch; earlier by what the clock of a file server may be behind. */
+  readonly #startedNs = BigInt(Date.now() - CLOCK_SLACK_MS) * 1_000_000n
   #entries = 0
   #bytes = 0
   #problems = 0
@@ -68,7 +72,9 @@ class Extraction {
   constructor(directory: string, options: ExtractOptions) {
     this.#options = options
     this.#ownership = options.ownership ?? process.geteuid?.() === 0
-    this.#target = new TargetDirectory(resolve(directory))
+    this.#target = new TargetDirectory(resolve(directory), (components, info) =>
+      this.#reopen(components, info),
+    )
     mkdirSync(directory, { recursive: true })
   }
 
@@ -109,7 +115,7 @@ class Extraction {
     const path = this.#target.pathOf(components)
     if (entry.type === 'directory') {
       this.#makeDirectory(path)
-      this.#open.push({ components, entry })
+      this.#open.push({ components, close: (made) => this.#setMetadata(made, entry) })
       return
     }
     this.#clear(path)
@@ -126,7 +132,7 @@ class Extraction {
       case 'symlink':
         symlinkSync(Buffer.from(entry.target), path)
         if (this.#ownership) lchownSync(path, this.#owners.uid(entry), this.#owners.gid(entry))
-        lutimesSync(path, toSeconds(entry.mtimeNs), toSeconds(entry.mtimeNs))
+        lutimesSync(path, toTime(entry.mtimeNs), toTime(entry.mtimeNs))
         return
       case 'hardlink':
         this.#link(entry.linkTo, path)
@@ -148,11 +154,38 @@ class Extraction {
   }
 
   #makeDirectory(path: Buffer): void {
-    const info = lstatSync(path, { throwIfNoEntry: false })
-    if (info?.isDirectory()) return
+    const info = lstatSync(path, { throwIfNoEntry: false, bigint: true })
+    if (info?.isDirectory()) {
+      this.#makeWritable(path, info)
+      return
+    }
     if (info) unlinkSync(path)
     // Nobody else looks in before its own mode is set, after its contents.
     mkdirSync(path, { mode: 0o700 })
+  }
+
+  /**
+   * For a directory that is come back to after others, as in archives of bsdtar, which has files before directories: what it has got in the
+   * meantime is set again when it is left. Known by the time of its last change, for nothing has to be remembered for that. One that was
+   * changed by somebody else just before keeps its times too, which does no harm.
+   */
+  #reopen(components: Buffer[], info: BigIntStats): void {
+    if (info.ctimeNs < this.#startedNs || this.#open.some((open) => samePath(open.components, components)))
+      return
+    this.#makeWritable(this.#target.pathOf(components), info)
+    this.#open.push({
+      components,
+      close: (path) => {
+        chmodSync(path, Number(info.mode & 0o7777n))
+        utimesSync(path, toTime(info.atimeNs), toTime(info.mtimeNs))
+      },
+    })
+  }
+
+  /** A directory that this extraction has made may have got a mode by now that lets nobody write in it. */
+  #makeWritable(path: Buffer, info: BigIntStats): void {
+    if (info.birthtimeNs >= this.#startedNs && (info.mode & 0o700n) !== 0o700n)
+      chmodSync(path, Number(info.mode & 0o7777n) | 0o700)
   }
 
   /** Removes what is in the way. A directory is not: what is in it was not asked about. */
@@ -177,21 +210,17 @@ class Extraction {
   /** Sets the metadata of the directories that the walk has left. */
   #closeDirectories(next: readonly Buffer[]): void {
     for (let last = this.#open.at(-1); last; last = this.#open.at(-1)) {
-      const { components, entry } = last
-      if (
-        components.length < next.length &&
-        components.every((component, i) => component.equals(next[i] ?? Buffer.alloc(0)))
-      )
-        return
+      const { components, close } = last
+      if (components.length < next.length && samePath(components, next.slice(0, components.length))) return
       this.#open.pop()
-      this.#setMetadata(this.#target.pathOf(components), entry)
+      close(this.#target.pathOf(components))
     }
   }
 
   #setMetadata(path: Buffer, entry: EntryMetadata): void {
     if (this.#ownership) chownSync(path, this.#owners.uid(entry), this.#owners.gid(entry))
     chmodSync(path, this.#mode(entry))
-    utimesSync(path, toSeconds(entry.mtimeNs), toSeconds(entry.mtimeNs))
+    utimesSync(path, toTime(entry.mtimeNs), toTime(entry.mtimeNs))
   }
 
   #owner(entry: EntryMetadata): { uid: number; gid: number } | undefined {
@@ -202,4 +231,8 @@ class Extraction {
   #mode(entry: EntryMetadata): number {
     return this.#ownership ? entry.mode : entry.mode & 0o1777
   }
+}
+
+function samePath(a: readonly Buffer[], b: readonly Buffer[]): boolean {
+  return a.length === b.length && a.every((component, i) => component.equals(b[i] ?? Buffer.alloc(0)))
 }

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync } from 'node:fs'
+import { type BigIntStats, lstatSync, mkdirSync } from 'node:fs'
 import { SourceError } from '@pipe-backup/source'
 
 const SLASH = Buffer.from('/')
@@ -10,10 +10,13 @@ const SLASH = Buffer.from('/')
  */
 export class TargetDirectory {
   readonly root: Buffer
+  readonly #onEnter: (components: Buffer[], info: BigIntStats) => void
   #verified: Buffer[] = []
 
-  constructor(root: string) {
+  /** @param onEnter - told of each directory that was there already, before anything is made in it */
+  constructor(root: string, onEnter: (components: Buffer[], info: BigIntStats) => void) {
     this.root = Buffer.from(root)
+    this.#onEnter = onEnter
   }
 
   /** The path below the target. */
@@ -38,9 +41,10 @@ export class TargetDirectory {
     for (let i = same; i < depth; i++) {
       const upTo = components.slice(0, i + 1)
       const path = this.pathOf(upTo)
-      const info = lstatSync(path, { throwIfNoEntry: false })
+      const info = lstatSync(path, { throwIfNoEntry: false, bigint: true })
       if (!info) mkdirSync(path, { mode: 0o755 })
-      else if (!info.isDirectory()) {
+      else if (info.isDirectory()) this.#onEnter(upTo, info)
+      else {
         const shown = Buffer.concat(components.flatMap((component) => [component, SLASH]))
           .toString()
           .slice(0, -1)

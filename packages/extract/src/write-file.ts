@@ -27,8 +27,12 @@ export interface FileMetadata {
   readonly owner: { readonly uid: number; readonly gid: number } | undefined
 }
 
-/** Seconds as Node takes them. Whole seconds are exact; of the rest a double holds today's times to a quarter of a microsecond. */
-export function toSeconds(ns: bigint): number {
+/**
+ * A time as Node's utimes takes it. Whole seconds are exact; of the rest a double holds today's times to a quarter of a microsecond.
+ * Node takes a number below zero for now: times before 1970 are dates, exact to the millisecond.
+ */
+export function toTime(ns: bigint): number | Date {
+  if (ns < 0n) return new Date(Number(ns / 1_000_000n))
   return Number(ns / 1_000_000_000n) + Number(ns % 1_000_000_000n) / 1e9
 }
 
@@ -65,7 +69,7 @@ export async function writeFile(
     if (metadata.owner) fchownSync(file, metadata.owner.uid, metadata.owner.gid)
     // After the owner: chown takes the set-id bits away.
     fchmodSync(file, metadata.mode)
-    futimesSync(file, toSeconds(metadata.mtimeNs), toSeconds(metadata.mtimeNs))
+    futimesSync(file, toTime(metadata.mtimeNs), toTime(metadata.mtimeNs))
     closeSync(file)
     return at
   } catch (error) {

@@ -11,7 +11,8 @@ export function missingDebianPackages(names: readonly string[]): string[] {
     const asked = spawnSync('dpkg-query', ['--show', '--showformat=${db:Status-Status}', name], {
       encoding: 'utf8',
     })
-    if (asked.error) throw new Error('dpkg-query is not here: the tests need Debian or Ubuntu', { cause: asked.error })
+    if (asked.error)
+      throw new Error('dpkg-query is not here: the tests need Debian or Ubuntu', { cause: asked.error })
     return asked.stdout !== 'installed'
   })
 }

@@ -1,7 +1,14 @@
 import { ensureDebianPackages } from './debian-packages.ts'
 
 /** All that the tests start or call and that npm does not bring. Run before them: `node test/services/src/install.ts`. */
-const PACKAGES = ['mariadb-server', 'mariadb-client', 'python3-nacl', 'python3-zstandard', 'rsync']
+const PACKAGES = [
+  'libarchive-tools',
+  'mariadb-client',
+  'mariadb-server',
+  'python3-nacl',
+  'python3-zstandard',
+  'rsync',
+]
 
 try {
   ensureDebianPackages(PACKAGES)

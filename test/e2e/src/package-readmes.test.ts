@@ -1,0 +1,164 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { type MariadbServer, startMariadb } from '@pipe-backup-test/services'
+import { execa } from 'execa'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { makeOddTree } from './odd-tree.ts'
+import { difference, Sandbox } from './sandbox.ts'
+
+const ROOT = resolve(import.meta.dirname, '../../..')
+
+/**
+ * Their examples name a server that is not there: they are type-checked, and their conformance suites run the same calls.
+ * So is an example that is a test itself.
+ */
+const NEED_A_SERVER: ReadonlySet<string> = new Set([
+  'sink-dropbox',
+  'sink-nextcloud',
+  'sink-rsync',
+  'sink-s3',
+  'sink-sftp',
+  'sink-webdav',
+])
+
+/** The first block of TypeScript in each package's README. */
+const examples = readdirSync(join(ROOT, 'packages'))
+  .map((name) => ({ name, readme: join(ROOT, 'packages', name, 'README.md') }))
+  .filter(({ readme }) => existsSync(readme))
+  .map(({ name, readme }) => ({ name, code: /```ts\n([^]*?)```/.exec(readFileSync(readme, 'utf8'))?.[1] }))
+
+/** A project of somebody's that has the packages installed, and a few notes. */
+class Project extends Sandbox {
+  constructor() {
+    super()
+    symlinkSync(join(ROOT, 'node_modules'), this.path('node_modules'))
+    writeFileSync(this.path('package.json'), '{ "type": "module" }')
+    mkdirSync(this.path('notes'))
+    writeFileSync(this.path('notes/one'), 'first note')
+    writeFileSync(this.path('notes/two'), Buffer.alloc(3_000_000, 'second note '))
+  }
+
+  async example(name: string, env: Record<string, string> = {}): Promise<string> {
+    writeFileSync(this.path('example.ts'), examples.find((example) => example.name === name)?.code ?? '')
+    const { stdout } = await execa(process.execPath, ['example.ts'], { cwd: this.root, env })
+    return stdout
+  }
+}
+
+let mariadb: MariadbServer
+let environment: Record<string, string>
+beforeAll(async () => {
+  mariadb = await startMariadb()
+  mariadb.query(`CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY); INSERT INTO shop.orders VALUES (7);
+    CREATE PROCEDURE shop.nothing() SELECT 1;
+    CREATE USER backup@localhost IDENTIFIED BY 'a pass''word';`)
+  const readme = readFileSync(join(ROOT, 'packages/source-mysql/README.md'), 'utf8')
+  for (const grant of readme.match(/GRANT .*?;/g) ?? []) mariadb.query(grant)
+  environment = { MYSQL_SOCKET: mariadb.socket, MYSQL_PASSWORD: "a pass'word" }
+})
+afterAll(() => mariadb.stop())
+
+test.for(examples)('the README of $name has an example of few lines', ({ code }) => {
+  expect(code).toBeDefined()
+  expect(code?.split('\n').length).toBeLessThan(30)
+})
+
+test("every README's example has the types that the packages have", async () => {
+  using project = new Project()
+  for (const { name, code } of examples)
+    writeFileSync(project.path(`${name}.ts`), `${code ?? ''}\nexport {}\n`)
+  const options = {
+    strict: true,
+    noEmit: true,
+    target: 'es2024',
+    lib: ['es2024', 'esnext.disposable'],
+    module: 'nodenext',
+    types: ['node'],
+    skipLibCheck: true,
+    erasableSyntaxOnly: true,
+  }
+  writeFileSync(
+    project.path('tsconfig.json'),
+    JSON.stringify({ compilerOptions: options, include: ['*.ts'] }),
+  )
+  const { stdout, exitCode } = await execa(join(ROOT, 'node_modules/.bin/tsc'), ['-p', project.root], {
+    reject: false,
+  })
+  expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 0 })
+})
+
+test.for(examples.filter(({ name, code }) => !NEED_A_SERVER.has(name) && !code?.includes('/conformance')))(
+  "the example of $name's README runs as it stands",
+  async ({ name }) => {
+    using project = new Project()
+    await expect(project.example(name, environment)).resolves.toBeTypeOf('string')
+  },
+)
+
+test("tar's example brings the notes back", async () => {
+  using project = new Project()
+  expect(await project.example('tar')).toContain('notes/two')
+  expect(await difference(project.path('notes'), project.path('restored', project.root, 'notes'))).toBe('')
+})
+
+test.for(['tar --format=gnu', 'tar --format=pax -S', 'bsdtar --format=pax'])(
+  'what "%s" has packed is unpacked as it was',
+  async (command) => {
+    using project = new Project()
+    mkdirSync(project.path('tree'))
+    makeOddTree(project.path('tree'))
+    const [program = '', ...args] = command.split(' ')
+    await execa(program, [...args, '-cf', 'tree.tar', 'tree'], { cwd: project.root })
+    writeFileSync(
+      project.path('unpack.ts'),
+      `import { createReadStream } from 'node:fs'
+      import { extract } from '@pipe-backup/extract'
+      import { unpackTar } from '@pipe-backup/tar'
+      await extract(unpackTar(createReadStream('tree.tar')), 'restored')`,
+    )
+    await execa(process.execPath, ['unpack.ts'], { cwd: project.root })
+    expect(await difference(project.path('tree'), project.path('restored/tree'))).toBe('')
+  },
+)
+
+test('an archive that is cut short ends the unpacking with an error, and leaves no half file', async () => {
+  using project = new Project()
+  await execa('tar', ['-cf', 'whole.tar', 'notes/one', 'notes/two'], { cwd: project.root })
+  writeFileSync(project.path('cut.tar'), readFileSync(project.path('whole.tar')).subarray(0, 1_000_000))
+  writeFileSync(
+    project.path('unpack.ts'),
+    `import { createReadStream } from 'node:fs'
+    import { extract } from '@pipe-backup/extract'
+    import { unpackTar } from '@pipe-backup/tar'
+    const onProblem = ({ path }) => console.log('not written:', path)
+    await extract(unpackTar(createReadStream('cut.tar')), 'restored', { onProblem }).catch((error) => console.log(error.code))`,
+  )
+  const { stdout } = await execa(process.execPath, ['unpack.ts'], { cwd: project.root })
+  expect(stdout).toBe('not written: notes/two\ntruncated')
+  expect(readdirSync(project.path('restored/notes'))).toEqual(['one'])
+})
+
+test('the examples of chunker, crypto and tee show what their comments say', async () => {
+  using project = new Project()
+  const added = /^(\d+) of \d+ bytes are new$/m.exec(
+    (await project.example('chunker')).split('\n')[1] ?? '',
+  )?.[1]
+  expect(Number(added)).toBeGreaterThan(0)
+  expect(Number(added)).toBeLessThan(1_000_000)
+  expect(await project.example('crypto')).toBe('first note')
+  expect(await project.example('tee')).toBe("[ 'ok', 'ok', 'failed' ]")
+  expect(readFileSync(project.path('second')).equals(readFileSync(project.path('notes/two')))).toBe(true)
+})
+
+test("source-command's example fails for the program's reason", async () => {
+  using project = new Project()
+  expect(await project.example('source-command')).toBe('sh exited with 3: out of paper')
+})
+
+test("source-mysql's example dumps all, with the rights that its README names", async () => {
+  using project = new Project()
+  await project.example('source-mysql', environment)
+  const { stdout } = await execa('tar', ['-xOf', project.path('databases.tar'), 'shop.sql'])
+  expect(stdout).toContain('INSERT INTO `orders` VALUES')
+  expect(stdout).toContain('PROCEDURE `nothing`')
+})
