@@ -34,10 +34,10 @@ export function toFailure(cause: unknown, act: string): Failure {
       return { code: 'vanished', message, cause }
     case 'EACCES':
     case 'EPERM':
-      return { code: 'unreadable', message, cause, hint: 'run as a user who may read it, or exclude it' }
+      return { code: 'unreadable', message, cause, hint: 'Run as a user who may read it, or exclude it.' }
     case 'EMFILE':
     case 'ENFILE':
-      return { code: 'unreadable', message, cause, hint: 'raise the limit of open files' }
+      return { code: 'unreadable', message, cause, hint: 'Raise the limit of open files.' }
     default:
       return { code: 'unreadable', message, cause }
   }
@@ -47,7 +47,7 @@ export function toFailure(cause: unknown, act: string): Failure {
 export function toSourceError(failure: Failure, path: Uint8Array): SourceError {
   const shown = displayPath(path)
   const { code, message, hint, cause } = failure
-  return new SourceError(code, `${shown}: ${message}${hint === undefined ? '' : `; ${hint}`}`, {
+  return new SourceError(code, `${shown}: ${message}`, {
     path: shown,
     ...(hint === undefined ? {} : { hint }),
     cause,

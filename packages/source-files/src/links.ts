@@ -23,13 +23,14 @@ export class Links {
     return first.path
   }
 
-  /** The first name could not be read: the next name is to be a file of its own. */
-  forget(key: string): void {
-    this.#firsts.delete(key)
+  /** To be called when the first name could not be read: the next name is then a file of its own. */
+  forgetter(stat: BigIntStats): () => void {
+    const key = keyOf(stat)
+    return () => this.#firsts.delete(key)
   }
 }
 
 /** The time of birth tells a file from a later one that was given the number of a deleted one. */
-export function keyOf(stat: BigIntStats): string {
+function keyOf(stat: BigIntStats): string {
   return `${stat.dev}.${stat.ino}.${stat.birthtimeNs}`
 }

@@ -1,6 +1,6 @@
 import { type BigIntStats, closeSync, fstatSync, readSync, read as readWithCallback } from 'node:fs'
 import { promisify } from 'node:util'
-import type { EntryReader, Reading } from '@pipe-backup/source'
+import type { EntryReader, Reading, SourceError } from '@pipe-backup/source'
 import { toFailure, toSourceError } from './failure.ts'
 
 const read = promisify(readWithCallback)
@@ -12,14 +12,22 @@ const TICK_MS = 50
 /** The coarsest stamps in use: whole seconds (old ext, HFS+), two of them (FAT). */
 const COARSE_TICK_MS = 2_000
 
+export interface SteadyReaderOptions {
+  /** The time before `fstat` was asked, in milliseconds since the epoch. */
+  readonly startedMs: number
+  /** The entry's, for errors. */
+  readonly path: Uint8Array
+  readonly signal: AbortSignal | undefined
+  /** Told when the bytes can't be had after all. */
+  readonly onFailure: (() => void) | undefined
+}
+
 /** Reads an open file once, and says at the end whether it held still. */
 export class SteadyReader implements EntryReader {
   #fd: number
   readonly #before: BigIntStats
   readonly #size: number
-  readonly #startedMs: number
-  readonly #path: Uint8Array
-  readonly #signal: AbortSignal | undefined
+  readonly #options: SteadyReaderOptions
   #taken = 0
   #ended = false
   #busy: Promise<unknown> | undefined
@@ -27,16 +35,12 @@ export class SteadyReader implements EntryReader {
   /**
    * @param fd - open; the reader closes it.
    * @param before - what `fstat` said when it was opened.
-   * @param startedMs - the time before that.
-   * @param path - the entry's, for errors.
    */
-  constructor(fd: number, before: BigIntStats, startedMs: number, path: Uint8Array, signal?: AbortSignal) {
+  constructor(fd: number, before: BigIntStats, options: SteadyReaderOptions) {
     this.#fd = fd
     this.#before = before
     this.#size = Number(before.size)
-    this.#startedMs = startedMs
-    this.#path = path
-    this.#signal = signal
+    this.#options = options
   }
 
   /**
@@ -48,7 +52,7 @@ export class SteadyReader implements EntryReader {
     if (into.length === 0) throw new RangeError('read() needs room for at least one byte')
     const wanted = this.#size === 0 ? into.length : Math.min(into.length, this.#size - this.#taken)
     if (this.#ended || wanted === 0) return 0
-    this.#signal?.throwIfAborted()
+    this.#options.signal?.throwIfAborted()
     return this.#size <= SYNC_BYTES ? this.#readNow(into, wanted) : this.#readLater(into, wanted)
   }
 
@@ -57,7 +61,7 @@ export class SteadyReader implements EntryReader {
     try {
       after = fstatSync(this.#fd, { bigint: true })
     } catch (cause) {
-      throw toSourceError(toFailure(cause, 'not read'), this.#path)
+      throw this.#failed(cause)
     } finally {
       this.#release()
     }
@@ -67,9 +71,9 @@ export class SteadyReader implements EntryReader {
     if (!still) return { steady: false, mtimeNs: after.mtimeNs }
     // A size of 0 before and after, and yet bytes: a file of /proc, made as it is read. It has no stamps to know it by.
     if (this.#size === 0 && this.#taken > 0) return { steady: true, mtimeNs }
+    const { startedMs } = this.#options
     if (this.#taken !== this.#size) return { steady: false, mtimeNs }
-    if (!isTelling(mtimeNs, this.#startedMs) || !isTelling(ctimeNs, this.#startedMs))
-      return { steady: true, mtimeNs }
+    if (!isTelling(mtimeNs, startedMs) || !isTelling(ctimeNs, startedMs)) return { steady: true, mtimeNs }
     return { steady: true, mtimeNs, identity: { ctimeNs, inode } }
   }
 
@@ -83,20 +87,21 @@ export class SteadyReader implements EntryReader {
     try {
       return this.#took(readSync(this.#fd, into, 0, wanted, null))
     } catch (cause) {
-      throw toSourceError(toFailure(cause, 'not read'), this.#path)
+      throw this.#failed(cause)
     }
   }
 
   async #readLater(into: Uint8Array, wanted: number): Promise<number> {
+    const { signal } = this.#options
     try {
       const reading = read(this.#fd, into, 0, wanted, null)
       this.#busy = reading
       const { bytesRead } = await reading
-      this.#signal?.throwIfAborted()
+      signal?.throwIfAborted()
       return this.#took(bytesRead)
     } catch (cause) {
-      if (this.#signal?.aborted) throw this.#signal.reason
-      throw toSourceError(toFailure(cause, 'not read'), this.#path)
+      if (signal?.aborted) throw signal.reason
+      throw this.#failed(cause)
     } finally {
       this.#busy = undefined
     }
@@ -106,6 +111,12 @@ export class SteadyReader implements EntryReader {
     this.#taken += bytes
     this.#ended = bytes === 0
     return bytes
+  }
+
+  #failed(cause: unknown): SourceError {
+    const error = toSourceError(toFailure(cause, 'not read'), this.#options.path)
+    this.#options.onFailure?.()
+    return error
   }
 
   async #releaseAfter(reading: Promise<unknown>): Promise<void> {

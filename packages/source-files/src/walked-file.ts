@@ -1,7 +1,7 @@
 import { type BigIntStats, closeSync, fstatSync } from 'node:fs'
 import type { EntryReader, FileEntry, FileIdentity } from '@pipe-backup/source'
 import { isSystemError, replaced, toFailure, toSourceError } from './failure.ts'
-import { keyOf, type Links } from './links.ts'
+import type { Links } from './links.ts'
 import type { Opener } from './opener.ts'
 import type { Owners } from './owners.ts'
 import { SteadyReader } from './steady-reader.ts'
@@ -29,7 +29,8 @@ export class WalkedFile implements FileEntry {
   readonly sparse: boolean
   readonly #absolute: Buffer
   readonly #device: bigint
-  readonly #linkKey: string | undefined
+  /** Its other names must not point at an entry that has no bytes. */
+  readonly #forget: (() => void) | undefined
   readonly #walk: Walk
 
   constructor(absolute: Buffer, path: Uint8Array, stat: BigIntStats, walk: Walk) {
@@ -45,7 +46,7 @@ export class WalkedFile implements FileEntry {
     this.sparse = Number(stat.blocks) * 512 < this.size
     this.#absolute = absolute
     this.#device = stat.dev
-    this.#linkKey = stat.nlink > 1n ? keyOf(stat) : undefined
+    this.#forget = stat.nlink > 1n ? walk.links.forgetter(stat) : undefined
     this.#walk = walk
   }
 
@@ -55,7 +56,7 @@ export class WalkedFile implements FileEntry {
    * @throws SourceError `vanished` when it is gone or something else is in its place, `unreadable`
    */
   open(): EntryReader {
-    const { opener, signal, links } = this.#walk
+    const { opener, signal } = this.#walk
     signal?.throwIfAborted()
     const startedMs = Date.now()
     let fd: number | undefined
@@ -65,11 +66,10 @@ export class WalkedFile implements FileEntry {
       if (stat.ino !== this.identity.inode || stat.dev !== this.#device || !stat.isFile()) {
         throw toSourceError(replaced('file'), this.path)
       }
-      return new SteadyReader(fd, stat, startedMs, this.path, signal)
+      return new SteadyReader(fd, stat, { startedMs, path: this.path, signal, onFailure: this.#forget })
     } catch (cause) {
       if (fd !== undefined) closeSync(fd)
-      // Its other names must not point at an entry that has no bytes.
-      if (this.#linkKey !== undefined) links.forget(this.#linkKey)
+      this.#forget?.()
       if (!isSystemError(cause)) throw cause
       // ELOOP: a symbolic link stands there (O_NOFOLLOW). ENXIO: a socket.
       const isOther = cause.code === 'ELOOP' || cause.code === 'ENXIO'
