@@ -1,5 +1,5 @@
 import type { BackupReport } from '@pipe-backup/vault'
-import { formatBytes, formatCount, formatSeconds, plural } from '../terminal/quantities.ts'
+import { formatBytes, formatSeconds, plural } from '../terminal/quantities.ts'
 
 /** What a run did, in a few lines. */
 export function reportLines(report: BackupReport): readonly string[] {
@@ -13,7 +13,7 @@ export function reportLines(report: BackupReport): readonly string[] {
     head,
     ...sources.map(({ name, state, entries, bytesRead, bytesNew, problems }) => {
       const look = problems === 0 ? '' : `  ${plural(problems, 'problem')}`
-      return `  ${name.padEnd(width)}  ${state.padEnd(10)}  ${formatCount(entries)} entries  ${formatBytes(bytesRead)} read  ${formatBytes(bytesNew)} new${look}`
+      return `  ${name.padEnd(width)}  ${state.padEnd(10)}  ${plural(entries, 'entry', 'entries')}  ${formatBytes(bytesRead)} read  ${formatBytes(bytesNew)} new${look}`
     }),
     ...sinks.map(({ name, state, bytesSent, healed }) => {
       const mended = healed === 0 ? '' : `  ${plural(healed, 'object')} healed`

@@ -151,7 +151,8 @@ export class SourceBackup {
       } catch (error) {
         const code = hasCode(error, 'vanished') ? 'vanished' : 'unreadable'
         if (!hasCode(error, code)) throw error
-        this.#problem({ code, path: shown(entry.path), message: messageOf(error) })
+        const path = shown(entry.path)
+        this.#problem({ code, path, message: messageOf(error, path) })
         return
       }
       const { size, content, end } = once
@@ -352,6 +353,8 @@ function shown(path: Uint8Array): string {
   return Buffer.from(path).toString()
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+/** What and why. Where is told beside it: a source that says it too must not have it said twice. */
+function messageOf(error: unknown, path: string): string {
+  const message = error instanceof Error ? error.message : String(error)
+  return message.startsWith(`${path}: `) ? message.slice(path.length + 2) : message
 }
