@@ -53,7 +53,7 @@ class LocalSink implements Sink {
     return this.#do(key, options, async () => {
       const file = await this.#newObject(key)
       try {
-        await file.write(bytes, options.signal)
+        await file.write(bytes, options)
         await file.commit(options.ifAbsent ?? false, options.signal)
       } catch (error) {
         await file.discard()
@@ -65,10 +65,9 @@ class LocalSink implements Sink {
   createWriteStream(key: string, options: PutOptions = {}): Writable {
     checkKey(key, this.name)
     return new ObjectWritable({
+      ...options,
       create: () => this.#newObject(key),
-      ifAbsent: options.ifAbsent ?? false,
       translate: (error) => toSinkError(error, this.name, key),
-      ...(options.signal && { signal: options.signal }),
     })
   }
 

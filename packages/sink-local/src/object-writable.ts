@@ -1,11 +1,10 @@
 import { Writable } from 'node:stream'
+import type { PutOptions } from '@pipe-backup/sink'
 import type { ObjectFile } from './write-object.ts'
 
-export interface ObjectWritableOptions {
+export interface ObjectWritableOptions extends PutOptions {
   create(): Promise<ObjectFile>
-  readonly ifAbsent: boolean
   translate(error: unknown): unknown
-  readonly signal?: AbortSignal
 }
 
 /** Commits in `final`, undoes in `destroy`: a destroyed stream leaves nothing visible. */
@@ -27,12 +26,12 @@ export class ObjectWritable extends Writable {
   }
 
   override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#run(async () => this.#file?.write(bytes), done)
+    this.#run(async () => this.#file?.write(bytes, this.#options), done)
   }
 
   override _final(done: (error?: Error | null) => void): void {
     this.#run(async () => {
-      await this.#file?.commit(this.#options.ifAbsent, this.#options.signal)
+      await this.#file?.commit(this.#options.ifAbsent ?? false, this.#options.signal)
       this.#committed = true
     }, done)
   }

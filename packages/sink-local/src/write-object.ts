@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { SinkOptions } from '@pipe-backup/sink'
 
 /** Where objects are written before they have their name. Its name can't be a key, so listings never show it. */
 export const TEMPORARY_DIRECTORY = '.tmp'
 
 const WRITE_BYTES = 4 * 1024 * 1024
+const WATCHED_WRITE_BYTES = 256 * 1024
 
 /** One object on its way: written under a temporary name, and given its own when all of it is on the disk. */
 export class ObjectFile {
@@ -35,15 +37,14 @@ export class ObjectFile {
     this.#file = file
   }
 
-  async write(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+  async write(bytes: Uint8Array, { signal, onBytes }: SinkOptions): Promise<void> {
+    const most = onBytes ? WATCHED_WRITE_BYTES : WRITE_BYTES
     for (let from = 0; from < bytes.length; ) {
       signal?.throwIfAborted()
-      const { bytesWritten } = await this.#file.write(
-        bytes,
-        from,
-        Math.min(WRITE_BYTES, bytes.length - from),
-        this.#at,
-      )
+      const length = Math.min(most, bytes.length - from)
+      if (onBytes) await onBytes(length)
+      signal?.throwIfAborted()
+      const { bytesWritten } = await this.#file.write(bytes, from, length, this.#at)
       from += bytesWritten
       this.#at += bytesWritten
     }

@@ -47,7 +47,8 @@ export interface ReadOptions extends SinkOptions {
 
 /**
  * A place that keeps objects by key. Keys are `/`-separated components of `[a-z0-9._-]`, none of them `.` or `..`
- * or starting with `.`; at most 200 characters; anything else is `refused-key`.
+ * or starting with `.`; at most 200 characters; anything else is `refused-key`. No key may be where another's path leads through
+ * (`a` and `a/b`): stores with directories can't hold both.
  *
  * What every sink promises, and the suite at `@pipe-backup/sink/conformance` checks:
  * - an object is seen whole or not at all, by reads and listings alike; temporary names never show;

@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest'
+import { faultPromises } from './conformance/fault-promises.ts'
+import { FaultProxy } from './conformance/fault-proxy.ts'
+import { promises } from './conformance/promises.ts'
+import type { Sink } from './sink.ts'
+
+export { FaultProxy, type ProxyFault } from './conformance/fault-proxy.ts'
+
+export interface SinkSuiteOptions {
+  /** Opens the sink under test on a place of its own, that is empty: another one at each call. */
+  readonly open: () => Sink | Promise<Sink>
+  /** How many objects the long listing has. Default 5,000; fewer for a server that takes minutes for them. */
+  readonly listed?: number
+  /** The largest object. Default 100 MiB. */
+  readonly largestBytes?: number
+  /** False for a sink that can't keep `ifAbsent`. Default true. */
+  readonly ifAbsent?: boolean
+  /** The server, when it is reached over TCP: it is broken in all ways by a proxy in front of it. */
+  readonly server?: {
+    readonly host: string
+    readonly port: number
+    /** Whether it speaks HTTP without TLS. */
+    readonly http: boolean
+    /** Opens the same empty place twice: straight, and through the port of 127.0.0.1. Nothing may be tried again inside. */
+    readonly openBoth: (proxyPort: number) => Promise<{ straight: Sink; proxied: Sink }>
+  }
+  /** Sinks that must not work, by what is wrong with them, and the code that a `put` into them fails with. */
+  readonly broken?: Readonly<
+    Record<string, { readonly open: () => Sink | Promise<Sink>; readonly code: string }>
+  >
+}
+
+const TEST_MS = 180_000
+
+/** The suite that every sink must pass, as a `describe` block of vitest. */
+export function describeSink(name: string, options: SinkSuiteOptions): void {
+  const { listed = 5000, largestBytes = 100 * 1024 * 1024, ifAbsent = true, server, broken = {} } = options
+  describe(`sink ${name}`, { timeout: TEST_MS }, () => {
+    test.for(Object.entries(promises))('%s', async ([, check]) => {
+      await using sink = await options.open()
+      await check(sink, { listed, largestBytes, ifAbsent })
+    })
+
+    if (server) {
+      test.for(Object.entries(faultPromises))('%s', async ([, check]) => {
+        await using proxy = await FaultProxy.start(server)
+        const { straight, proxied } = await server.openBoth(proxy.port)
+        await using _straight = straight
+        await using _proxied = proxied
+        await check({ straight, proxied, proxy, http: server.http })
+      })
+    }
+
+    test.for(Object.entries(broken))('%s: a clear error', async ([, { open, code }]) => {
+      await using sink = await open()
+      const put = sink.put('object', Buffer.from('bytes'))
+      await expect(put).rejects.toMatchObject({ name: 'SinkError', code, sink: sink.name })
+    })
+  })
+}

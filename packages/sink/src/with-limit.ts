@@ -1,0 +1,113 @@
+import { setTimeout } from 'node:timers/promises'
+import type { PutOptions, Sink, SinkOptions } from './sink.ts'
+
+export interface LimitOptions {
+  /** How fast all uploads together may go, in bytes a second. Default: as fast as they can. */
+  readonly uploadBytesPerSecond?: number
+  /** How many objects are put at a time. Default: as many as are asked for. */
+  readonly concurrency?: number
+  /** Given by tests, in milliseconds. */
+  readonly now?: () => number
+  readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>
+}
+
+/** A sink that is not given more at a time, or a second, than so much. */
+export function withLimit(sink: Sink, options: LimitOptions): Sink {
+  const { uploadBytesPerSecond, concurrency, now = () => performance.now(), sleep = wait } = options
+  const pace = uploadBytesPerSecond === undefined ? undefined : new Pace(uploadBytesPerSecond, now, sleep)
+  const gate = concurrency === undefined ? undefined : new Gate(concurrency)
+  const paced = <T extends SinkOptions>(given: T): T => {
+    if (!pace) return given
+    const onBytes = async (sizeBytes: number): Promise<void> => {
+      await pace.take(sizeBytes, given.signal)
+      await given.onBytes?.(sizeBytes)
+    }
+    return { ...given, onBytes }
+  }
+  return {
+    name: sink.name,
+    traits: sink.traits,
+    put: async (key, bytes, given: PutOptions = {}) => {
+      await gate?.enter(given.signal)
+      try {
+        await sink.put(key, bytes, paced(given))
+      } finally {
+        gate?.leave()
+      }
+    },
+    createWriteStream: (key, given = {}) => sink.createWriteStream(key, paced(given)),
+    createReadStream: (key, given) => sink.createReadStream(key, given),
+    get: (key, given) => sink.get(key, given),
+    head: (key, given) => sink.head(key, given),
+    list: (prefix, given) => sink.list(prefix, given),
+    delete: (key, given) => sink.delete(key, given),
+    deleteMany: (keys, given) => sink.deleteMany(keys, given),
+    [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
+  }
+}
+
+async function wait(ms: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await setTimeout(ms, undefined, { ...(signal && { signal }) })
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  }
+}
+
+/** Hands out bytes at a rate: each taker waits until those before it have been paid for. */
+class Pace {
+  readonly #bytesPerMs: number
+  readonly #now: () => number
+  readonly #sleep: (ms: number, signal?: AbortSignal) => Promise<void>
+  #paidUntil = Number.NEGATIVE_INFINITY
+
+  constructor(
+    bytesPerSecond: number,
+    now: () => number,
+    sleep: (ms: number, signal?: AbortSignal) => Promise<void>,
+  ) {
+    this.#bytesPerMs = bytesPerSecond / 1000
+    this.#now = now
+    this.#sleep = sleep
+  }
+
+  async take(sizeBytes: number, signal?: AbortSignal): Promise<void> {
+    const now = this.#now()
+    const from = Math.max(now, this.#paidUntil)
+    this.#paidUntil = from + sizeBytes / this.#bytesPerMs
+    if (from > now) await this.#sleep(from - now, signal)
+  }
+}
+
+/** So many at a time, in the order in which they came. */
+class Gate {
+  #free: number
+  readonly #waiting: (() => void)[] = []
+
+  constructor(places: number) {
+    this.#free = places
+  }
+
+  async enter(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    if (this.#free > 0) {
+      this.#free--
+      return
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const onAbort = () => {
+      this.#waiting.splice(this.#waiting.indexOf(resolve), 1)
+      reject(signal?.reason)
+    }
+    this.#waiting.push(resolve)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    await promise.finally(() => signal?.removeEventListener('abort', onAbort))
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift()
+    if (next) next()
+    else this.#free++
+  }
+}

@@ -1,0 +1,197 @@
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { setTimeout } from 'node:timers/promises'
+import { type BackoffOptions, backoffMs } from './backoff.ts'
+import type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions } from './sink.ts'
+import { SinkError } from './sink-error.ts'
+
+export interface RetryOptions extends BackoffOptions {
+  /** How often a request is made, at most. Default 8: about two minutes of waiting. */
+  readonly tries?: number
+  /** A request that a server asks to be repeated later than this is not repeated. Default 10 minutes. */
+  readonly longestWaitMs?: number
+  /** Told before each wait. */
+  readonly onRetry?: (error: SinkError, waitMs: number) => void
+  /** Given by tests. */
+  readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>
+}
+
+const TRIES = 8
+const LONGEST_WAIT_MS = 600_000
+
+/**
+ * A sink whose requests are made again when they failed for a reason that may pass (`SinkError.retryable`).
+ * After a `put` that failed without an answer the object is looked for before it is sent again. Reads go on where they were
+ * cut, listings leave out what they have shown. Write streams are handed on as they are: their bytes can't be had twice.
+ */
+export function withRetry(sink: Sink, options: RetryOptions = {}): Sink {
+  const attempts = new Attempts(options)
+  const retried = <T>(request: () => Promise<T>, signal?: AbortSignal) => attempts.run(request, signal)
+  return {
+    name: sink.name,
+    traits: sink.traits,
+    put: (key, bytes, put = {}) => putOnce(sink, attempts, key, bytes, put),
+    createWriteStream: (key, write) => sink.createWriteStream(key, write),
+    createReadStream: async (key, read = {}) => {
+      const first = await retried(() => sink.createReadStream(key, read), read.signal)
+      return Readable.from(resumed(sink, attempts, first, key, read), { objectMode: false })
+    },
+    get: (key, read) => retried(() => sink.get(key, read), read?.signal),
+    head: (key, head) => retried(() => sink.head(key, head), head?.signal),
+    list: (prefix, list = {}) => listed(sink, attempts, prefix, list),
+    delete: (key, options) => retried(() => sink.delete(key, options), options?.signal),
+    deleteMany: (keys, options) => deleteAll(sink, attempts, keys, options),
+    [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
+  }
+}
+
+/** Counts what has failed and waits between. */
+class Attempts {
+  readonly #options: RetryOptions
+
+  constructor(options: RetryOptions) {
+    this.#options = options
+  }
+
+  async run<T>(request: (failures: number) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    for (let failures = 0; ; ) {
+      try {
+        return await request(failures)
+      } catch (error) {
+        failures++
+        await this.waitAfter(error, failures, signal)
+      }
+    }
+  }
+
+  /** @throws the error, when trying again makes no sense */
+  async waitAfter(error: unknown, failures: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    const { tries = TRIES, longestWaitMs = LONGEST_WAIT_MS, onRetry, sleep = wait } = this.#options
+    if (!(error instanceof SinkError) || !error.retryable || failures >= tries) throw error
+    const waitMs = backoffMs(failures, error.retryAfterMs, this.#options)
+    if (waitMs > longestWaitMs) throw error
+    onRetry?.(error, waitMs)
+    await sleep(waitMs, signal)
+  }
+}
+
+async function wait(ms: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await setTimeout(ms, undefined, { ...(signal && { signal }) })
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  }
+}
+
+async function putOnce(
+  sink: Sink,
+  attempts: Attempts,
+  key: string,
+  bytes: Uint8Array,
+  options: PutOptions,
+): Promise<void> {
+  await attempts.run(async (failures) => {
+    // The last try may have done it, and only its answer been lost.
+    if (failures > 0 && (await holds(sink, key, bytes, options))) return
+    try {
+      await sink.put(key, bytes, options)
+    } catch (error) {
+      const taken = error instanceof SinkError && error.code === 'exists'
+      if (!taken || failures === 0 || !(await holds(sink, key, bytes, options))) throw error
+    }
+  }, options.signal)
+}
+
+/** Whether the object is there with these bytes. */
+async function holds(
+  sink: Sink,
+  key: string,
+  bytes: Uint8Array,
+  { signal, sha256 }: PutOptions,
+): Promise<boolean> {
+  const options: SinkOptions = signal ? { signal } : {}
+  const info = await sink.head(key, options)
+  if (info?.sizeBytes !== bytes.length) return false
+  if (info.sha256 !== undefined)
+    return info.sha256 === (sha256 ?? createHash('sha256').update(bytes).digest('hex'))
+  return Buffer.compare(await sink.get(key, options), bytes) === 0
+}
+
+async function deleteAll(
+  sink: Sink,
+  attempts: Attempts,
+  keys: readonly string[],
+  options: SinkOptions = {},
+): Promise<ReadonlyMap<string, SinkError>> {
+  const lasting = new Map<string, SinkError>()
+  let left = keys
+  for (let failures = 1; ; failures++) {
+    const asked = left
+    const failed = await attempts.run(() => sink.deleteMany(asked, options), options.signal)
+    for (const [key, error] of failed) if (!error.retryable) lasting.set(key, error)
+    const passing = [...failed].filter(([, error]) => error.retryable)
+    const [first] = passing
+    if (!first) return lasting
+    left = passing.map(([key]) => key)
+    try {
+      await attempts.waitAfter(first[1], failures, options.signal)
+    } catch (error) {
+      if (error !== first[1]) throw error
+      return new Map([...lasting, ...passing])
+    }
+  }
+}
+
+async function* resumed(
+  sink: Sink,
+  attempts: Attempts,
+  first: Readable,
+  key: string,
+  { offset = 0, length, ...options }: ReadOptions,
+): AsyncGenerator<Uint8Array> {
+  let stream = first
+  let got = 0
+  for (let failures = 0; ; ) {
+    try {
+      for await (const piece of stream as AsyncIterable<Uint8Array>) {
+        got += piece.length
+        failures = 0
+        yield piece
+      }
+      return
+    } catch (error) {
+      failures++
+      await attempts.waitAfter(error, failures, options.signal)
+      if (length !== undefined && got >= length) return
+      const rest = { ...options, offset: offset + got, ...(length !== undefined && { length: length - got }) }
+      stream = await attempts.run(() => sink.createReadStream(key, rest), options.signal)
+    } finally {
+      stream.destroy()
+    }
+  }
+}
+
+async function* listed(
+  sink: Sink,
+  attempts: Attempts,
+  prefix: string,
+  options: SinkOptions,
+): AsyncGenerator<ObjectInfo> {
+  const shown = new Set<string>()
+  for (let failures = 0; ; ) {
+    try {
+      for await (const info of sink.list(prefix, options)) {
+        if (shown.has(info.key)) continue
+        shown.add(info.key)
+        failures = 0
+        yield info
+      }
+      return
+    } catch (error) {
+      failures++
+      await attempts.waitAfter(error, failures, options.signal)
+    }
+  }
+}

@@ -1,0 +1,150 @@
+import { Readable, Writable } from 'node:stream'
+import type { ObjectInfo, Sink, SinkOptions } from './sink.ts'
+import { SinkError } from './sink-error.ts'
+
+export interface TimeoutOptions {
+  /** How long no byte may move, in milliseconds. */
+  readonly silentMs: number
+}
+
+/**
+ * A sink whose requests fail with `timeout` when no byte has moved for a while, however long the whole transfer takes.
+ * Time in which the caller itself holds things up (back-pressure, `onBytes`) does not count.
+ */
+export function withTimeout(sink: Sink, { silentMs }: TimeoutOptions): Sink {
+  const watched = <T>(
+    options: SinkOptions | undefined,
+    key: string | undefined,
+    request: (options: SinkOptions) => Promise<T>,
+  ): Promise<T> => new Silence(sink.name, key, silentMs).watch(options, request)
+  return {
+    name: sink.name,
+    traits: sink.traits,
+    put: (key, bytes, options) =>
+      watched(options, key, (watching) => sink.put(key, bytes, { ...options, ...watching })),
+    get: (key, options) => watched(options, key, (watching) => sink.get(key, { ...options, ...watching })),
+    head: (key, options) => watched(options, key, (watching) => sink.head(key, watching)),
+    delete: (key, options) => watched(options, key, (watching) => sink.delete(key, watching)),
+    deleteMany: (keys, options) => watched(options, undefined, (watching) => sink.deleteMany(keys, watching)),
+    createReadStream: async (key, options) => {
+      const silence = new Silence(sink.name, key, silentMs)
+      const stream = await silence.watch(options, () => sink.createReadStream(key, options))
+      return Readable.from(silence.eachOf(stream as AsyncIterable<Uint8Array>), { objectMode: false })
+    },
+    createWriteStream: (key, options) =>
+      new WatchedWritable(sink.createWriteStream(key, options), sink.name, key, silentMs),
+    list: (prefix, options) =>
+      new Silence(sink.name, undefined, silentMs).eachOf<ObjectInfo>(sink.list(prefix, options)),
+    [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
+  }
+}
+
+/** Fires when nothing was heard for so long. */
+class Silence {
+  readonly #sink: string
+  readonly #key: string | undefined
+  readonly #ms: number
+
+  constructor(sink: string, key: string | undefined, ms: number) {
+    this.#sink = sink
+    this.#key = key
+    this.#ms = ms
+  }
+
+  error(): SinkError {
+    return new SinkError('timeout', `nothing has moved for ${this.#ms / 1000} s`, {
+      sink: this.#sink,
+      ...(this.#key !== undefined && { key: this.#key }),
+    })
+  }
+
+  /** Runs a request; `onBytes` and its end are what is heard. */
+  async watch<T>(given: SinkOptions = {}, request: (options: SinkOptions) => Promise<T>): Promise<T> {
+    const silent = new AbortController()
+    const fire = () => silent.abort(this.error())
+    let timer = setTimeout(fire, this.#ms)
+    const onBytes = async (sizeBytes: number): Promise<void> => {
+      clearTimeout(timer)
+      try {
+        await given.onBytes?.(sizeBytes)
+      } finally {
+        timer = setTimeout(fire, this.#ms)
+      }
+    }
+    const signal = given.signal ? AbortSignal.any([given.signal, silent.signal]) : silent.signal
+    // Raced, for a request that hangs may be deaf to its signal too.
+    const fired = Promise.withResolvers<never>()
+    const onAbort = () => fired.reject(silent.signal.reason)
+    silent.signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await Promise.race([request({ signal, onBytes }), fired.promise])
+    } finally {
+      clearTimeout(timer)
+      silent.signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Hands items on; only the time in which one is waited for counts. */
+  async *eachOf<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+    const iterator = items[Symbol.asyncIterator]()
+    try {
+      for (;;) {
+        const next = iterator.next()
+        // When the silence wins, what comes of the item is nobody's business.
+        next.catch(() => undefined)
+        const step = await this.watch({}, () => next)
+        if (step.done) return
+        yield step.value
+      }
+    } finally {
+      // Not waited for: an iterator that hangs hangs here too.
+      Promise.resolve(iterator.return?.()).catch(() => undefined)
+      if (items instanceof Readable) items.destroy()
+    }
+  }
+}
+
+class WatchedWritable extends Writable {
+  readonly #inner: Writable
+  readonly #silence: Silence
+  readonly #ms: number
+
+  constructor(inner: Writable, sink: string, key: string, ms: number) {
+    super({ highWaterMark: inner.writableHighWaterMark })
+    this.#inner = inner
+    this.#silence = new Silence(sink, key, ms)
+    this.#ms = ms
+    inner.on('error', (error) => this.destroy(error))
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#watched(done, (heard) => this.#inner.write(chunk, heard))
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#watched(done, (heard) => {
+      this.#inner.once('finish', () => heard())
+      this.#inner.end()
+    })
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    const inner = this.#inner
+    if (inner.closed) return done(error)
+    const timer = setTimeout(() => done(error), this.#ms)
+    inner.once('close', () => {
+      clearTimeout(timer)
+      done(error)
+    })
+    inner.destroy(error ?? undefined)
+  }
+
+  #watched(done: (error?: Error | null) => void, act: (heard: (error?: Error | null) => void) => void): void {
+    const timer = setTimeout(() => this.destroy(this.#silence.error()), this.#ms)
+    act((error) => {
+      clearTimeout(timer)
+      // A failed write fails the stream by its 'error' event.
+      if (!error) done()
+    })
+  }
+}
