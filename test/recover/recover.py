@@ -10,13 +10,15 @@ Needs Debian's python3-nacl and python3-zstandard.
 SINK is the directory that holds vault.json. A PATH begins with its source's name and selects itself and all below.
 Exit code: 0 all well; 1 something is damaged or missing (the rest is restored); 2 usage.
 """
-import argparse, collections, getpass, hashlib, hmac, json, os, stat, sys
+import argparse, collections, getpass, hashlib, hmac, json, os, re, stat, sys
 
 import zstandard
 from nacl import bindings as sodium
 
 TYPES = ('file', 'directory', 'symlink', 'hardlink', 'fifo', 'chardev', 'blockdev')
 MAX_CHUNK = 16 << 20
+MOST_LEVELS = 64
+HOLE = 1 << 16
 
 class Damaged(Exception):
     pass
@@ -66,9 +68,19 @@ def unseal(key, aad, sealed, what):
 
 def inflate(data, limit, what):
     try:
+        # Memory is taken for what the frame's header says, so that is looked at first.
+        need(0 <= zstandard.frame_content_size(data) <= limit, f'{what} is not as long as it says')
         return zstandard.ZstdDecompressor().decompress(data, max_output_size=limit)
     except zstandard.ZstdError:
         raise Damaged(f'{what} does not decompress')
+
+def parse_json(data, what):
+    try:
+        value = json.loads(data)
+    except ValueError:
+        value = None
+    need(isinstance(value, dict), f'{what} is not a JSON object')
+    return value
 
 # --- section 2: keys
 
@@ -97,11 +109,11 @@ class Vault:
         self.node_id_key = kdf(self.id_key, 1, b'pbnodeid')
         self.run_keys, self.headers, self.chunks = {}, {}, {}
         self.cache = collections.OrderedDict()
-        head = json.loads(self.read('vault.json'))
+        head = parse_json(self.read('vault.json'), 'vault.json')
         need(head.get('format') == 'pipe-backup vault', 'vault.json is not that of a vault')
         need(head.get('version') == 1, f"the vault has version {head.get('version')}, this reads version 1")
-        need(head['publicKey'] == self.public.hex(), 'this is the phrase of another vault')
-        need(head['id'] == hashlib.sha256(b'pipe-backup vault 1\n' + self.public).hexdigest()[:32], 'the id in vault.json is wrong')
+        need(head.get('publicKey') == self.public.hex(), 'this is the phrase of another vault')
+        need(head.get('id') == hashlib.sha256(b'pipe-backup vault 1\n' + self.public).hexdigest()[:32], 'the id in vault.json is wrong')
     def read(self, key):
         with open(os.path.join(self.sink, key), 'rb') as f:
             return f.read()
@@ -112,7 +124,7 @@ class Vault:
     def sealed_object(self, key):
         data = self.read(key)
         need(data[:7] == b'PBOBJ\0\0', f'{key} is not a sealed object')
-        need(data[7] == 1, f'{key} has a version that this does not know')
+        need(data[7:8] == b'\1', f'{key} has a version that this does not know')
         return inflate(unseal(self.index_key, key.encode(), data[8:], key), 1 << 30, key)
     # section 5
     def footer(self, name, data):
@@ -165,8 +177,11 @@ class Vault:
         bad = 0
         for name in names:
             try:
-                for entry in self.footer(name, self.read(f'packs/{name[:2]}/{name}')):
+                data = self.read(f'packs/{name[:2]}/{name}')
+                for entry in self.footer(name, data):
                     self.chunks.setdefault(entry[5], []).append((name, entry))
+                # What is whole in it is used all the same: each chunk is checked when it is opened.
+                need(hashlib.sha256(data).hexdigest() == name, f'{name} is damaged: its bytes are not those that its name says')
             except (Damaged, OSError) as error:
                 bad += 1
                 print(f'recover: {error}', file=sys.stderr)
@@ -193,26 +208,32 @@ class Vault:
     def snapshots(self):
         found = []
         for key in sorted(self.keys('snapshots')):
+            match = re.fullmatch(r'snapshots/\d{8}t\d{6}z-([0-9a-f]{16})', key)
+            if not match:
+                continue
             try:
-                head = json.loads(self.sealed_object(key))
-                need(head['version'] == 1 and key.endswith(head['id']), f'{key} is not a snapshot that this understands')
+                head = parse_json(self.sealed_object(key), key)
+                need(head.get('version') == 1, f"{key} has version {head.get('version')}, this reads version 1")
+                need(head.get('id') == match[1], f'{key} is not the snapshot that it says')
                 found.append(head)
             except (Damaged, OSError) as error:
                 print(f'recover: {error}', file=sys.stderr)
         return sorted(found, key=lambda head: head['time'])
     # section 8
-    def entries(self, node_id):
+    def entries(self, node_id, levels=MOST_LEVELS):
+        need(levels > 0, 'a manifest has more levels than any can have')
         node = Reader(self.chunk(node_id), 'a manifest')
         kind = node.u8()
         if kind == 2:
             for _ in range(node.count(node.uvarint(), 33)):
                 node.bytes()
-                yield from self.entries(node.raw(32))
+                yield from self.entries(node.raw(32), levels - 1)
+            need(node.at == len(node.data), 'a manifest has bytes behind its end')
             return
         need(kind == 1, f'a manifest node of unknown type {kind}')
         ids = [node.raw(32) for _ in range(node.count(node.uvarint(), 32))]
         path = b''
-        for _ in range(node.uvarint()):
+        for _ in range(node.count(node.uvarint(), 12)):
             shared = node.uvarint()
             need(shared <= len(path), 'a manifest path begins with what is not there')
             path = path[:shared] + node.bytes()
@@ -221,11 +242,12 @@ class Vault:
             need(number < len(TYPES), f'{path!r} is of an unknown type')
             e = dict(path=path, type=TYPES[number], sparse=flags & 1, mode=node.uvarint(), uid=node.uvarint(), gid=node.uvarint())
             node.bytes(), node.bytes()  # user and group names
-            e['mtime'] = node.svarint() * 10**9
-            e['mtime'] += node.uvarint()
+            seconds, nanoseconds = node.svarint(), node.uvarint()
+            need(nanoseconds < 10**9, f'{path!r} has more nanoseconds than a second has')
+            e['mtime'] = seconds * 10**9 + nanoseconds
             if e['type'] == 'file':
                 e['size'] = node.uvarint()
-                e['tree'] = ids[node.uvarint()] if flags & 4 else None
+                e['tree'] = self.pick(ids, node.uvarint()) if flags & 4 else None
                 e['extents'] = None if flags & 4 else self.extents(node, ids)
             elif e['type'] in ('symlink', 'hardlink'):
                 e['target'] = node.bytes()
@@ -233,15 +255,19 @@ class Vault:
                 e['device'] = os.makedev(node.uvarint(), node.uvarint())
             node.bytes()
             yield e
+        need(node.at == len(node.data), 'a manifest has bytes behind its end')
     @staticmethod
-    def extents(node, ids):
+    def pick(ids, number):
+        need(number < len(ids), 'a manifest names a chunk that it does not list')
+        return ids[number]
+    def extents(self, node, ids):
         found = []
         for _ in range(node.count(node.uvarint(), 3)):
-            number = node.uvarint()
-            need(number < len(ids), 'a manifest names a chunk that it does not list')
-            found.append((ids[number], node.uvarint(), node.uvarint()))
+            found.append((self.pick(ids, node.uvarint()), node.uvarint(), node.uvarint()))
+            need(sum(found[-1][1:]) <= MAX_CHUNK, 'a manifest uses more of a chunk than any can have')
         return found
-    def extent_tree(self, node_id):
+    def extent_tree(self, node_id, levels=MOST_LEVELS):
+        need(levels > 0, 'an extent list has more levels than any can have')
         node = Reader(self.chunk(node_id), 'an extent list')
         kind = node.u8()
         if kind == 3:
@@ -251,7 +277,7 @@ class Vault:
         need(kind == 4, f'an extent node of unknown type {kind}')
         for _ in range(node.count(node.uvarint(), 33)):
             node.uvarint()
-            yield from self.extent_tree(node.raw(32))
+            yield from self.extent_tree(node.raw(32), levels - 1)
     def pieces(self, e):
         total = 0
         for chunk_id, offset, length in (e['extents'] if e['tree'] is None else self.extent_tree(e['tree'])):
@@ -305,10 +331,12 @@ class Target:
                 try:
                     with os.fdopen(out, 'wb') as f:
                         for piece in vault.pieces(e):
-                            if e['sparse'] and not piece.strip(b'\0'):
-                                f.seek(len(piece), 1)
-                            else:
-                                f.write(piece)
+                            for at in range(0, len(piece), HOLE):
+                                part = piece[at:at + HOLE]
+                                if e['sparse'] and not part.strip(b'\0'):
+                                    f.seek(len(part), 1)
+                                else:
+                                    f.write(part)
                         f.truncate(e['size'])
                 except BaseException:
                     os.unlink(name, dir_fd=fd)

@@ -82,7 +82,8 @@ export class ChunkIndex {
     }
     const bitmaps = new Map<string, Buffer>()
     for (const [pack, list] of positions) {
-      const bitmap = Buffer.alloc((Math.max(...list) >> 3) + 1)
+      const last = list.reduce((most, i) => Math.max(most, i), 0)
+      const bitmap = Buffer.alloc((last >> 3) + 1)
       for (const i of list) bitmap[i >> 3] = (bitmap[i >> 3] ?? 0) | (1 << (i & 7))
       bitmaps.set(this.packs[pack] ?? '', bitmap)
     }

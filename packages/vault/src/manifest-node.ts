@@ -1,7 +1,7 @@
 import type { Entry } from '@pipe-backup/source'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { CHUNK_ID_BYTES } from './chunk-codec.ts'
+import { CHUNK_ID_BYTES, MAX_CHUNK_BYTES } from './chunk-codec.ts'
 import { Extents } from './extents.ts'
 import { VaultError } from './vault-error.ts'
 
@@ -109,7 +109,10 @@ function readExtents(reader: ByteReader, ids: readonly Buffer[]): Extents {
   for (let left = reader.count(3); left > 0; left--) {
     const id = pick(ids, reader.uvarint())
     const offset = reader.uvarint()
-    extents.add(id, offset, reader.uvarint())
+    const length = reader.uvarint()
+    if (offset + length > MAX_CHUNK_BYTES)
+      throw new VaultError('corrupt', 'a manifest uses more of a chunk than any can have')
+    extents.add(id, offset, length)
   }
   return extents
 }
@@ -275,7 +278,9 @@ function readEntry(reader: ByteReader, ids: readonly Buffer[], previous: Buffer)
   const user = reader.text()
   const group = reader.text()
   const seconds = BigInt(reader.svarint())
-  const mtimeNs = seconds * BILLION + BigInt(reader.uvarint())
+  const nanoseconds = BigInt(reader.uvarint())
+  if (nanoseconds >= BILLION) throw new VaultError('corrupt', 'a manifest has more nanoseconds than a second')
+  const mtimeNs = seconds * BILLION + nanoseconds
   const metadata = { path, mode, uid, gid, user, group, mtimeNs }
   const entry = readByType(reader, ids, ENTRY_TYPES[typeNumber], flags, metadata)
   reader.bytes()

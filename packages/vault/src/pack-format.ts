@@ -13,6 +13,8 @@ const FOOTER_ENTRY_BYTES = 47
 const MAX_FOOTER_BYTES = 64 * 1024 * 1024
 
 export const HOST_ID_BYTES = 16
+/** A pack has fewer chunks than this. */
+export const MAX_PACK_CHUNKS: number = 2 ** 20
 /** The last bytes of a pack, which say where its footer is. */
 export const PACK_END_BYTES: number = 4 + END_MAGIC.length
 
@@ -87,8 +89,10 @@ export function decodePackHeader(pack: Uint8Array): { runKeys: SealedRunKey[]; l
     for (let boxesLeft = reader.checkCount(reader.u16(), SEALED_KEY_BYTES); boxesLeft > 0; boxesLeft--) {
       boxes.push(reader.raw(SEALED_KEY_BYTES))
     }
+    if (boxes.length === 0) throw new VaultError('corrupt', 'a run key of a pack is sealed to nobody')
     runKeys.push({ id, boxes })
   }
+  if (runKeys.length === 0) throw new VaultError('corrupt', 'a pack has no run key')
   return { runKeys, length: reader.position }
 }
 
@@ -112,7 +116,9 @@ export function decodeFooterContent(content: Uint8Array): PackFooter {
   const reader = new ByteReader(content, 'a pack footer')
   const hostId = reader.raw(HOST_ID_BYTES)
   const chunks: PackChunk[] = []
-  for (let left = reader.checkCount(reader.u32(), FOOTER_ENTRY_BYTES); left > 0; left--) {
+  const count = reader.checkCount(reader.u32(), FOOTER_ENTRY_BYTES)
+  if (count >= MAX_PACK_CHUNKS) throw new VaultError('corrupt', 'a pack has more chunks than any can have')
+  for (let left = count; left > 0; left--) {
     const kind = reader.u8()
     if (kind !== 0 && kind !== 1 && kind !== 2)
       throw new VaultError('corrupt', `a chunk of unknown kind ${kind}`)

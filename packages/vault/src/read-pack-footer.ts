@@ -1,5 +1,6 @@
 import type { Sink } from '@pipe-backup/sink'
-import { decodePackEnd, decodePackHeader, openFooter, PACK_END_BYTES, packKey } from './pack-format.ts'
+import { decodePackEnd, openFooter, PACK_END_BYTES, packKey } from './pack-format.ts'
+import { readPackHeader } from './read-pack-header.ts'
 import { VaultError } from './vault-error.ts'
 
 const GUESS_BYTES = 64 * 1024
@@ -26,8 +27,7 @@ export async function readPackFooter(
     const needed = footerBytes + PACK_END_BYTES
     if (needed > tail.length) tail = await range(packBytes - needed, needed)
     const sealed = tail.subarray(tail.length - needed, tail.length - PACK_END_BYTES)
-    const start = await range(0, Math.min(GUESS_BYTES, packBytes))
-    const header = start.subarray(0, decodePackHeader(start).length)
+    const { header } = await readPackHeader((length) => range(0, length), packBytes - needed)
     return openFooter(indexKey, header, sealed)
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'SinkError') throw cause

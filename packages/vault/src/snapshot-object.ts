@@ -43,29 +43,62 @@ export function sealSnapshot(indexKey: Uint8Array, key: string, head: SnapshotHe
   return sealObject(indexKey, key, Buffer.from(JSON.stringify(head)))
 }
 
-/** @throws VaultError `corrupt`, `unsupported-version` */
+/** @throws VaultError `corrupt`, `unsupported-version`, naming the key */
 export function openSnapshotHead(indexKey: Uint8Array, key: string, object: Uint8Array): SnapshotHead {
-  const head: unknown = JSON.parse(openObject(indexKey, key, object).toString())
+  const head = parse(openObject(indexKey, key, object))
+  if (isObject(head) && typeof head['version'] === 'number' && head['version'] > 1) {
+    throw new VaultError(
+      'unsupported-version',
+      `${key} has the version ${head['version']}: a newer pipe-backup wrote it`,
+      { key, hint: 'Update this program.' },
+    )
+  }
   if (!isHead(head) || head.id !== snapshotIdOf(key)) {
     throw new VaultError('corrupt', `${key} is not a snapshot that this program understands`, { key })
   }
   return head
 }
 
-/** Only this vault's hosts can write a head that opens; this guards against other versions, not against forgers. */
+function parse(content: Buffer): unknown {
+  try {
+    return JSON.parse(content.toString())
+  } catch {
+    return undefined
+  }
+}
+
+/** Only this vault's hosts can write a head that opens; but one of them may have been taken over. */
 function isHead(value: unknown): value is SnapshotHead {
-  if (typeof value !== 'object' || value === null) return false
-  const { version, id, time, sources, packs } = value as Partial<Record<keyof SnapshotHead, unknown>>
   return (
-    version === 1 &&
-    typeof id === 'string' &&
-    typeof time === 'string' &&
-    Number.isFinite(Date.parse(time)) &&
-    Array.isArray(sources) &&
-    sources.every((source: unknown) => typeof source === 'object' && source !== null && 'name' in source) &&
-    Array.isArray(packs) &&
-    packs.every(
-      (pack: unknown) => Array.isArray(pack) && typeof pack[0] === 'string' && typeof pack[1] === 'string',
+    isObject(value) &&
+    value['version'] === 1 &&
+    typeof value['time'] === 'string' &&
+    Number.isFinite(Date.parse(value['time'])) &&
+    ['id', 'host', 'hostId', 'program'].every((name) => typeof value[name] === 'string') &&
+    Array.isArray(value['sources']) &&
+    value['sources'].every(isSource) &&
+    Array.isArray(value['packs']) &&
+    value['packs'].every(
+      (pack: unknown) => Array.isArray(pack) && isId(pack[0]) && typeof pack[1] === 'string',
     )
   )
+}
+
+function isSource(value: unknown): value is SnapshotSource {
+  return (
+    isObject(value) &&
+    typeof value['name'] === 'string' &&
+    ['ok', 'incomplete', 'failed'].includes(String(value['state'])) &&
+    (value['root'] === undefined ? value['state'] === 'failed' : isId(value['root'])) &&
+    ['entries', 'bytes', 'problems'].every((name) => typeof value[name] === 'number') &&
+    ['undefined', 'string'].includes(typeof value['error'])
+  )
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isId(value: unknown): boolean {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
 }

@@ -39,14 +39,14 @@ const HEADS_AT_ONCE = 8
  */
 export async function listSnapshots(options: ListSnapshotsOptions): Promise<readonly SnapshotInfo[]> {
   const { sinks, signal, onProblem } = options
-  const holders = new Map<string, Sink[]>()
+  const holders = new Map<string, Set<Sink>>()
   const listings = await Promise.allSettled(
     sinks.map(async (sink) => {
       for await (const { key } of sink.list('snapshots/', { ...(signal && { signal }) })) {
         if (snapshotIdOf(key) === undefined) continue
         const known = holders.get(key)
-        if (known) known.push(sink)
-        else holders.set(key, [sink])
+        if (known) known.add(sink)
+        else holders.set(key, new Set([sink]))
       }
     }),
   )
@@ -59,7 +59,15 @@ export async function listSnapshots(options: ListSnapshotsOptions): Promise<read
   const found: SnapshotInfo[] = []
   for (let i = 0; i < keys.length; i += HEADS_AT_ONCE) {
     const some = await Promise.all(
-      keys.slice(i, i + HEADS_AT_ONCE).map((key) => readHead(key, holders.get(key) ?? [], options)),
+      keys.slice(i, i + HEADS_AT_ONCE).map((key) => {
+        const held = holders.get(key)
+        // In the caller's order of preference, not in that of their answers.
+        return readHead(
+          key,
+          sinks.filter((sink) => held?.has(sink)),
+          options,
+        )
+      }),
     )
     found.push(...some.filter((info) => info !== undefined))
   }
@@ -88,16 +96,22 @@ async function readHead(
       }
     } catch (error) {
       signal?.throwIfAborted()
-      onProblem?.(
-        new VaultError('corrupt', `sink "${sink.name}": ${toError(error).message}`, {
-          sink: sink.name,
-          key,
-          cause: error,
-        }),
-      )
+      onProblem?.(onSink(sink, error))
     }
   }
   return undefined
+}
+
+/** A sink's own error names it already. */
+function onSink(sink: Sink, reason: unknown): Error {
+  if (!(reason instanceof VaultError)) return toError(reason)
+  const { code, message, key, hint } = reason
+  return new VaultError(code, `sink "${sink.name}": ${message}`, {
+    sink: sink.name,
+    ...(key && { key }),
+    ...(hint && { hint }),
+    cause: reason,
+  })
 }
 
 function toError(reason: unknown): Error {

@@ -85,7 +85,8 @@ export function decodeHostKey(text: string): VaultHost {
   const publicKey = hex(file['publicKey'], 32, 'public key')
   const vaultId = vaultIdOf(publicKey)
   if (file['vault'] !== vaultId) throw damaged('its vault id is not that of its public key')
-  const recipients = Array.isArray(file['recipients']) ? file['recipients'] : []
+  const recipients: unknown = file['recipients']
+  if (!Array.isArray(recipients)) throw damaged('no recipients')
   return {
     vaultId,
     hostId: Buffer.from(hex(file['host'], 16, 'host id')).toString('hex'),

@@ -11,7 +11,7 @@ import { encodeIndex, type IndexedPack } from '../index-object.ts'
 import { decodeFooterContent, encodePackHeader, packKey, runKeyId } from '../pack-format.ts'
 import type { FinishedPack } from '../seal/pack-writer.ts'
 import { poolBytes, SealPool } from '../seal/seal-pool.ts'
-import { sealObject } from '../sealed-object.ts'
+import { openObject, sealObject } from '../sealed-object.ts'
 import { type SnapshotHead, type SnapshotSource, sealSnapshot, snapshotKey } from '../snapshot-object.ts'
 import { VaultError } from '../vault-error.ts'
 import { type DerivedKeys, derivedKeys, type VaultHost } from '../vault-host.ts'
@@ -149,7 +149,8 @@ class Run {
     await this.#pool?.[Symbol.asyncDispose]()
     this.#state?.[Symbol.dispose]()
     const signal = AbortSignal.timeout(FAREWELL_MS)
-    await Promise.allSettled(this.#working().map(({ sink }) => sink.delete(this.#sessionKey, { signal })))
+    // Also where the run failed or left off: the object may be there, and a prune would wait for it.
+    await Promise.allSettled(this.#views().map(({ sink }) => sink.delete(this.#sessionKey, { signal })))
   }
 
   // --- before
@@ -404,15 +405,16 @@ class Run {
       this.#toList.length > 0
         ? sealObject(host.keys.indexKey, indexKeyName, encodeIndex(this.#toList))
         : undefined
-    const toHold = new Set([...live.keys(), ...this.#toList.map(({ name }) => name)])
+    const needed = new Set(live.keys())
+    const wanted = new Set(this.#toList.map(({ name }) => name))
 
     // Sinks that missed nothing first: those behind are healed from them.
-    const behind = (place: Place) => [...toHold].filter((name) => !place.view?.packs.has(name)).length
+    const behind = (place: Place) => [...needed].filter((name) => !place.view?.packs.has(name)).length
     const ordered = this.#places.filter(({ view }) => view).sort((a, b) => behind(a) - behind(b))
     const held: Place[] = []
     for (const place of ordered) {
       try {
-        await this.#heal(place, toHold)
+        await this.#heal(place, needed, wanted)
         this.#progress.phase = 'committing'
         if (index) await this.#put(place, indexKeyName, index)
         await this.#put(place, key, snapshot)
@@ -427,12 +429,14 @@ class Run {
     return held.length > 0 ? id : null
   }
 
-  async #heal(place: Place, names: ReadonlySet<string>): Promise<void> {
+  async #heal(place: Place, needed: ReadonlySet<string>, wanted: ReadonlySet<string>): Promise<void> {
     const { signal, onSinkProblem } = this.#options
     if (!place.view) return
     this.#progress.phase = 'healing'
     const others = this.#views().filter((view) => view !== place.view)
-    const { packs, bytes } = await healSink(place.view, others, names, {
+    const { packs, bytes } = await healSink(place.view, others, {
+      needed,
+      wanted,
       onProblem: (sink, error) => onSinkProblem?.(sink, error),
       ...(signal && { signal }),
     })
@@ -441,16 +445,30 @@ class Run {
     await this.#healIndexes(place)
   }
 
-  /** Index objects that other sinks have and this one lacks, as far as it holds what they list. */
+  /** Index objects that other sinks have and this one lacks. They are a cache: without one, footers are read. */
   async #healIndexes(place: Place): Promise<void> {
-    const { signal } = this.#options
     for (const other of this.#views()) {
       for (const key of other.indexes) {
         if (!place.view || place.view.indexes.has(key)) continue
-        const object = await other.sink.get(key, { ...(signal && { signal }) })
+        const object = await this.#fetchIndex(other, key)
+        if (!object) continue
         await this.#put(place, key, object)
         place.view.indexes.add(key)
       }
+    }
+  }
+
+  async #fetchIndex({ sink, indexes }: SinkView, key: string): Promise<Uint8Array | undefined> {
+    const { host, signal, onSinkProblem } = this.#options
+    try {
+      const object = await sink.get(key, { ...(signal && { signal }) })
+      openObject(host.keys.indexKey, key, object)
+      return object
+    } catch (error) {
+      signal?.throwIfAborted()
+      indexes.delete(key)
+      onSinkProblem?.(sink.name, error instanceof Error ? error : new Error(String(error)))
+      return undefined
     }
   }
 

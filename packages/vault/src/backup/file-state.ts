@@ -1,11 +1,15 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { crc32 } from 'node:zlib'
 import type { FileIdentity } from '@pipe-backup/source'
 import { Extents } from '../extents.ts'
 
 const STAMP_BYTES = 32
-const SCHEMA_VERSION = 1
+const CHECKSUM_BYTES = 4
+const SCHEMA_VERSION = 2
+/** Of what SQLite says: SQLITE_CORRUPT, SQLITE_NOTADB. */
+const DAMAGED: ReadonlySet<unknown> = new Set([11, 26])
 /** A row is marked as seen only every so many runs, so that an unchanged run writes next to nothing. */
 const SEEN_EVERY_RUNS = 32
 const FORGET_AFTER_RUNS = 128
@@ -13,82 +17,108 @@ const FORGET_AFTER_RUNS = 128
 /**
  * What this host remembers of each file it has stored: the stamp that it had, and its extents. A cache: when it is lost or
  * damaged every file is read again, and nothing is stored twice. Keys are keyed hashes of paths, so it names no file.
+ * SQLite does not check its pages, so each row has a checksum: a flipped bit must not become a file's content. When the
+ * database fails in mid-run, the run goes on without it.
  */
 export class FileState implements Disposable {
   readonly #path: string
-  #db: DatabaseSync
-  #get: StatementSync
-  #put: StatementSync
-  #touch: StatementSync
-  #run: number
+  readonly #db: DatabaseSync
+  readonly #get: StatementSync
+  readonly #put: StatementSync
+  readonly #touch: StatementSync
+  readonly #run: number
+  #failed = false
 
-  /** @param directory - exists; holds `files.db` */
+  /** @param directory - made when missing; holds `files.db` */
   constructor(directory: string, vaultId: string) {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     this.#path = join(directory, 'files.db')
+    let opened: ReturnType<typeof open>
     try {
-      this.#db = open(this.#path, vaultId)
+      opened = open(this.#path, vaultId)
     } catch {
       // Damaged, or of another vault or version: it is only a cache.
-      for (const suffix of ['', '-wal', '-shm']) rmSync(`${this.#path}${suffix}`, { force: true })
-      this.#db = open(this.#path, vaultId)
+      removeDatabase(this.#path)
+      opened = open(this.#path, vaultId)
     }
+    this.#db = opened.db
+    this.#run = opened.run
     this.#get = this.#db.prepare('SELECT seen, value FROM files WHERE key = ?')
     this.#put = this.#db.prepare('INSERT OR REPLACE INTO files (key, seen, value) VALUES (?, ?, ?)')
     this.#touch = this.#db.prepare('UPDATE files SET seen = ? WHERE key = ?')
-    this.#run = Number(readMeta(this.#db, 'run') ?? 0) + 1
-    this.#db.exec('BEGIN')
   }
 
   /** The extents of a file that is as it was when they were stored, or undefined. @param key - keyed hash of its path */
   unchanged(key: Uint8Array, size: number, mtimeNs: bigint, identity: FileIdentity): Extents | undefined {
-    const row = this.#get.get(key)
-    if (row === undefined) return undefined
-    const value = row['value']
-    if (!(value instanceof Uint8Array) || value.length < STAMP_BYTES) return undefined
+    const found = this.#attempt(() => this.#get.get(key))
+    const value = found?.['value']
+    if (!(value instanceof Uint8Array) || value.length < STAMP_BYTES + CHECKSUM_BYTES) return undefined
     const known = Buffer.from(value.buffer, value.byteOffset, value.length)
     if (stampOf(size, mtimeNs, identity).compare(known, 0, STAMP_BYTES) !== 0) return undefined
-    if (this.#run - Number(row['seen']) >= SEEN_EVERY_RUNS) this.#touch.run(this.#run, key)
-    return new Extents(known.subarray(STAMP_BYTES))
+    const end = known.length - CHECKSUM_BYTES
+    if (crc32(known.subarray(0, end)) !== known.readUInt32LE(end)) return undefined
+    if (this.#run - Number(found?.['seen']) >= SEEN_EVERY_RUNS)
+      this.#attempt(() => this.#touch.run(this.#run, key))
+    return new Extents(known.subarray(STAMP_BYTES, end))
   }
 
   remember(key: Uint8Array, size: number, mtimeNs: bigint, identity: FileIdentity, extents: Extents): void {
     const { packed } = extents
-    const bytes = STAMP_BYTES + packed.length
-    if (row.length < bytes) row = Buffer.alloc(bytes * 2)
+    const end = STAMP_BYTES + packed.length
+    if (row.length < end + CHECKSUM_BYTES) row = Buffer.alloc(end * 2 + CHECKSUM_BYTES)
     row.set(stampOf(size, mtimeNs, identity))
     row.set(packed, STAMP_BYTES)
-    this.#put.run(key, this.#run, row.subarray(0, bytes))
+    row.writeUInt32LE(crc32(row.subarray(0, end)), end)
+    this.#attempt(() => this.#put.run(key, this.#run, row.subarray(0, end + CHECKSUM_BYTES)))
   }
 
   /** Chunks of which less than half was in use at the end of the last run. */
   mostlyDead(): Set<string> {
-    const rows = this.#db.prepare('SELECT id FROM dead').all()
+    const rows = this.#attempt(() => this.#db.prepare('SELECT id FROM dead').all()) ?? []
     return new Set(
-      rows.map((row) => (row['id'] instanceof Uint8Array ? Buffer.from(row['id']).toString('hex') : '')),
+      rows.map((dead) => (dead['id'] instanceof Uint8Array ? Buffer.from(dead['id']).toString('hex') : '')),
     )
   }
 
   /** Makes what was remembered last, and the list of mostly dead chunks with it. */
   commit(mostlyDead?: Iterable<Uint8Array>): void {
-    if (mostlyDead) {
-      this.#db.exec('DELETE FROM dead')
-      const insert = this.#db.prepare('INSERT OR IGNORE INTO dead (id) VALUES (?)')
-      for (const id of mostlyDead) insert.run(id)
-      this.#db.prepare('DELETE FROM files WHERE seen < ?').run(this.#run - FORGET_AFTER_RUNS)
-      this.#db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('run', ?)").run(String(this.#run))
-    }
-    this.#db.exec('COMMIT')
-    this.#db.exec('BEGIN')
+    this.#attempt(() => {
+      if (mostlyDead) {
+        this.#db.exec('DELETE FROM dead')
+        const insert = this.#db.prepare('INSERT OR IGNORE INTO dead (id) VALUES (?)')
+        for (const id of mostlyDead) insert.run(id)
+        this.#db.prepare('DELETE FROM files WHERE seen < ?').run(this.#run - FORGET_AFTER_RUNS)
+        this.#db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('run', ?)").run(String(this.#run))
+      }
+      this.#db.exec('COMMIT')
+      this.#db.exec('BEGIN')
+    })
   }
 
   [Symbol.dispose](): void {
-    this.#db.exec('ROLLBACK')
+    this.#attempt(() => this.#db.exec('ROLLBACK'))
     this.#db.close()
+  }
+
+  /** Does something with the database. Once that has failed, nothing more; what is damaged is not kept for the next run. */
+  #attempt<T>(act: () => T): T | undefined {
+    if (this.#failed) return undefined
+    try {
+      return act()
+    } catch (error) {
+      this.#failed = true
+      const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined
+      if (DAMAGED.has(code)) removeDatabase(this.#path)
+      return undefined
+    }
   }
 }
 
-function open(path: string, vaultId: string): DatabaseSync {
+function removeDatabase(path: string): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
+}
+
+function open(path: string, vaultId: string): { db: DatabaseSync; run: number } {
   const db = new DatabaseSync(path)
   try {
     // WAL with NORMAL loses the last transaction at most when the machine dies, and is never inconsistent: enough for a cache.
@@ -100,7 +130,10 @@ function open(path: string, vaultId: string): DatabaseSync {
     const found = readMeta(db, 'owner')
     if (found !== undefined && found !== owner) throw new Error('the state of another vault')
     if (found === undefined) db.prepare("INSERT INTO meta (name, value) VALUES ('owner', ?)").run(owner)
-    return db
+    const run = Number(readMeta(db, 'run') ?? 0) + 1
+    if (!Number.isSafeInteger(run)) throw new Error('a damaged state')
+    db.exec('BEGIN')
+    return { db, run }
   } catch (error) {
     db.close()
     throw error

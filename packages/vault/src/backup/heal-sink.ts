@@ -5,24 +5,37 @@ import type { SinkView } from './sink-view.ts'
 
 const PACKS_AT_ONCE = 2
 
+export interface HealOptions {
+  /** Packs that the sink must hold. */
+  readonly needed: ReadonlySet<string>
+  /** Packs that it holds too, as far as any sink has them whole. */
+  readonly wanted: ReadonlySet<string>
+  readonly onProblem: (sink: string, error: Error) => void
+  readonly signal?: AbortSignal
+}
+
 /**
  * Copies to one sink, through memory, the packs it lacks, from whichever sinks have them whole.
- * @param names - the packs that it must hold
  * @returns how many were copied, and their bytes
- * @throws SinkError of the sink that is healed; VaultError `missing` when no sink has a pack whole
+ * @throws SinkError of the sink that is healed; VaultError `missing` when no sink has a needed pack whole
  */
 export async function healSink(
   view: SinkView,
   others: readonly SinkView[],
-  names: Iterable<string>,
-  options: { readonly signal?: AbortSignal; readonly onProblem: (sink: string, error: Error) => void },
+  options: HealOptions,
 ): Promise<{ packs: number; bytes: number }> {
-  const missing = [...names].filter((name) => !view.packs.has(name))
+  const { needed, wanted } = options
+  const missing = [...new Set([...needed, ...wanted])].filter((name) => !view.packs.has(name))
   let packs = 0
   let bytes = 0
   const next = async (): Promise<void> => {
     for (let name = missing.pop(); name !== undefined; name = missing.pop()) {
       const pack = await fetchWhole(name, others, options)
+      if (!pack) {
+        if (!needed.has(name)) continue
+        const key = packKey(name)
+        throw new VaultError('missing', `${key} is whole on no sink`, { key })
+      }
       await view.sink.put(packKey(name), pack, { ...(options.signal && { signal: options.signal }) })
       view.packs.set(name, { sizeBytes: pack.length })
       packs++
@@ -36,8 +49,8 @@ export async function healSink(
 async function fetchWhole(
   name: string,
   views: readonly SinkView[],
-  options: { readonly signal?: AbortSignal; readonly onProblem: (sink: string, error: Error) => void },
-): Promise<Uint8Array> {
+  options: HealOptions,
+): Promise<Uint8Array | undefined> {
   const key = packKey(name)
   for (const view of views) {
     if (!view.packs.has(name)) continue
@@ -54,5 +67,5 @@ async function fetchWhole(
       options.onProblem(view.sink.name, error instanceof Error ? error : new Error(String(error)))
     }
   }
-  throw new VaultError('missing', `${key} is whole on no sink`, { key })
+  return undefined
 }

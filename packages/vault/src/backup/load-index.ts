@@ -2,9 +2,10 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path'
 import { ChunkIndex } from '../chunk-index.ts'
 import { decodeIndex, type IndexedPack } from '../index-object.ts'
-import { decodeFooterContent } from '../pack-format.ts'
+import { decodeFooterContent, packKey } from '../pack-format.ts'
 import { readPackFooter } from '../read-pack-footer.ts'
 import { openObject } from '../sealed-object.ts'
+import { VaultError } from '../vault-error.ts'
 import type { SinkView } from './sink-view.ts'
 
 export interface LoadedIndex {
@@ -43,6 +44,7 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
   for (const key of keys) {
     for (const pack of await readIndex(key, options)) {
       if (listed.has(pack.name)) continue
+      forgetDamaged(pack, options)
       listed.add(pack.name)
       add(pack)
     }
@@ -69,6 +71,18 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
   return { index, unlisted }
 }
 
+/** A pack of another length than its index says counts as absent: it is brought back from another sink, or stored anew. */
+function forgetDamaged({ name, sizeBytes }: IndexedPack, { views, onProblem }: LoadIndexOptions): void {
+  for (const { sink, packs } of views) {
+    const stored = packs.get(name)
+    if (!stored || stored.sizeBytes === sizeBytes) continue
+    packs.delete(name)
+    const key = packKey(name)
+    const message = `sink "${sink.name}": ${key} is damaged: it has ${stored.sizeBytes} bytes, not ${sizeBytes}`
+    onProblem(sink.name, new VaultError('corrupt', message, { sink: sink.name, key }))
+  }
+}
+
 async function readIndex(key: string, options: LoadIndexOptions): Promise<IndexedPack[]> {
   const { views, indexKey, cacheDirectory, onProblem, signal } = options
   const cached = join(cacheDirectory, key.slice('index/'.length))
@@ -82,8 +96,7 @@ async function readIndex(key: string, options: LoadIndexOptions): Promise<Indexe
     try {
       const object = await view.sink.get(key, { ...(signal && { signal }) })
       const packs = decodeIndex(openObject(indexKey, key, object))
-      await writeFile(`${cached}.new`, object, { mode: 0o600 })
-      await rename(`${cached}.new`, cached)
+      await keepCopy(cached, object)
       return packs
     } catch (error) {
       signal?.throwIfAborted()
@@ -93,6 +106,16 @@ async function readIndex(key: string, options: LoadIndexOptions): Promise<Indexe
   }
   // No sink has it whole: its packs are found by their footers.
   return []
+}
+
+/** A full disk must not look like a damaged sink: without a copy the index is fetched again next time. */
+async function keepCopy(path: string, object: Uint8Array): Promise<void> {
+  try {
+    await writeFile(`${path}.new`, object, { mode: 0o600 })
+    await rename(`${path}.new`, path)
+  } catch {
+    await rm(`${path}.new`, { force: true }).catch(() => undefined)
+  }
 }
 
 async function forgetOthers(directory: string, keys: ReadonlySet<string>): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Sink } from '@pipe-backup/sink'
 import { decodeIndex } from '../index-object.ts'
-import { decodeFooterContent, type PackChunk, packKey } from '../pack-format.ts'
+import { decodeFooterContent, MAX_PACK_CHUNKS, type PackChunk, packKey } from '../pack-format.ts'
 import { readPackFooter } from '../read-pack-footer.ts'
 import { openObject } from '../sealed-object.ts'
 import { VaultError } from '../vault-error.ts'
@@ -28,8 +28,8 @@ export class ChunkLocations {
     const count = bytes.readUInt32LE(16)
     for (let i = 0; i < count; i++) {
       const prefix = bytes.readUInt32LE(20 + i * ENTRY_BYTES + 15)
-      // Two numbers in one: a pack has fewer than 2^20 chunks.
-      const place = pack * 2 ** 20 + i
+      // Two numbers in one.
+      const place = pack * MAX_PACK_CHUNKS + i
       const known = this.#byPrefix.get(prefix)
       if (known) known.push(place)
       else this.#byPrefix.set(prefix, [place])
@@ -41,8 +41,8 @@ export class ChunkLocations {
     const wanted = Buffer.from(id.buffer, id.byteOffset, id.length)
     const found: ChunkLocation[] = []
     for (const place of this.#byPrefix.get(wanted.readUInt32LE(0)) ?? []) {
-      const pack = this.#packs[Math.floor(place / 2 ** 20)]
-      const at = 20 + (place % 2 ** 20) * ENTRY_BYTES
+      const pack = this.#packs[Math.floor(place / MAX_PACK_CHUNKS)]
+      const at = 20 + (place % MAX_PACK_CHUNKS) * ENTRY_BYTES
       if (!pack || wanted.compare(pack.footer, at + 15, at + 47) !== 0) continue
       const entry = Buffer.alloc(20 + ENTRY_BYTES)
       entry.writeUInt32LE(1, 16)
@@ -78,9 +78,10 @@ export async function locateChunks(options: {
         if (read.has(key)) continue
         try {
           for (const pack of decodeIndex(openObject(indexKey, key, await sink.get(key, get)))) {
-            if (!left.delete(pack.name)) continue
+            if (!left.has(pack.name)) continue
             decodeFooterContent(pack.footer)
             locations.add(pack.name, pack.footer)
+            left.delete(pack.name)
           }
           read.add(key)
         } catch (error) {

@@ -1,7 +1,9 @@
 import { chunkId, openSealed, type VaultKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { ChunkKind, unsealChunk } from '../chunk-codec.ts'
-import { decodePackHeader, packKey, runKeyId } from '../pack-format.ts'
+import { hasCode } from '../has-code.ts'
+import { packKey, runKeyId } from '../pack-format.ts'
+import { readPackHeader } from '../read-pack-header.ts'
 import { VaultError } from '../vault-error.ts'
 import { derivedKeys } from '../vault-host.ts'
 import { ByteCache } from './byte-cache.ts'
@@ -12,7 +14,6 @@ const PACK_CACHE_BYTES = 160 * 1024 * 1024
 const CHUNK_CACHE_BYTES = 32 * 1024 * 1024
 /** A pack is fetched whole from its second chunk on; larger ones never. */
 const WHOLE_PACK_BYTES = 64 * 1024 * 1024
-const HEADER_GUESS_BYTES = 16 * 1024
 
 export interface ChunkReaderOptions {
   /** In order of preference. */
@@ -91,7 +92,10 @@ export class ChunkReader {
     } catch (cause) {
       signal?.throwIfAborted()
       // Damage in one place says nothing about the rest of the pack: the sink is asked for the next chunk by itself.
-      const damage = cause instanceof Error && cause.name !== 'SinkError'
+      const damage =
+        (cause instanceof Error && cause.name !== 'SinkError') ||
+        hasCode(cause, 'range') ||
+        hasCode(cause, 'corrupt')
       if (!damage) this.#bad.add(where)
       this.#packs.delete(place.pack)
       this.#uses.set(place.pack, -64)
@@ -126,16 +130,12 @@ export class ChunkReader {
     if (!keys) {
       const { signal } = this.#options
       const key = packKey(place.pack)
-      const start =
-        pack ??
-        (await sink.get(key, {
-          offset: 0,
-          length: Math.min(HEADER_GUESS_BYTES, place.chunk.offset),
-          ...(signal && { signal }),
-        }))
-      keys = await Promise.all(
-        decodePackHeader(start).runKeys.map(({ id, boxes }) => this.#openRunKey(id, boxes)),
+      const { runKeys } = await readPackHeader(
+        async (length) =>
+          pack?.subarray(0, length) ?? sink.get(key, { offset: 0, length, ...(signal && { signal }) }),
+        place.chunk.offset,
       )
+      keys = await Promise.all(runKeys.map(({ id, boxes }) => this.#openRunKey(id, boxes)))
       this.#runKeys.set(place.pack, keys)
     }
     const runKey = keys[place.chunk.runKey]

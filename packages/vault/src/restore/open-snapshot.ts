@@ -24,7 +24,7 @@ export interface OpenSnapshotOptions {
 export interface SnapshotReader {
   /**
    * The entries at and below these paths, or all, in order; each path is prefixed by its source's name. A hard link whose target is
-   * not among them comes as a file.
+   * not among them comes as a file, if the snapshot has the target at all.
    * @param paths - raw bytes, each beginning with a source's name
    * @throws VaultError `not-found` when a path selects nothing, or its source failed in this snapshot
    */
@@ -126,10 +126,8 @@ async function toEntry(
     for await (const target of walkManifest(chunks, root, [linkTo])) {
       if (target.type === 'file') return fileEntry(chunks, { ...target, path })
     }
-    throw new VaultError(
-      'corrupt',
-      `the hard link ${path.toString()} points to a file that the snapshot lacks`,
-    )
+    // The file could not be read when this was stored. Whoever writes the entries says so of this one, and goes on.
+    return { ...entry, path, linkTo: Buffer.concat([prefix, linkTo]) }
   }
   return entry.type === 'file' ? fileEntry(chunks, { ...entry, path }) : { ...entry, path }
 }

@@ -1,6 +1,7 @@
 import { comparePaths } from '@pipe-backup/source'
 import type { Extents } from '../extents.ts'
 import { type Content, decodeExtentNode, decodeManifestNode, type ManifestEntry } from '../manifest-node.ts'
+import { VaultError } from '../vault-error.ts'
 import type { ChunkReader } from './chunk-reader.ts'
 
 const SLASH = 0x2f
@@ -18,6 +19,9 @@ function mayHold(selected: Uint8Array, first: Uint8Array, next: Uint8Array | und
   return comparePaths(selected, first) >= 0 || isBelow(first, selected)
 }
 
+/** Every level but the last has at least two nodes to each of the one above: more levels than this hold nothing real. */
+const MOST_LEVELS = 64
+
 /**
  * The entries of a manifest in order, reading only the nodes that may hold what is wanted.
  * @param below - paths within the source; undefined for all
@@ -26,7 +30,9 @@ export async function* walkManifest(
   chunks: ChunkReader,
   id: Uint8Array,
   below: readonly Uint8Array[] | undefined,
+  levels: number = MOST_LEVELS,
 ): AsyncGenerator<ManifestEntry> {
+  checkLevels(levels)
   const node = decodeManifestNode(await chunks.read(id))
   if (node.type === 'leaf') {
     for (const entry of node.entries) {
@@ -37,7 +43,7 @@ export async function* walkManifest(
   for (const [i, child] of node.children.entries()) {
     const next = node.children[i + 1]?.firstPath
     if (below && !below.some((selected) => mayHold(selected, child.firstPath, next))) continue
-    yield* walkManifest(chunks, child.id, below)
+    yield* walkManifest(chunks, child.id, below, levels - 1)
   }
 }
 
@@ -47,8 +53,17 @@ export async function* walkExtents(chunks: ChunkReader, content: Content): Async
   else yield* walkExtentTree(chunks, content.treeRoot)
 }
 
-async function* walkExtentTree(chunks: ChunkReader, id: Uint8Array): AsyncGenerator<Extents> {
+async function* walkExtentTree(
+  chunks: ChunkReader,
+  id: Uint8Array,
+  levels: number = MOST_LEVELS,
+): AsyncGenerator<Extents> {
+  checkLevels(levels)
   const node = decodeExtentNode(await chunks.read(id))
   if (node.type === 'leaf') yield node.extents
-  else for (const child of node.children) yield* walkExtentTree(chunks, child.id)
+  else for (const child of node.children) yield* walkExtentTree(chunks, child.id, levels - 1)
+}
+
+function checkLevels(left: number): void {
+  if (left === 0) throw new VaultError('corrupt', 'a manifest has more levels than any can have')
 }

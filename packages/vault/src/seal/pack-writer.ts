@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { CHUNK_OVERHEAD_BYTES, type ChunkKind, sealChunk } from '../chunk-codec.ts'
 import { encodeFooterContent, footerBytes, type PackChunk, writePackFooter } from '../pack-format.ts'
-import { proveChunk } from './prove-chunk.ts'
+import { provePack } from './prove-pack.ts'
 
 export interface PackKeys {
   readonly runKey: Uint8Array
@@ -66,15 +66,16 @@ export class PackWriter {
   }
 
   /**
-   * Seals the footer, and opens every chunk again: a bit that flipped in memory must not get into all the copies at once.
-   * @throws VaultError `fault` when a chunk does not open to what went in
+   * Seals the footer, and opens everything again: a bit that flipped in memory must not get into all the copies at once.
+   * @throws VaultError `fault` when the pack does not open to what went in
    */
   finish(): FinishedPack {
     const footer = Uint8Array.from(encodeFooterContent({ hostId: this.#hostId, chunks: this.#chunks }))
     const length = writePackFooter(this.#keys.indexKey, this.#header, footer, this.#pack, this.#at)
     const pack = this.#pack.subarray(0, length)
     const name = createHash('sha256').update(pack).digest('hex')
-    for (const chunk of this.#chunks) proveChunk(this.#keys, chunk, pack)
+    const ids = this.#chunks.map(({ id }) => id)
+    provePack(this.#keys, this.#header, ids, pack)
     return { name, buffer: this.#pack.buffer as ArrayBuffer, length, footer }
   }
 }
