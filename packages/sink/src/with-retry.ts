@@ -154,8 +154,9 @@ async function* resumed(
   let stream = first
   let got = 0
   for (let failures = 0; ; ) {
+    const reading = stream
     try {
-      for await (const piece of stream as AsyncIterable<Uint8Array>) {
+      for await (const piece of reading as AsyncIterable<Uint8Array>) {
         got += piece.length
         failures = 0
         yield piece
@@ -168,7 +169,7 @@ async function* resumed(
       const rest = { ...options, offset: offset + got, ...(length !== undefined && { length: length - got }) }
       stream = await attempts.run(() => sink.createReadStream(key, rest), options.signal)
     } finally {
-      stream.destroy()
+      reading.destroy()
     }
   }
 }

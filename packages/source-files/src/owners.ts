@@ -19,7 +19,7 @@ export class Owners {
 }
 
 /** Lines of `name:password:number:…`, see passwd(5) and group(5). The first line of a number counts, as in getpwuid(3). */
-export function parseNames(text: string): Map<number, string> {
+function parseNames(text: string): Map<number, string> {
   const names = new Map<number, string>()
   for (const line of text.split('\n')) {
     const [name, , id] = line.split(':')

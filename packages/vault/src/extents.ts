@@ -1,7 +1,7 @@
 import { CHUNK_ID_BYTES } from './chunk-codec.ts'
 
 /** Bytes of one extent as it is kept in memory and in the local state: chunk id, u32 offset, u32 length. */
-export const EXTENT_BYTES: number = CHUNK_ID_BYTES + 8
+const EXTENT_BYTES = CHUNK_ID_BYTES + 8
 
 /**
  * A file's extents in order, packed: a file of a terabyte has a million, too many for an object each.

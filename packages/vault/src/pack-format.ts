@@ -12,7 +12,7 @@ const SEALED_KEY_BYTES = 80
 const FOOTER_ENTRY_BYTES = 47
 const MAX_FOOTER_BYTES = 64 * 1024 * 1024
 
-export const HOST_ID_BYTES = 16
+const HOST_ID_BYTES = 16
 /** A pack has fewer chunks than this. */
 export const MAX_PACK_CHUNKS: number = 2 ** 20
 /** The last bytes of a pack, which say where its footer is. */

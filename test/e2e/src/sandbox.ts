@@ -1,11 +1,21 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { execa, type Options, type Result } from 'execa'
+import { execa } from 'execa'
 
 const MAIN = resolve(import.meta.dirname, '../../../apps/pipe-backup/bin/pipe-backup.js')
 
-type Outcome = Result<{ encoding: 'buffer'; reject: false }>
+export interface RunOptions {
+  /** A name of its own for each machine: another has no host key and no state. */
+  readonly machine?: string
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** What is piped in; without it standard input is closed. */
+  readonly input?: string | Uint8Array
+  readonly cancelSignal?: AbortSignal
+  /** Sent when `cancelSignal` fires. */
+  readonly killSignal?: NodeJS.Signals
+}
 
 /** A machine of its own for the command: directories for configuration, state and sinks, under one temporary directory. */
 export class Sandbox implements Disposable {
@@ -31,29 +41,30 @@ export class Sandbox implements Disposable {
   /** Runs the built command as a person would; never rejects for an exit code. */
   async run(
     args: string[],
-    options: Options & { machine?: string } = {},
+    options: RunOptions = {},
   ): Promise<{ code: number | undefined; out: Buffer; err: string }> {
-    const { machine = 'home', ...rest } = options
+    const { machine = 'home', env, ...rest } = options
     mkdirSync(this.path(machine), { recursive: true })
-    const ran = (await execa(process.execPath, [MAIN, ...args], {
+    const ran = await execa(process.execPath, [MAIN, ...args], {
       cwd: this.root,
-      stdin: 'ignore',
+      ...(options.input === undefined && { stdin: 'ignore' as const }),
       env: {
         XDG_CONFIG_HOME: this.path(machine, 'config'),
         XDG_STATE_HOME: this.path(machine, 'state'),
         NO_COLOR: '1',
+        ...env,
       },
       maxBuffer: 1024 * 1024 * 1024,
       ...rest,
       encoding: 'buffer',
       stripFinalNewline: false,
       reject: false,
-    })) as Outcome
+    })
     return { code: ran.exitCode, out: Buffer.from(ran.stdout), err: Buffer.from(ran.stderr).toString() }
   }
 
   /** As `run`, for what must succeed. @throws Error with what it printed */
-  async ok(args: string[], options: Options & { machine?: string } = {}): Promise<Buffer> {
+  async ok(args: string[], options: RunOptions = {}): Promise<Buffer> {
     const { code, out, err } = await this.run(args, options)
     if (code !== 0) throw new Error(`pipe-backup ${args.join(' ')} exited with ${code}: ${err}`)
     return out

@@ -158,7 +158,7 @@ for (let n = 1, last; !ended; n++) {
 test('what is piped in is stored, and comes back by cat', async () => {
   const { sandbox } = await withTree({}, () => undefined)
   const bytes = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * i) % 251))
-  await sandbox.ok(['run', '--stdin', 'database/shop.sql'], { stdin: 'pipe', input: bytes })
+  await sandbox.ok(['run', '--stdin', 'database/shop.sql'], { input: bytes })
   const out = await sandbox.ok(['cat', 'latest', 'database/shop.sql', '--phrase-file', 'phrase'])
   expect(out.equals(bytes)).toBe(true)
 })

@@ -19,8 +19,8 @@ import { ManifestBuilder } from './manifest-builder.ts'
 import { leadOf, PathHash, stateKey } from './path-hash.ts'
 import { type PieceRef, Slab } from './slab.ts'
 
-export const AVERAGE_CHUNK_BYTES: number = 1024 * 1024
-export const LARGEST_CHUNK_BYTES: number = 4 * AVERAGE_CHUNK_BYTES
+const AVERAGE_CHUNK_BYTES: number = 1024 * 1024
+const LARGEST_CHUNK_BYTES: number = 4 * AVERAGE_CHUNK_BYTES
 export const SLAB_BYTES: number = 2 * LARGEST_CHUNK_BYTES
 /** A file that changes each time it is read is taken as it is after so many readings, and marked. */
 const READINGS = 3

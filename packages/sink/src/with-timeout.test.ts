@@ -1,0 +1,85 @@
+import { Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { memorySink } from './memory-sink.ts'
+import type { Sink } from './sink.ts'
+import { withTimeout } from './with-timeout.ts'
+
+const never = () => new Promise<never>(() => undefined)
+const silent = { code: 'timeout', retryable: true }
+const SILENT_MS = 120
+
+function impatient(methods: Partial<Sink>): Sink {
+  return withTimeout({ ...memorySink(), ...methods }, { silentMs: SILENT_MS })
+}
+
+test.for<[string, (sink: Sink) => Promise<unknown>]>([
+  ['put', (sink) => sink.put('key', new Uint8Array(1))],
+  ['get', (sink) => sink.get('key')],
+  ['head', (sink) => sink.head('key')],
+  ['delete', (sink) => sink.delete('key')],
+  ['deleteMany', (sink) => sink.deleteMany(['key'])],
+  ['createReadStream', (sink) => sink.createReadStream('key')],
+])('a %s that hangs, deaf to its signal, fails with timeout', async ([name, request]) => {
+  await expect(request(impatient({ [name]: never }))).rejects.toMatchObject(silent)
+})
+
+test('a transfer may take as long as it likes while bytes move', async () => {
+  const put: Sink['put'] = async (_key, _bytes, options) => {
+    for (let i = 0; i < 8; i++) {
+      await options?.onBytes?.(1)
+      await sleep(SILENT_MS / 3)
+    }
+  }
+  await expect(impatient({ put }).put('key', new Uint8Array(8))).resolves.toBeUndefined()
+})
+
+test('time that the caller itself holds a piece back does not count', async () => {
+  const sink = impatient({})
+  const onBytes = () => sleep(SILENT_MS * 2)
+  await expect(sink.put('key', Buffer.alloc(600_000), { onBytes })).resolves.toBeUndefined()
+})
+
+test('a listing that stops in the middle fails', async () => {
+  const list: Sink['list'] = async function* () {
+    yield { key: 'a', sizeBytes: 1, storedAt: new Date() }
+    await never()
+  }
+  const sink = impatient({ list })
+  const read = async () => {
+    for await (const _ of sink.list('')) await sleep(SILENT_MS * 1.5)
+  }
+  await expect(read()).rejects.toMatchObject(silent)
+})
+
+test('a read stream that stops in the middle fails', async () => {
+  const createReadStream: Sink['createReadStream'] = () =>
+    Promise.resolve(
+      Readable.from(
+        (async function* () {
+          yield Buffer.from('first')
+          await never()
+        })(),
+        { objectMode: false },
+      ),
+    )
+  const stream = await impatient({ createReadStream }).createReadStream('key')
+  await expect(stream.toArray()).rejects.toMatchObject(silent)
+})
+
+test('a write stream that takes no more fails, and so does one that never finishes', async () => {
+  const stuck =
+    (options: object): Sink['createWriteStream'] =>
+    () =>
+      new Writable(options)
+  const write = stuck({ write: () => undefined })
+  const finish = stuck({
+    write: (_chunk: unknown, _encoding: unknown, done: () => void) => done(),
+    final: () => undefined,
+  })
+  for (const createWriteStream of [write, finish]) {
+    const stream = impatient({ createWriteStream }).createWriteStream('key')
+    await expect(pipeline(Readable.from([Buffer.alloc(10)]), stream)).rejects.toMatchObject(silent)
+  }
+})
