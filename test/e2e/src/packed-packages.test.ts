@@ -29,7 +29,12 @@ afterAll(() => project[Symbol.dispose]())
 
 test('there is a package for every part', () => {
   expect(packages.map(({ name }) => name)).toEqual(
-    expect.arrayContaining(['pipe-backup', '@pipe-backup/vault', '@pipe-backup/sink-s3', '@pipe-backup/tar']),
+    expect.arrayContaining([
+      'pipe-backup',
+      '@pipe-backup/vault',
+      '@pipe-backup/sink-local',
+      '@pipe-backup/tar',
+    ]),
   )
 })
 

@@ -54,13 +54,24 @@ export async function startMariadb(): Promise<MariadbServer> {
       '--max-allowed-packet=1G',
       `--pid-file=${join(directory, 'pid')}`,
     ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
+    // Not every PATH has the directory of the servers.
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` },
+    },
   )
   let complaint = ''
+  let failed = false
+  server.once('error', (error) => {
+    complaint = error.message
+    failed = true
+  })
   server.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaint = (complaint + text).slice(-4000)
   })
-  const ended = new Promise<void>((resolve) => server.once('close', () => resolve()))
+  const ended = new Promise<void>((resolve) => {
+    server.once('close', resolve).once('error', () => resolve())
+  })
   // A test run that is killed must not leave the server behind.
   const last = () => server.kill('SIGKILL')
   process.once('exit', last)
@@ -98,7 +109,7 @@ export async function startMariadb(): Promise<MariadbServer> {
       query('SELECT 1')
       break
     } catch (error) {
-      if (server.exitCode === null && Date.now() < deadline) continue
+      if (!failed && server.exitCode === null && Date.now() < deadline) continue
       await stop('SIGKILL')
       throw new Error(`mariadbd did not start:\n${complaint}`, { cause: error })
     }
