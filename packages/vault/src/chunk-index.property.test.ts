@@ -51,6 +51,7 @@ test('it does what a Map of objects would, however ids collide', () => {
         if (!known) model.set(taken.number, { kind, rawLength, at, live: false, used: 0 })
         else known.at ??= at
       }
+      index.keepWalk()
       expect(index.size).toBe(model.size)
       for (let i = 0; i <= 60; i++) expect(index.has(collidingId(i))).toBe(model.has(i))
       const live = [...model].filter(([, known]) => known.live)
@@ -79,6 +80,7 @@ test('it grows past what was expected, and loses nothing', () => {
   const index = new ChunkIndex(1)
   for (let i = 0; i < 20_000; i++) index.addPacked(idOf(i), 0, 10, `pack ${i % 5}`, i)
   for (let i = 0; i < 20_000; i++) expect(index.markLive(idOf(i), 10)).toBe(true)
+  index.keepWalk()
   expect(index.size).toBe(20_000)
   expect(index.has(idOf(20_000))).toBe(false)
   expect(
@@ -98,7 +100,23 @@ test('a pack with more chunks than a call can have arguments has its bitmap', ()
     index.addPacked(id, 0, 10, 'pack', i)
     index.markLive(id, 10)
   }
+  index.keepWalk()
   expect(index.livePacks().get('pack')?.length).toBe(37_500)
+})
+
+test('what a pass has marked counts for nothing when the source is walked again, or fails', () => {
+  const index = new ChunkIndex()
+  for (let i = 0; i < 3; i++) index.addPacked(idOf(i), 0, 100, 'pack', i)
+  index.markLive(idOf(0), 100)
+  index.keepWalk()
+  index.markLive(idOf(1), 40)
+  index.beginWalk()
+  index.markLive(idOf(2), 40)
+  index.keepWalk()
+  index.markLive(idOf(1), 100)
+  index.beginWalk()
+  expect([...index.livePacks()]).toEqual([['pack', Buffer.from([0b101])]])
+  expect(Array.from(index.mostlyDead(), toHex)).toEqual([toHex(idOf(2))])
 })
 
 function bitsOf(byte: number): number {

@@ -21,6 +21,9 @@ export class ChunkIndex {
   #live: Uint8Array
   /** Bytes of data chunks that the entries of this run use, to find bundles that are mostly dead. */
   #used: Float64Array
+  /** The same of the walk that is going on: another pass over the source, or its failure, makes them void. */
+  #walkLive: Uint8Array
+  #walkUsed: Float64Array
 
   constructor(expectedChunks = 1024) {
     this.#capacity = 2 ** Math.ceil(Math.log2(Math.max(1024, expectedChunks * 2)))
@@ -31,6 +34,8 @@ export class ChunkIndex {
     this.#kind = new Uint8Array(this.#capacity)
     this.#live = new Uint8Array(this.#capacity)
     this.#used = new Float64Array(this.#capacity)
+    this.#walkLive = new Uint8Array(this.#capacity)
+    this.#walkUsed = new Float64Array(this.#capacity)
   }
 
   get size(): number {
@@ -57,15 +62,31 @@ export class ChunkIndex {
   }
 
   /**
-   * Marks a chunk as needed by this run's snapshot, for so many of its bytes.
+   * Marks a chunk as needed by the walk that is going on, for so many of its bytes.
    * @returns false when the chunk is not known
    */
   markLive(id: Uint8Array, usedBytes: number): boolean {
     const slot = this.#slot(id)
     if (this.#pack[slot] === EMPTY) return false
-    this.#live[slot] = 1
-    this.#used[slot] = (this.#used[slot] ?? 0) + usedBytes
+    this.#walkLive[slot] = 1
+    this.#walkUsed[slot] = (this.#walkUsed[slot] ?? 0) + usedBytes
     return true
+  }
+
+  /** Forgets what has been marked since the last `keepWalk`. */
+  beginWalk(): void {
+    this.#walkLive.fill(0)
+    this.#walkUsed.fill(0)
+  }
+
+  /** Makes what the walk has marked a part of the snapshot. */
+  keepWalk(): void {
+    for (let slot = 0; slot < this.#capacity; slot++) {
+      if (this.#walkLive[slot] === 0) continue
+      this.#live[slot] = 1
+      this.#used[slot] = (this.#used[slot] ?? 0) + (this.#walkUsed[slot] ?? 0)
+    }
+    this.beginWalk()
   }
 
   /** The bitmap of live chunks for each pack that has any (docs/format.md section 7). */
@@ -149,6 +170,8 @@ export class ChunkIndex {
       kind: this.#kind,
       live: this.#live,
       used: this.#used,
+      walkLive: this.#walkLive,
+      walkUsed: this.#walkUsed,
     }
     this.#capacity *= 2
     this.#ids = Buffer.alloc(this.#capacity * CHUNK_ID_BYTES)
@@ -158,6 +181,8 @@ export class ChunkIndex {
     this.#kind = new Uint8Array(this.#capacity)
     this.#live = new Uint8Array(this.#capacity)
     this.#used = new Float64Array(this.#capacity)
+    this.#walkLive = new Uint8Array(this.#capacity)
+    this.#walkUsed = new Float64Array(this.#capacity)
     for (let from = 0; from < old.capacity; from++) {
       if (old.pack[from] === EMPTY) continue
       const id = old.ids.subarray(from * CHUNK_ID_BYTES, (from + 1) * CHUNK_ID_BYTES)
@@ -169,6 +194,8 @@ export class ChunkIndex {
       this.#kind[to] = old.kind[from] ?? 0
       this.#live[to] = old.live[from] ?? 0
       this.#used[to] = old.used[from] ?? 0
+      this.#walkLive[to] = old.walkLive[from] ?? 0
+      this.#walkUsed[to] = old.walkUsed[from] ?? 0
     }
   }
 }

@@ -244,6 +244,7 @@ class Run {
         settled = Buffer.compare(root, again) === 0
         root = again
       }
+      this.#index.keepWalk()
       if (!settled) {
         walk.counts.problems++
         this.#options.onProblem?.({
@@ -292,6 +293,7 @@ class Run {
     const { signal, onProblem } = this.#options
     const [pool, state] = [this.#pool, this.#state]
     if (!pool || !state) throw new Error('the run has not been prepared')
+    this.#index.beginWalk()
     return new SourceBackup({
       source,
       pool,
