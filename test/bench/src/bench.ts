@@ -89,7 +89,7 @@ async function bench(): Promise<void> {
   }
   notes.push(await startUp())
   const text = [
-    `${machine()}. Medians of ${rounds} rounds; ratios are to ${reference.name}.`,
+    `${machine()}. ${rounds === 1 ? 'One round' : `Medians of ${rounds} rounds`}; ratios are to ${reference.name}.`,
     table(results, reference.name),
     ...notes,
   ].join('\n\n')
