@@ -30,7 +30,7 @@ export interface SinkSuiteOptions {
   >
 }
 
-const TEST_MS = 180_000
+const TEST_MS = 120_000
 
 /** The suite that every sink must pass, as a `describe` block of vitest. */
 export function describeSink(name: string, options: SinkSuiteOptions): void {

@@ -1,3 +1,7 @@
+export { type S3Server, startS3 } from './ceph.ts'
 export { ensureDebianPackages, missingDebianPackages } from './debian-packages.ts'
 export { freePort } from './free-port.ts'
 export { type MariadbServer, startMariadb } from './mariadb.ts'
+export { startProftpd } from './proftpd.ts'
+export { type ServerProcess, startServer } from './server-process.ts'
+export { type SshServer, type SshServerOptions, startSshd } from './sshd.ts'

@@ -2,11 +2,18 @@ import { ensureDebianPackages } from './debian-packages.ts'
 
 /** All that the tests start or call and that npm does not bring. Run before them: `node test/services/src/install.ts`. */
 const PACKAGES = [
+  'ceph-mon',
+  'ceph-osd',
   'libarchive-tools',
   'mariadb-client',
   'mariadb-server',
+  'openssh-client',
+  'openssh-server',
+  'proftpd-core',
+  'proftpd-mod-crypto',
   'python3-nacl',
   'python3-zstandard',
+  'radosgw',
   'rsync',
 ]
 

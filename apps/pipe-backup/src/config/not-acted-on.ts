@@ -2,7 +2,6 @@ import type { Config } from './schema.ts'
 
 const WHOLE = ['schedule', 'keep', 'notify'] as const
 const SOURCE = ['every', 'before', 'after'] as const
-const SINK = ['uploadLimit', 'timeout', 'concurrency'] as const
 
 /** Options that are there and that this version accepts but does nothing about, as paths: `sources[1].every`. */
 export function notActedOn(config: Config): readonly string[] {
@@ -14,6 +13,5 @@ export function notActedOn(config: Config): readonly string[] {
   return [
     ...given(config, WHOLE, ''),
     ...config.sources.flatMap((source, index) => given(source, SOURCE, `sources[${index}].`)),
-    ...config.sinks.flatMap((sink, index) => given(sink, SINK, `sinks[${index}].`)),
   ]
 }

@@ -13,4 +13,6 @@ export const local: SinkType = sinkType(
     const { localSink } = await import('@pipe-backup/sink-local')
     return localSink({ name: context.name, path: context.path(path), create: context.create })
   },
+  // A disk that is not there is not there a minute later either.
+  { isRemote: false },
 )

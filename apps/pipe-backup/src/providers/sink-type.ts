@@ -1,4 +1,4 @@
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, withLimit, withRetry, withTimeout } from '@pipe-backup/sink'
 import { z } from 'zod'
 import { strictObject } from '../config/strict-object.ts'
 import {
@@ -9,6 +9,8 @@ import {
   type SizeConfig,
   secretKeys,
   size,
+  toBytes,
+  toMilliseconds,
 } from '../config/values.ts'
 
 /** What every sink's configuration has, whatever its type. */
@@ -47,6 +49,7 @@ export interface SinkType {
 /**
  * Says how a type of sink is configured and opened. `open` imports the provider's package itself: `--help` must not load an SDK.
  * @param shape - its options, besides those of every sink
+ * @param open - gives the plain sink: retries, deadlines and limits are put around it here
  */
 export function sinkType<const Shape extends z.ZodRawShape>(
   type: string,
@@ -56,6 +59,7 @@ export function sinkType<const Shape extends z.ZodRawShape>(
     options: z.output<z.ZodObject<Shape>>,
     context: SinkContext & { readonly name: string },
   ) => Promise<Sink>,
+  { isRemote = true }: { readonly isRemote?: boolean } = {},
 ): SinkType {
   const options = z.object(shape)
   return {
@@ -64,17 +68,36 @@ export function sinkType<const Shape extends z.ZodRawShape>(
       type: z.literal(type),
       name: name.describe('What it is called in messages, and by --sink and --from'),
       ...shape,
-      uploadLimit: size.optional().describe('Bytes a second, at most. Not acted on by this version'),
-      timeout: duration.optional().describe('How long one request may take. Not acted on by this version'),
+      uploadLimit: size.optional().describe('How fast its uploads may go together, in bytes a second'),
+      timeout: duration
+        .optional()
+        .describe('How long no byte may move before a request is given up. Default 2m; none for a directory'),
       concurrency: z
         .number()
         .int()
         .positive()
         .max(64)
         .optional()
-        .describe('Uploads at a time. Not acted on by this version'),
+        .describe('How many objects are uploaded at a time, at most'),
     }).describe(description),
     secrets: secretKeys(shape),
-    open: (config, context) => open(options.parse(config), { ...context, name: config.name }),
+    open: async (config, context) =>
+      guarded(await open(options.parse(config), { ...context, name: config.name }), config, isRemote),
   }
+}
+
+const SILENT_MS = 120_000
+/** With waits that double from half a second, a server may be away for about a quarter of a minute; longer, and the run goes on without it. */
+const TRIES = 6
+
+/** A sink with the limits of its configuration; one that is reached over a network is tried again, and not waited for in silence. */
+function guarded(sink: Sink, { uploadLimit, timeout, concurrency }: SinkConfig, isRemote: boolean): Sink {
+  const silentMs = timeout === undefined ? (isRemote ? SILENT_MS : undefined) : toMilliseconds(timeout)
+  const limits = {
+    ...(uploadLimit !== undefined && { uploadBytesPerSecond: toBytes(uploadLimit) }),
+    ...(concurrency !== undefined && { concurrency }),
+  }
+  const timed = silentMs === undefined ? sink : withTimeout(sink, { silentMs })
+  const limited = Object.keys(limits).length === 0 ? timed : withLimit(timed, limits)
+  return isRemote ? withRetry(limited, { tries: TRIES }) : limited
 }

@@ -1,2 +1,3 @@
 // The types of sink that this program knows: a new provider is one line.
 export { local } from './local-sink.ts'
+export { sftp } from './sftp-sink.ts'

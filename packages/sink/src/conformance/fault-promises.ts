@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sink } from '../sink.ts'
 import { SinkError } from '../sink-error.ts'
 import { withRetry } from '../with-retry.ts'
@@ -31,18 +32,18 @@ export const faultPromises: Readonly<Record<string, FaultCheck>> = {
     const { straight, proxied, proxy } = setting
     const bytes = sample(4 * MIB)
     for (const [i, afterBytes] of [0, 1, 100, 3000, MIB, 4 * MIB - 1].entries()) {
-      cut(proxy, 'up', afterBytes)
+      await cut(proxy, 'up', afterBytes)
       await assert.rejects(proxied.put(`up/${i}`, bytes), mayPass, `cut after ${afterBytes} bytes`)
     }
     for (const [i, afterBytes] of [0, 1, 10].entries()) {
-      cut(proxy, 'down', afterBytes)
+      await cut(proxy, 'down', afterBytes)
       await assert.rejects(proxied.put(`down/${i}`, bytes), mayPass, `answer cut after ${afterBytes} bytes`)
     }
     for (const key of await keysOf(straight)) assert.equal(digest(await straight.get(key)), digest(bytes))
   },
 
   'a stream that is cut off fails, and shows nothing': async ({ straight, proxied, proxy }) => {
-    cut(proxy, 'up', MIB)
+    await cut(proxy, 'up', MIB)
     const endless = Readable.from(Array.from({ length: 160 }, () => sample(65_536)))
     await assert.rejects(pipeline(endless, proxied.createWriteStream('streamed')), mayPass)
     assert.deepEqual(await keysOf(straight), [])
@@ -51,16 +52,16 @@ export const faultPromises: Readonly<Record<string, FaultCheck>> = {
   'a read that is cut off fails, and is never short': async ({ straight, proxied, proxy }) => {
     await straight.put('object', sample(4 * MIB))
     for (const afterBytes of [0, 20, 100_000, 3 * MIB]) {
-      cut(proxy, 'down', afterBytes)
+      await cut(proxy, 'down', afterBytes)
       await assert.rejects(proxied.get('object'), mayPass, `get cut after ${afterBytes} bytes`)
-      cut(proxy, 'down', afterBytes)
+      await cut(proxy, 'down', afterBytes)
       await assert.rejects(drain(proxied), mayPass, `read cut after ${afterBytes} bytes`)
     }
   },
 
   'a listing that is cut off fails, and is never short': async ({ straight, proxied, proxy }) => {
     for (let i = 0; i < 20; i++) await straight.put(`packs/${i}`, sample(1))
-    cut(proxy, 'down', 10)
+    await cut(proxy, 'down', 10)
     await assert.rejects(keysOf(proxied), mayPass)
   },
 
@@ -68,10 +69,10 @@ export const faultPromises: Readonly<Record<string, FaultCheck>> = {
     const impatient = withTimeout(proxied, { silentMs: SILENT_MS })
     await straight.put('object', sample(MIB))
     for (const afterBytes of [0, 200_000]) {
-      stall(proxy, afterBytes)
+      await stall(proxy, afterBytes)
       await assert.rejects(impatient.put('put', sample(8 * MIB)), { code: 'timeout' })
     }
-    stall(proxy, 0)
+    await stall(proxy, 0)
     await assert.rejects(impatient.get('object'), { code: 'timeout' })
     proxy.drop()
     assert.deepEqual(await keysOf(straight), ['object'])
@@ -79,16 +80,16 @@ export const faultPromises: Readonly<Record<string, FaultCheck>> = {
 
   'with withRetry, a put, a read and a listing survive a cut': async ({ proxied, proxy }) => {
     const bytes = sample(4 * MIB)
-    const once = (direction: 'up' | 'down', afterBytes: number) => {
-      cut(proxy, direction, afterBytes)
+    const once = async (direction: 'up' | 'down', afterBytes: number) => {
+      await cut(proxy, direction, afterBytes)
       return withRetry(proxied, { ...IMMEDIATELY, onRetry: () => heal(proxy) })
     }
-    await once('up', MIB).put('object', bytes)
-    await once('down', 1).put('again', bytes)
-    assert.equal(digest(await once('down', MIB).get('object')), digest(bytes))
-    const pieces = await (await once('down', MIB).createReadStream('object')).toArray()
+    await (await once('up', MIB)).put('object', bytes)
+    await (await once('down', 1)).put('again', bytes)
+    assert.equal(digest(await (await once('down', MIB)).get('object')), digest(bytes))
+    const pieces = await (await (await once('down', MIB)).createReadStream('object')).toArray()
     assert.equal(digest(Buffer.concat(pieces as Buffer[])), digest(bytes))
-    assert.deepEqual(await keysOf(once('down', 5)), ['again', 'object'])
+    assert.deepEqual(await keysOf(await once('down', 5)), ['again', 'object'])
     assert.ok(proxy.faults >= 5, 'the cuts were not met')
   },
 
@@ -97,30 +98,36 @@ export const faultPromises: Readonly<Record<string, FaultCheck>> = {
   ) => {
     const { proxied, proxy, http } = setting
     if (!http) return
-    const answer = (status: string, headers = '') => {
-      proxy.drop()
+    const answer = async (status: string, headers = '') => {
+      await renew(proxy)
       proxy.fault = {
         type: 'answer',
         bytes: `HTTP/1.1 ${status}\r\n${headers}Content-Length: 0\r\nConnection: close\r\n\r\n`,
       }
     }
     for (const status of ['429 Too Many Requests', '503 Service Unavailable']) {
-      answer(status, 'Retry-After: 7\r\n')
+      await answer(status, 'Retry-After: 7\r\n')
       await assert.rejects(proxied.get('object'), { code: 'throttled', retryAfterMs: 7000 }, status)
     }
-    answer('507 Insufficient Storage')
+    await answer('507 Insufficient Storage')
     await assert.rejects(proxied.put('object', sample(10)), { code: 'full' })
   },
 }
 
-function cut(proxy: FaultProxy, direction: 'up' | 'down', afterBytes: number): void {
-  proxy.drop()
+async function cut(proxy: FaultProxy, direction: 'up' | 'down', afterBytes: number): Promise<void> {
+  await renew(proxy)
   proxy.fault = { type: 'cut', direction, afterBytes }
 }
 
-function stall(proxy: FaultProxy, afterBytes: number): void {
-  proxy.drop()
+async function stall(proxy: FaultProxy, afterBytes: number): Promise<void> {
+  await renew(proxy)
   proxy.fault = { type: 'stall', afterBytes }
+}
+
+/** The connections there are have gone, and the sink has noticed: the next request makes its own, and meets the fault. */
+async function renew(proxy: FaultProxy): Promise<void> {
+  proxy.drop()
+  await sleep(50)
 }
 
 function heal(proxy: FaultProxy): void {

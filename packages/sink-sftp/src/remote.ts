@@ -1,0 +1,133 @@
+import type { SFTPWrapper, Stats } from 'ssh2'
+import type { SftpSession } from './sftp-connection.ts'
+
+/** What OpenSSH's extensions are called: PROTOCOL in its sources, section 4. */
+const EXTENSIONS = {
+  rename: 'posix-rename@openssh.com',
+  fsync: 'fsync@openssh.com',
+  hardlink: 'hardlink@openssh.com',
+} as const
+
+export interface RemoteEntry {
+  readonly filename: string
+  readonly attrs: Stats
+}
+
+type Callback<T> = (error: Error | null | undefined, result: T) => void
+
+/**
+ * ssh2's SFTP by promises. Each rejects with the signal's reason as soon as it fires: what the server still answers is
+ * dropped.
+ */
+export class Remote {
+  readonly #sftp: SFTPWrapper
+  readonly #lost: AbortSignal
+  readonly #signal: AbortSignal | undefined
+
+  constructor({ sftp, lost }: SftpSession, signal?: AbortSignal) {
+    this.#sftp = sftp
+    this.#lost = lost
+    this.#signal = signal
+  }
+
+  has(extension: keyof typeof EXTENSIONS): boolean {
+    // ssh2 keeps what the server announced, and tells it nowhere.
+    const announced = (this.#sftp as unknown as { _extensions?: Record<string, string> })._extensions
+    return announced?.[EXTENSIONS[extension]] !== undefined
+  }
+
+  open(path: string, flags: 'r' | 'wx'): Promise<Buffer> {
+    return this.#call((done) => this.#sftp.open(path, flags, { mode: 0o600 }, done))
+  }
+
+  close(handle: Buffer): Promise<void> {
+    return this.#call((done) => this.#sftp.close(handle, (error) => done(error, undefined)))
+  }
+
+  write(handle: Buffer, bytes: Uint8Array, position: number): Promise<void> {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    return this.#call((done) =>
+      this.#sftp.write(handle, buffer, 0, buffer.length, position, (error) => done(error, undefined)),
+    )
+  }
+
+  /** @returns how many bytes were read: 0 at the end of the file */
+  read(handle: Buffer, into: Buffer, position: number): Promise<number> {
+    return this.#call((done) => this.#sftp.read(handle, into, 0, into.length, position, done))
+  }
+
+  size(handle: Buffer): Promise<number> {
+    return this.#call<Stats>((done) => this.#sftp.fstat(handle, done)).then(({ size }) => size)
+  }
+
+  stat(path: string): Promise<Stats> {
+    return this.#call((done) => this.#sftp.stat(path, done))
+  }
+
+  fsync(handle: Buffer): Promise<void> {
+    return this.#call((done) => this.#sftp.ext_openssh_fsync(handle, (error) => done(error, undefined)))
+  }
+
+  link(from: string, to: string): Promise<void> {
+    return this.#call((done) => this.#sftp.ext_openssh_hardlink(from, to, (error) => done(error, undefined)))
+  }
+
+  /** Fails when the name is taken, as version 3 of the protocol wants it. */
+  rename(from: string, to: string): Promise<void> {
+    return this.#call((done) => this.#sftp.rename(from, to, (error) => done(error, undefined)))
+  }
+
+  /** Replaces what has the name. */
+  replace(from: string, to: string): Promise<void> {
+    return this.#call((done) => this.#sftp.ext_openssh_rename(from, to, (error) => done(error, undefined)))
+  }
+
+  unlink(path: string): Promise<void> {
+    return this.#call((done) => this.#sftp.unlink(path, (error) => done(error, undefined)))
+  }
+
+  mkdir(path: string): Promise<void> {
+    return this.#call((done) => this.#sftp.mkdir(path, { mode: 0o700 }, (error) => done(error, undefined)))
+  }
+
+  /** A directory's entries, as many at a time as the server sends. */
+  async *entries(path: string): AsyncGenerator<RemoteEntry> {
+    const handle = await this.#call<Buffer>((done) => this.#sftp.opendir(path, done))
+    try {
+      for (;;) {
+        const some = await this.#call<readonly RemoteEntry[] | undefined>((done) =>
+          this.#sftp.readdir(handle, (error, list) =>
+            isEnd(error) ? done(null, undefined) : done(error, list),
+          ),
+        )
+        if (!some) return
+        yield* some
+      }
+    } finally {
+      await this.close(handle).catch(() => undefined)
+    }
+  }
+
+  #call<T>(act: (done: Callback<T>) => void): Promise<T> {
+    const signals = this.#signal ? [this.#signal, this.#lost] : [this.#lost]
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const onAbort = () => reject(signals.find(({ aborted }) => aborted)?.reason)
+    if (signals.some(({ aborted }) => aborted)) {
+      onAbort()
+      return promise
+    }
+    for (const signal of signals) signal.addEventListener('abort', onAbort, { once: true })
+    act((error, result) => {
+      for (const signal of signals) signal.removeEventListener('abort', onAbort)
+      if (error) reject(error)
+      else resolve(result)
+    })
+    return promise
+  }
+}
+
+const END_OF_FILE = 1
+
+function isEnd(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === END_OF_FILE
+}

@@ -1,0 +1,65 @@
+import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
+
+/** SSH_FX_*: draft-ietf-secsh-filexfer-02 section 7, and what later drafts added that servers send in version 3 too. */
+export const Status = { noSuchFile: 2, permissionDenied: 3, failure: 4, unsupported: 8 } as const
+
+const STATUS: Readonly<Record<number, readonly [SinkErrorCode, string, string?]>> = {
+  2: ['not-found', 'is not there'],
+  3: ['forbidden', 'permission denied by the server', 'Check who owns the directory, and its mode.'],
+  4: ['protocol', 'the server failed to do it, and does not say why', 'Is its disk full, or read-only?'],
+  5: ['protocol', 'the server did not understand the request'],
+  6: ['unreachable', 'the server has no connection'],
+  7: ['unreachable', 'the connection was lost'],
+  8: ['protocol', 'the server does not offer this operation'],
+  11: ['exists', 'exists already'],
+  12: ['forbidden', 'the file system is read-only'],
+  14: ['full', 'not stored: the server has no space left', 'Free some space, then run `pipe-backup heal`.'],
+  15: ['full', 'not stored: the quota is used up', 'Free some space, then run `pipe-backup heal`.'],
+}
+
+const UNREACHABLE = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EPIPE',
+])
+
+/** The one place that knows the errors of ssh2 and of SFTP servers. */
+export function toSinkError(cause: unknown, sink: string, key?: string): unknown {
+  if (!(cause instanceof Error) || cause.name === 'SinkError' || cause.name === 'AbortError') return cause
+  const make = (code: SinkErrorCode, what: string, hint?: string) =>
+    new SinkError(code, what, {
+      sink,
+      cause,
+      ...(key !== undefined && { key }),
+      ...(hint !== undefined && { hint }),
+    })
+  const code: unknown = 'code' in cause ? cause.code : undefined
+  const level: unknown = 'level' in cause ? cause.level : undefined
+  if (level === 'client-authentication') {
+    return make(
+      'unauthorized',
+      'the server does not accept this user with this key or password',
+      'Is the public key in its authorized_keys?',
+    )
+  }
+  if (code === 'ETIMEDOUT' || level === 'client-timeout') return make('timeout', 'the server does not answer')
+  if (typeof code === 'string' && UNREACHABLE.has(code))
+    return make('unreachable', `can't be reached (${code})`)
+  if (typeof code === 'number') {
+    const [meaning, what, hint] = STATUS[code] ?? [
+      'protocol' as const,
+      `the server answered with status ${code}`,
+    ]
+    return make(meaning, what, hint)
+  }
+  // ssh2 says no more of a connection that ended than a sentence.
+  return make('unreachable', `the connection failed (${cause.message})`)
+}
+
+export function isStatus(error: unknown, status: number): boolean {
+  return error instanceof Error && 'code' in error && error.code === status
+}

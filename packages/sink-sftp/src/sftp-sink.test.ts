@@ -1,0 +1,80 @@
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type SshServer, startSshd } from '@pipe-backup-test/services'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type SftpSinkOptions, sftpSink } from './sftp-sink.ts'
+
+let server: SshServer
+let login: Omit<SftpSinkOptions, 'path'>
+beforeAll(async () => {
+  server = await startSshd()
+  const { host, port, user, identity, hostKey } = server
+  login = { name: 'ssh', host, port, user, identity, hostKey }
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+async function tryPut(options: Partial<SftpSinkOptions>): Promise<void> {
+  const { hostKey: _, ...unpinned } = login
+  const base = 'knownHosts' in options ? unpinned : login
+  await using sink = sftpSink({ ...base, path: server.makePlace().remote, ...options })
+  await sink.put('object', Buffer.from('bytes'))
+}
+
+/** A known_hosts file of this text. */
+function knownHosts(text: string): readonly string[] {
+  const path = join(server.makePlace().local, 'known_hosts')
+  writeFileSync(path, text)
+  return [path]
+}
+
+test('a key under a passphrase opens with it, and is refused in one clear line without', async () => {
+  const { encryptedIdentity: identity, passphrase } = server
+  await tryPut({ identity, passphrase })
+  await expect(tryPut({ identity })).rejects.toMatchObject({ code: 'unauthorized' })
+  await expect(tryPut({ identity, passphrase: 'wrong' })).rejects.toThrow(/^sink "ssh": .*private key/)
+})
+
+test('a host in known_hosts is trusted', async () => {
+  await expect(tryPut({ knownHosts: knownHosts(server.knownHostsLine) })).resolves.toBeUndefined()
+})
+
+test('an unknown host is refused, with the fingerprint to compare', async () => {
+  await expect(tryPut({ knownHosts: [] })).rejects.toMatchObject({
+    code: 'unauthorized',
+    message: expect.stringContaining(server.hostKey),
+    hint: expect.stringContaining('hostKey:'),
+  })
+})
+
+test('a host that shows another key than the known one is refused, and so is a revoked key', async () => {
+  const other = server.knownHostsLine.replace(
+    /(AAAA\S{30})(.)/,
+    (_, start: string, one: string) => start + (one === 'A' ? 'B' : 'A'),
+  )
+  await expect(tryPut({ knownHosts: knownHosts(other) })).rejects.toThrow('should be')
+  const revoked = `@revoked ${server.knownHostsLine}`
+  await expect(tryPut({ knownHosts: knownHosts(revoked) })).rejects.toThrow('revoked')
+})
+
+test('an identity that is not there is one clear line', async () => {
+  await expect(tryPut({ identity: '/no/such/key' })).rejects.toThrow(
+    "the private key /no/such/key can't be read (ENOENT)",
+  )
+})
+
+test('create makes the directory, and those above it', async () => {
+  const { remote } = server.makePlace()
+  await using sink = sftpSink({ ...login, path: `${remote}/a/b`, create: true })
+  await sink.put('packs/object', Buffer.from('bytes'))
+  expect((await sink.head('packs/object'))?.sizeBytes).toBe(5)
+})
+
+test('what a killed client has left is removed a day later, and nothing else', async () => {
+  const { local, remote } = server.makePlace()
+  mkdirSync(join(local, '.tmp'))
+  for (const name of ['old', 'new']) writeFileSync(join(local, '.tmp', name), 'half')
+  utimesSync(join(local, '.tmp/old'), 1, 1)
+  await using sink = sftpSink({ ...login, path: remote })
+  await sink.put('object', Buffer.from('bytes'))
+  expect(readdirSync(join(local, '.tmp'))).toEqual(['new'])
+})
