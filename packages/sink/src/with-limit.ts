@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises'
+import { pause } from './pause.ts'
 import type { PutOptions, Sink, SinkOptions } from './sink.ts'
 
 export interface LimitOptions {
@@ -13,7 +13,7 @@ export interface LimitOptions {
 
 /** A sink that is not given more at a time, or a second, than so much. */
 export function withLimit(sink: Sink, options: LimitOptions): Sink {
-  const { uploadBytesPerSecond, concurrency, now = () => performance.now(), sleep = wait } = options
+  const { uploadBytesPerSecond, concurrency, now = () => performance.now(), sleep = pause } = options
   const pace = uploadBytesPerSecond === undefined ? undefined : new Pace(uploadBytesPerSecond, now, sleep)
   const gate = concurrency === undefined ? undefined : new Gate(concurrency)
   const paced = <T extends SinkOptions>(given: T): T => {
@@ -43,15 +43,6 @@ export function withLimit(sink: Sink, options: LimitOptions): Sink {
     delete: (key, given) => sink.delete(key, given),
     deleteMany: (keys, given) => sink.deleteMany(keys, given),
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
-  }
-}
-
-async function wait(ms: number, signal?: AbortSignal): Promise<void> {
-  try {
-    await setTimeout(ms, undefined, { ...(signal && { signal }) })
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw error
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { setTimeout } from 'node:timers/promises'
 import { type BackoffOptions, backoffMs } from './backoff.ts'
+import { pause } from './pause.ts'
 import type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions } from './sink.ts'
 import { SinkError } from './sink-error.ts'
 
@@ -67,21 +67,12 @@ class Attempts {
   /** @throws the error, when trying again makes no sense */
   async waitAfter(error: unknown, failures: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted()
-    const { tries = TRIES, longestWaitMs = LONGEST_WAIT_MS, onRetry, sleep = wait } = this.#options
+    const { tries = TRIES, longestWaitMs = LONGEST_WAIT_MS, onRetry, sleep = pause } = this.#options
     if (!(error instanceof SinkError) || !error.retryable || failures >= tries) throw error
     const waitMs = backoffMs(failures, error.retryAfterMs, this.#options)
     if (waitMs > longestWaitMs) throw error
     onRetry?.(error, waitMs)
     await sleep(waitMs, signal)
-  }
-}
-
-async function wait(ms: number, signal?: AbortSignal): Promise<void> {
-  try {
-    await setTimeout(ms, undefined, { ...(signal && { signal }) })
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw error
   }
 }
 
