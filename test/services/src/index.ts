@@ -1,4 +1,3 @@
-export { type S3Server, startS3 } from './ceph.ts'
 export { ensureDebianPackages, missingDebianPackages } from './debian-packages.ts'
 export { freePort } from './free-port.ts'
 export { type MariadbServer, startMariadb } from './mariadb.ts'

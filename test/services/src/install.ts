@@ -2,8 +2,6 @@ import { ensureDebianPackages } from './debian-packages.ts'
 
 /** All that the tests start or call and that npm does not bring. Run before them: `node test/services/src/install.ts`. */
 const PACKAGES = [
-  'ceph-mon',
-  'ceph-osd',
   'libarchive-tools',
   'mariadb-client',
   'mariadb-server',
@@ -13,7 +11,6 @@ const PACKAGES = [
   'proftpd-mod-crypto',
   'python3-nacl',
   'python3-zstandard',
-  'radosgw',
   'rsync',
 ]
 
