@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 // Tests import the packages from source: no build stands between an edit and its test.
-const conditions = ['pipe-backup-src', 'node', 'import', 'module', 'default']
+const conditions = ['pipe-backup-src', 'node', 'import', 'default']
 
 export default defineConfig({
   resolve: { conditions },

@@ -32,6 +32,7 @@ export function command(run: readonly string[], options: CommandOptions): AsyncI
   if (program === undefined || program === '') throw new TypeError('a command must name a program')
   return {
     async *[Symbol.asyncIterator]() {
+      options.signal?.throwIfAborted()
       const { uid, gid, username } = userInfo()
       const started = BigInt(Date.now()) * 1_000_000n
       const entry: FileEntry = {

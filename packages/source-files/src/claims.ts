@@ -23,8 +23,7 @@ export function isExcludedAsAny(stop: Stop, excludes: Excludes): boolean {
 }
 
 function kept(stop: Stop, isDirectory: boolean, excludes: Excludes): Claim[] {
-  // Patterns are text, names are bytes: what is not UTF-8 is U+FFFD to a pattern, and to it alone.
-  const name = stop.absolute.toString('utf8', stop.nameAt) + (isDirectory ? '/' : '')
+  const name = stop.absolute.toString('latin1', stop.nameAt) + (isDirectory ? '/' : '')
   const claims: Claim[] = []
   for (const { root, device, relative } of stop.claims) {
     const path = relative + name

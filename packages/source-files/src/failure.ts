@@ -10,6 +10,13 @@ export interface Failure {
   readonly cause?: unknown
 }
 
+/** Another directory stands where the walk found its names. */
+export const MIXED: Failure = {
+  code: 'changed',
+  message:
+    'another directory was put in its place while it was walked: what was taken may be a mixture of both',
+}
+
 /** Something else stands where the walk saw a file or a directory. */
 export function replaced(what: string, cause?: unknown): Failure {
   return {

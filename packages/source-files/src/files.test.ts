@@ -2,65 +2,41 @@ import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
   chmodSync,
+  chownSync,
   linkSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Entry, FileEntry, SourceProblem } from '@pipe-backup/source'
+import type { FileEntry, SourceProblem } from '@pipe-backup/source'
 import { describeSource } from '@pipe-backup/source/conformance'
-import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { type FilesOptions, files } from './files.ts'
 import { filesSource } from './files-source.ts'
+import { readEntry, TestTree } from './test-support/test-tree.ts'
 
-const base = mkdtempSync(join(tmpdir(), 'source-files-'))
-afterAll(() => rmSync(base, { recursive: true, force: true }))
-let trees = 0
-let root = ''
+const isRoot = process.getuid?.() === 0
+let tree: TestTree
+let root: string
 beforeEach(() => {
-  root = join(base, `tree-${++trees}`)
-  mkdirSync(root)
+  tree = new TestTree()
+  root = tree.root
 })
-const at = (...parts: string[]) => join(root, ...parts)
+afterEach(() => tree[Symbol.dispose]())
+const at = (...parts: string[]) => tree.at(...parts)
+const walked = (options?: FilesOptions, paths?: string[]) => tree.walk(options, paths)
 
-/** All entries, by their path below the root; and what could not be taken. */
-async function walked(options: FilesOptions = {}, paths = [root]) {
-  const entries = new Map<string, Entry>()
-  const problems: SourceProblem[] = []
-  for await (const entry of files(paths, { onProblem: (problem) => problems.push(problem), ...options })) {
-    entries.set(
-      Buffer.from(entry.path)
-        .toString('latin1')
-        .slice(root.length - 1),
-      entry,
-    )
-  }
-  return { entries, problems, names: [...entries.keys()].filter((name) => name !== '') }
-}
-
-async function bytesOf(
-  entry: Entry | undefined,
-): Promise<{ bytes: Buffer; steady: boolean; known: boolean }> {
-  if (entry?.type !== 'file') throw new Error('not a file')
-  const reader = await entry.open()
-  const pieces: Buffer[] = []
-  const piece = Buffer.alloc(70_000)
-  for (let got = await reader.read(piece); got > 0; got = await reader.read(piece))
-    pieces.push(Buffer.from(piece.subarray(0, got)))
-  const { steady, identity } = await reader.finish()
-  return { bytes: Buffer.concat(pieces), steady, known: identity !== undefined }
-}
-
-const conforming = join(base, 'conforming')
+const conformingTree = new TestTree()
+afterAll(() => conformingTree[Symbol.dispose]())
+const conforming = conformingTree.root
 mkdirSync(join(conforming, 'd/e'), { recursive: true })
 for (const name of ['a', 'd.x', 'd/b', 'd/e/c']) writeFileSync(join(conforming, name), name.repeat(3000))
 linkSync(join(conforming, 'a'), join(conforming, 'd/z'))
@@ -80,6 +56,36 @@ test('mode, owner and times are those of the file, to the nanosecond', async () 
   execFileSync('touch', ['--date=1969-07-20T20:17:40.123456789Z', at('file')])
   const entry = (await walked()).entries.get('/file')
   expect(entry).toMatchObject({ mode: 0o6751, uid: process.getuid?.(), mtimeNs: -14_182_939_876_543_211n })
+})
+
+test.runIf(isRoot)('owners have the names that this machine knows them by, and none otherwise', async () => {
+  for (const [name, id] of [
+    ['known', 1],
+    ['unknown', 3_000_000_000],
+  ] as const) {
+    writeFileSync(at(name), 'x')
+    chownSync(at(name), id, id)
+  }
+  const { entries } = await walked()
+  const nameOf = (database: string) =>
+    execFileSync('getent', [database, '1'], { encoding: 'utf8' }).split(':')[0]
+  expect(entries.get('/known')).toMatchObject({
+    uid: 1,
+    user: nameOf('passwd'),
+    gid: 1,
+    group: nameOf('group'),
+  })
+  expect(entries.get('/unknown')).toMatchObject({ uid: 3_000_000_000, user: '', group: '' })
+})
+
+test.runIf(isRoot)('devices are taken by their numbers, however large, and never opened', async () => {
+  execFileSync('mknod', [at('tty'), 'c', '4', '64'])
+  execFileSync('mknod', [at('large'), 'b', '4095', '1048575'])
+  const { entries } = await walked()
+  expect([entries.get('/large'), entries.get('/tty')]).toMatchObject([
+    { type: 'block-device', major: 4095, minor: 1_048_575 },
+    { type: 'character-device', major: 4, minor: 64 },
+  ])
 })
 
 test('each type of file is what it is; a socket is left out with a note', async () => {
@@ -114,7 +120,7 @@ open('bottom', 'w').write('deep\\n')`
   execFileSync('python3', ['-c', descend, root, name])
   const { entries, problems } = await walked()
   const bottom = [...entries.values()].at(-1)
-  expect({ problems, path: bottom?.path.length, bytes: (await bytesOf(bottom)).bytes.toString() }).toEqual({
+  expect({ problems, path: bottom?.path.length, bytes: (await readEntry(bottom)).bytes.toString() }).toEqual({
     problems: [],
     path: root.length - 1 + 20 * 251 + '/bottom'.length,
     bytes: 'deep\n',
@@ -125,7 +131,7 @@ test('a file with holes says so, and reads as zeros', async () => {
   writeFileSync(at('holes'), 'start')
   truncateSync(at('holes'), 5_000_000)
   const entry = (await walked()).entries.get('/holes')
-  const { bytes } = await bytesOf(entry)
+  const { bytes } = await readEntry(entry)
   expect({
     sparse: (entry as FileEntry).sparse,
     length: bytes.length,
@@ -148,14 +154,18 @@ test('a file that is written to while it is read did not hold still', async () =
   expect(await reader.finish()).toMatchObject({ steady: false })
 })
 
-test('a file changed a moment ago has no identity to be known by: the next change might leave the same times', async () => {
+test('a file changed a moment ago is waited for until its next change is sure to show', async () => {
   writeFileSync(at('fresh'), 'x')
-  const { steady, known } = await bytesOf((await walked()).entries.get('/fresh'))
-  expect({ steady, known }).toEqual({ steady: true, known: false })
+  const entry = (await walked()).entries.get('/fresh')
+  const { bytes, end } = await readEntry(entry)
+  const { ctimeNs, ino } = statSync(at('fresh'), { bigint: true })
+  expect({ text: bytes.toString(), end }).toEqual({
+    text: 'x',
+    end: { steady: true, mtimeNs: entry?.mtimeNs, identity: { ctimeNs, inode: ino } },
+  })
 })
 
 test.for<[string, (path: string) => void]>([
-  ['another file', (path) => writeFileSync(path, 'other')],
   ['a symbolic link', (path) => symlinkSync('/etc/passwd', path)],
   ['a FIFO', (path) => execFileSync('mkfifo', [path])],
   ['a directory', (path) => mkdirSync(path)],
@@ -274,14 +284,17 @@ test('what is in a directory marked as a cache is left out, unless it was asked 
   expect((await walked({}, [at('cache')])).names).toContain('/cache/data')
 })
 
-test.runIf(process.getuid?.() === 0)('with oneFileSystem another device is not entered', async () => {
+test.runIf(isRoot)('with oneFileSystem another device is not entered', async () => {
   mkdirSync(at('mounted'))
   execFileSync('mount', ['-t', 'tmpfs', 'none', at('mounted')])
-  onTestFinished(() => void execFileSync('umount', [at('mounted')]))
-  writeFileSync(at('mounted/far'), 'x')
-  writeFileSync(at('near'), 'x')
-  expect((await walked({ oneFileSystem: true })).names).toEqual(['/mounted', '/near'])
-  expect((await walked()).names).toEqual(['/mounted', '/mounted/far', '/near'])
+  try {
+    writeFileSync(at('mounted/far'), 'x')
+    writeFileSync(at('near'), 'x')
+    expect((await walked({ oneFileSystem: true })).names).toEqual(['/mounted', '/near'])
+    expect((await walked()).names).toEqual(['/mounted', '/mounted/far', '/near'])
+  } finally {
+    execFileSync('umount', [at('mounted')])
+  }
 })
 
 test('paths that nest or repeat give each entry once, in order', async () => {
@@ -291,7 +304,7 @@ test('paths that nest or repeat give each entry once, in order', async () => {
   expect(names).toEqual(['/a', '/d', '/d/e', '/d/e/g', '/d/f', '/d.x'])
 })
 
-test('a single file, and a path that is not there', async () => {
+test('a single file, and one of two paths that is not there', async () => {
   writeFileSync(at('only'), 'x')
   const { names, problems } = await walked({}, [at('only'), at('missing')])
   expect({ names, codes: problems.map(({ code }) => code) }).toEqual({
@@ -303,7 +316,7 @@ test('a single file, and a path that is not there', async () => {
 test('reading leaves the time of access as it was', async () => {
   writeFileSync(at('file'), 'x'.repeat(1000))
   utimesSync(at('file'), 1_000_000_000, 1_100_000_000)
-  await bytesOf((await walked()).entries.get('/file'))
+  await readEntry((await walked()).entries.get('/file'))
   expect(execFileSync('stat', ['--format=%X', at('file')], { encoding: 'utf8' }).trim()).toBe('1000000000')
 })
 
@@ -312,7 +325,7 @@ test('a file of /proc, whose size is 0, is read to its end', async () => {
   for await (const entry of files(['/proc/self/mountinfo'], {
     onProblem: (problem) => problems.push(problem),
   })) {
-    expect((await bytesOf(entry)).bytes.toString()).toBe(readFileSync('/proc/self/mountinfo', 'utf8'))
+    expect((await readEntry(entry)).bytes.toString()).toBe(readFileSync('/proc/self/mountinfo', 'utf8'))
   }
   expect(problems).toEqual([])
 })

@@ -13,7 +13,7 @@ export interface Listing {
    * quarter of the memory that Buffers would, and its strings compare as their bytes do.
    */
   readonly names: readonly string[]
-  readonly device: bigint
+  readonly stat: BigIntStats
 }
 
 /**
@@ -28,8 +28,7 @@ export async function listDirectory(absolute: Buffer, seen: BigIntStats): Promis
     const after = withPath(absolute, (path) => lstatSync(path, { bigint: true }))
     if (!after.isDirectory()) return undefined
     // libuv sorts as strcmp does, but does not promise it; of sorted names the sort is linear.
-    if (after.ino === before.ino && after.dev === before.dev)
-      return { names: names.sort(), device: after.dev }
+    if (after.ino === before.ino && after.dev === before.dev) return { names: names.sort(), stat: after }
     before = after
   }
   return undefined

@@ -1,3 +1,4 @@
+import { lstatSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { comparePaths } from '@pipe-backup/source'
 
@@ -7,7 +8,33 @@ import { comparePaths } from '@pipe-backup/source'
  * @throws TypeError for a path that is empty or holds a NUL.
  */
 export function toRoots(paths: readonly string[]): Buffer[] {
-  const sorted = paths.map(toRoot).sort(comparePaths)
+  return sortedOnce(paths.map(toRoot))
+}
+
+/**
+ * A configured path that is a symbolic link is taken as a link, and so is what it leads to, under its own path: whoever
+ * named the link meant the tree, and would find out at a restore. One that leads nowhere is told of by the walk.
+ * @returns configured paths and what links among them lead to, sorted, each once
+ */
+export function withLinkTargets(roots: readonly Buffer[]): Buffer[] {
+  const targets: Buffer[] = []
+  for (const root of roots) {
+    try {
+      if (lstatSync(root).isSymbolicLink()) targets.push(realPath(root))
+    } catch {
+      // It is looked at again when the walk comes there.
+    }
+  }
+  return targets.length === 0 ? [...roots] : sortedOnce([...roots, ...targets])
+}
+
+/** @throws system errors */
+export function realPath(path: Buffer): Buffer {
+  return realpathSync.native(path, { encoding: 'buffer' })
+}
+
+function sortedOnce(roots: readonly Buffer[]): Buffer[] {
+  const sorted = [...roots].sort(comparePaths)
   return sorted.filter((root, at) => at === 0 || !root.equals(sorted[at - 1] ?? root))
 }
 

@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs'
 import { comparePaths } from '@pipe-backup/source'
 
 /** A configured path that takes what is at, or in, a place of the walk. Where configured paths nest, several do. */
@@ -5,12 +6,14 @@ export interface Claim {
   readonly root: Buffer
   /** Device of the configured path. */
   readonly device: bigint
-  /** Path of the place below the configured path, for patterns: empty, or with a `/` at its end. */
+  /** Path of the place below the configured path, for patterns: empty, or with a `/` at its end; one character for each byte. */
   readonly relative: string
 }
 
 /** A directory that is being walked. */
 export interface Frame {
+  /** As it was when it was listed. */
+  readonly stat: BigIntStats
   /** Absolute path with a `/` at its end. */
   readonly prefix: Buffer
   /** Sorted; one character for each byte. */
@@ -39,12 +42,17 @@ const NONE: readonly Claim[] = []
  */
 export class Route {
   readonly #roots: readonly Buffer[]
+  readonly #onLeave: (frame: Frame) => void
   readonly #frames: { readonly frame: Frame; next: number }[] = []
   #nextRoot = 0
 
-  /** @param roots - absolute, sorted, each once */
-  constructor(roots: readonly Buffer[]) {
+  /**
+   * @param roots - absolute, sorted, each once
+   * @param onLeave - called for each directory that was entered, when all that is in it has been passed
+   */
+  constructor(roots: readonly Buffer[], onLeave: (frame: Frame) => void) {
     this.#roots = roots
+    this.#onLeave = onLeave
   }
 
   /** To be called at the stop which is that directory, if at all. */
@@ -67,6 +75,7 @@ export class Route {
         return { absolute, nameAt: frame.prefix.length, isRoot: order === 0, claims: frame.claims }
       }
       this.#frames.pop()
+      this.#onLeave(frame)
       top = this.#frames.at(-1)
     }
     if (root === undefined) return undefined

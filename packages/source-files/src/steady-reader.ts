@@ -1,16 +1,13 @@
 import { type BigIntStats, closeSync, fstatSync, readSync, read as readWithCallback } from 'node:fs'
 import { promisify } from 'node:util'
 import type { EntryReader, Reading, SourceError } from '@pipe-backup/source'
+import { isTelling, mayHideChange } from './clock-tick.ts'
 import { toFailure, toSourceError } from './failure.ts'
 
 const read = promisify(readWithCallback)
 
 /** Up to here a read from the page cache takes less time than handing it to another thread. */
 const SYNC_BYTES = 256 * 1024
-/** A kernel stamps changes with the time of its last tick: at most 10 ms ago (HZ=100), and we allow for more. */
-const TICK_MS = 50
-/** The coarsest stamps in use: whole seconds (old ext, HFS+), two of them (FAT). */
-const COARSE_TICK_MS = 2_000
 
 export interface SteadyReaderOptions {
   /** The time before `fstat` was asked, in milliseconds since the epoch. */
@@ -45,7 +42,8 @@ export class SteadyReader implements EntryReader {
 
   /**
    * As `EntryReader.read`. At most the size that the file had when it was opened, so that a log that grows as fast
-   * as it is read comes to an end; `finish` then tells that it grew. A size of 0 may be a file of /proc: all that comes.
+   * as it is read comes to an end; `finish` then tells that it grew. A size of 0 may be a file of /proc: all that comes,
+   * while the size stays 0.
    * @throws RangeError when `into` is empty
    */
   read(into: Uint8Array): number | Promise<number> {
@@ -73,6 +71,8 @@ export class SteadyReader implements EntryReader {
     if (this.#size === 0 && this.#taken > 0) return { steady: true, mtimeNs }
     const { startedMs } = this.#options
     if (this.#taken !== this.#size) return { steady: false, mtimeNs }
+    // A file without bytes can't be a mixture: what was written to it shows in its size.
+    if (this.#size > 0 && mayHideChange(ctimeNs, startedMs)) return { steady: false, mtimeNs }
     if (!isTelling(mtimeNs, startedMs) || !isTelling(ctimeNs, startedMs)) return { steady: true, mtimeNs }
     return { steady: true, mtimeNs, identity: { ctimeNs, inode } }
   }
@@ -109,7 +109,7 @@ export class SteadyReader implements EntryReader {
 
   #took(bytes: number): number {
     this.#taken += bytes
-    this.#ended = bytes === 0
+    this.#ended = bytes === 0 || (this.#size === 0 && fstatSync(this.#fd).size > 0)
     return bytes
   }
 
@@ -129,15 +129,4 @@ export class SteadyReader implements EntryReader {
     this.#fd = -1
     if (fd !== -1) closeSync(fd)
   }
-}
-
-/**
- * Whether a later change is sure to leave another stamp. A change in the same tick of the clock as the one before it
- * leaves the same stamp: a file that was changed just before it was read can be changed once more, after it was
- * read, and look the same for ever. So such a stamp proves nothing; the next run reads the file again. (git calls
- * this "racily clean".) The clock is this machine's: a file server whose clock is behind by more has no such shelter.
- */
-function isTelling(stampNs: bigint, startedMs: number): boolean {
-  const ageMs = startedMs - Number(stampNs / 1_000_000n)
-  return ageMs > (stampNs % 1_000_000_000n === 0n ? COARSE_TICK_MS : TICK_MS)
 }

@@ -1,31 +1,40 @@
-import { type BigIntStats, lstatSync, realpathSync } from 'node:fs'
-import type { Entry } from '@pipe-backup/source'
-import { CACHE_TAG, isCacheTag } from './cache-directory.ts'
+import { type BigIntStats, lstatSync } from 'node:fs'
+import { type Entry, SourceError } from '@pipe-backup/source'
 import { claimsAt, isExcludedAsAny } from './claims.ts'
+import { enterDirectory, isStillThere } from './enter-directory.ts'
 import { Excludes } from './excludes.ts'
-import { type Failure, replaced, report, toFailure } from './failure.ts'
+import { type Failure, MIXED, replaced, report, toFailure, toSourceError } from './failure.ts'
 import type { FilesOptions } from './files.ts'
 import { Links } from './links.ts'
-import { listDirectory } from './list-directory.ts'
 import { withPath } from './long-path.ts'
 import { Opener } from './opener.ts'
 import { Owners } from './owners.ts'
 import { Pace } from './pace.ts'
-import { isWithin } from './roots.ts'
-import { type Claim, type Frame, Route } from './route.ts'
+import { isWithin, realPath, withLinkTargets } from './roots.ts'
+import { type Frame, Route } from './route.ts'
 import { toEntry } from './to-entry.ts'
-
-const SLASH = Buffer.from('/')
 
 /** One walk over configured paths (absolute, sorted, each once), as `files()` promises it. */
 export async function* walk(
-  roots: readonly Buffer[],
+  configured: readonly Buffer[],
   options: FilesOptions,
 ): AsyncGenerator<Entry, void, undefined> {
   const { signal, onProblem } = options
+  signal?.throwIfAborted()
   const excludes = new Excludes(options.exclude ?? [])
   const shared = { owners: new Owners(), links: new Links(), opener: new Opener(), signal }
-  const route = new Route(roots)
+  const roots = withLinkTargets(configured)
+  const losses: Failure[] = []
+  /** A source that has lost all its paths has failed: nothing at all is no backup of it. */
+  const lose = (failure: Failure, root: Buffer) => {
+    if (roots.length === 1) throw toSourceError(failure, root.subarray(1))
+    losses.push(failure)
+    report(failure, root.subarray(1), onProblem)
+  }
+  const leave = ({ prefix, stat }: Frame) => {
+    if (!isStillThere(prefix, stat)) report(MIXED, prefix.subarray(1, -1), onProblem)
+  }
+  const route = new Route(roots, leave)
   const pace = new Pace()
 
   for (let stop = route.next(); stop !== undefined; stop = route.next()) {
@@ -39,7 +48,8 @@ export async function* walk(
       stat = withPath(absolute, look)
     } catch (cause) {
       const failure = toFailure(cause, 'not looked at')
-      if (!isExcludedAsAny(stop, excludes)) report(failure, path, onProblem)
+      if (isRoot) lose(failure, absolute)
+      else if (!isExcludedAsAny(stop, excludes)) report(failure, path, onProblem)
       continue
     }
     const isDirectory = stat.isDirectory()
@@ -65,61 +75,29 @@ export async function* walk(
 
     if (isRoot && stat.isSymbolicLink()) {
       const failure = leadsElsewhere(absolute, roots)
-      if (failure !== undefined) report(failure, path, onProblem)
+      if (failure !== undefined) lose(failure, absolute)
     }
     if (isDirectory) {
       try {
-        const frame = await enter(absolute, stat, claims, options)
-        if (frame !== undefined) route.enter(frame)
+        const frame = await enterDirectory(absolute, stat, claims, options)
+        if (frame === 'replaced') report(replaced('directory'), path, onProblem)
+        else if (frame !== undefined) route.enter(frame)
       } catch (cause) {
         report(toFailure(cause, 'not listed'), path, onProblem)
       }
     }
   }
+
+  const [first] = losses
+  if (first !== undefined && losses.length === roots.length)
+    throw new SourceError(first.code, `none of its ${roots.length} paths is there`)
 }
 
-/** @returns `undefined` when nobody takes what is in this directory. @throws system errors */
-async function enter(
-  absolute: Buffer,
-  stat: BigIntStats,
-  claims: readonly Claim[],
-  { excludeCaches = true, oneFileSystem = false, onProblem }: FilesOptions,
-): Promise<Frame | undefined> {
-  const onDevice = (device: bigint) =>
-    oneFileSystem ? claims.filter((claim) => claim.device === device) : claims
-  if (onDevice(stat.dev).length === 0) return undefined
-  const listing = await listDirectory(absolute, stat)
-  if (listing === undefined) {
-    report(replaced('directory'), absolute.subarray(1), onProblem)
-    return undefined
-  }
-  const { names, device } = listing
-  const prefix = absolute.length === 1 ? absolute : Buffer.concat([absolute, SLASH])
-  const inside = onDevice(device)
-  if (inside.length === 0) return undefined
-  if (
-    !excludeCaches ||
-    !names.includes(CACHE_TAG) ||
-    !isCacheTag(Buffer.concat([prefix, Buffer.from(CACHE_TAG)]))
-  ) {
-    return { prefix, names, claims: inside }
-  }
-  const named = inside.filter((claim) => claim.root.length === absolute.length)
-  return named.length > 0 ? { prefix, names, claims: named } : { prefix, names: [CACHE_TAG], claims: inside }
-}
-
-/**
- * A configured path that is a symbolic link is taken as a link. Who meant the tree it leads to must be told: found out
- * at a restore it would be too late.
- */
 function leadsElsewhere(absolute: Buffer, roots: readonly Buffer[]): Failure | undefined {
   try {
-    const real = realpathSync.native(absolute, { encoding: 'buffer' })
+    const real = realPath(absolute)
     if (roots.some((root) => isWithin(real, root))) return undefined
-    return {
-      code: 'skipped',
-      message: 'a symbolic link, kept as a link: what it leads to needs a path of its own',
-    }
+    return { code: 'changed', message: 'it has become a link to another place since the walk began' }
   } catch (cause) {
     return toFailure(cause, 'a symbolic link to what can not be reached')
   }

@@ -1,7 +1,9 @@
 import { type BigIntStats, closeSync, fstatSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { EntryReader, FileEntry, FileIdentity } from '@pipe-backup/source'
+import { msUntilTelling } from './clock-tick.ts'
 import { isSystemError, replaced, toFailure, toSourceError } from './failure.ts'
-import type { Links } from './links.ts'
+import { type Links, linkKey } from './links.ts'
 import type { Opener } from './opener.ts'
 import type { Owners } from './owners.ts'
 import { SteadyReader } from './steady-reader.ts'
@@ -14,23 +16,33 @@ export interface Walk {
   readonly signal: AbortSignal | undefined
 }
 
+/** How long a file is asked for that another program has on lease: the kernel ends a lease after 45 s, see lease-break-time in proc(5). */
+const LEASE_MS = 60_000
+const ASK_AGAIN_MS = 50
+
+/** What an opening may still wait for. */
+interface Patience {
+  forClock: boolean
+  forLease: boolean
+}
+
 /** A regular file as the walk saw it. A class, so that a hundred thousand of them share one `open`. */
 export class WalkedFile implements FileEntry {
   readonly type = 'file' as const
   readonly path: Uint8Array
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly user: string
-  readonly group: string
-  readonly mtimeNs: bigint
-  readonly size: number
-  readonly identity: FileIdentity
-  readonly sparse: boolean
+  // Own fields that `open` may bring up to date: who copies this object must do so after it.
+  mode: number
+  uid: number
+  gid: number
+  user: string
+  group: string
+  mtimeNs: bigint
+  size: number
+  identity: FileIdentity
+  sparse: boolean
   readonly #absolute: Buffer
-  readonly #device: bigint
-  /** Its other names must not point at an entry that has no bytes. */
-  readonly #forget: (() => void) | undefined
+  /** Set when this is the first name of several: they must not point at an entry that has other bytes, or none. */
+  #linkKey: string | undefined
   readonly #walk: Walk
 
   constructor(absolute: Buffer, path: Uint8Array, stat: BigIntStats, walk: Walk) {
@@ -45,17 +57,40 @@ export class WalkedFile implements FileEntry {
     this.identity = { ctimeNs: stat.ctimeNs, inode: stat.ino }
     this.sparse = Number(stat.blocks) * 512 < this.size
     this.#absolute = absolute
-    this.#device = stat.dev
-    this.#forget = stat.nlink > 1n ? walk.links.forgetter(stat) : undefined
+    this.#linkKey = stat.nlink > 1n ? linkKey(stat) : undefined
     this.#walk = walk
   }
 
   /**
-   * As `FileEntry.open`. Only the very file that was listed is opened: other bytes under this entry's owner and mode
-   * could show a secret to someone who may not read it.
-   * @throws SourceError `vanished` when it is gone or something else is in its place, `unreadable`
+   * As `FileEntry.open`. Programs that care replace a file by renaming another over it: whichever regular file is there
+   * now is opened, and this entry then has its owner, mode and times. The bytes of one under the mode of the other could
+   * show a secret to someone who may not read it.
+   *
+   * A file that was changed at this very moment is waited for until its next change is sure to show (50 ms), and one
+   * that another program has on lease until that has given it back, a minute at most.
+   * @throws SourceError `vanished` when it is gone or no regular file is in its place, `unreadable`
    */
-  open(): EntryReader {
+  open(): EntryReader | Promise<EntryReader> {
+    const patience: Patience = { forClock: true, forLease: true }
+    const opened = this.#tryOpen(patience)
+    return typeof opened === 'number' ? this.#openLater(opened, patience) : opened
+  }
+
+  async #openLater(firstWaitMs: number, patience: Patience): Promise<EntryReader> {
+    const { signal } = this.#walk
+    const untilMs = performance.now() + LEASE_MS
+    for (let waitMs = firstWaitMs; ; ) {
+      // An abort ends the wait; the next try throws its reason.
+      await sleep(waitMs, undefined, signal && { signal }).catch(() => undefined)
+      patience.forLease = performance.now() < untilMs
+      const opened = this.#tryOpen(patience)
+      if (typeof opened !== 'number') return opened
+      waitMs = opened
+    }
+  }
+
+  /** @returns for how many milliseconds to wait before the next try, where there is the patience */
+  #tryOpen(patience: Patience): EntryReader | number {
     const { opener, signal } = this.#walk
     signal?.throwIfAborted()
     const startedMs = Date.now()
@@ -63,17 +98,54 @@ export class WalkedFile implements FileEntry {
     try {
       fd = opener.open(this.#absolute, this.uid)
       const stat = fstatSync(fd, { bigint: true })
-      if (stat.ino !== this.identity.inode || stat.dev !== this.#device || !stat.isFile()) {
-        throw toSourceError(replaced('file'), this.path)
+      if (!stat.isFile()) throw toSourceError(replaced('file'), this.path)
+      const waitMs = patience.forClock && stat.size > 0n ? msUntilTelling(stat.ctimeNs, startedMs) : 0
+      if (waitMs > 0) {
+        // Once only: a file that changes all the time is never old enough.
+        patience.forClock = false
+        closeSync(fd)
+        return waitMs
       }
-      return new SteadyReader(fd, stat, { startedMs, path: this.path, signal, onFailure: this.#forget })
+      this.#update(stat)
+      return new SteadyReader(fd, stat, {
+        startedMs,
+        path: this.path,
+        signal,
+        onFailure: this.#linkKey === undefined ? undefined : () => this.#forget(),
+      })
     } catch (cause) {
       if (fd !== undefined) closeSync(fd)
-      this.#forget?.()
+      // O_NONBLOCK does not wait for the holder of a lease (a Samba or NFS server), it only tells him: see fcntl(2).
+      if (patience.forLease && isSystemError(cause) && cause.code === 'EAGAIN') return ASK_AGAIN_MS
+      this.#forget()
       if (!isSystemError(cause)) throw cause
       // ELOOP: a symbolic link stands there (O_NOFOLLOW). ENXIO: a socket.
       const isOther = cause.code === 'ELOOP' || cause.code === 'ENXIO'
       throw toSourceError(isOther ? replaced('file', cause) : toFailure(cause, 'not opened'), this.path)
     }
+  }
+
+  #update(stat: BigIntStats): void {
+    if (this.#linkKey !== undefined && this.#linkKey !== linkKey(stat)) this.#forget()
+    const mode = Number(stat.mode) & 0o7777
+    const uid = Number(stat.uid)
+    const gid = Number(stat.gid)
+    const { ctimeNs, inode } = this.identity
+    const isAsListed = stat.ctimeNs === ctimeNs && stat.ino === inode && mode === this.mode
+    if (isAsListed && uid === this.uid && gid === this.gid) return
+    this.mode = mode
+    this.uid = uid
+    this.gid = gid
+    this.user = this.#walk.owners.user(uid)
+    this.group = this.#walk.owners.group(gid)
+    this.mtimeNs = stat.mtimeNs
+    this.size = Number(stat.size)
+    this.identity = { ctimeNs: stat.ctimeNs, inode: stat.ino }
+    this.sparse = Number(stat.blocks) * 512 < this.size
+  }
+
+  #forget(): void {
+    if (this.#linkKey !== undefined) this.#walk.links.forget(this.#linkKey)
+    this.#linkKey = undefined
   }
 }

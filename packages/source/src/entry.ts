@@ -36,7 +36,8 @@ export interface FileEntry extends EntryMetadata {
   /** True when the file changed each time it was read, so that its bytes may be a mixture. */
   readonly unsteady?: boolean
   /**
-   * Opens the file for one reading from its start. May be called again.
+   * Opens the file for one reading from its start. May be called again. To be called before the next entry is asked
+   * for, and metadata to be read, or copied, after it: a file that was replaced since it was listed is then told as it is.
    * @throws SourceError `vanished` or `unreadable` for this entry alone; `command-failed` for a source that can't go on.
    */
   open(): EntryReader | Promise<EntryReader>
