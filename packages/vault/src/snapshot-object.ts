@@ -1,3 +1,4 @@
+import { isObject } from './is-object.ts'
 import { openObject, sealObject } from './sealed-object.ts'
 import { VaultError } from './vault-error.ts'
 
@@ -93,10 +94,6 @@ function isSource(value: unknown): value is SnapshotSource {
     ['entries', 'bytes', 'problems'].every((name) => typeof value[name] === 'number') &&
     ['undefined', 'string'].includes(typeof value['error'])
   )
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isId(value: unknown): boolean {

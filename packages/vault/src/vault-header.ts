@@ -67,6 +67,16 @@ function encodeVaultHeader(publicKey: Uint8Array): Buffer {
   return Buffer.from(`${JSON.stringify(header)}\n`)
 }
 
+/** Writes `vault.json`, also over one that is damaged. @throws SinkError */
+export async function putVaultHeader(
+  sink: Sink,
+  publicKey: Uint8Array,
+  signal?: AbortSignal,
+  { ifAbsent = false }: { readonly ifAbsent?: boolean } = {},
+): Promise<void> {
+  await sink.put(KEY, encodeVaultHeader(publicKey), { ifAbsent, ...(signal && { signal }) })
+}
+
 /** @throws VaultError `not-a-vault` when the sink holds another vault or none */
 export async function requireVault(sink: Sink, vaultId: string, signal?: AbortSignal): Promise<void> {
   const header = await readVaultHeader(sink, signal)
@@ -78,7 +88,7 @@ export async function requireVault(sink: Sink, vaultId: string, signal?: AbortSi
       sink: sink.name,
       hint: header
         ? 'Check where the sink points.'
-        : 'Is the disk mounted, the path right? For a new sink run `pipe-backup init --phrase-file FILE`.',
+        : 'Is the disk mounted, the path right? A new sink is filled by `pipe-backup heal`.',
     },
   )
 }
@@ -114,7 +124,7 @@ export async function initVault(options: {
         if (result?.status === 'rejected' && !isMissingRoot(result.reason)) throw result.reason
         if (result?.status === 'fulfilled' && result.value)
           return { sink: sink.name, state: 'joined' as const }
-        await sink.put(KEY, encodeVaultHeader(publicKey), { ifAbsent: true, ...(signal && { signal }) })
+        await putVaultHeader(sink, publicKey, signal, { ifAbsent: true })
         return { sink: sink.name, state: 'created' as const }
       } catch (error) {
         return {

@@ -51,8 +51,8 @@ export async function run(session: Session, options: RunOptions): Promise<number
       progress,
       onProblem: (problem) => problems.tell(`${problem.source}/${problem.path}`, problem),
       onSinkProblem: (sink, error) => {
-        told.add(sink)
-        output.error(sinkLine(sink, errorLine(error)))
+        if (sink !== undefined) told.add(sink)
+        output.error(sink === undefined ? errorLine(error) : sinkLine(sink, errorLine(error)))
       },
     }),
   )

@@ -7,16 +7,21 @@ import type { Source } from '@pipe-backup/source'
 import { type FanOut, type FanOutResult, fanOut } from '@pipe-backup/tee'
 import { ChunkKind } from '../chunk-codec.ts'
 import type { ChunkIndex } from '../chunk-index.ts'
+import { DamageBook } from '../damage-book.ts'
+import { bringPacks } from '../heal/bring-packs.ts'
+import { levelSinks } from '../heal/level-sinks.ts'
 import { encodeIndex, type IndexedPack } from '../index-object.ts'
 import { decodeFooterContent, encodePackHeader, packKey, runKeyId } from '../pack-format.ts'
 import type { FinishedPack } from '../seal/pack-writer.ts'
 import { poolBytes, SealPool } from '../seal/seal-pool.ts'
-import { openObject, sealObject } from '../sealed-object.ts'
+import { sealObject } from '../sealed-object.ts'
+import { VaultSession } from '../session.ts'
+import { type SinkView, viewSink } from '../sink-view.ts'
 import { type SnapshotHead, type SnapshotSource, sealSnapshot, snapshotKey } from '../snapshot-object.ts'
 import { VaultError } from '../vault-error.ts'
+import { requireVault } from '../vault-header.ts'
 import { type DerivedKeys, derivedKeys, type VaultHost } from '../vault-host.ts'
 import { FileState } from './file-state.ts'
-import { healSink } from './heal-sink.ts'
 import { loadIndex } from './load-index.ts'
 import {
   type BackupProblem,
@@ -26,7 +31,6 @@ import {
   type SinkReport,
   type SourceReport,
 } from './report.ts'
-import { type SinkView, viewSink } from './sink-view.ts'
 import { SLAB_BYTES, SourceBackup } from './source-backup.ts'
 
 const WINDOW_BYTES = 256 * 1024 * 1024
@@ -35,8 +39,6 @@ const LEAST_TEE_BYTES = 64 * 1024 * 1024
 const DETACH_AFTER_MS = 30_000
 /** Packs that one sink is sent at the same time. */
 const PACKS_AT_ONCE = 2
-/** How long a run that was stopped may take to remove its session objects. */
-const FAREWELL_MS = 3000
 
 export interface BackupOptions {
   readonly host: VaultHost
@@ -58,7 +60,8 @@ export interface BackupOptions {
   /** Kept up to date while it runs. */
   readonly progress?: BackupProgress
   readonly onProblem?: (problem: BackupProblem) => void
-  readonly onSinkProblem?: (sink: string, error: Error) => void
+  /** @param sink - undefined when it is no single sink's */
+  readonly onSinkProblem?: (sink: string | undefined, error: Error) => void
 }
 
 /** A sink in this run. */
@@ -90,10 +93,11 @@ class Run {
   readonly #progress: BackupProgress
   readonly #started: Date
   readonly #startedAt = performance.now()
-  readonly #sessionKey = `sessions/${randomBytes(8).toString('hex')}`
+  readonly #session: VaultSession
   readonly #places: Place[]
   readonly #derived: DerivedKeys
   #state: FileState | undefined
+  #book!: DamageBook
   #index!: ChunkIndex
   #toList: IndexedPack[] = []
   #pool: SealPool | undefined
@@ -101,6 +105,7 @@ class Run {
   #pushing: Promise<void> = Promise.resolve()
   #notPushed = 0
   #pushError: Error | undefined
+  #lost: VaultError | undefined
   #bytesStored = 0
   #bytesNew = 0
 
@@ -109,6 +114,11 @@ class Run {
     this.#derived = derived
     this.#progress = options.progress ?? createProgress()
     this.#started = (options.now ?? (() => new Date()))()
+    const { host, hostName } = options
+    this.#session = new VaultSession({
+      indexKey: host.keys.indexKey,
+      record: { host: hostName, hostId: host.hostId, started: this.#started.toISOString(), kind: 'backup' },
+    })
     this.#places = options.sinks.map((sink) => ({
       sink,
       view: undefined,
@@ -148,20 +158,27 @@ class Run {
   async close(): Promise<void> {
     await this.#pool?.[Symbol.asyncDispose]()
     this.#state?.[Symbol.dispose]()
-    const signal = AbortSignal.timeout(FAREWELL_MS)
-    // Also where the run failed or left off: the object may be there, and a prune would wait for it.
-    await Promise.allSettled(this.#views().map(({ sink }) => sink.delete(this.#sessionKey, { signal })))
+    await this.#session[Symbol.asyncDispose]()
   }
 
   // --- before
 
   async #openSinks(): Promise<void> {
-    const { host, signal } = this.#options
+    const { host, stateDirectory, signal } = this.#options
+    this.#book = await DamageBook.open(stateDirectory)
     await Promise.all(
       this.#places.map(async (place) => {
         try {
-          place.view = await viewSink(place.sink, host.vaultId, host.keys.indexKey, signal)
-          await this.#put(place, this.#sessionKey, this.#sealJson(this.#sessionKey, this.#session()))
+          // A sink that holds another vault is none of ours to write to.
+          await requireVault(place.sink, host.vaultId, signal)
+          // Before it is looked at: a prune that condemns something after this sees us.
+          await this.#session.join(place.sink, signal)
+          this.#count(place, this.#session.sizeBytes)
+          place.view = await viewSink(place.sink, {
+            indexKey: host.keys.indexKey,
+            ...(signal && { signal }),
+          })
+          this.#book.strike(place.view)
         } catch (error) {
           this.#fail(place, error)
         }
@@ -170,11 +187,6 @@ class Run {
     signal?.throwIfAborted()
     if (this.#working().length === 0)
       throw this.#places[0]?.error ?? new VaultError('too-few-copies', 'no sink is configured')
-  }
-
-  #session(): object {
-    const { host, hostName } = this.#options
-    return { version: 1, host: hostName, hostId: host.hostId, started: this.#started.toISOString() }
   }
 
   async #loadState(): Promise<void> {
@@ -362,7 +374,7 @@ class Run {
 
   async #sendPack(place: Place, pack: FinishedPack, signal: AbortSignal): Promise<void> {
     await place.sink.put(packKey(pack.name), new Uint8Array(pack.buffer, 0, pack.length), { signal })
-    place.view?.packs.set(pack.name, { sizeBytes: pack.length })
+    place.view?.packs.set(pack.name, { sizeBytes: pack.length, storedAt: this.#started })
     this.#count(place, pack.length)
   }
 
@@ -416,7 +428,7 @@ class Run {
     const held: Place[] = []
     for (const place of ordered) {
       try {
-        await this.#heal(place, needed, wanted)
+        await this.#bring(place, needed, wanted)
         this.#progress.phase = 'committing'
         if (index) await this.#put(place, indexKeyName, index)
         await this.#put(place, key, snapshot)
@@ -428,15 +440,15 @@ class Run {
         this.#fail(place, error, place.state === 'detached' ? 'detached' : 'failed')
       }
     }
+    if (held.length > 0) await this.#level()
     return held.length > 0 ? id : null
   }
 
-  async #heal(place: Place, needed: ReadonlySet<string>, wanted: ReadonlySet<string>): Promise<void> {
+  async #bring(place: Place, needed: ReadonlySet<string>, wanted: ReadonlySet<string>): Promise<void> {
     const { signal, onSinkProblem } = this.#options
     if (!place.view) return
     this.#progress.phase = 'healing'
-    const others = this.#views().filter((view) => view !== place.view)
-    const { packs, bytes } = await healSink(place.view, others, {
+    const { packs, bytes } = await bringPacks(place.view, this.#views(), {
       needed,
       wanted,
       onProblem: (sink, error) => onSinkProblem?.(sink, error),
@@ -444,33 +456,35 @@ class Run {
     })
     place.healed += packs
     this.#count(place, bytes)
-    await this.#healIndexes(place)
   }
 
-  /** Index objects that other sinks have and this one lacks. They are a cache: without one, footers are read. */
-  async #healIndexes(place: Place): Promise<void> {
-    for (const other of this.#views()) {
-      for (const key of other.indexes) {
-        if (!place.view || place.view.indexes.has(key)) continue
-        const object = await this.#fetchIndex(other, key)
-        if (!object) continue
-        await this.#put(place, key, object)
-        place.view.indexes.add(key)
-      }
+  /** What older runs could not bring to a sink, and what verifications have found damaged. */
+  async #level(): Promise<void> {
+    const { host, signal, onSinkProblem, now = () => new Date() } = this.#options
+    this.#progress.phase = 'healing'
+    const { results, lost } = await levelSinks({
+      views: this.#views(),
+      targets: this.#working().flatMap(({ view }) => view ?? []),
+      indexKey: host.keys.indexKey,
+      book: this.#book,
+      thorough: false,
+      now,
+      onProblem: (sink, error) => onSinkProblem?.(sink, error),
+      ...(signal && { signal }),
+    })
+    for (const { sink, packs, objects, bytes, error } of results) {
+      const place = this.#places.find((candidate) => candidate.sink.name === sink)
+      if (!place) continue
+      place.healed += packs + objects
+      this.#count(place, bytes)
+      if (!error) continue
+      place.error = error
+      onSinkProblem?.(sink, error)
     }
-  }
-
-  async #fetchIndex({ sink, indexes }: SinkView, key: string): Promise<Uint8Array | undefined> {
-    const { host, signal, onSinkProblem } = this.#options
-    try {
-      const object = await sink.get(key, { ...(signal && { signal }) })
-      openObject(host.keys.indexKey, key, object)
-      return object
-    } catch (error) {
-      signal?.throwIfAborted()
-      indexes.delete(key)
-      onSinkProblem?.(sink.name, error instanceof Error ? error : new Error(String(error)))
-      return undefined
+    for (const { key, snapshots } of lost) {
+      const message = `${key} is whole on no sink: snapshots that need it can't be restored in full: ${snapshots.join(', ')}`
+      this.#lost ??= new VaultError('missing', message, { key })
+      onSinkProblem?.(undefined, new VaultError('missing', message, { key }))
     }
   }
 
@@ -486,7 +500,10 @@ class Run {
       healed,
       ...(error && { error: error.message }),
     }))
-    const clean = sinks.every(({ state }) => state === 'ok') && sources.every(({ state }) => state === 'ok')
+    const clean =
+      this.#lost === undefined &&
+      sinks.every(({ state, error }) => state === 'ok' && error === undefined) &&
+      sources.every(({ state }) => state === 'ok')
     const exitCode = snapshot === null || copies < this.#options.copies ? 1 : clean ? 0 : 3
     const seconds = Math.round(performance.now() - this.#startedAt) / 1000
     return { snapshot, copies, sources, sinks, bytesStored: this.#bytesStored, seconds, exitCode }
@@ -498,10 +515,6 @@ class Run {
 
   #views(): SinkView[] {
     return this.#places.flatMap(({ view }) => view ?? [])
-  }
-
-  #sealJson(key: string, content: object): Buffer {
-    return sealObject(this.#options.host.keys.indexKey, key, Buffer.from(JSON.stringify(content)))
   }
 
   async #put(place: Place, key: string, bytes: Uint8Array): Promise<void> {

@@ -1,12 +1,13 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ChunkIndex } from '../chunk-index.ts'
+import { hasCode } from '../has-code.ts'
 import { decodeIndex, type IndexedPack } from '../index-object.ts'
 import { decodeFooterContent, packKey } from '../pack-format.ts'
 import { readPackFooter } from '../read-pack-footer.ts'
 import { openObject } from '../sealed-object.ts'
+import type { SinkView } from '../sink-view.ts'
 import { VaultError } from '../vault-error.ts'
-import type { SinkView } from './sink-view.ts'
 
 export interface LoadedIndex {
   readonly index: ChunkIndex
@@ -39,7 +40,7 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
       index.addPacked(chunk.id, chunk.kind, chunk.rawLength, pack.name, i)
   }
 
-  const keys = new Set(views.flatMap((view) => [...view.indexes]))
+  const keys = new Set(views.flatMap((view) => [...view.indexes.keys()]))
   await forgetOthers(options.cacheDirectory, keys)
   for (const key of keys) {
     for (const pack of await readIndex(key, options)) {
@@ -101,7 +102,9 @@ async function readIndex(key: string, options: LoadIndexOptions): Promise<Indexe
     } catch (error) {
       signal?.throwIfAborted()
       view.indexes.delete(key)
-      onProblem(view.sink.name, error instanceof Error ? error : new Error(String(error)))
+      // Gone since the listing: a prune has merged it into another.
+      if (!hasCode(error, 'not-found'))
+        onProblem(view.sink.name, error instanceof Error ? error : new Error(String(error)))
     }
   }
   // No sink has it whole: its packs are found by their footers.

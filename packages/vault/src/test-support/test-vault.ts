@@ -26,7 +26,7 @@ export class TestVault implements Disposable {
   readonly stateDirectory: string
   /** What the last run told. */
   readonly problems: BackupProblem[] = []
-  readonly sinkProblems: { sink: string; error: Error }[] = []
+  readonly sinkProblems: { sink: string | undefined; error: Error }[] = []
 
   /** @param sinkNames - one sink for each @param seed - another number, another vault */
   static async create(sinkNames: readonly string[] = ['one'], seed = 7): Promise<TestVault> {

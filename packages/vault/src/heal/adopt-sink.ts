@@ -1,0 +1,66 @@
+import type { Sink } from '@pipe-backup/sink'
+import { hasCode } from '../has-code.ts'
+import { openSnapshotHead, snapshotIdOf } from '../snapshot-object.ts'
+import { VaultError } from '../vault-error.ts'
+import { putVaultHeader, readVaultHeader, type VaultHeader } from '../vault-header.ts'
+import type { VaultHost } from '../vault-host.ts'
+
+export interface AdoptOptions {
+  readonly host: VaultHost
+  /** Whether a sink that holds nothing is a new one, to be filled. */
+  readonly isNew: boolean
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Writes `vault.json` where it is missing or damaged: on a sink that shows snapshots of this vault, and on a new one that is empty.
+ * @returns whether it was written @throws VaultError `not-a-vault`, `unsupported-version`; SinkError
+ */
+export async function adoptSink(sink: Sink, options: AdoptOptions): Promise<boolean> {
+  const { host, isNew, signal } = options
+  let header: VaultHeader | undefined
+  let damage: unknown
+  try {
+    header = await readVaultHeader(sink, signal)
+  } catch (error) {
+    if (!hasCode(error, 'not-a-vault')) throw error
+    damage = error
+  }
+  if (header?.id === host.vaultId) return false
+  if (header) throw notOurs(sink, `holds another vault (${header.id})`, 'Check where the sink points.')
+  if (!(await showsOurs(sink, options))) {
+    if (damage !== undefined) throw damage
+    if (!isNew || !(await isEmpty(sink, signal))) {
+      const hint = `Is the disk mounted, the path right? To fill it anew: pipe-backup heal --sink ${sink.name}`
+      throw notOurs(sink, 'holds no vault', hint)
+    }
+  }
+  await putVaultHeader(sink, host.keys.publicKey, signal)
+  return true
+}
+
+/** Only this vault's hosts can have written a snapshot that opens. */
+async function showsOurs(sink: Sink, { host, signal }: AdoptOptions): Promise<boolean> {
+  const reading = { ...(signal && { signal }) }
+  for await (const { key } of sink.list('snapshots/', reading)) {
+    if (snapshotIdOf(key) === undefined) continue
+    try {
+      openSnapshotHead(host.keys.indexKey, key, await sink.get(key, reading))
+      return true
+    } catch (error) {
+      if (!hasCode(error, 'corrupt') && !hasCode(error, 'not-found')) throw error
+    }
+  }
+  return false
+}
+
+async function isEmpty(sink: Sink, signal: AbortSignal | undefined): Promise<boolean> {
+  for (const prefix of ['snapshots/', 'index/', 'packs/']) {
+    for await (const _ of sink.list(prefix, { ...(signal && { signal }) })) return false
+  }
+  return true
+}
+
+function notOurs(sink: Sink, what: string, hint: string): VaultError {
+  return new VaultError('not-a-vault', `sink "${sink.name}" ${what}`, { sink: sink.name, hint })
+}

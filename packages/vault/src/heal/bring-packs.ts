@@ -1,0 +1,43 @@
+import { type FetchPackOptions, fetchPack } from '../fetch-pack.ts'
+import { forEachLimited } from '../for-each-limited.ts'
+import { packKey } from '../pack-format.ts'
+import type { SinkView } from '../sink-view.ts'
+import { VaultError } from '../vault-error.ts'
+
+const PACKS_AT_ONCE = 2
+
+export interface BringPacksOptions extends FetchPackOptions {
+  /** Packs that the sink must hold. */
+  readonly needed: ReadonlySet<string>
+  /** Packs that it holds too, as far as any sink has them whole. */
+  readonly wanted: ReadonlySet<string>
+}
+
+/**
+ * Copies to one sink, through memory, the packs it lacks, from whichever sinks have them whole.
+ * @returns how many were copied, and their bytes
+ * @throws SinkError of the sink that is healed; VaultError `missing` when no sink has a needed pack whole
+ */
+export async function bringPacks(
+  view: SinkView,
+  views: readonly SinkView[],
+  options: BringPacksOptions,
+): Promise<{ packs: number; bytes: number }> {
+  const { needed, wanted, signal } = options
+  const missing = [...new Set([...needed, ...wanted])].filter((name) => !view.packs.has(name))
+  let packs = 0
+  let bytes = 0
+  await forEachLimited(missing, PACKS_AT_ONCE, async (name) => {
+    const key = packKey(name)
+    const pack = await fetchPack(name, views, options)
+    if (!pack) {
+      if (needed.has(name)) throw new VaultError('missing', `${key} is whole on no sink`, { key })
+      return
+    }
+    await view.sink.put(key, pack, { ...(signal && { signal }) })
+    view.packs.set(name, { sizeBytes: pack.length, storedAt: new Date() })
+    packs++
+    bytes += pack.length
+  })
+  return { packs, bytes }
+}

@@ -1,0 +1,129 @@
+import type { Sink } from '@pipe-backup/sink'
+import { DamageBook } from '../damage-book.ts'
+import { VaultSession } from '../session.ts'
+import { type SinkView, viewSink } from '../sink-view.ts'
+import { VaultError } from '../vault-error.ts'
+import { requireVault } from '../vault-header.ts'
+import type { VaultHost } from '../vault-host.ts'
+import { adoptSink } from './adopt-sink.ts'
+import { type LevelResult, type LostPack, levelSinks } from './level-sinks.ts'
+
+export interface HealOptions {
+  readonly host: VaultHost
+  readonly hostName: string
+  /** All that are configured: what one lacks is taken from the others. */
+  readonly sinks: readonly Sink[]
+  /** Names of those to be brought level. Default all. */
+  readonly targets?: readonly string[]
+  /** Whether a sink without a vault is a new one, to be filled; otherwise it is an error: a disk may not be mounted. */
+  readonly isNew: (sink: string) => boolean
+  readonly stateDirectory: string
+  readonly now?: () => Date
+  readonly signal?: AbortSignal
+  /** Told of each object that a sink did not have whole. */
+  readonly onProblem?: (sink: string, error: Error) => void
+  /** Told of each object that was brought to a sink; the size is 0 of one that was damaged, of no use and removed. */
+  readonly onHealed?: (sink: string, key: string, sizeBytes: number) => void
+}
+
+export interface HealedSink {
+  readonly name: string
+  /** `level`: it holds all that any sink holds; `behind`: something is whole on no sink, or follows after a prune; `failed`: see `error`. */
+  readonly state: 'level' | 'behind' | 'failed'
+  readonly packs: number
+  readonly objects: number
+  readonly bytes: number
+  /** Ids of snapshots that follow when a prune is through. */
+  readonly postponed: readonly string[]
+  readonly error?: string
+}
+
+export interface HealReport {
+  readonly sinks: readonly HealedSink[]
+  /** Packs that are whole on no sink. */
+  readonly lost: readonly LostPack[]
+  /** 0: all are level. */
+  readonly exitCode: 0 | 1
+}
+
+/**
+ * Brings every sink level with the others, and mends what verifications have found. Needs no phrase: it copies what is sealed.
+ * @throws the abort's reason; the first sink's error when none can be used
+ */
+export async function heal(options: HealOptions): Promise<HealReport> {
+  const { host, hostName, sinks, targets, signal, now = () => new Date() } = options
+  const onProblem = options.onProblem ?? (() => undefined)
+  const { indexKey } = host.keys
+  const record = { host: hostName, hostId: host.hostId, started: now().toISOString(), kind: 'heal' } as const
+  await using session = new VaultSession({ indexKey, record })
+  const book = await DamageBook.open(options.stateDirectory)
+  const failures = new Map<string, Error>()
+  const views: SinkView[] = []
+  await Promise.all(
+    sinks.map(async (sink) => {
+      try {
+        const isTarget = targets?.includes(sink.name) ?? true
+        if (isTarget && (await adoptSink(sink, { host, isNew: options.isNew(sink.name), signal })))
+          options.onHealed?.(sink.name, 'vault.json', 0)
+        await requireVault(sink, host.vaultId, signal)
+        await session.join(sink, signal)
+        const view = await viewSink(sink, {
+          indexKey,
+          ...(signal && { signal }),
+          onBadTrash: (key, error) => {
+            onProblem(sink.name, error)
+            // What it condemned is no longer condemned, and will be again by the next prune.
+            book.add(sink.name, key, 'corrupt', now())
+          },
+        })
+        book.strike(view)
+        views.push(view)
+      } catch (error) {
+        failures.set(sink.name, error instanceof Error ? error : new Error(String(error)))
+      }
+    }),
+  )
+  signal?.throwIfAborted()
+  const [first] = failures.values()
+  if (views.length === 0) throw first ?? new VaultError('too-few-copies', 'no sink is configured')
+  // In the configuration's order: the first is asked first.
+  views.sort((a, b) => sinks.indexOf(a.sink) - sinks.indexOf(b.sink))
+  const { results, lost } = await levelSinks({
+    views,
+    targets: views.filter(({ sink }) => targets?.includes(sink.name) ?? true),
+    indexKey,
+    book,
+    thorough: true,
+    now,
+    ...(signal && { signal }),
+    onProblem,
+    ...(options.onHealed && { onHealed: options.onHealed }),
+  })
+  return report(options, results, lost, failures)
+}
+
+function report(
+  { sinks, targets }: HealOptions,
+  results: readonly LevelResult[],
+  lost: readonly LostPack[],
+  failures: ReadonlyMap<string, Error>,
+): HealReport {
+  const healed = sinks
+    .filter(({ name }) => targets?.includes(name) ?? true)
+    .map(({ name }): HealedSink => {
+      const result = results.find(({ sink }) => sink === name)
+      const error = failures.get(name) ?? result?.error
+      const postponed = (result?.postponed ?? []).map((key) => key.slice(-16))
+      const isBehind = postponed.length > 0 || lost.length > 0
+      return {
+        name,
+        state: error ? 'failed' : isBehind ? 'behind' : 'level',
+        packs: result?.packs ?? 0,
+        objects: result?.objects ?? 0,
+        bytes: result?.bytes ?? 0,
+        postponed,
+        ...(error && { error: error.message }),
+      }
+    })
+  return { sinks: healed, lost, exitCode: healed.every(({ state }) => state === 'level') ? 0 : 1 }
+}

@@ -1,0 +1,280 @@
+import type { DamageBook } from '../damage-book.ts'
+import { fetchPack } from '../fetch-pack.ts'
+import { forEachLimited } from '../for-each-limited.ts'
+import { packKey, packNameOf } from '../pack-format.ts'
+import { readHeads } from '../read-heads.ts'
+import { openObject } from '../sealed-object.ts'
+import type { SinkView } from '../sink-view.ts'
+import { openSnapshotHead, type SnapshotHead, snapshotIdOf } from '../snapshot-object.ts'
+import { VaultError } from '../vault-error.ts'
+
+/** Packs that are in memory at a time. */
+const PACKS_AT_ONCE = 4
+
+export interface LevelOptions {
+  /** Of all the sinks that answer; kept up to date. */
+  readonly views: readonly SinkView[]
+  /** Those that are brought level. */
+  readonly targets: readonly SinkView[]
+  readonly indexKey: Uint8Array
+  readonly book: DamageBook
+  /** Looks at every snapshot that the targets show, and not only for those that they lack. */
+  readonly thorough: boolean
+  readonly now: () => Date
+  readonly signal?: AbortSignal
+  /** Told of each object that a sink was to give and did not have whole. */
+  readonly onProblem: (sink: string, error: Error) => void
+  readonly onHealed?: (sink: string, key: string, sizeBytes: number) => void
+}
+
+/** What became of one sink. */
+export interface LevelResult {
+  readonly sink: string
+  /** Packs that were brought to it. */
+  packs: number
+  /** Other objects that were brought to it, or taken away because they were damaged and of no use. */
+  objects: number
+  bytes: number
+  /** Keys of snapshots that it still lacks because a prune has condemned their packs there: they follow when that is through. */
+  readonly postponed: string[]
+  error: Error | undefined
+}
+
+/** A pack that no sink has whole. */
+export interface LostPack {
+  readonly key: string
+  /** Keys of the snapshots that need it. */
+  readonly snapshots: readonly string[]
+}
+
+/**
+ * Brings sinks level, through memory: each gets every snapshot that any other shows and no prune has removed, after all the packs
+ * that it needs; and in place of what is damaged there, what another has whole. One sink's failure does not stop the others.
+ * @throws the abort's reason
+ */
+export async function levelSinks(
+  options: LevelOptions,
+): Promise<{ results: LevelResult[]; lost: LostPack[] }> {
+  const level = new Level(options)
+  await level.repair()
+  await level.complete()
+  await options.book.save()
+  return {
+    results: level.results(),
+    lost: [...level.lost].map(([name, keys]) => ({ key: packKey(name), snapshots: [...keys].sort() })),
+  }
+}
+
+/** What is brought to one sink. */
+interface Target {
+  readonly view: SinkView
+  readonly result: LevelResult
+}
+
+class Level {
+  readonly #options: LevelOptions
+  readonly #targets: readonly Target[]
+  /** Names of packs that no sink has whole, and the snapshots that need them. */
+  readonly lost = new Map<string, Set<string>>()
+
+  constructor(options: LevelOptions) {
+    this.#options = options
+    this.#targets = options.targets.map((view) => ({
+      view,
+      result: { sink: view.sink.name, packs: 0, objects: 0, bytes: 0, postponed: [], error: undefined },
+    }))
+  }
+
+  results(): LevelResult[] {
+    return this.#targets.map(({ result }) => result)
+  }
+
+  /** Makes whole what the sinks show. */
+  async repair(): Promise<void> {
+    for (const target of this.#targets) {
+      await this.#onTarget(target, async () => {
+        const needed = this.#options.thorough
+          ? await this.#neededByShown(target)
+          : new Map<string, string[]>()
+        const { view } = target
+        for (const key of this.#options.book.of(view.sink.name).keys()) {
+          const name = packNameOf(key)
+          if (name !== undefined && !needed.has(name)) needed.set(name, [])
+        }
+        const missing = [...needed].filter(([name]) => !view.packs.has(name))
+        await forEachLimited(missing, PACKS_AT_ONCE, async ([name, snapshots]) => {
+          if (await this.#bringPack(name, [target], snapshots)) return
+          if (snapshots.length === 0 && this.#options.thorough)
+            await this.#removeUseless(target, packKey(name))
+        })
+      })
+    }
+  }
+
+  /** Brings what the sinks do not show. */
+  async complete(): Promise<void> {
+    const { views } = this.#options
+    const removed = new Set(views.flatMap((view) => [...view.removed]))
+    const keys = new Set(views.flatMap((view) => [...view.snapshots.keys()]))
+    // The newest first: it is the one that will be wanted.
+    for (const key of [...keys].sort().reverse()) {
+      if (removed.has(snapshotIdOf(key) ?? '')) continue
+      const lacking = this.#targets.filter(({ view, result }) => !result.error && !view.snapshots.has(key))
+      if (lacking.length > 0) await this.#bringSnapshot(key, lacking)
+    }
+    for (const target of this.#targets) await this.#onTarget(target, () => this.#bringIndexes(target))
+  }
+
+  /** @returns names of packs that the snapshots need which this sink shows, and these snapshots' keys */
+  async #neededByShown({ view }: Target): Promise<Map<string, string[]>> {
+    const { indexKey, signal, book, now, onProblem } = this.#options
+    const needed = new Map<string, string[]>()
+    const heads = await readHeads(view, [...view.snapshots.keys()], {
+      indexKey,
+      ...(signal && { signal }),
+      onBad: (key, error) => {
+        // Another sink may have it whole: here it counts as absent.
+        view.snapshots.delete(key)
+        book.add(view.sink.name, key, 'corrupt', now())
+        onProblem(view.sink.name, error)
+      },
+    })
+    for (const [key, { packs }] of heads) {
+      for (const [name] of packs) {
+        const users = needed.get(name)
+        if (users) users.push(key)
+        else needed.set(name, [key])
+      }
+    }
+    return needed
+  }
+
+  async #bringSnapshot(key: string, targets: readonly Target[]): Promise<void> {
+    const found = await this.#findSnapshot(key)
+    if (!found) return
+    const able = targets.filter(({ view, result }) => {
+      if (!found.head.packs.some(([name]) => view.condemned.has(name))) return true
+      result.postponed.push(key)
+      return false
+    })
+    let isWhole = true
+    await forEachLimited(found.head.packs, PACKS_AT_ONCE, async ([name]) => {
+      const lacking = able.filter(({ view, result }) => !result.error && !view.packs.has(name))
+      if (lacking.length > 0 && !(await this.#bringPack(name, lacking, [key]))) isWhole = false
+    })
+    if (!isWhole) return
+    for (const target of able) {
+      if (target.result.error) continue
+      await this.#onTarget(target, async () => {
+        await this.#put(target, key, found.object)
+        const storedAt = this.#options.now()
+        target.view.snapshots.set(key, { sizeBytes: found.object.length, storedAt })
+        target.result.objects++
+      })
+    }
+  }
+
+  async #findSnapshot(key: string): Promise<{ object: Uint8Array; head: SnapshotHead } | undefined> {
+    const { views, indexKey, signal, onProblem } = this.#options
+    for (const view of views) {
+      if (!view.snapshots.has(key)) continue
+      try {
+        const object = await view.sink.get(key, { ...(signal && { signal }) })
+        return { object, head: openSnapshotHead(indexKey, key, object) }
+      } catch (error) {
+        signal?.throwIfAborted()
+        view.snapshots.delete(key)
+        onProblem(view.sink.name, toError(error))
+      }
+    }
+    return undefined
+  }
+
+  /** @returns false when no sink has it whole */
+  async #bringPack(name: string, targets: readonly Target[], neededBy: readonly string[]): Promise<boolean> {
+    const { views, onProblem, signal } = this.#options
+    const key = packKey(name)
+    const pack = await fetchPack(name, views, { onProblem, ...(signal && { signal }) })
+    if (!pack) {
+      const known = this.lost.get(name) ?? new Set<string>()
+      if (neededBy.length > 0) this.lost.set(name, known)
+      for (const snapshot of neededBy) known.add(snapshot)
+      return false
+    }
+    await Promise.all(
+      targets.map((target) =>
+        this.#onTarget(target, async () => {
+          await this.#put(target, key, pack)
+          target.view.packs.set(name, { sizeBytes: pack.length, storedAt: this.#options.now() })
+          target.result.packs++
+        }),
+      ),
+    )
+    return true
+  }
+
+  /** Index objects that other sinks have and this one lacks. They are a cache: without one, footers are read. */
+  async #bringIndexes(target: Target): Promise<void> {
+    const { views, book, thorough } = this.#options
+    const { view } = target
+    for (const other of views) {
+      for (const key of other.indexes.keys()) {
+        if (view.indexes.has(key)) continue
+        const object = await this.#fetchIndex(other, key)
+        if (!object) continue
+        await this.#put(target, key, object)
+        view.indexes.set(key, { sizeBytes: object.length, storedAt: this.#options.now() })
+        target.result.objects++
+      }
+    }
+    if (!thorough) return
+    for (const key of book.of(view.sink.name).keys()) {
+      if (key.startsWith('index/') && !view.indexes.has(key)) await this.#removeUseless(target, key)
+    }
+  }
+
+  async #fetchIndex({ sink, indexes }: SinkView, key: string): Promise<Uint8Array | undefined> {
+    const { indexKey, signal, onProblem } = this.#options
+    try {
+      const object = await sink.get(key, { ...(signal && { signal }) })
+      openObject(indexKey, key, object)
+      return object
+    } catch (error) {
+      signal?.throwIfAborted()
+      indexes.delete(key)
+      onProblem(sink.name, toError(error))
+      return undefined
+    }
+  }
+
+  /** Damaged, needed by nothing, and whole nowhere. */
+  async #removeUseless(target: Target, key: string): Promise<void> {
+    const { signal, book, onHealed } = this.#options
+    await target.view.sink.delete(key, { ...(signal && { signal }) })
+    book.clear(target.view.sink.name, key)
+    target.result.objects++
+    onHealed?.(target.view.sink.name, key, 0)
+  }
+
+  async #put({ view, result }: Target, key: string, bytes: Uint8Array): Promise<void> {
+    const { signal, book, onHealed } = this.#options
+    await view.sink.put(key, bytes, { ...(signal && { signal }) })
+    book.clear(view.sink.name, key)
+    result.bytes += bytes.length
+    onHealed?.(view.sink.name, key, bytes.length)
+  }
+
+  async #onTarget({ result }: Target, work: () => Promise<void>): Promise<void> {
+    if (result.error) return
+    try {
+      await work()
+    } catch (error) {
+      this.#options.signal?.throwIfAborted()
+      result.error ??= toError(error)
+    }
+  }
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof VaultError || reason instanceof Error ? reason : new Error(String(reason))
+}

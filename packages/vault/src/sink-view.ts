@@ -1,0 +1,120 @@
+import type { Sink } from '@pipe-backup/sink'
+import { hasCode } from './has-code.ts'
+import { packNameOf } from './pack-format.ts'
+import { sessionIdOf } from './session.ts'
+import { snapshotIdOf } from './snapshot-object.ts'
+import { isTrashKey, openTrash, type Trash } from './trash-object.ts'
+import { VaultError } from './vault-error.ts'
+
+export interface StoredObject {
+  readonly sizeBytes: number
+  /** By the sink's own clock. */
+  readonly storedAt: Date
+}
+
+/** What a sink holds. */
+export interface SinkView {
+  readonly sink: Sink
+  /** By name. Empty and hopelessly short objects count as absent. */
+  readonly packs: Map<string, StoredObject>
+  /** By key; empty ones count as absent. */
+  readonly indexes: Map<string, StoredObject>
+  /** By key. */
+  readonly snapshots: Map<string, StoredObject>
+  /** By key. */
+  readonly trash: ReadonlyMap<string, Trash & StoredObject>
+  /** By id. */
+  readonly sessions: ReadonlyMap<string, StoredObject>
+  /** Packs that a prune has condemned: nothing new may rest on them. */
+  readonly condemned: ReadonlySet<string>
+  /** Ids of snapshots that a prune has removed. */
+  readonly removed: ReadonlySet<string>
+  /** Keys of objects that are too short to be anything. */
+  readonly hollow: ReadonlySet<string>
+}
+
+export interface ViewOptions {
+  readonly indexKey: Uint8Array
+  readonly signal?: AbortSignal
+  /** Told of each trash object that does not open. Without it the sink can't be used: what is condemned there is not known. */
+  readonly onBadTrash?: (key: string, error: VaultError) => void
+}
+
+const LEAST_PACK_BYTES = 100
+
+/**
+ * Lists a sink. Snapshots first, packs last: what a snapshot needs was there before it.
+ * @throws SinkError; VaultError `corrupt`, `unsupported-version` for a trash object that does not open
+ */
+export async function viewSink(sink: Sink, options: ViewOptions): Promise<SinkView> {
+  const { signal } = options
+  const listing = { ...(signal && { signal }) }
+  const hollow = new Set<string>()
+  const snapshots = new Map<string, StoredObject>()
+  for await (const { key, sizeBytes, storedAt } of sink.list('snapshots/', listing)) {
+    if (snapshotIdOf(key) === undefined) continue
+    if (sizeBytes === 0) hollow.add(key)
+    else snapshots.set(key, { sizeBytes, storedAt })
+  }
+  const indexes = new Map<string, StoredObject>()
+  for await (const { key, sizeBytes, storedAt } of sink.list('index/', listing)) {
+    if (sizeBytes === 0) hollow.add(key)
+    else indexes.set(key, { sizeBytes, storedAt })
+  }
+  const trash = await readTrash(sink, options)
+  const sessions = new Map<string, StoredObject>()
+  for await (const { key, sizeBytes, storedAt } of sink.list('sessions/', listing)) {
+    const id = sessionIdOf(key)
+    if (id !== undefined) sessions.set(id, { sizeBytes, storedAt })
+  }
+  const packs = new Map<string, StoredObject>()
+  for await (const { key, sizeBytes, storedAt } of sink.list('packs/', listing)) {
+    const name = packNameOf(key)
+    if (name === undefined) continue
+    if (sizeBytes < LEAST_PACK_BYTES) hollow.add(key)
+    else packs.set(name, { sizeBytes, storedAt })
+  }
+  return {
+    sink,
+    packs,
+    indexes,
+    snapshots,
+    trash,
+    sessions,
+    condemned: new Set([...trash.values()].flatMap((object) => object.packs)),
+    removed: new Set([...trash.values()].flatMap((object) => object.snapshots)),
+    hollow,
+  }
+}
+
+async function readTrash(sink: Sink, options: ViewOptions): Promise<Map<string, Trash & StoredObject>> {
+  const reading = { ...(options.signal && { signal: options.signal }) }
+  for (;;) {
+    const trash = new Map<string, Trash & StoredObject>()
+    let isComplete = true
+    for await (const { key, sizeBytes, storedAt } of sink.list('trash/', reading)) {
+      if (!isTrashKey(key)) continue
+      try {
+        const opened = openTrash(options.indexKey, key, await sink.get(key, reading))
+        trash.set(key, { ...opened, sizeBytes, storedAt })
+      } catch (cause) {
+        if (hasCode(cause, 'not-found')) isComplete = false
+        else tellBadTrash(sink, key, cause, options)
+      }
+    }
+    // What is gone has been replaced by another, which this listing may have been too early for.
+    if (isComplete) return trash
+  }
+}
+
+function tellBadTrash(sink: Sink, key: string, cause: unknown, { onBadTrash }: ViewOptions): void {
+  if (!(cause instanceof VaultError)) throw cause
+  const error = new VaultError(cause.code, `sink "${sink.name}": ${cause.message}`, {
+    sink: sink.name,
+    key,
+    cause,
+    hint: 'Mend it with `pipe-backup heal`.',
+  })
+  if (!onBadTrash) throw error
+  onBadTrash(key, error)
+}
