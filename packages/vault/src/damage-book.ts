@@ -80,11 +80,10 @@ export class DamageBook {
     if (this.#changes.length === 0) return
     this.#pages = await readPages(this.#file)
     for (const change of this.#changes.splice(0)) change(this.#pages)
-    const sinks = [...this.#pages].map(([sink, { damaged, cursor }]) => [
-      sink,
-      { cursor, damaged: Object.fromEntries(damaged) },
-    ])
-    const text = JSON.stringify({ version: 1, sinks: Object.fromEntries(sinks) })
+    const sinks: Record<string, object> = {}
+    for (const [sink, { damaged, cursor }] of this.#pages)
+      sinks[sink] = { cursor, damaged: Object.fromEntries<Damage>(damaged) }
+    const text = JSON.stringify({ version: 1, sinks })
     await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 })
     await writeFile(`${this.#file}.new`, `${text}\n`, { mode: 0o600 })
     await rename(`${this.#file}.new`, this.#file)

@@ -7,8 +7,17 @@ export {
   type SinkReport,
   type SourceReport,
 } from './backup/report.ts'
+export { type HealedSink, type HealOptions, type HealReport, heal } from './heal/heal.ts'
 export { type OpenSnapshotOptions, openSnapshot, type SnapshotReader } from './restore/open-snapshot.ts'
 export { type ListSnapshotsOptions, listSnapshots, type SnapshotInfo, selectSnapshot } from './snapshots.ts'
 export { VaultError, type VaultErrorCode } from './vault-error.ts'
 export { findVault, initVault, type VaultHeader } from './vault-header.ts'
 export { createVaultHost, decodeHostKey, encodeHostKey, type VaultHost } from './vault-host.ts'
+export {
+  createVerifyProgress,
+  type VerifiedSink,
+  type VerifyProblem,
+  type VerifyProgress,
+  type VerifyReport,
+} from './verify/report.ts'
+export { type VerifyOptions, verify } from './verify/verify.ts'

@@ -19,17 +19,17 @@ export interface AdoptOptions {
 export async function adoptSink(sink: Sink, options: AdoptOptions): Promise<boolean> {
   const { host, isNew, signal } = options
   let header: VaultHeader | undefined
-  let damage: unknown
+  let damage: Error | undefined
   try {
     header = await readVaultHeader(sink, signal)
   } catch (error) {
-    if (!hasCode(error, 'not-a-vault')) throw error
+    if (!(error instanceof VaultError) || error.code !== 'not-a-vault') throw error
     damage = error
   }
   if (header?.id === host.vaultId) return false
   if (header) throw notOurs(sink, `holds another vault (${header.id})`, 'Check where the sink points.')
   if (!(await showsOurs(sink, options))) {
-    if (damage !== undefined) throw damage
+    if (damage) throw damage
     if (!isNew || !(await isEmpty(sink, signal))) {
       const hint = `Is the disk mounted, the path right? To fill it anew: pipe-backup heal --sink ${sink.name}`
       throw notOurs(sink, 'holds no vault', hint)

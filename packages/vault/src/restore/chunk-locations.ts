@@ -36,6 +36,11 @@ export class ChunkLocations {
     }
   }
 
+  /** All the packs, and the contents of their footers. */
+  packs(): readonly { readonly name: string; readonly footer: Uint8Array }[] {
+    return this.#packs
+  }
+
   /** Every place where the chunk is stored. */
   find(id: Uint8Array): ChunkLocation[] {
     const wanted = Buffer.from(id.buffer, id.byteOffset, id.length)

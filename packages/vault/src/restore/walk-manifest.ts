@@ -2,9 +2,13 @@ import { comparePaths } from '@pipe-backup/source'
 import type { Extents } from '../extents.ts'
 import { type Content, decodeExtentNode, decodeManifestNode, type ManifestEntry } from '../manifest-node.ts'
 import { VaultError } from '../vault-error.ts'
-import type { ChunkReader } from './chunk-reader.ts'
 
 const SLASH = 0x2f
+
+/** Gives a chunk's plain bytes. */
+export interface ReadsChunks {
+  read(id: Uint8Array): Promise<Uint8Array>
+}
 
 /** Whether a path is `selected` itself or below it. */
 export function isBelow(path: Uint8Array, selected: Uint8Array): boolean {
@@ -27,7 +31,7 @@ const MOST_LEVELS = 64
  * @param below - paths within the source; undefined for all
  */
 export async function* walkManifest(
-  chunks: ChunkReader,
+  chunks: ReadsChunks,
   id: Uint8Array,
   below: readonly Uint8Array[] | undefined,
   levels: number = MOST_LEVELS,
@@ -48,13 +52,13 @@ export async function* walkManifest(
 }
 
 /** The extents of a file in order, in batches. */
-export async function* walkExtents(chunks: ChunkReader, content: Content): AsyncGenerator<Extents> {
+export async function* walkExtents(chunks: ReadsChunks, content: Content): AsyncGenerator<Extents> {
   if ('extents' in content) yield content.extents
   else yield* walkExtentTree(chunks, content.treeRoot)
 }
 
 async function* walkExtentTree(
-  chunks: ChunkReader,
+  chunks: ReadsChunks,
   id: Uint8Array,
   levels: number = MOST_LEVELS,
 ): AsyncGenerator<Extents> {

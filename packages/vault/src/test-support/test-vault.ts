@@ -6,10 +6,13 @@ import type { Sink } from '@pipe-backup/sink'
 import type { Entry, Source } from '@pipe-backup/source'
 import { type BackupOptions, backup } from '../backup/backup.ts'
 import type { BackupProblem, BackupReport } from '../backup/report.ts'
+import { type HealOptions, type HealReport, heal } from '../heal/heal.ts'
 import { openSnapshot } from '../restore/open-snapshot.ts'
 import { listSnapshots, type SnapshotInfo, selectSnapshot } from '../snapshots.ts'
 import { initVault } from '../vault-header.ts'
 import { createVaultHost, type VaultHost } from '../vault-host.ts'
+import type { VerifyReport } from '../verify/report.ts'
+import { type VerifyOptions, verify } from '../verify/verify.ts'
 import { MemorySink } from './memory-sink.ts'
 
 export interface RestoredEntry {
@@ -68,6 +71,30 @@ export class TestVault implements Disposable {
       stateDirectory: this.stateDirectory,
       onProblem: (problem) => this.problems.push(problem),
       onSinkProblem: (sink, error) => this.sinkProblems.push({ sink, error }),
+      ...options,
+    })
+  }
+
+  /** @param options - `deep` opens everything with the phrase */
+  verify(options: Partial<VerifyOptions> & { readonly deep?: boolean } = {}): Promise<VerifyReport> {
+    const { deep = false, ...others } = options
+    return verify({
+      vaultId: this.host.vaultId,
+      indexKey: this.keys.indexKey,
+      sinks: this.sinks,
+      stateDirectory: this.stateDirectory,
+      ...(deep && { deepKeys: this.keys }),
+      ...others,
+    })
+  }
+
+  heal(options: Partial<HealOptions> = {}): Promise<HealReport> {
+    return heal({
+      host: this.host,
+      hostName: 'test-host',
+      sinks: this.sinks,
+      isNew: () => false,
+      stateDirectory: this.stateDirectory,
       ...options,
     })
   }

@@ -1,0 +1,103 @@
+import type { VaultKeys } from '@pipe-backup/crypto'
+import type { Sink } from '@pipe-backup/sink'
+import { ChunkIndex } from '../chunk-index.ts'
+import type { Extents } from '../extents.ts'
+import { decodeFooterContent } from '../pack-format.ts'
+import { type ChunkLocations, locateChunks } from '../restore/chunk-locations.ts'
+import { ChunkReader } from '../restore/chunk-reader.ts'
+import { type ReadsChunks, walkExtents, walkManifest } from '../restore/walk-manifest.ts'
+import type { SnapshotHead } from '../snapshot-object.ts'
+import { VaultError } from '../vault-error.ts'
+import type { SinkVerification } from './sink-verification.ts'
+
+export interface CheckManifestsOptions {
+  readonly verifications: readonly SinkVerification[]
+  readonly keys: VaultKeys
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Walks every manifest of every snapshot: all the chunks that it uses must be there, long enough, and counted as live by the
+ * snapshot, for a prune goes by that. Data chunks are not read: their packs have been opened.
+ */
+export async function checkManifests({ verifications, keys, signal }: CheckManifestsOptions): Promise<void> {
+  const heads = new Map<string, SnapshotHead>()
+  for (const verification of verifications) {
+    for (const [key, head] of verification.heads) if (!heads.has(key)) heads.set(key, head)
+  }
+  const sinks = verifications.filter(({ error }) => !error).map(({ sink }) => sink)
+  for (const [key, head] of heads) {
+    signal?.throwIfAborted()
+    const wrong = await checkSnapshot(head, sinks, keys, signal)
+    if (wrong === undefined) continue
+    for (const verification of verifications) {
+      if (verification.heads.has(key))
+        verification.tellWrong(key, `${key} can't be restored in full: ${wrong}`)
+    }
+  }
+}
+
+/** @returns what is wrong with it, or undefined */
+async function checkSnapshot(
+  head: SnapshotHead,
+  sinks: readonly Sink[],
+  keys: VaultKeys,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  // What is missing or damaged has been told, object by object: here it only matters what that spoils.
+  const onProblem = () => undefined
+  const reading = { onProblem, ...(signal && { signal }) }
+  const packs = new Set(head.packs.map(([name]) => name))
+  const locations = await locateChunks({ sinks, indexKey: keys.indexKey, packs, ...reading })
+  const chunks = await ChunkReader.open({ sinks, keys, locations, ...reading })
+  const live = liveChunks(head, locations)
+  const counting: ReadsChunks = {
+    read: (id) => {
+      if (!live.has(id)) throw new VaultError('corrupt', 'it does not count a node of its manifest as live')
+      return chunks.read(id)
+    },
+  }
+  for (const { name, root } of head.sources) {
+    if (root === undefined) continue
+    try {
+      for await (const entry of walkManifest(counting, Buffer.from(root, 'hex'), undefined)) {
+        signal?.throwIfAborted()
+        if (entry.type !== 'file') continue
+        for await (const extents of walkExtents(counting, entry.content)) {
+          const wrong = checkExtents(extents, live, locations)
+          if (wrong !== undefined) return `${name}/${Buffer.from(entry.path).toString()} ${wrong}`
+        }
+      }
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (!(error instanceof VaultError)) throw error
+      return error.message
+    }
+  }
+  return undefined
+}
+
+function checkExtents(extents: Extents, live: ChunkIndex, locations: ChunkLocations): string | undefined {
+  for (let i = 0; i < extents.count; i++) {
+    const id = extents.id(i)
+    const place = locations.find(id)[0]
+    if (!place) return 'uses a chunk that is in none of its packs'
+    if (!live.has(id)) return 'uses a chunk that the snapshot does not count as live'
+    if (extents.offset(i) + extents.length(i) > place.chunk.rawLength)
+      return 'uses more of a chunk than there is'
+  }
+  return undefined
+}
+
+/** The chunks whose bits are set in the snapshot's bitmaps. */
+function liveChunks(head: SnapshotHead, locations: ChunkLocations): ChunkIndex {
+  const bitmaps = new Map(head.packs.map(([name, bitmap]) => [name, Buffer.from(bitmap, 'base64')]))
+  const live = new ChunkIndex()
+  for (const { name, footer } of locations.packs()) {
+    const bitmap = bitmaps.get(name)
+    for (const [i, { id, kind, rawLength }] of decodeFooterContent(footer).chunks.entries()) {
+      if ((bitmap?.[i >> 3] ?? 0) & (1 << (i & 7))) live.addPacked(id, kind, rawLength, name, i)
+    }
+  }
+  return live
+}

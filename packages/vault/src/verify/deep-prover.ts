@@ -1,0 +1,82 @@
+import { chunkId, openSealed, type VaultKeys } from '@pipe-backup/crypto'
+import { ChunkKind, unsealChunk } from '../chunk-codec.ts'
+import { discard } from '../discard.ts'
+import {
+  decodeFooterContent,
+  decodePackEnd,
+  decodePackHeader,
+  openFooter,
+  PACK_END_BYTES,
+  runKeyId,
+  type SealedRunKey,
+} from '../pack-format.ts'
+import { VaultError } from '../vault-error.ts'
+import { derivedKeys } from '../vault-host.ts'
+
+/** Opens packs to the last chunk. Each once: the same SHA-256 means the same bytes, wherever they are. */
+export class DeepProver {
+  readonly #keys: VaultKeys
+  readonly #nodeIdKey: Uint8Array
+  readonly #runKeys = new Map<string, Uint8Array>()
+  readonly #done = new Map<string, Promise<string | undefined>>()
+
+  static async open(keys: VaultKeys): Promise<DeepProver> {
+    return new DeepProver(keys, (await derivedKeys(keys)).nodeIdKey)
+  }
+
+  private constructor(keys: VaultKeys, nodeIdKey: Uint8Array) {
+    this.#keys = keys
+    this.#nodeIdKey = nodeIdKey
+  }
+
+  isDone(name: string): boolean {
+    return this.#done.has(name)
+  }
+
+  /** @param pack - its bytes, which have been proven to be those of its name @returns what is wrong with it, or undefined */
+  prove(name: string, pack: Uint8Array): Promise<string | undefined> {
+    let proof = this.#done.get(name)
+    if (!proof) {
+      proof = this.#open(pack).then(
+        () => undefined,
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      )
+      this.#done.set(name, proof)
+    }
+    return proof
+  }
+
+  async #open(pack: Uint8Array): Promise<void> {
+    const endAt = pack.length - PACK_END_BYTES
+    const footerAt = endAt - decodePackEnd(pack.subarray(endAt), pack.length)
+    const { runKeys, length } = decodePackHeader(pack)
+    const header = pack.subarray(0, length)
+    const footer = openFooter(this.#keys.indexKey, header, pack.subarray(footerAt, endAt))
+    const keys = await Promise.all(runKeys.map((runKey) => this.#openRunKey(runKey)))
+    for (const [i, chunk] of decodeFooterContent(footer).chunks.entries()) {
+      const runKey = keys[chunk.runKey]
+      if (!runKey) throw new VaultError('corrupt', `chunk ${i} names a run key that the pack does not have`)
+      if (chunk.offset < length || chunk.offset + chunk.length > footerAt)
+        throw new VaultError('corrupt', `chunk ${i} does not lie between header and footer`)
+      const sealed = pack.subarray(chunk.offset, chunk.offset + chunk.length)
+      const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength)
+      const idKey = chunk.kind === ChunkKind.data ? this.#keys.idKey : this.#nodeIdKey
+      const isRight = Buffer.compare(chunkId(idKey, plain), chunk.id) === 0
+      discard(plain)
+      if (!isRight) throw new VaultError('corrupt', `chunk ${i} is not what its id says`)
+    }
+  }
+
+  async #openRunKey({ id, boxes }: SealedRunKey): Promise<Uint8Array> {
+    const name = Buffer.from(id).toString('hex')
+    const known = this.#runKeys.get(name)
+    if (known) return known
+    for (const box of boxes) {
+      const runKey = await openSealed(this.#keys, box).catch(() => undefined)
+      if (!runKey || Buffer.compare(runKeyId(runKey), id) !== 0) continue
+      this.#runKeys.set(name, runKey)
+      return runKey
+    }
+    throw new VaultError('corrupt', 'no run key in its header opens with this phrase')
+  }
+}

@@ -1,0 +1,295 @@
+import type { Sink } from '@pipe-backup/sink'
+import type { DamageBook } from '../damage-book.ts'
+import { forEachLimited } from '../for-each-limited.ts'
+import { hasCode } from '../has-code.ts'
+import { decodeIndex } from '../index-object.ts'
+import { decodeFooterContent, packKey, packNameOf } from '../pack-format.ts'
+import { readHeads } from '../read-heads.ts'
+import { openObject } from '../sealed-object.ts'
+import { type SinkView, viewSink } from '../sink-view.ts'
+import type { SnapshotHead } from '../snapshot-object.ts'
+import { VaultError } from '../vault-error.ts'
+import { readVaultHeader, requireVault } from '../vault-header.ts'
+import type { DeepProver } from './deep-prover.ts'
+import { type PackProof, StoredPackProver } from './prove-stored-pack.ts'
+import type { VerifiedSink, VerifyProblem, VerifyProgress } from './report.ts'
+
+const PACKS_AT_ONCE = 2
+const INDEXES_AT_ONCE = 4
+
+export interface SinkVerificationOptions {
+  readonly vaultId: string
+  readonly indexKey: Uint8Array
+  readonly book: DamageBook | undefined
+  readonly deep: DeepProver | undefined
+  readonly progress: VerifyProgress
+  readonly now: () => Date
+  readonly signal?: AbortSignal
+  readonly onProblem?: (problem: VerifyProblem) => void
+}
+
+/** A part of all packs' names, which are spread evenly from 0 to 1; one that reaches beyond 1 goes on at 0. */
+export interface SampleWindow {
+  readonly from: number
+  readonly part: number
+}
+
+/** The verification of one sink: first looked at, then proven, when it is known what the others show. */
+export class SinkVerification {
+  readonly sink: Sink
+  readonly #options: SinkVerificationOptions
+  readonly #problems = new Map<string, VerifyProblem>()
+  view: SinkView | undefined
+  error: Error | undefined
+  /** By key, as this sink has them. */
+  heads: ReadonlyMap<string, SnapshotHead> = new Map()
+  /** Names of packs, and the keys of the snapshots of this sink that need them. */
+  readonly needed: Map<string, string[]> = new Map()
+  /** How many bytes packs must have, by name, as far as the index objects of this sink say. */
+  readonly sizes: Map<string, number> = new Map()
+  #packsProven = 0
+  #bytesRead = 0
+  #objects = 0
+  #bytes = 0
+
+  constructor(sink: Sink, options: SinkVerificationOptions) {
+    this.sink = sink
+    this.#options = options
+  }
+
+  /** Lists the sink and opens all that is small. */
+  async look(): Promise<void> {
+    await this.#attempt(async () => {
+      await this.#checkHeader()
+      const { indexKey, signal } = this.#options
+      this.view = await viewSink(this.sink, {
+        indexKey,
+        ...(signal && { signal }),
+        onBadTrash: (key, { message }) => this.#tell(key, 'corrupt', message),
+      })
+      const { view } = this
+      this.#count(view)
+      for (const key of view.hollow)
+        this.#tell(key, 'corrupt', `${key} is cut short: it has next to no bytes`)
+      this.heads = await readHeads(view, [...view.snapshots.keys()], {
+        indexKey,
+        ...(signal && { signal }),
+        onBad: (key, { message }) => this.#tell(key, 'corrupt', message),
+      })
+      for (const key of view.snapshots.keys()) if (this.heads.has(key)) this.#clear(key)
+      for (const [key, { packs }] of this.heads) {
+        for (const [name] of packs) {
+          const users = this.needed.get(name)
+          if (users) users.push(key)
+          else this.needed.set(name, [key])
+        }
+      }
+      await forEachLimited([...view.indexes.keys()], INDEXES_AT_ONCE, (key) => this.#readIndex(key))
+    })
+  }
+
+  /**
+   * Compares with what must be there, and proves the packs of a sample.
+   * @param expected - keys of the snapshots that any sink shows
+   */
+  async prove(
+    expected: readonly string[],
+    sizes: ReadonlyMap<string, number>,
+    window: SampleWindow,
+  ): Promise<void> {
+    const { view } = this
+    if (!view || this.error) return
+    await this.#attempt(async () => {
+      for (const key of expected) {
+        if (!view.snapshots.has(key) && !view.hollow.has(key))
+          this.#tell(key, 'missing', `${key} is missing: another sink has it`)
+      }
+      this.#forgetSettled(new Set(expected))
+      for (const [name, [snapshot]] of this.needed) {
+        const key = packKey(name)
+        if (!view.packs.has(name) && !view.hollow.has(key))
+          this.#tell(key, 'missing', `${key} is missing: ${snapshot} needs it`)
+      }
+      const names = [...view.packs.keys()].filter((name) => isWithin(name, window)).sort()
+      this.#options.progress.packsToProve += names.length
+      // A wrong size is seen without reading, in every verification.
+      for (const [name, { sizeBytes }] of view.packs) this.#checkSize(name, sizeBytes, sizes.get(name))
+      const prover = new StoredPackProver(this.sink)
+      await forEachLimited(names, PACKS_AT_ONCE, (name) => this.#provePack(name, prover))
+    })
+  }
+
+  /** Whether this sink holds a pack, and nothing is known against it. */
+  holdsWhole(name: string): boolean {
+    const key = packKey(name)
+    const { book } = this.#options
+    const isDamaged = this.#problems.has(key) || (book?.of(this.sink.name).has(key) ?? false)
+    return !isDamaged && (this.view?.packs.has(name) ?? false)
+  }
+
+  /** What is wrong with a snapshot as it was written: no other sink has it better. */
+  tellWrong(key: string, message: string): void {
+    this.#tell(key, 'corrupt', message, { isHealable: false })
+  }
+
+  report(): VerifiedSink {
+    const problems = [...this.#problems.values()]
+    return {
+      name: this.sink.name,
+      state: this.error ? 'failed' : problems.length > 0 ? 'damaged' : 'ok',
+      objects: this.#objects,
+      bytes: this.#bytes,
+      packsProven: this.#packsProven,
+      bytesRead: this.#bytesRead,
+      problems,
+      ...(this.error && { error: this.error.message }),
+    }
+  }
+
+  async #checkHeader(): Promise<void> {
+    const { vaultId, signal } = this.#options
+    const key = 'vault.json'
+    let why: 'missing' | 'corrupt' = 'missing'
+    let isOther = false
+    try {
+      const header = await readVaultHeader(this.sink, signal)
+      if (header?.id === vaultId) {
+        this.#clear(key)
+        return
+      }
+      isOther = header !== undefined
+    } catch (error) {
+      if (!hasCode(error, 'not-a-vault')) throw error
+      why = 'corrupt'
+    }
+    // Nothing else there: it is no sink of this vault, rather than one that is damaged.
+    if (isOther || !(await this.#showsSnapshots())) await requireVault(this.sink, vaultId, signal)
+    this.#tell(key, why, `${key} is ${why === 'missing' ? 'missing' : 'damaged'}`)
+  }
+
+  async #showsSnapshots(): Promise<boolean> {
+    const { signal } = this.#options
+    for await (const _ of this.sink.list('snapshots/', { ...(signal && { signal }) })) return true
+    return false
+  }
+
+  #count({ packs, indexes, snapshots, trash }: SinkView): void {
+    for (const objects of [packs, indexes, snapshots, trash]) {
+      this.#objects += objects.size
+      for (const { sizeBytes } of objects.values()) this.#bytes += sizeBytes
+    }
+  }
+
+  async #readIndex(key: string): Promise<void> {
+    const { indexKey, signal } = this.#options
+    try {
+      const object = await this.sink.get(key, { ...(signal && { signal }) })
+      for (const pack of decodeIndex(openObject(indexKey, key, object))) {
+        decodeFooterContent(pack.footer)
+        this.sizes.set(pack.name, pack.sizeBytes)
+      }
+      this.#clear(key)
+    } catch (error) {
+      // A prune has merged it into another.
+      if (hasCode(error, 'not-found')) this.view?.indexes.delete(key)
+      else if (hasCode(error, 'corrupt')) this.#tell(key, 'corrupt', `${key} is damaged`)
+      else throw error
+    }
+  }
+
+  #checkSize(name: string, sizeBytes: number, expected: number | undefined): void {
+    if (expected === undefined || expected === sizeBytes) return
+    const key = packKey(name)
+    this.#tell(key, 'corrupt', `${key} is damaged: it has ${sizeBytes} bytes, not ${expected}`)
+  }
+
+  async #provePack(name: string, prover: StoredPackProver): Promise<void> {
+    const { deep, signal, progress } = this.#options
+    const key = packKey(name)
+    if (this.#problems.has(key)) return
+    let proof: PackProof
+    try {
+      const isToBeOpened = deep !== undefined && !deep.isDone(name)
+      proof = isToBeOpened ? await prover.read(name, signal) : await prover.prove(name, signal)
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (hasCode(error, 'not-found')) await this.#gone(name)
+      else if (hasCode(error, 'corrupt')) this.#tell(key, 'corrupt', `${key} is damaged: ${messageOf(error)}`)
+      else throw error
+      return
+    }
+    this.#bytesRead += proof.bytesRead
+    progress.bytesRead += proof.bytesRead
+    progress.packs++
+    if (!proof.isWhole) {
+      this.#tell(key, 'corrupt', `${key} is damaged: its bytes do not have the SHA-256 that is its name`)
+      return
+    }
+    const wrong = proof.pack && (await deep?.prove(name, proof.pack))
+    if (wrong !== undefined) {
+      this.#tell(key, 'corrupt', `${key} was written wrong: ${wrong}`)
+      return
+    }
+    this.#packsProven++
+    this.#clear(key)
+  }
+
+  /** What the book says of objects that are gone and that nothing needs any more. */
+  #forgetSettled(expected: ReadonlySet<string>): void {
+    const { book } = this.#options
+    const { view, needed } = this
+    if (!book || !view) return
+    for (const key of book.of(this.sink.name).keys()) {
+      const name = packNameOf(key)
+      const isThere = view.hollow.has(key) || view.indexes.has(key) || this.#problems.has(key)
+      const isWanted = name === undefined ? expected.has(key) : needed.has(name) || view.packs.has(name)
+      if (!isThere && !isWanted) book.clear(this.sink.name, key)
+    }
+  }
+
+  /** Listed, and gone now: a prune may have deleted it, if nothing needs it. */
+  async #gone(name: string): Promise<void> {
+    this.view?.packs.delete(name)
+    const [snapshot] = this.needed.get(name) ?? []
+    const { signal } = this.#options
+    if (snapshot === undefined || !(await this.sink.head(snapshot, { ...(signal && { signal }) }))) return
+    this.#tell(packKey(name), 'missing', `${packKey(name)} is missing: ${snapshot} needs it`)
+  }
+
+  #tell(
+    key: string,
+    why: 'missing' | 'corrupt',
+    said: string,
+    { isHealable = true }: { readonly isHealable?: boolean } = {},
+  ): void {
+    if (this.#problems.has(key)) return
+    const prefix = `sink "${this.sink.name}": `
+    const message = said.startsWith(prefix) ? said : `${prefix}${said}`
+    const problem = { sink: this.sink.name, key, why, message }
+    this.#problems.set(key, problem)
+    if (isHealable) this.#options.book?.add(this.sink.name, key, why, this.#options.now())
+    this.#options.onProblem?.(problem)
+  }
+
+  #clear(key: string): void {
+    this.#options.book?.clear(this.sink.name, key)
+  }
+
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.#options.signal?.throwIfAborted()
+      this.error = error instanceof VaultError || error instanceof Error ? error : new Error(String(error))
+    }
+  }
+}
+
+function isWithin(name: string, { from, part }: SampleWindow): boolean {
+  const at = Number.parseInt(name.slice(0, 12), 16) / 2 ** 48
+  return at >= from ? at < from + part : at + 1 < from + part
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

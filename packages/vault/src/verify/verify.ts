@@ -1,0 +1,94 @@
+import type { VaultKeys } from '@pipe-backup/crypto'
+import type { Sink } from '@pipe-backup/sink'
+import { DamageBook } from '../damage-book.ts'
+import { packKey } from '../pack-format.ts'
+import { snapshotIdOf } from '../snapshot-object.ts'
+import { checkManifests } from './check-manifests.ts'
+import { DeepProver } from './deep-prover.ts'
+import { createVerifyProgress, type VerifyProblem, type VerifyProgress, type VerifyReport } from './report.ts'
+import { SinkVerification } from './sink-verification.ts'
+
+export interface VerifyOptions {
+  readonly vaultId: string
+  readonly indexKey: Uint8Array
+  /** All that are configured: what one shows the others must hold. */
+  readonly sinks: readonly Sink[]
+  /** Names of those to be verified. Default all. */
+  readonly targets?: readonly string[]
+  /** The phrase's keys: every pack is opened, too, and every manifest is walked. */
+  readonly deepKeys?: VaultKeys
+  /** Proves this part of the packs, more than 0 to 1, and the next time the next. Default 1. */
+  readonly sample?: number
+  /** Where this host keeps what was found, for `heal` and the next run. Without it nothing is kept. */
+  readonly stateDirectory?: string
+  readonly now?: () => Date
+  readonly signal?: AbortSignal
+  readonly progress?: VerifyProgress
+  readonly onProblem?: (problem: VerifyProblem) => void
+}
+
+/**
+ * Proves what sinks hold: that every object which a snapshot needs is there, has its size and its SHA-256, and that what is sealed
+ * opens. Needs no phrase, but for `deepKeys`.
+ * @throws the abort's reason; RangeError for a `sample` that is none
+ */
+export async function verify(options: VerifyOptions): Promise<VerifyReport> {
+  const { sinks, targets, sample = 1, signal, now = () => new Date() } = options
+  if (!(sample > 0 && sample <= 1)) throw new RangeError(`a sample of ${sample} is not within 0 and 1`)
+  const started = performance.now()
+  const progress = options.progress ?? createVerifyProgress()
+  const book =
+    options.stateDirectory === undefined ? undefined : await DamageBook.open(options.stateDirectory)
+  const deep = options.deepKeys && (await DeepProver.open(options.deepKeys))
+  const verifications = sinks.map(
+    (sink) => new SinkVerification(sink, { ...options, book, deep, progress, now }),
+  )
+  await Promise.all(verifications.map((verification) => verification.look()))
+  signal?.throwIfAborted()
+
+  const removed = new Set(verifications.flatMap(({ view }) => [...(view?.removed ?? [])]))
+  const shown = new Set(verifications.flatMap(({ view }) => [...(view?.snapshots.keys() ?? [])]))
+  const expected = [...shown].filter((key) => !removed.has(snapshotIdOf(key) ?? ''))
+  const sizes = new Map(verifications.flatMap((verification) => [...verification.sizes]))
+  const chosen = verifications.filter(({ sink }) => targets?.includes(sink.name) ?? true)
+  const windows = chosen.map(({ sink }) => ({ from: book?.cursor(sink.name) ?? 0, part: sample }))
+  await Promise.all(
+    chosen.map((verification, i) => verification.prove(expected, sizes, windows[i] ?? { from: 0, part: 1 })),
+  )
+  signal?.throwIfAborted()
+  if (options.deepKeys) {
+    await checkManifests({
+      verifications: chosen,
+      keys: options.deepKeys,
+      ...(signal && { signal }),
+    })
+  }
+  for (const [i, verification] of chosen.entries()) {
+    const from = windows[i]?.from ?? 0
+    if (!verification.error && sample < 1) book?.setCursor(verification.sink.name, (from + sample) % 1)
+  }
+  await book?.save()
+  const reports = chosen.map((verification) => verification.report())
+  return {
+    sinks: reports,
+    snapshots: shown.size,
+    lost: findLost(verifications),
+    seconds: Math.round(performance.now() - started) / 1000,
+    exitCode: reports.every(({ state }) => state === 'ok') ? 0 : 1,
+  }
+}
+
+/** Packs that a snapshot needs and that are, as far as is known now, whole on no sink. */
+function findLost(verifications: readonly SinkVerification[]): VerifyReport['lost'] {
+  const needed = new Map<string, Set<string>>()
+  for (const { needed: onSink } of verifications) {
+    for (const [name, keys] of onSink) {
+      const known = needed.get(name) ?? new Set<string>()
+      for (const key of keys) known.add(snapshotIdOf(key) ?? key)
+      needed.set(name, known)
+    }
+  }
+  return [...needed]
+    .filter(([name]) => !verifications.some((verification) => verification.holdsWhole(name)))
+    .map(([name, snapshots]) => ({ key: packKey(name), snapshots: [...snapshots].sort() }))
+}
