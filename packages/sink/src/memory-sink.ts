@@ -11,13 +11,16 @@ export interface MemorySink extends Sink {
   readonly objects: Map<string, { readonly bytes: Uint8Array; readonly storedAt: Date }>
 }
 
-/** A sink for tests: keeps every promise, and forgets everything. */
-export function memorySink(name = 'memory'): MemorySink {
+/**
+ * A sink for tests: keeps every promise, and forgets everything.
+ * @param now - its clock
+ */
+export function memorySink(name = 'memory', now: () => Date = () => new Date()): MemorySink {
   const objects: MemorySink['objects'] = new Map()
 
   const commit = (key: string, bytes: Uint8Array, { ifAbsent = false }: PutOptions): void => {
     if (ifAbsent && objects.has(key)) throw new SinkError('exists', 'exists already', { sink: name, key })
-    objects.set(key, { bytes, storedAt: new Date() })
+    objects.set(key, { bytes, storedAt: now() })
   }
   const find = (key: string, { offset = 0, length }: ReadOptions): Uint8Array => {
     const object = objects.get(key)

@@ -8,6 +8,8 @@ export {
   type SourceReport,
 } from './backup/report.ts'
 export { type HealedSink, type HealOptions, type HealReport, heal } from './heal/heal.ts'
+export { type PruneOptions, prune } from './prune/prune.ts'
+export type { PrunedSink, PruneReport } from './prune/report.ts'
 export { type OpenSnapshotOptions, openSnapshot, type SnapshotReader } from './restore/open-snapshot.ts'
 export { type ListSnapshotsOptions, listSnapshots, type SnapshotInfo, selectSnapshot } from './snapshots.ts'
 export { VaultError, type VaultErrorCode } from './vault-error.ts'

@@ -43,13 +43,20 @@ export interface ViewOptions {
 const LEAST_PACK_BYTES = 100
 
 /**
- * Lists a sink. Snapshots first, packs last: what a snapshot needs was there before it.
+ * Lists a sink. Sessions first: one that is seen to have ended has shown its snapshot before. Snapshots before packs: what a
+ * snapshot needs was there before it.
  * @throws SinkError; VaultError `corrupt`, `unsupported-version` for a trash object that does not open
  */
 export async function viewSink(sink: Sink, options: ViewOptions): Promise<SinkView> {
   const { signal } = options
   const listing = { ...(signal && { signal }) }
   const hollow = new Set<string>()
+  const sessions = new Map<string, StoredObject>()
+  for await (const { key, sizeBytes, storedAt } of sink.list('sessions/', listing)) {
+    const id = sessionIdOf(key)
+    if (id !== undefined) sessions.set(id, { sizeBytes, storedAt })
+  }
+  const trash = await readTrash(sink, options)
   const snapshots = new Map<string, StoredObject>()
   for await (const { key, sizeBytes, storedAt } of sink.list('snapshots/', listing)) {
     if (snapshotIdOf(key) === undefined) continue
@@ -60,12 +67,6 @@ export async function viewSink(sink: Sink, options: ViewOptions): Promise<SinkVi
   for await (const { key, sizeBytes, storedAt } of sink.list('index/', listing)) {
     if (sizeBytes === 0) hollow.add(key)
     else indexes.set(key, { sizeBytes, storedAt })
-  }
-  const trash = await readTrash(sink, options)
-  const sessions = new Map<string, StoredObject>()
-  for await (const { key, sizeBytes, storedAt } of sink.list('sessions/', listing)) {
-    const id = sessionIdOf(key)
-    if (id !== undefined) sessions.set(id, { sizeBytes, storedAt })
   }
   const packs = new Map<string, StoredObject>()
   for await (const { key, sizeBytes, storedAt } of sink.list('packs/', listing)) {

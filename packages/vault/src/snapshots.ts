@@ -18,6 +18,8 @@ export interface SnapshotInfo {
     readonly problems: number
     readonly error?: string
   }[]
+  /** When the first of the sinks that hold it stored it, by that sink's own clock: a host can't choose it. */
+  readonly storedAt: Date
   /** The sinks that hold it. */
   readonly sinks: readonly string[]
   readonly head: SnapshotHead
@@ -40,10 +42,13 @@ const HEADS_AT_ONCE = 8
 export async function listSnapshots(options: ListSnapshotsOptions): Promise<readonly SnapshotInfo[]> {
   const { sinks, signal, onProblem } = options
   const holders = new Map<string, Set<Sink>>()
+  const storedAts = new Map<string, Date>()
   const listings = await Promise.allSettled(
     sinks.map(async (sink) => {
-      for await (const { key } of sink.list('snapshots/', { ...(signal && { signal }) })) {
+      for await (const { key, storedAt } of sink.list('snapshots/', { ...(signal && { signal }) })) {
         if (snapshotIdOf(key) === undefined) continue
+        const earliest = storedAts.get(key)
+        if (!earliest || storedAt < earliest) storedAts.set(key, storedAt)
         const known = holders.get(key)
         if (known) known.add(sink)
         else holders.set(key, new Set([sink]))
@@ -65,6 +70,7 @@ export async function listSnapshots(options: ListSnapshotsOptions): Promise<read
         return readHead(
           key,
           sinks.filter((sink) => held?.has(sink)),
+          storedAts.get(key) ?? new Date(Number.NaN),
           options,
         )
       }),
@@ -77,29 +83,32 @@ export async function listSnapshots(options: ListSnapshotsOptions): Promise<read
 async function readHead(
   key: string,
   holders: readonly Sink[],
+  storedAt: Date,
   options: ListSnapshotsOptions,
 ): Promise<SnapshotInfo | undefined> {
   const { keys, signal, onProblem } = options
   for (const sink of holders) {
     try {
       const head = openSnapshotHead(keys.indexKey, key, await sink.get(key, { ...(signal && { signal }) }))
-      const { id, host, hostId, sources } = head
-      return {
-        id,
-        key,
-        time: new Date(head.time),
-        host,
-        hostId,
-        sources,
-        sinks: holders.map(({ name }) => name),
-        head,
-      }
+      return toSnapshotInfo(key, head, storedAt, holders)
     } catch (error) {
       signal?.throwIfAborted()
       onProblem?.(onSink(sink, error))
     }
   }
   return undefined
+}
+
+/** @param holders - the sinks that hold it */
+export function toSnapshotInfo(
+  key: string,
+  head: SnapshotHead,
+  storedAt: Date,
+  holders: readonly Sink[],
+): SnapshotInfo {
+  const { id, host, hostId, sources } = head
+  const sinks = holders.map(({ name }) => name)
+  return { id, key, time: new Date(head.time), host, hostId, sources, storedAt, sinks, head }
 }
 
 /** A sink's own error names it already. */

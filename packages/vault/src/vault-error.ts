@@ -4,6 +4,7 @@
  * - `missing`, `corrupt`: an object that is not there, or not what its name and keys say;
  * - `not-found`: no such snapshot, source or path; `ambiguous`: an id prefix that fits several snapshots;
  * - `too-few-copies`: fewer sinks are left than must hold a snapshot;
+ * - `busy`: another host is doing what only one may do at a time;
  * - `fault`: a pack did not open again after it was sealed: memory or processor can't be trusted.
  */
 export type VaultErrorCode =
@@ -14,6 +15,7 @@ export type VaultErrorCode =
   | 'not-found'
   | 'ambiguous'
   | 'too-few-copies'
+  | 'busy'
   | 'fault'
 
 export class VaultError extends Error {

@@ -84,7 +84,11 @@ function forgetDamaged({ name, sizeBytes }: IndexedPack, { views, onProblem }: L
   }
 }
 
-async function readIndex(key: string, options: LoadIndexOptions): Promise<IndexedPack[]> {
+/** Reads an index object: this host's copy, or that of the first sink that has it whole. @returns nothing when none has */
+export async function readIndex(
+  key: string,
+  options: Omit<LoadIndexOptions, 'hostId'>,
+): Promise<IndexedPack[]> {
   const { views, indexKey, cacheDirectory, onProblem, signal } = options
   const cached = join(cacheDirectory, key.slice('index/'.length))
   try {

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import {
+  deleteEach,
   type ObjectInfo,
   type PutOptions,
   type ReadOptions,
@@ -28,7 +29,8 @@ class Objects {
   }
 
   set(key: string, bytes: Uint8Array): void {
-    this.#stored.set(key, { bytes: Uint8Array.from(bytes), storedAt: new Date(0) })
+    const storedAt = this.#stored.get(key)?.storedAt ?? new Date(0)
+    this.#stored.set(key, { bytes: Uint8Array.from(bytes), storedAt })
   }
 
   delete(key: string): void {
@@ -65,9 +67,10 @@ export class MemorySink implements Sink {
   after: Hook | undefined
   readonly #sink: ReturnType<typeof memorySink>
 
-  constructor(name: string) {
+  /** @param now - its clock */
+  constructor(name: string, now: () => Date = () => new Date()) {
     this.name = name
-    this.#sink = memorySink(name)
+    this.#sink = memorySink(name, now)
     this.traits = this.#sink.traits
     this.objects = new Objects(this.#sink.objects)
   }
@@ -121,7 +124,7 @@ export class MemorySink implements Sink {
   }
 
   deleteMany(keys: readonly string[], options: SinkOptions = {}): Promise<ReadonlyMap<string, SinkError>> {
-    return this.#sink.deleteMany(keys, options)
+    return deleteEach(this, keys, options)
   }
 
   [Symbol.asyncDispose](): PromiseLike<void> {

@@ -7,6 +7,8 @@ import type { Entry, Source } from '@pipe-backup/source'
 import { type BackupOptions, backup } from '../backup/backup.ts'
 import type { BackupProblem, BackupReport } from '../backup/report.ts'
 import { type HealOptions, type HealReport, heal } from '../heal/heal.ts'
+import { type PruneOptions, prune } from '../prune/prune.ts'
+import type { PruneReport } from '../prune/report.ts'
 import { openSnapshot } from '../restore/open-snapshot.ts'
 import { listSnapshots, type SnapshotInfo, selectSnapshot } from '../snapshots.ts'
 import { initVault } from '../vault-header.ts'
@@ -31,10 +33,14 @@ export class TestVault implements Disposable {
   readonly problems: BackupProblem[] = []
   readonly sinkProblems: { sink: string | undefined; error: Error }[] = []
 
-  /** @param sinkNames - one sink for each @param seed - another number, another vault */
-  static async create(sinkNames: readonly string[] = ['one'], seed = 7): Promise<TestVault> {
+  /** @param sinkNames - one sink for each @param seed - another number, another vault @param now - the sinks' clock */
+  static async create(
+    sinkNames: readonly string[] = ['one'],
+    seed = 7,
+    now: () => Date = () => new Date(),
+  ): Promise<TestVault> {
     const keys = await deriveKeys(new Uint8Array(32).fill(seed))
-    const sinks = sinkNames.map((name) => new MemorySink(name))
+    const sinks = sinkNames.map((name) => new MemorySink(name, now))
     await initVault({ sinks, publicKey: keys.publicKey })
     return new TestVault(keys, sinks, createVaultHost(keys))
   }
@@ -96,6 +102,21 @@ export class TestVault implements Disposable {
       isNew: () => false,
       stateDirectory: this.stateDirectory,
       ...options,
+    })
+  }
+
+  /** @param keep - ids of the snapshots that stay; default all */
+  prune(options: Partial<PruneOptions> & { readonly keep?: readonly string[] } = {}): Promise<PruneReport> {
+    const { keep, ...others } = options
+    const gone = (snapshots: readonly SnapshotInfo[]) =>
+      new Set(keep ? snapshots.map(({ id }) => id).filter((id) => !keep.includes(id)) : [])
+    return prune({
+      host: this.host,
+      hostName: 'test-host',
+      sinks: this.sinks,
+      choose: gone,
+      stateDirectory: this.stateDirectory,
+      ...others,
     })
   }
 

@@ -1,0 +1,215 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { readIndex } from '../backup/load-index.ts'
+import { fetchPack } from '../fetch-pack.ts'
+import { encodeIndex, type IndexedPack } from '../index-object.ts'
+import { decodeFooterContent, type PackFooter, packKey } from '../pack-format.ts'
+import { readPackFooter } from '../read-pack-footer.ts'
+import { sealObject } from '../sealed-object.ts'
+import { type SnapshotHead, sealSnapshot, snapshotIdOf } from '../snapshot-object.ts'
+import { chooseForCompaction, type PackUse } from './choose-for-compaction.ts'
+import { type MovedPack, Repacker } from './repacker.ts'
+import type { PruneReport } from './report.ts'
+import type { PruneSink } from './sink-state.ts'
+
+export interface CompactOptions {
+  /** Sinks that could be looked at; their views and heads are kept up to date. */
+  readonly sinks: readonly PruneSink[]
+  /** Ids of snapshots that go. */
+  readonly gone: ReadonlySet<string>
+  readonly indexKey: Uint8Array
+  readonly stateDirectory: string
+  readonly signal?: AbortSignal
+  readonly onProblem: (sink: string, error: Error) => void
+}
+
+/** Where the live chunks of a pack went: by its name, for each of its chunks the new pack and the place in it. */
+type Moves = Map<string, Map<number, Place>>
+
+interface Place {
+  readonly pack: string
+  readonly position: number
+}
+
+/**
+ * Moves sealed chunks that are live out of packs that are mostly dead, and puts small packs together, without opening a chunk. The new
+ * packs are on every sink before any snapshot there names them; the old ones are then needed by nothing, and the prune that goes on
+ * condemns them. A snapshot keeps its key: it is replaced, whole, by one that says the same of other packs.
+ */
+export async function compact(options: CompactOptions): Promise<PruneReport['compacted']> {
+  // Where nothing can be deleted there is nothing to be gained.
+  const sinks = options.sinks.filter(({ view }) => !view.sink.traits.appendOnly)
+  const footers = await readFooters(options)
+  const live = liveChunks(options, footers)
+  const chosen = chooseForCompaction(packUses(options, footers, live))
+  const moves: Moves = new Map()
+  const listed: IndexedPack[] = []
+  let bytes = 0
+  const able = new Set(sinks)
+  const store = async (pack: MovedPack): Promise<void> => {
+    await onAll(options, able, async ({ view }) => {
+      await view.sink.put(packKey(pack.name), pack.bytes, {
+        ...(options.signal && { signal: options.signal }),
+      })
+      view.packs.set(pack.name, { sizeBytes: pack.bytes.length, storedAt: new Date() })
+    })
+    for (const [position, { from, index }] of pack.origins.entries()) {
+      const moved = moves.get(from) ?? new Map<number, Place>()
+      moved.set(index, { pack: pack.name, position })
+      moves.set(from, moved)
+    }
+    listed.push({ name: pack.name, sizeBytes: pack.bytes.length, footer: pack.footer })
+    bytes += pack.bytes.length
+  }
+  const views = options.sinks.map(({ view }) => view)
+  for (const group of chosen) {
+    const repacker = new Repacker(options.indexKey, group.hostId, group.kind)
+    for (const name of group.names) {
+      const pack = await fetchPack(name, views, options)
+      const footer = footers.get(name)
+      // Whole nowhere, or not what its index says: a healing's affair.
+      if (!pack || !footer) continue
+      for (const full of repacker.add(name, pack, live.get(name) ?? new Set())) await store(full)
+    }
+    const last = repacker.finish()
+    if (last) await store(last)
+  }
+  if (listed.length === 0) return { from: 0, into: 0, bytes: 0 }
+  await putIndex(options, able, listed)
+  await onAll(options, able, (sink) => rewriteHeads(sink, moves, options))
+  return { from: moves.size, into: listed.length, bytes }
+}
+
+/** The contents of the footers of all packs, by name, from the index objects, or else from the packs. */
+async function readFooters(options: CompactOptions): Promise<Map<string, PackFooter>> {
+  const { sinks, indexKey, stateDirectory, signal, onProblem } = options
+  const views = sinks.map(({ view }) => view)
+  const reading = { views, indexKey, cacheDirectory: join(stateDirectory, 'index'), onProblem }
+  const footers = new Map<string, PackFooter>()
+  for (const key of new Set(views.flatMap(({ indexes }) => [...indexes.keys()]))) {
+    for (const { name, footer } of await readIndex(key, { ...reading, ...(signal && { signal }) }))
+      if (!footers.has(name)) footers.set(name, decodeFooterContent(footer))
+  }
+  for (const view of views) {
+    for (const [name, { sizeBytes }] of view.packs) {
+      if (footers.has(name)) continue
+      try {
+        const content = await readPackFooter(view.sink, name, sizeBytes, indexKey, signal)
+        footers.set(name, decodeFooterContent(content))
+      } catch (error) {
+        signal?.throwIfAborted()
+        onProblem(view.sink.name, error instanceof Error ? error : new Error(String(error)))
+      }
+    }
+  }
+  return footers
+}
+
+/** Which chunks of which packs are live in any snapshot that stays. */
+function liveChunks(
+  { sinks, gone }: CompactOptions,
+  footers: ReadonlyMap<string, PackFooter>,
+): Map<string, Set<number>> {
+  const live = new Map<string, Set<number>>()
+  for (const { heads } of sinks) {
+    for (const [key, { packs }] of heads) {
+      if (gone.has(snapshotIdOf(key) ?? '')) continue
+      for (const [name, bitmap] of packs) {
+        const chunks = live.get(name) ?? new Set<number>()
+        live.set(name, chunks)
+        const bits = Buffer.from(bitmap, 'base64')
+        const count = footers.get(name)?.chunks.length ?? 0
+        for (let i = 0; i < count; i++) if ((bits[i >> 3] ?? 0) & (1 << (i & 7))) chunks.add(i)
+      }
+    }
+  }
+  return live
+}
+
+function packUses(
+  { sinks }: CompactOptions,
+  footers: ReadonlyMap<string, PackFooter>,
+  live: ReadonlyMap<string, ReadonlySet<number>>,
+): PackUse[] {
+  const uses: PackUse[] = []
+  for (const [name, chunks] of live) {
+    const footer = footers.get(name)
+    const holders = sinks.filter(({ view }) => view.packs.has(name))
+    const sizeBytes = holders[0]?.view.packs.get(name)?.sizeBytes
+    if (!footer || sizeBytes === undefined) continue
+    // A backup that goes on does not count on it any more, and a prune is to delete it: it must not be moved behind their backs.
+    if (holders.some(({ view }) => view.condemned.has(name))) continue
+    let liveBytes = 0
+    for (const i of chunks) liveBytes += footer.chunks[i]?.length ?? 0
+    const kind = footer.chunks[0]?.kind ?? 0
+    uses.push({ name, sizeBytes, liveBytes, kind, hostId: Buffer.from(footer.hostId).toString('hex') })
+  }
+  return uses
+}
+
+async function putIndex(
+  options: CompactOptions,
+  able: Set<PruneSink>,
+  packs: readonly IndexedPack[],
+): Promise<void> {
+  const key = `index/${randomBytes(16).toString('hex')}`
+  const object = sealObject(options.indexKey, key, encodeIndex(packs))
+  await onAll(options, able, async ({ view }) => {
+    await view.sink.put(key, object, { ...(options.signal && { signal: options.signal }) })
+    view.indexes.set(key, { sizeBytes: object.length, storedAt: new Date() })
+  })
+}
+
+/** Says of each snapshot that stays on a sink where its chunks are now. */
+async function rewriteHeads(
+  { view, heads }: PruneSink,
+  moves: Moves,
+  { gone, indexKey, signal }: CompactOptions,
+): Promise<void> {
+  for (const [key, head] of heads) {
+    if (gone.has(snapshotIdOf(key) ?? '') || !head.packs.some(([name]) => moves.has(name))) continue
+    const moved = withMoves(head, moves)
+    await view.sink.put(key, sealSnapshot(indexKey, key, moved), { ...(signal && { signal }) })
+    heads.set(key, moved)
+  }
+}
+
+function withMoves(head: SnapshotHead, moves: Moves): SnapshotHead {
+  const packs = new Map<string, Buffer>()
+  for (const [name, bitmap] of head.packs) {
+    const bits = Buffer.from(bitmap, 'base64')
+    const moved = moves.get(name)
+    if (!moved) {
+      packs.set(name, bits)
+      continue
+    }
+    for (const [index, { pack, position }] of moved) {
+      if (((bits[index >> 3] ?? 0) & (1 << (index & 7))) === 0) continue
+      const known = packs.get(pack) ?? Buffer.alloc(0)
+      const grown = known.length > position >> 3 ? known : Buffer.concat([known], (position >> 3) + 1)
+      grown[position >> 3] = (grown[position >> 3] ?? 0) | (1 << (position & 7))
+      packs.set(pack, grown)
+    }
+  }
+  const sorted = [...packs].sort(([a], [b]) => (a < b ? -1 : 1))
+  return { ...head, packs: sorted.map(([name, bits]) => [name, bits.toString('base64')] as const) }
+}
+
+/** Does something on each sink; one that fails is left as it is, and out of what follows. */
+async function onAll(
+  { onProblem, signal }: CompactOptions,
+  sinks: Set<PruneSink>,
+  work: (sink: PruneSink) => Promise<void>,
+): Promise<void> {
+  await Promise.all(
+    [...sinks].map(async (sink) => {
+      try {
+        await work(sink)
+      } catch (error) {
+        signal?.throwIfAborted()
+        sinks.delete(sink)
+        onProblem(sink.view.sink.name, error instanceof Error ? error : new Error(String(error)))
+      }
+    }),
+  )
+}

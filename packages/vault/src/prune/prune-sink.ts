@@ -1,0 +1,194 @@
+import { packKey } from '../pack-format.ts'
+import { SESSION_STALE_MS, sessionIdOf } from '../session.ts'
+import type { SinkView, StoredObject } from '../sink-view.ts'
+import { snapshotIdOf } from '../snapshot-object.ts'
+import { newTrashKey, sealTrash, type Trash } from '../trash-object.ts'
+
+/** Trash objects that are left because of the snapshots that they name alone. */
+const MOST_REMINDERS = 8
+
+export interface PruneSinkOptions {
+  readonly view: SinkView
+  /** Packs that are needed by snapshots that stay. */
+  readonly needed: ReadonlySet<string>
+  /** Packs that are needed by what this sink shows, also by snapshots that it would not let go. */
+  readonly shown: ReadonlySet<string>
+  /** Ids of snapshots that go. */
+  readonly gone: ReadonlySet<string>
+  /** Ids of removed snapshots that some sink may still show: none of them is to be brought back. */
+  readonly remembered: ReadonlySet<string>
+  readonly ownSession: string
+  readonly graceMs: number
+  readonly indexKey: Uint8Array
+  readonly now: () => Date
+  readonly signal?: AbortSignal
+  /** Told of each object that the sink refused to delete. */
+  readonly onRefused: (key: string, error: Error) => void
+}
+
+export interface PruneSinkResult {
+  snapshotsRemoved: number
+  packsDeleted: number
+  bytesFreed: number
+  packsCondemned: number
+  bytesCondemned: number
+  refused: number
+}
+
+/** What a prune of one sink is going to do. */
+export interface PrunePlan {
+  /** Trash objects of earlier prunes whose packs go now. */
+  readonly due: readonly string[]
+  /** Packs that were condemned long enough ago, and that still nothing needs. */
+  readonly doomed: readonly string[]
+  /** Packs that nothing needs from now on. */
+  readonly condemned: readonly string[]
+  /** Keys of the snapshots that go. */
+  readonly snapshots: readonly string[]
+  /** What earlier prunes were killed over: it is condemned anew. */
+  readonly drafts: readonly string[]
+}
+
+/** When the sink itself thinks it is: what it said when it stored our session. */
+export function sinkTime({ sessions }: SinkView, ownSession: string): number {
+  const own = sessions.get(ownSession)
+  if (!own) throw new Error('the session is not on the sink')
+  return own.storedAt.getTime()
+}
+
+/** Sessions that have not been written again for so long that whoever held them is dead. */
+export function staleSessions(view: SinkView, ownSession: string): string[] {
+  const nowMs = sinkTime(view, ownSession)
+  return [...view.sessions]
+    .filter(([, { storedAt }]) => nowMs - storedAt.getTime() > SESSION_STALE_MS)
+    .map(([id]) => id)
+}
+
+export function planPrune(options: PruneSinkOptions): PrunePlan {
+  const { view, needed, shown, gone, graceMs, ownSession } = options
+  const nowMs = sinkTime(view, ownSession)
+  const stale = new Set(staleSessions(view, ownSession))
+  const isOver = (session: string) => !view.sessions.has(session) || stale.has(session)
+  const isDue = ({ sessions, storedAt }: Trash & StoredObject) =>
+    sessions !== undefined && nowMs - storedAt.getTime() >= graceMs && sessions.every(isOver)
+  const due: string[] = []
+  const drafts: string[] = []
+  const pending = new Set<string>()
+  const doomed = new Set<string>()
+  for (const [key, trash] of view.trash) {
+    if (trash.sessions === undefined) drafts.push(key)
+    else if (!isDue(trash)) for (const name of trash.packs) pending.add(name)
+    else {
+      due.push(key)
+      for (const name of trash.packs) if (shown.has(name) && !needed.has(name)) pending.add(name)
+      for (const name of trash.packs)
+        if (view.packs.has(name) && !needed.has(name) && !shown.has(name)) doomed.add(name)
+    }
+  }
+  const condemned = [...view.packs.keys()].filter(
+    (name) => !needed.has(name) && !pending.has(name) && !doomed.has(name),
+  )
+  const snapshots = [...view.snapshots.keys()].filter((key) => gone.has(snapshotIdOf(key) ?? ''))
+  return { due, doomed: [...doomed], condemned, snapshots, drafts }
+}
+
+/**
+ * Prunes one sink. Killed at any point, it leaves nothing half: packs are condemned before the snapshots that needed them go, and
+ * deleted by a later prune, when the sessions that did not know it have ended.
+ * @throws SinkError; the abort's reason
+ */
+export async function pruneSink(options: PruneSinkOptions): Promise<PruneSinkResult> {
+  const plan = planPrune(options)
+  const { view, ownSession, signal } = options
+  const result: PruneSinkResult = {
+    snapshotsRemoved: 0,
+    packsDeleted: 0,
+    bytesFreed: 0,
+    packsCondemned: 0,
+    bytesCondemned: 0,
+    refused: 0,
+  }
+  const deleting = { ...(signal && { signal }) }
+  const remove = async (keys: readonly string[]): Promise<Set<string>> => {
+    if (keys.length === 0) return new Set()
+    const failed = await view.sink.deleteMany(keys, deleting)
+    for (const [key, error] of failed) {
+      if (error.code !== 'forbidden') throw error
+      result.refused++
+      options.onRefused(key, error)
+    }
+    return new Set(failed.keys())
+  }
+
+  const refused = await remove(plan.doomed.map(packKey))
+  for (const name of plan.doomed) {
+    if (refused.has(packKey(name))) continue
+    result.packsDeleted++
+    result.bytesFreed += view.packs.get(name)?.sizeBytes ?? 0
+    view.packs.delete(name)
+  }
+  const { forgotten, merged } = spentTrash(options, plan, refused)
+  const isNews =
+    plan.condemned.length > 0 || plan.snapshots.some((key) => !view.removed.has(snapshotIdOf(key) ?? ''))
+  if (isNews || merged.length > 0) await condemn(options, plan.condemned)
+  for (const name of plan.condemned) {
+    result.packsCondemned++
+    result.bytesCondemned += view.packs.get(name)?.sizeBytes ?? 0
+  }
+  const kept = await remove(plan.snapshots)
+  for (const key of plan.snapshots) {
+    if (kept.has(key)) continue
+    view.snapshots.delete(key)
+    result.snapshotsRemoved++
+  }
+  await remove([...forgotten, ...merged, ...plan.drafts])
+  await remove(staleSessions(view, ownSession).map((id) => `sessions/${id}`))
+  return result
+}
+
+/**
+ * Which of the due trash objects have done their work. One that names packs which the sink did not let go stays, to be tried again; one
+ * that names snapshots which some sink may still show stays too, unless there are so many that they are put together.
+ */
+function spentTrash(
+  { view, remembered, shown, needed }: PruneSinkOptions,
+  { due }: PrunePlan,
+  refused: ReadonlySet<string>,
+): { forgotten: string[]; merged: string[] } {
+  const forgotten: string[] = []
+  const merged: string[] = []
+  for (const key of due) {
+    const { packs = [], snapshots = [] } = view.trash.get(key) ?? {}
+    if (packs.some((name) => refused.has(packKey(name)) || (shown.has(name) && !needed.has(name)))) continue
+    if (snapshots.some((id) => remembered.has(id))) merged.push(key)
+    else forgotten.push(key)
+  }
+  return { forgotten, merged: merged.length > MOST_REMINDERS ? merged : [] }
+}
+
+/**
+ * Says which packs are condemned, and which sessions may not know it: first the packs, then, when that can be read by everyone who
+ * begins, the sessions that had begun.
+ */
+async function condemn(
+  { view, remembered, ownSession, indexKey, now, signal }: PruneSinkOptions,
+  packs: readonly string[],
+): Promise<void> {
+  const { sink } = view
+  const options = { ...(signal && { signal }) }
+  const write = async (sessions: readonly string[] | undefined): Promise<string> => {
+    const time = now()
+    const key = newTrashKey(time)
+    const trash = { packs, snapshots: [...remembered].sort(), sessions }
+    await sink.put(key, sealTrash(indexKey, key, time, trash), options)
+    return key
+  }
+  const draft = await write(undefined)
+  const sessions: string[] = []
+  for await (const { key } of sink.list('sessions/', options)) {
+    const id = sessionIdOf(key)
+    if (id !== undefined && id !== ownSession) sessions.push(id)
+  }
+  await write(sessions)
+  await sink.deleteMany([draft], options)
+}

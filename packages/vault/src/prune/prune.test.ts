@@ -1,0 +1,283 @@
+import { randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import type { MemorySink } from '../test-support/memory-sink.ts'
+import { MemorySource } from '../test-support/memory-source.ts'
+import { codeOf } from '../test-support/outcome.ts'
+import { TestVault } from '../test-support/test-vault.ts'
+
+const HOUR_MS = 3_600_000
+
+/** A vault whose sinks' clock is set by the test, and a tree of which a part changes with every run. */
+class Case implements Disposable {
+  readonly vault: TestVault
+  readonly source = new MemorySource('tree', { steady: randomBytes(50_000), changing: randomBytes(200_000) })
+  readonly texts = new Map<string, Record<string, string>>()
+  #nowMs: { value: number }
+
+  static async create(sinks: readonly string[] = ['one', 'two']): Promise<Case> {
+    const clock = { value: Date.parse('2026-01-01T00:00:00Z') }
+    return new Case(await TestVault.create(sinks, 7, () => new Date(clock.value)), clock)
+  }
+
+  private constructor(vault: TestVault, clock: { value: number }) {
+    this.vault = vault
+    this.#nowMs = clock
+  }
+
+  get now(): () => Date {
+    return () => new Date(this.#nowMs.value)
+  }
+
+  pass(hours: number): void {
+    this.#nowMs.value += hours * HOUR_MS
+  }
+
+  /** @returns the ids of the snapshots that were made, an hour apart */
+  async run(times: number): Promise<string[]> {
+    const ids: string[] = []
+    for (let i = 0; i < times; i++) {
+      this.pass(1)
+      this.source.set('changing', randomBytes(200_000))
+      const { snapshot } = await this.vault.run([this.source], { now: this.now })
+      if (snapshot === null) throw new Error('no snapshot')
+      this.texts.set(snapshot, await this.vault.texts(this.vault.sinks, snapshot))
+      ids.push(snapshot)
+    }
+    return ids
+  }
+
+  prune(options: Parameters<TestVault['prune']>[0] = {}) {
+    return this.vault.prune({ now: this.now, ...options })
+  }
+
+  [Symbol.dispose](): void {
+    this.vault[Symbol.dispose]()
+  }
+}
+
+/** Whatever a sink shows must restore from that sink alone. @returns the ids of what it shows */
+async function proven({ vault, texts }: Case, sink: MemorySink): Promise<string[]> {
+  const shown = (await vault.snapshots([sink])).map(({ id }) => id)
+  for (const id of shown) expect(await vault.texts([sink], id)).toEqual(texts.get(id))
+  return shown
+}
+
+const bytesOf = (sink: MemorySink) => sink.objects.values().reduce((sum, { length }) => sum + length, 0)
+
+test('snapshots go at once, their packs a day later, and what stays restores from each sink alone', async () => {
+  using it = await Case.create()
+  const ids = await it.run(5)
+  const keep = ids.slice(-2)
+  const [one] = it.vault.sinks
+  if (!one) throw new Error('no sink')
+  const before = bytesOf(one)
+
+  const first = await it.prune({ keep })
+  expect(first).toMatchObject({ exitCode: 0, removed: ids.slice(0, 3), kept: 2 })
+  for (const { packsDeleted, packsCondemned, snapshotsRemoved } of first.sinks)
+    expect({ packsDeleted, condemned: packsCondemned > 2, snapshotsRemoved }).toEqual({
+      packsDeleted: 0,
+      condemned: true,
+      snapshotsRemoved: 3,
+    })
+  expect(bytesOf(one)).toBeGreaterThan(before - 10_000)
+
+  it.pass(23)
+  expect((await it.prune({ keep })).sinks.map(({ packsDeleted }) => packsDeleted)).toEqual([0, 0])
+  it.pass(2)
+  const second = await it.prune({ keep })
+  const freed = first.sinks[0]?.bytesCondemned ?? 0
+  expect(second.sinks.map(({ bytesFreed }) => bytesFreed)).toEqual([freed, freed])
+  expect(freed).toBeGreaterThan(550_000)
+  for (const sink of it.vault.sinks) {
+    expect(await proven(it, sink)).toEqual(keep)
+    expect(bytesOf(sink)).toBeLessThan(before - 550_000)
+  }
+  expect(one.keys('trash/').length + one.keys('sessions/').length).toBe(0)
+  expect(await it.vault.verify({ deep: true })).toMatchObject({ exitCode: 0 })
+})
+
+test('a prune with nothing to do writes nothing', async () => {
+  using it = await Case.create()
+  await it.run(2)
+  await it.prune()
+  const one = it.vault.sink('one')
+  const keys = one.keys()
+  expect(await it.prune()).toMatchObject({ exitCode: 0, removed: [], kept: 2 })
+  expect(one.keys()).toEqual(keys)
+})
+
+test('--dry-run says what would go, and changes nothing', async () => {
+  using it = await Case.create()
+  const ids = await it.run(3)
+  const contents = it.vault.sinks.map((sink) => new Map(sink.objects))
+  const dry = await it.prune({ keep: ids.slice(-1), dryRun: true })
+  expect(it.vault.sinks.map((sink) => new Map(sink.objects))).toEqual(contents)
+  const real = await it.prune({ keep: ids.slice(-1) })
+  expect(dry.removed).toEqual(real.removed)
+  expect(dry.sinks.map(({ bytesCondemned }) => bytesCondemned)).toEqual(
+    real.sinks.map(({ bytesCondemned }) => bytesCondemned),
+  )
+})
+
+test('without a grace time what nobody can need is deleted at once', async () => {
+  using it = await Case.create()
+  const ids = await it.run(3)
+  const report = await it.prune({ keep: ids.slice(-1), graceMs: 0 })
+  expect(
+    report.sinks.every(({ bytesFreed, packsCondemned }) => bytesFreed > 350_000 && packsCondemned === 0),
+  ).toBe(true)
+  for (const sink of it.vault.sinks) expect(await proven(it, sink)).toEqual(ids.slice(-1))
+})
+
+test('a policy that keeps nothing removes nothing', async () => {
+  using it = await Case.create()
+  const ids = await it.run(2)
+  await expect(it.prune({ keep: [] })).rejects.toMatchObject({ code: 'fault' })
+  expect(await proven(it, it.vault.sink('one'))).toEqual(ids)
+})
+
+test('a pack that a snapshot written since refers to is not deleted, but pardoned', async () => {
+  using it = await Case.create(['one'])
+  const [first = ''] = await it.run(1)
+  const one = it.vault.sink('one')
+  // A backup that looked before the prune and commits after it.
+  const { promise: pruned, resolve: goOn } = Promise.withResolvers<void>()
+  const { promise: looked, resolve: hasLooked } = Promise.withResolvers<void>()
+  it.source.beforeEntry = async () => {
+    it.source.beforeEntry = undefined
+    hasLooked()
+    await pruned
+  }
+  it.pass(1)
+  const running = it.vault.run([it.source], { now: it.now })
+  await looked
+  it.source.set('changing', 'small')
+  const other = new MemorySource('other', { x: 'x' })
+  const host = it.vault.anotherHost()
+  const { snapshot: keep } = await host.run([other], { now: it.now })
+  await it.prune({ keep: [keep ?? ''] })
+  expect(one.keys('trash/')).toHaveLength(1)
+  goOn()
+  const { snapshot } = await running
+  it.texts.set(snapshot ?? '', { ...it.texts.get(first) })
+  it.pass(30)
+  const report = await it.prune({ keep: [keep ?? '', snapshot ?? ''] })
+  expect(report.exitCode).toBe(0)
+  expect(await it.vault.texts([one], snapshot ?? '')).toEqual(it.texts.get(first))
+  expect(await it.vault.verify({ deep: true })).toMatchObject({ exitCode: 0 })
+})
+
+test('a session that goes on holds the deletion up, until it is a day without a sign of life', async () => {
+  using it = await Case.create(['one'])
+  const ids = await it.run(2)
+  const one = it.vault.sink('one')
+  await one.put('sessions/00000000000000aa', Buffer.from('of a host that nobody can ask'))
+  await it.prune({ keep: ids.slice(-1), graceMs: HOUR_MS })
+  it.pass(20)
+  expect((await it.prune({ graceMs: HOUR_MS })).sinks[0]?.packsDeleted).toBe(0)
+  it.pass(5)
+  expect((await it.prune({ graceMs: HOUR_MS })).sinks[0]?.packsDeleted).toBeGreaterThan(0)
+  expect(one.keys('sessions/')).toEqual([])
+})
+
+test('a removed snapshot that a sink was too far away to lose is not brought back, and goes when the sink is there again', async () => {
+  using it = await Case.create()
+  const ids = await it.run(3)
+  const two = it.vault.sink('two')
+  const away = () => {
+    throw two.error('unreachable')
+  }
+  two.before = away
+  expect(await it.prune({ keep: ids.slice(-1) })).toMatchObject({ exitCode: 3 })
+  two.before = undefined
+  expect(await it.vault.heal()).toMatchObject({ exitCode: 0 })
+  expect(await it.vault.verify()).toMatchObject({ exitCode: 0 })
+  expect(await proven(it, it.vault.sink('one'))).toEqual(ids.slice(-1))
+  await it.prune()
+  expect(await proven(it, two)).toEqual(ids.slice(-1))
+  it.pass(25)
+  await it.prune()
+  for (const sink of it.vault.sinks) expect(sink.keys('trash/')).toEqual([])
+})
+
+test('a sink that refuses to delete is left whole, told of, and tried again', async () => {
+  using it = await Case.create()
+  const ids = await it.run(3)
+  const two = it.vault.sink('two')
+  two.before = (operation, key) => {
+    if (operation === 'delete' && !key.startsWith('sessions/')) throw two.error('forbidden', key)
+  }
+  for (let day = 0; day < 4; day++) {
+    const told: string[] = []
+    const report = await it.prune({ keep: ids.slice(-1), onProblem: (sink) => told.push(sink ?? '') })
+    expect({ exitCode: report.exitCode, told: new Set(told) }).toEqual({
+      exitCode: 3,
+      told: new Set(['two']),
+    })
+    expect(await proven(it, two)).toEqual(ids)
+    it.pass(25)
+  }
+  // Each prune tries again, and none adds to the heap.
+  expect(two.keys('trash/').length).toBeLessThan(3)
+  two.before = undefined
+  await it.prune()
+  it.pass(25)
+  expect(await it.prune()).toMatchObject({ exitCode: 0 })
+  expect(await proven(it, two)).toEqual(ids.slice(-1))
+  expect(two.keys('packs/')).toEqual(it.vault.sink('one').keys('packs/'))
+})
+
+test('two prunes at once: no more than one goes on', async () => {
+  using it = await Case.create()
+  const ids = await it.run(3)
+  const results = await Promise.allSettled([
+    it.prune({ keep: ids.slice(-1) }),
+    it.prune({ keep: ids.slice(-1) }),
+  ])
+  const codes = results.map((result) => (result.status === 'rejected' ? codeOf(result.reason) : 'done'))
+  expect(codes.filter((code) => code !== 'busy').length).toBeLessThan(2)
+  expect(await it.prune({ keep: ids.slice(-1) })).toMatchObject({ exitCode: 0 })
+})
+
+test('a sink with a damaged snapshot is not pruned before it is healed: what that needs is not known', async () => {
+  using it = await Case.create()
+  const ids = await it.run(3)
+  for (const sink of it.vault.sinks)
+    sink.objects.set(sink.keys('snapshots/')[0] ?? '', Buffer.from('rubbish'))
+  await expect(it.prune({ keep: ids.slice(-1) })).rejects.toMatchObject({ code: 'corrupt' })
+})
+
+test('many small index objects become one', async () => {
+  using it = await Case.create()
+  await it.run(26)
+  expect(it.vault.sink('one').keys('index/')).toHaveLength(26)
+  await it.prune()
+  for (const sink of it.vault.sinks) expect(sink.keys('index/')).toHaveLength(1)
+  const [id = ''] = await it.run(1)
+  expect(await it.vault.texts([it.vault.sink('two')], id)).toEqual(it.texts.get(id))
+  expect(it.vault.sinkProblems).toEqual([])
+})
+
+test('--compact moves what is live, unopened, and every snapshot restores from each sink alone', async () => {
+  using it = await Case.create()
+  const small = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`f${i}`, randomBytes(9000)]))
+  for (const [path, bytes] of Object.entries(small)) it.source.set(path, bytes)
+  const ids: string[] = []
+  for (let i = 0; i < 12; i++) {
+    it.source.set(`f${i}`, randomBytes(9000))
+    ids.push(...(await it.run(1)))
+  }
+  const one = it.vault.sink('one')
+  const keep = ids.slice(-3)
+  const report = await it.prune({ keep, compact: true, graceMs: 0 })
+  expect(report.exitCode).toBe(0)
+  expect(report.compacted.from).toBeGreaterThan(report.compacted.into)
+  for (const sink of it.vault.sinks) expect(await proven(it, sink)).toEqual(keep)
+  expect(await it.vault.verify({ deep: true })).toMatchObject({ exitCode: 0 })
+  expect(one.keys('packs/').length).toBeLessThan(12)
+  // What comes after finds the chunks where they are now.
+  const sent = one.puts.length
+  await it.vault.run([it.source], { now: it.now })
+  expect(one.puts.slice(sent).filter((key) => key.startsWith('packs/'))).toEqual([])
+})
