@@ -102,11 +102,42 @@ export function createProgram(version: string, runner: Runner): Command {
     .argument('<snapshot>', SNAPSHOT)
     .argument('[paths...]', 'these entries and all below them')
     .option('--to <dir>', 'restore below this directory')
+    .option('--repair', 'put back on their sinks, from other sinks, the objects that were found damaged')
     .option(...PHRASE_FILE)
-    .action((snapshot: string, paths: string[], options: { to?: string; phraseFile?: string }) =>
-      act(async (session) =>
-        (await import('./commands/restore.ts')).restore(session, snapshot, paths, options),
-      ),
+    .action(
+      (snapshot: string, paths: string[], options: { to?: string; repair?: boolean; phraseFile?: string }) =>
+        act(async (session) =>
+          (await import('./commands/restore.ts')).restore(session, snapshot, paths, options),
+        ),
+    )
+
+  add(
+    'verify',
+    'prove what the sinks hold: every object there, whole, and as it was written',
+    'pipe-backup verify --sample 2%\npipe-backup verify --deep --phrase-file /media/usb/phrase.txt',
+  )
+    .option('--deep', 'open every chunk too, and walk every manifest: needs the recovery phrase')
+    .option('--sample <percent>', 'prove this part of the packs; the next time the next part')
+    .addOption(
+      new Option('--sink <name>', 'only this sink; again for another').argParser(collect).default([], 'all'),
+    )
+    .option(...PHRASE_FILE)
+    .action((options: { deep?: boolean; sample?: string; sink: string[]; phraseFile?: string }) =>
+      act(async (session) => (await import('./commands/verify.ts')).verify(session, options)),
+    )
+
+  add(
+    'heal',
+    'bring every sink level with the others, and mend what verify has found',
+    'pipe-backup heal\npipe-backup heal --sink new-disk',
+  )
+    .addOption(
+      new Option('--sink <name>', 'only this sink, also when it is empty; again for another')
+        .argParser(collect)
+        .default([], 'all'),
+    )
+    .action((options: { sink: string[] }) =>
+      act(async (session) => (await import('./commands/heal.ts')).heal(session, options)),
     )
 
   const key = add('key', 'the keys of the vault', 'pipe-backup key check')
@@ -122,6 +153,23 @@ export function createProgram(version: string, runner: Runner): Command {
     .option(...PHRASE_FILE)
     .action((options: { phraseFile?: string }) =>
       act(async (session) => (await import('./commands/key-check.ts')).keyCheck(session, options)),
+    )
+
+  const dropbox = add('dropbox', 'a sink in a Dropbox', 'pipe-backup dropbox login')
+  add(
+    'login',
+    'connect a Dropbox, with any browser; gives the refresh token for the configuration',
+    'pipe-backup dropbox login --app-key abcdefghij12345 --token-out ~/.config/pipe-backup/dropbox-token',
+    dropbox,
+  )
+    .option('--app-key <key>', "the app's key; default: that of the dropbox sink in the configuration")
+    .option('--sink <name>', 'the sink, when the configuration has several in a Dropbox')
+    .option('--token-out <file>', 'write the token to a new file (0600); - is standard output')
+    .option('--api-url <url>', 'for a proxy; default: https://api.dropboxapi.com')
+    .action((options: { appKey?: string; sink?: string; tokenOut?: string; apiUrl?: string }) =>
+      act(async (session) =>
+        (await import('./commands/dropbox-login.ts')).dropboxLoginCommand(session, options),
+      ),
     )
 
   const config = add('config', 'the configuration', 'pipe-backup config check')

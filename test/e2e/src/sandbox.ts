@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { execa } from 'execa'
 
-const MAIN = resolve(import.meta.dirname, '../../../apps/pipe-backup/bin/pipe-backup.js')
+/** The built command. */
+export const MAIN: string = resolve(import.meta.dirname, '../../../apps/pipe-backup/bin/pipe-backup.js')
 
 export interface RunOptions {
   /** A name of its own for each machine: another has no host key and no state. */
@@ -43,17 +44,11 @@ export class Sandbox implements Disposable {
     args: string[],
     options: RunOptions = {},
   ): Promise<{ code: number | undefined; out: Buffer; err: string }> {
-    const { machine = 'home', env, ...rest } = options
-    mkdirSync(this.path(machine), { recursive: true })
+    const { machine, env, ...rest } = options
     const ran = await execa(process.execPath, [MAIN, ...args], {
       cwd: this.root,
       ...(options.input === undefined && { stdin: 'ignore' as const }),
-      env: {
-        XDG_CONFIG_HOME: this.path(machine, 'config'),
-        XDG_STATE_HOME: this.path(machine, 'state'),
-        NO_COLOR: '1',
-        ...env,
-      },
+      env: { ...this.environment(machine), ...env },
       maxBuffer: 1024 * 1024 * 1024,
       ...rest,
       encoding: 'buffer',
@@ -61,6 +56,16 @@ export class Sandbox implements Disposable {
       reject: false,
     })
     return { code: ran.exitCode, out: Buffer.from(ran.stdout), err: Buffer.from(ran.stderr).toString() }
+  }
+
+  /** What the command finds in its environment. */
+  environment(machine = 'home'): Record<string, string> {
+    mkdirSync(this.path(machine), { recursive: true })
+    return {
+      XDG_CONFIG_HOME: this.path(machine, 'config'),
+      XDG_STATE_HOME: this.path(machine, 'state'),
+      NO_COLOR: '1',
+    }
   }
 
   /** As `run`, for what must succeed. @throws Error with what it printed */

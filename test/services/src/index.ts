@@ -1,4 +1,6 @@
+export { S3_KMS_KEY_ID, type S3Server, startS3 } from './ceph.ts'
 export { ensureDebianPackages, missingDebianPackages } from './debian-packages.ts'
+export { type DropboxServer, type DropboxServerOptions, startDropbox } from './dropbox/dropbox-server.ts'
 export { freePort } from './free-port.ts'
 export { type MariadbServer, startMariadb } from './mariadb.ts'
 export { startProftpd } from './proftpd.ts'

@@ -2,6 +2,8 @@ import { ensureDebianPackages } from './debian-packages.ts'
 
 /** All that the tests start or call and that npm does not bring. Run before them: `node test/services/src/install.ts`. */
 const PACKAGES = [
+  'ceph-mon',
+  'ceph-osd',
   'libarchive-tools',
   'mariadb-client',
   'mariadb-server',
@@ -9,8 +11,10 @@ const PACKAGES = [
   'openssh-server',
   'proftpd-core',
   'proftpd-mod-crypto',
+  'python3-dropbox',
   'python3-nacl',
   'python3-zstandard',
+  'radosgw',
   'rsync',
 ]
 

@@ -14,6 +14,7 @@ import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { UsageError } from '../usage-error.ts'
 import { findVaultToJoin } from '../vault/find-vault-to-join.ts'
+import { rememberSinks } from '../vault/known-sinks.ts'
 import { openConfig, openSecrets } from '../vault/open-config.ts'
 import { keysFromPhrase, wrongPhrase } from '../vault/vault-keys.ts'
 
@@ -74,7 +75,7 @@ async function create({ session, config, sinks }: Making, outlet: PhraseOutlet):
   await writeHostKey(config.hostKey, host)
   undo.defer(() => rm(config.hostKey, { force: true }))
   undo.defer(await outlet.give(phrase))
-  const results = await makeVault(sinks, host, session)
+  const results = await makeVault({ sinks, config, session }, host)
   undo.move()
   return tell({ session, config, sinks }, host, results, outlet)
 }
@@ -102,7 +103,7 @@ async function join({ session, config, sinks }: Making, phraseFile: string | und
     await writeHostKey(config.hostKey, host)
     undo.defer(() => rm(config.hostKey, { force: true }))
   }
-  const results = await makeVault(sinks, host, session)
+  const results = await makeVault({ sinks, config, session }, host)
   undo.move()
   if (found === undefined)
     session.output.warn('no sink that answers held this vault: it begins anew, without a snapshot')
@@ -116,9 +117,12 @@ async function writeHostKey(file: string, host: VaultHost): Promise<void> {
 }
 
 /** @throws the first sink's error when not one of them holds the vault in the end */
-async function makeVault(sinks: readonly Sink[], host: VaultHost, { signal }: Session): Promise<InitResults> {
+async function makeVault({ sinks, config, session }: Making, host: VaultHost): Promise<InitResults> {
+  const { signal } = session
   const results = await initVault({ sinks, publicKey: host.keys.publicKey, signal })
   signal.throwIfAborted()
+  const holders = results.filter(({ state }) => state !== 'failed').map(({ sink }) => sink)
+  await rememberSinks(config.state, holders)
   if (results.some(({ state }) => state !== 'failed')) return results
   throw results[0]?.error ?? new Error('no sink could be used')
 }

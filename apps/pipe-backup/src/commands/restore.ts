@@ -3,6 +3,7 @@ import type { ExtractOptions, ExtractReport } from '@pipe-backup/extract'
 import type { Entry } from '@pipe-backup/source'
 import type { Session } from '../session.ts'
 import { toSnapshotPath } from '../snapshot-path.ts'
+import { failureLine } from '../terminal/error-line.ts'
 import { createProblemLog } from '../terminal/problem-log.ts'
 import { RecentRate } from '../terminal/progress-lines.ts'
 import { formatBytes, formatCount, formatSeconds, plural } from '../terminal/quantities.ts'
@@ -12,6 +13,7 @@ import { openReading, type Reading } from '../vault/open-reading.ts'
 
 export interface RestoreOptions {
   readonly to?: string
+  readonly repair?: boolean
   readonly phraseFile?: string
 }
 
@@ -37,8 +39,18 @@ export async function restore(
   const wanted = paths.length === 0 ? undefined : paths.map(toSnapshotPath)
   await using opened = await openReading(session, spec, options.phraseFile)
   const entries = opened.reader.entries(wanted)
-  if (options.to === undefined) return await toTar(entries, session)
-  return await toDirectory(entries, resolve(machine.cwd, options.to), opened, session)
+  const exitCode =
+    options.to === undefined
+      ? await toTar(entries, session)
+      : await toDirectory(entries, resolve(machine.cwd, options.to), opened, session)
+  return options.repair ? Math.max(exitCode, await repair(opened, session)) : exitCode
+}
+
+/** Repairs what was found rotten on the way. What was restored is whole either way: a sink that is not mended is something to look at. */
+async function repair(opened: Reading, { output }: Session): Promise<number> {
+  const report = await opened.repair()
+  for (const sink of report?.sinks ?? []) if (sink.state === 'failed') output.error(failureLine(sink))
+  return report === undefined || report.exitCode === 0 ? 0 : 3
 }
 
 async function toTar(entries: AsyncIterable<Entry>, session: Session): Promise<number> {

@@ -14,6 +14,7 @@ import { createProblemLog } from '../terminal/problem-log.ts'
 import { progressLines, RecentRate } from '../terminal/progress-lines.ts'
 import { showProgress } from '../terminal/show-progress.ts'
 import { UsageError } from '../usage-error.ts'
+import { rememberSinks } from '../vault/known-sinks.ts'
 import { openConfig, openSecrets } from '../vault/open-config.ts'
 
 export interface RunOptions {
@@ -57,6 +58,10 @@ export async function run(session: Session, options: RunOptions): Promise<number
     }),
   )
   problems.finish()
+  await rememberSinks(
+    config.state,
+    report.sinks.filter(({ state }) => state === 'ok').map(({ name }) => name),
+  )
   tell(report, config, session, told)
   return report.exitCode
 }

@@ -12,8 +12,8 @@ export interface OpenSinksOptions {
   readonly signal: AbortSignal
   /** Names from the command line, in order of preference; empty for all. */
   readonly names?: readonly string[]
-  /** For `init`: make places that are missing, and throw where a sink can't be opened. */
-  readonly create?: boolean
+  /** Makes places that are missing: of all sinks, and throws where one can't be opened, or of those that it says. */
+  readonly create?: boolean | ((sink: string) => boolean)
 }
 
 /** Opened sinks, closed together. */
@@ -34,12 +34,12 @@ export async function openSinks(config: LoadedConfig, options: OpenSinksOptions)
       path: config.path,
       secret: (value: Parameters<SecretReader['read']>[0]) => secrets.read(value),
       signal,
-      create,
+      create: typeof create === 'boolean' ? create : create(sink.name),
     }
     try {
       return await findSinkType(sink.type).open(sink, context)
     } catch (error) {
-      if (!create && error instanceof ConfigError) return unavailableSink(sink.name, error)
+      if (create !== true && error instanceof ConfigError) return unavailableSink(sink.name, error)
       throw error
     }
   }

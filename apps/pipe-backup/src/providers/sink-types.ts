@@ -1,3 +1,4 @@
 // The types of sink that this program knows: a new provider is one line.
+export { dropbox } from './dropbox-sink.ts'
 export { local } from './local-sink.ts'
 export { sftp } from './sftp-sink.ts'

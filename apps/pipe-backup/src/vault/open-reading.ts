@@ -1,12 +1,16 @@
 import {
+  createVaultHost,
+  type HealReport,
+  heal,
   listSnapshots,
   openSnapshot,
   type SnapshotInfo,
   type SnapshotReader,
   selectSnapshot,
+  VaultError,
 } from '@pipe-backup/vault'
 import type { Session } from '../session.ts'
-import { errorLine } from '../terminal/error-line.ts'
+import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { openConfig, openReadingSinks } from './open-config.ts'
 import { openVaultKeys } from './vault-keys.ts'
 
@@ -14,6 +18,8 @@ import { openVaultKeys } from './vault-keys.ts'
 export interface Reading extends AsyncDisposable {
   readonly snapshot: SnapshotInfo
   readonly reader: SnapshotReader
+  /** Puts back, from sinks that have them whole, the objects that were found missing or damaged. @returns what became of it */
+  repair(): Promise<HealReport | undefined>
 }
 
 /**
@@ -26,7 +32,12 @@ export async function openReading(
   phraseFile: string | undefined,
 ): Promise<Reading> {
   const { signal, output } = session
-  const onProblem = (error: Error): void => output.warn(errorLine(error))
+  const damaged: { sink: string; key: string }[] = []
+  const onProblem = (error: Error): void => {
+    output.warn(errorLine(error))
+    if (error instanceof VaultError && error.sink !== undefined && error.key !== undefined)
+      damaged.push({ sink: error.sink, key: error.key })
+  }
   await using stack = new AsyncDisposableStack()
   const config = await openConfig(session)
   const { sinks } = stack.use(await openReadingSinks(config, session))
@@ -42,5 +53,20 @@ export async function openReading(
     )
   }
   const opened = stack.move()
-  return { snapshot, reader, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  const repair = async (): Promise<HealReport | undefined> => {
+    if (damaged.length === 0) return undefined
+    return await heal({
+      host: createVaultHost(keys),
+      hostName: config.host,
+      sinks,
+      isNew: () => false,
+      damaged,
+      thorough: false,
+      stateDirectory: config.state,
+      signal,
+      onHealed: (sink, key) => output.print(`sink "${sink}": ${key} repaired`),
+      onProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
+    })
+  }
+  return { snapshot, reader, repair, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }

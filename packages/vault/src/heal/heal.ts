@@ -1,5 +1,6 @@
 import type { Sink } from '@pipe-backup/sink'
 import { DamageBook } from '../damage-book.ts'
+import { toFailure } from '../failure.ts'
 import { VaultSession } from '../session.ts'
 import { type SinkView, viewSink } from '../sink-view.ts'
 import { VaultError } from '../vault-error.ts'
@@ -17,6 +18,10 @@ export interface HealOptions {
   readonly targets?: readonly string[]
   /** Whether a sink without a vault is a new one, to be filled; otherwise it is an error: a disk may not be mounted. */
   readonly isNew: (sink: string) => boolean
+  /** What is known to be missing or damaged besides what verifications have found. */
+  readonly damaged?: readonly { readonly sink: string; readonly key: string }[]
+  /** Looks into every snapshot of every sink for packs that it lacks. Default true; otherwise what is known is mended, and what is not shown brought. */
+  readonly thorough?: boolean
   readonly stateDirectory: string
   readonly now?: () => Date
   readonly signal?: AbortSignal
@@ -36,6 +41,8 @@ export interface HealedSink {
   /** Ids of snapshots that follow when a prune is through. */
   readonly postponed: readonly string[]
   readonly error?: string
+  /** What to do about the error. */
+  readonly hint?: string
 }
 
 export interface HealReport {
@@ -57,6 +64,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   const record = { host: hostName, hostId: host.hostId, started: now().toISOString(), kind: 'heal' } as const
   await using session = new VaultSession({ indexKey, record })
   const book = await DamageBook.open(options.stateDirectory)
+  for (const { sink, key } of options.damaged ?? []) book.add(sink, key, 'corrupt', now())
   const failures = new Map<string, Error>()
   const views: SinkView[] = []
   await Promise.all(
@@ -93,7 +101,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     targets: views.filter(({ sink }) => targets?.includes(sink.name) ?? true),
     indexKey,
     book,
-    thorough: true,
+    thorough: options.thorough ?? true,
     now,
     ...(signal && { signal }),
     onProblem,
@@ -122,7 +130,7 @@ function report(
         objects: result?.objects ?? 0,
         bytes: result?.bytes ?? 0,
         postponed,
-        ...(error && { error: error.message }),
+        ...(error && toFailure(error)),
       }
     })
   return { sinks: healed, lost, exitCode: healed.every(({ state }) => state === 'level') ? 0 : 1 }

@@ -140,7 +140,10 @@ class World implements Disposable {
       source.set('more', `version ${Math.floor(this.random() * 4)} of ${source.name}`)
       const before = await this.#shown()
       await vault.run([source], { sinks, copies: 1, now })
-      for (const id of await this.#shown()) if (!before.has(id)) await this.#remember(id)
+      for (const id of await this.#shown()) {
+        // Another may prune it at this very moment.
+        if (!before.has(id)) await this.#remember(id).catch(() => undefined)
+      }
     } else if (what < 0.6) {
       await vault.heal({ sinks, now })
     } else {

@@ -1,4 +1,5 @@
 import type { Sink } from '@pipe-backup/sink'
+import { toFailure } from '../failure.ts'
 import { packKey } from '../pack-format.ts'
 import { readHeads } from '../read-heads.ts'
 import { openSession, SESSION_STALE_MS, VaultSession } from '../session.ts'
@@ -344,7 +345,6 @@ class Prune {
   #fail(sink: string, reason: unknown): void {
     const error = reason instanceof Error ? reason : new Error(String(reason))
     this.#failures.set(sink, error)
-    this.#tell(sink, error)
   }
 
   #report(
@@ -365,7 +365,7 @@ class Prune {
         refused: 0,
         bytesBefore: this.#bytesBefore.get(name) ?? 0,
         bytesAfter: this.#bytesBefore.get(name) ?? 0,
-        error: error.message,
+        ...toFailure(error),
       }),
     )
     const order = this.#options.sinks.map(({ name }) => name)

@@ -14,6 +14,8 @@ export interface PrunedSink {
   readonly bytesBefore: number
   readonly bytesAfter: number
   readonly error?: string
+  /** What to do about the error. */
+  readonly hint?: string
 }
 
 export interface PruneReport {

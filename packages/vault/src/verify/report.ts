@@ -19,6 +19,8 @@ export interface VerifiedSink {
   readonly bytesRead: number
   readonly problems: readonly VerifyProblem[]
   readonly error?: string
+  /** What to do about the error. */
+  readonly hint?: string
 }
 
 export interface VerifyReport {

@@ -1,5 +1,6 @@
 import type { Sink } from '@pipe-backup/sink'
 import type { DamageBook } from '../damage-book.ts'
+import { toFailure } from '../failure.ts'
 import { forEachLimited } from '../for-each-limited.ts'
 import { hasCode } from '../has-code.ts'
 import { decodeIndex } from '../index-object.ts'
@@ -142,7 +143,7 @@ export class SinkVerification {
       packsProven: this.#packsProven,
       bytesRead: this.#bytesRead,
       problems,
-      ...(this.error && { error: this.error.message }),
+      ...(this.error && toFailure(this.error)),
     }
   }
 

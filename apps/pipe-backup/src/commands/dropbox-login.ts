@@ -1,0 +1,152 @@
+import { lstat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { dropboxLogin } from '@pipe-backup/sink-dropbox'
+import { z } from 'zod'
+import { type SecretConfig, secret } from '../config/values.ts'
+import { writeSecureFile } from '../host/secure-file.ts'
+import { findByName } from '../providers/open-sinks.ts'
+import { hide } from '../secrets/redact.ts'
+import type { Session } from '../session.ts'
+import { UsageError } from '../usage-error.ts'
+import { openConfig } from '../vault/open-config.ts'
+
+export interface DropboxLoginOptions {
+  readonly appKey?: string
+  readonly apiUrl?: string
+  readonly sink?: string
+  readonly tokenOut?: string
+}
+
+/** What a login is for. */
+interface App {
+  readonly appKey: string
+  readonly apiUrl?: string | undefined
+  /** The sink's name, in the configuration or for it. */
+  readonly name: string
+  /** Where the configuration looks for the token. */
+  readonly tokenFile?: string
+}
+
+/** `dropbox login`: OAuth with PKCE by a person and a browser anywhere. The token goes to a file or a terminal. @returns the exit code */
+export async function dropboxLoginCommand(session: Session, options: DropboxLoginOptions): Promise<number> {
+  const { machine, output, signal } = session
+  const { appKey, apiUrl, name, tokenFile } = await findApp(session, options)
+  const file = await chooseFile(options.tokenOut, tokenFile, session)
+  const login = await dropboxLogin({
+    appKey,
+    signal,
+    ask: (url) => askForCode(url, signal),
+    ...(apiUrl !== undefined && { apiUrl }),
+  }).catch((error: unknown) => {
+    throw error instanceof TypeError ? new UsageError(error.message) : error
+  })
+  const { refreshToken, accountId } = login
+  hide(refreshToken)
+  hide(login.accessToken)
+  if (file !== undefined) await writeSecureFile(file, `${refreshToken}\n`)
+  const shown = file === undefined ? refreshToken : `{ file: ${JSON.stringify(file)} }`
+  if (options.tokenOut === '-') {
+    if (!output.json) process.stdout.write(`${refreshToken}\n`)
+  } else if (file !== undefined && file === tokenFile) {
+    output.print(`refresh token: ${file}, where the configuration has it`)
+  } else {
+    if (file !== undefined) output.print(`refresh token: ${file}`)
+    output.print(
+      `for the configuration:\n  - { type: dropbox, name: ${name}, appKey: ${appKey}, refreshToken: ${shown} }`,
+    )
+  }
+  const token = file === undefined ? { refreshToken } : { tokenFile: resolve(machine.cwd, file) }
+  output.printJson({ appKey, accountId: accountId ?? null, ...token })
+  return 0
+}
+
+/** From the options, or from a sink of the configuration. @throws UsageError */
+async function findApp(session: Session, { appKey, apiUrl, sink }: DropboxLoginOptions): Promise<App> {
+  if (appKey !== undefined) {
+    if (sink !== undefined)
+      throw new UsageError('--sink has its app key in the configuration: give one of them')
+    return { appKey, apiUrl, name: 'box' }
+  }
+  const config = await openConfig(session)
+  const boxes = config.sinks.filter(({ type }) => type === 'dropbox')
+  const [first, second] = sink === undefined ? boxes : [findByName('sink of type dropbox', boxes, sink)]
+  if (first === undefined || second !== undefined) {
+    const names = boxes.map(({ name }) => name).join(', ')
+    throw first === undefined
+      ? new UsageError(`${config.file} has no sink of type dropbox`, APP_KEY_HINT)
+      : new UsageError(`there are several sinks of type dropbox: ${names}`, 'Name one: --sink NAME.')
+  }
+  const box = boxShape.parse(first)
+  if (box.appKey === undefined) throw new UsageError(`sink "${first.name}" has no appKey`, APP_KEY_HINT)
+  const tokenFile = fileOf(box.refreshToken)
+  return {
+    appKey: box.appKey,
+    apiUrl: apiUrl ?? box.apiUrl,
+    name: first.name,
+    ...(tokenFile !== undefined && { tokenFile: config.path(tokenFile) }),
+  }
+}
+
+const APP_KEY_HINT =
+  'Make an app with an app folder at https://www.dropbox.com/developers/apps, and give its key: --app-key KEY.'
+
+/** Of what the schema of the configuration has checked already. */
+const boxShape = z.object({
+  appKey: z.string().optional(),
+  apiUrl: z.string().optional(),
+  refreshToken: secret.optional(),
+})
+
+function fileOf(token: SecretConfig | undefined): string | undefined {
+  return typeof token === 'object' && 'file' in token ? token.file : undefined
+}
+
+/**
+ * Where the token goes, decided before anybody is asked for anything.
+ * @returns undefined for standard output
+ * @throws UsageError where it would land in a log, or replace a file
+ */
+async function chooseFile(
+  tokenOut: string | undefined,
+  tokenFile: string | undefined,
+  { machine, output, options }: Session,
+): Promise<string | undefined> {
+  if (tokenOut === '-') return undefined
+  const file = tokenOut === undefined ? tokenFile : resolve(machine.cwd, tokenOut)
+  if (file === undefined) {
+    if (process.stdout.isTTY && !output.json && !options.quiet) return undefined
+    throw new UsageError(
+      'the refresh token has nowhere to go: standard output is no terminal',
+      'Give --token-out FILE; - is standard output.',
+    )
+  }
+  const isThere = await lstat(file).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false
+      throw error
+    },
+  )
+  if (isThere)
+    throw new UsageError(`${file} is there already; a token never replaces anything`, 'Move it away first.')
+  return file
+}
+
+/** A code is for one use, within minutes, and of use to this login alone: it may be seen while it is typed. */
+async function askForCode(url: string, signal: AbortSignal): Promise<string> {
+  process.stderr.write(
+    `Open this page in a browser, on any machine, and allow the app:\n\n  ${url}\n\nThe code that the page shows: `,
+  )
+  // Not by readline's own terminal mode: there Ctrl-C would not reach the process.
+  const lines = createInterface({ input: process.stdin, terminal: false, signal })
+  try {
+    for await (const line of lines) return line
+  } finally {
+    // Nothing else is read; an input that stays open would hold the program open.
+    process.stdin.destroy()
+  }
+  signal.throwIfAborted()
+  process.stderr.write('\n')
+  return ''
+}

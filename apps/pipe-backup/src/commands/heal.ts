@@ -1,0 +1,60 @@
+import { type HealReport, heal as healVault } from '@pipe-backup/vault'
+import { loadHost } from '../host/load-host.ts'
+import { findByName, openSinks } from '../providers/open-sinks.ts'
+import { takeRunLock } from '../run/run-lock.ts'
+import type { Session } from '../session.ts'
+import { errorLine, failureLine, sinkLine } from '../terminal/error-line.ts'
+import { formatBytes, plural } from '../terminal/quantities.ts'
+import { readKnownSinks, rememberSinks } from '../vault/known-sinks.ts'
+import { openConfig, openSecrets } from '../vault/open-config.ts'
+
+export interface HealCommandOptions {
+  readonly sink: readonly string[]
+}
+
+/** `heal`: brings every sink level, and mends what `verify` has found. @returns the exit code */
+export async function heal(session: Session, { sink: names }: HealCommandOptions): Promise<number> {
+  const { output, signal } = session
+  const config = await openConfig(session)
+  for (const name of names) findByName('sink', config.sinks, name)
+  const host = await loadHost(config.hostKey)
+  const known = await readKnownSinks(config.state)
+  // Who names a sink means it. Otherwise one that has been here before should hold something.
+  const isNew = (name: string): boolean => names.includes(name) || (known !== undefined && !known.has(name))
+  using _lock = await takeRunLock(config.state)
+  const secrets = openSecrets(config, session)
+  await using opened = await openSinks(config, { secrets, signal, create: isNew })
+  const report = await healVault({
+    host,
+    hostName: config.host,
+    sinks: opened.sinks,
+    ...(names.length > 0 && { targets: names }),
+    isNew,
+    stateDirectory: config.state,
+    signal,
+    onProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
+    onHealed: (sink, key, sizeBytes) => output.note(`sink "${sink}": ${key}, ${formatBytes(sizeBytes)}`),
+  })
+  const level = report.sinks.filter(({ state }) => state !== 'failed').map(({ name }) => name)
+  await rememberSinks(config.state, level)
+  tell(report, session)
+  return report.exitCode
+}
+
+function tell({ sinks, lost, exitCode }: HealReport, { output }: Session): void {
+  for (const { key, snapshots } of lost)
+    output.error(
+      `${key} is whole on no sink: ${plural(snapshots.length, 'snapshot')} can't be restored in full`,
+    )
+  for (const sink of sinks) if (sink.state === 'failed') output.error(failureLine(sink))
+  const width = Math.max(0, ...sinks.map(({ name }) => name.length))
+  const lines = sinks.map(({ name, state, packs, objects, bytes, postponed }) => {
+    const healed =
+      packs + objects === 0 ? '' : `  ${plural(packs + objects, 'object')} healed, ${formatBytes(bytes)}`
+    const later =
+      postponed.length === 0 ? '' : `  ${plural(postponed.length, 'snapshot')} after the next prune`
+    return `${name.padEnd(width)}  ${state.padEnd(6)}${healed}${later}`
+  })
+  output.print(lines.join('\n'))
+  output.printJson({ sinks, lost, exitCode })
+}

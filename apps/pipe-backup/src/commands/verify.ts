@@ -1,0 +1,87 @@
+import { vaultIdOf } from '@pipe-backup/crypto'
+import {
+  createVerifyProgress,
+  type VerifyProgress,
+  type VerifyReport,
+  verify as verifyVault,
+} from '@pipe-backup/vault'
+import { findByName, openSinks } from '../providers/open-sinks.ts'
+import type { Session } from '../session.ts'
+import { failureLine } from '../terminal/error-line.ts'
+import { RecentRate } from '../terminal/progress-lines.ts'
+import { formatBytes, formatCount, formatSeconds, plural } from '../terminal/quantities.ts'
+import { showProgress } from '../terminal/show-progress.ts'
+import { UsageError } from '../usage-error.ts'
+import { openConfig, openSecrets } from '../vault/open-config.ts'
+import { openListingKeys, openVaultKeys } from '../vault/vault-keys.ts'
+
+export interface VerifyCommandOptions {
+  readonly deep?: boolean
+  readonly sample?: string
+  readonly sink: readonly string[]
+  readonly phraseFile?: string
+}
+
+/** `verify`: every object on every sink. @returns the exit code */
+export async function verify(session: Session, options: VerifyCommandOptions): Promise<number> {
+  const { output, signal } = session
+  const sample = options.sample === undefined ? undefined : toPart(options.sample)
+  const config = await openConfig(session)
+  for (const name of options.sink) findByName('sink', config.sinks, name)
+  await using opened = await openSinks(config, { secrets: openSecrets(config, session), signal })
+  const { sinks } = opened
+  const deepKeys = options.deep ? await openVaultKeys(sinks, session, options.phraseFile) : undefined
+  const keys = deepKeys ?? (await openListingKeys(config, sinks, session, options.phraseFile))
+  const progress = createVerifyProgress()
+  using _display = showVerifyProgress(progress, session)
+  const report = await verifyVault({
+    vaultId: vaultIdOf(keys.publicKey),
+    indexKey: keys.indexKey,
+    sinks,
+    ...(options.sink.length > 0 && { targets: options.sink }),
+    ...(deepKeys && { deepKeys }),
+    ...(sample !== undefined && { sample }),
+    stateDirectory: config.state,
+    signal,
+    progress,
+    onProblem: ({ message }) => output.error(message),
+  })
+  _display?.[Symbol.dispose]()
+  tell(report, session)
+  return report.exitCode
+}
+
+/** @throws UsageError */
+function toPart(text: string): number {
+  const percent = Number(text.replace(/%$/, ''))
+  if (text.trim() !== '' && percent > 0 && percent <= 100) return percent / 100
+  throw new UsageError(`--sample ${text}: not a part of everything`, 'Give a percentage: --sample 2%')
+}
+
+function tell({ sinks, snapshots, lost, seconds, exitCode }: VerifyReport, { output }: Session): void {
+  for (const { key, snapshots: ids } of lost)
+    output.error(`${key} is whole on no sink: snapshots that need it: ${ids.join(', ')}`)
+  for (const sink of sinks) if (sink.state === 'failed') output.error(failureLine(sink))
+  const width = Math.max(0, ...sinks.map(({ name }) => name.length))
+  const lines = sinks.map(({ name, state, objects, bytes, packsProven, bytesRead, problems }) => {
+    const found = problems.length === 0 ? '' : `  ${plural(problems.length, 'problem')}`
+    return `${name.padEnd(width)}  ${state.padEnd(7)}  ${plural(objects, 'object')}, ${formatBytes(bytes)}  ${plural(packsProven, 'pack')} proven, ${formatBytes(bytesRead)} read${found}`
+  })
+  const isDamaged = sinks.some(({ state }) => state === 'damaged')
+  output.print([`${plural(snapshots, 'snapshot')}, ${formatSeconds(seconds)}`, ...lines].join('\n'))
+  if (isDamaged) output.print('Mend it with: pipe-backup heal')
+  output.printJson({ snapshots, sinks, lost, seconds, exitCode })
+}
+
+function showVerifyProgress(progress: VerifyProgress, { output, options }: Session): Disposable | undefined {
+  if (!process.stderr.isTTY || options.quiet) return undefined
+  const rate = new RecentRate()
+  const lines = (elapsedMs: number): readonly string[] => {
+    const { packs, packsToProve, bytesRead } = progress
+    const speed = `${formatBytes(rate.measure(bytesRead, elapsedMs))}/s`
+    return [
+      `verifying  ${formatCount(packs)} of ${formatCount(packsToProve)} packs  ${formatBytes(bytesRead)}  ${speed}  ${formatSeconds(elapsedMs / 1000)}`,
+    ]
+  }
+  return showProgress(lines, process.stderr, output)
+}

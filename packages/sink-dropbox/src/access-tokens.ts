@@ -1,0 +1,111 @@
+import { text } from 'node:stream/consumers'
+import { ApiFailure, failureOf } from './api-failure.ts'
+import type { Exchange } from './exchange.ts'
+import { type JsonObject, parseObject } from './json.ts'
+import { SharedRequest } from './shared-request.ts'
+
+/** What a login has given. At least one of the tokens is there. */
+export interface Credentials {
+  readonly appKey?: string | undefined
+  readonly appSecret?: string | undefined
+  readonly refreshToken?: string | undefined
+  readonly accessToken?: string | undefined
+}
+
+/** Part of its life in which an access token is no longer used: what is sent with it should arrive before its end. */
+const LAST_PART = 0.05
+
+interface AccessToken {
+  readonly text: string
+  /** When to get another one, in milliseconds of `now`. */
+  readonly until: number
+}
+
+/** Access tokens that are good, as long as the refresh token is. */
+export class AccessTokens {
+  readonly #credentials: Credentials
+  readonly #exchange: Exchange
+  readonly #apiUrl: string
+  readonly #now: () => number
+  #current: AccessToken | undefined
+  #refreshing: SharedRequest<AccessToken> | undefined
+
+  constructor(credentials: Credentials, exchange: Exchange, apiUrl: string, now: () => number) {
+    this.#credentials = credentials
+    this.#exchange = exchange
+    this.#apiUrl = apiUrl
+    this.#now = now
+    const { accessToken } = credentials
+    if (accessToken !== undefined) this.#current = { text: accessToken, until: Number.POSITIVE_INFINITY }
+  }
+
+  /** Whether another can be had. */
+  get canRenew(): boolean {
+    return this.#credentials.refreshToken !== undefined
+  }
+
+  async get(signal?: AbortSignal): Promise<string> {
+    const current = this.#current
+    if (current && (this.#now() < current.until || !this.canRenew)) return current.text
+    return this.#refresh(signal)
+  }
+
+  /** Another one than that, which was refused. */
+  async renew(refused: string, signal?: AbortSignal): Promise<string> {
+    const current = this.#current
+    return current && current.text !== refused ? current.text : this.#refresh(signal)
+  }
+
+  /** What must never be shown. */
+  get secrets(): readonly string[] {
+    const { appSecret, refreshToken } = this.#credentials
+    return [appSecret, refreshToken, this.#current?.text].filter((secret) => secret !== undefined)
+  }
+
+  async #refresh(signal: AbortSignal | undefined): Promise<string> {
+    if (this.#refreshing?.isOver !== false)
+      this.#refreshing = new SharedRequest((abandoned) => this.#request(abandoned))
+    this.#current = await this.#refreshing.wait(signal)
+    return this.#current.text
+  }
+
+  async #request(signal: AbortSignal): Promise<AccessToken> {
+    const { appKey = '', appSecret, refreshToken = '' } = this.#credentials
+    const answer = await requestToken(
+      this.#exchange,
+      this.#apiUrl,
+      {
+        grant_type: 'refresh_token',
+        refresh_token: refreshToken,
+        client_id: appKey,
+        ...(appSecret !== undefined && { client_secret: appSecret }),
+      },
+      signal,
+    )
+    const { access_token: token, expires_in: seconds } = answer
+    if (typeof token !== 'string' || typeof seconds !== 'number')
+      throw new ApiFailure(200, {}, 'the answer has no access token')
+    return { text: token, until: this.#now() + seconds * 1000 * (1 - LAST_PART) }
+  }
+}
+
+/** Asks `/oauth2/token`. @throws ApiFailure, or the network's error */
+export async function requestToken(
+  exchange: Exchange,
+  apiUrl: string,
+  form: Readonly<Record<string, string>>,
+  signal: AbortSignal | undefined,
+): Promise<JsonObject> {
+  const body = Buffer.from(new URLSearchParams(form).toString())
+  const response = await exchange.post(new URL(`${apiUrl}/oauth2/token`), {
+    headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    body: [body],
+    sizeBytes: body.length,
+    signal,
+  })
+  const answered = await text(response)
+  if (response.statusCode !== 200) throw failureOf(response, answered, Object.values(form))
+  const answer = parseObject(answered)
+  if (!answer) throw new ApiFailure(200, {}, 'the answer is no JSON')
+  return answer
+}

@@ -1,0 +1,281 @@
+import type { IncomingMessage } from 'node:http'
+import { pipeline, Readable, type Writable } from 'node:stream'
+import {
+  checkKey,
+  isKey,
+  type ObjectInfo,
+  type PutOptions,
+  type ReadOptions,
+  type Sink,
+  SinkError,
+  type SinkOptions,
+  type SinkTraits,
+} from '@pipe-backup/sink'
+import { ApiFailure } from './api-failure.ts'
+import { CheckedBody, rangeOf } from './checked-body.ts'
+import { CommitQueue } from './commit-queue.ts'
+import { type Doomed, deleteFiles } from './delete-files.ts'
+import { DropboxApi } from './dropbox-api.ts'
+import { toSinkError } from './dropbox-errors.ts'
+import { type FileInfo, fileInfo } from './file-info.ts'
+import { findFile } from './find-file.ts'
+import { listFiles } from './list-files.ts'
+import { checkOptions, type DropboxSinkOptions } from './options.ts'
+import { UploadWritable } from './upload-writable.ts'
+import { Uploads } from './uploads.ts'
+
+/** Above so many keys a listing finds them faster than one request for each. */
+const LOOKED_UP_ONE_BY_ONE = 64
+const AT_ONCE = 8
+
+/**
+ * A folder of a Dropbox as a sink: each object a file.
+ * @throws TypeError when an option is missing or wrong
+ */
+export function dropboxSink(options: DropboxSinkOptions): Sink {
+  return new DropboxSink(options)
+}
+
+class DropboxSink implements Sink {
+  readonly name: string
+  // https://github.com/dropbox/dropbox-api-spec: upload_session/finish
+  readonly traits: SinkTraits = { maxObjectBytes: 2 ** 41 - 2 ** 22, appendOnly: false }
+  readonly #root: string
+  readonly #api: DropboxApi
+  readonly #commits: CommitQueue
+  readonly #uploads: Uploads
+
+  constructor(options: DropboxSinkOptions) {
+    const { name, root, api } = checkOptions(options)
+    this.name = name
+    this.#root = root
+    this.#api = new DropboxApi(api)
+    this.#commits = new CommitQueue(this.#api)
+    this.#uploads = new Uploads(this.#api, this.#commits)
+  }
+
+  put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
+    return this.#do(key, options, async () => {
+      this.#check(key, await this.#uploads.put(this.#path(key), bytes, options))
+    })
+  }
+
+  createWriteStream(key: string, options: PutOptions = {}): Writable {
+    checkKey(key, this.name)
+    const path = this.#path(key)
+    return new UploadWritable({
+      signal: options.signal,
+      session: (signal) => this.#uploads.session(path, { ...options, signal }),
+      finish: async (session) => this.#check(key, await session.finish()),
+      store: async (bytes, signal) =>
+        this.#check(key, await this.#uploads.put(path, bytes, { ...options, signal })),
+      translate: (error) => toSinkError(error, this.name, key),
+    })
+  }
+
+  createReadStream(key: string, options: ReadOptions = {}): Promise<Readable> {
+    return this.#do(key, options, async () => {
+      const download = await this.#download(key, options)
+      if (!download) return Readable.from([])
+      const body = new CheckedBody({
+        ...options,
+        ...download,
+        sink: this.name,
+        key,
+        translate: (error) => toSinkError(error, this.name, key),
+      })
+      // What goes wrong is told by the body; it takes the response with it when it is destroyed.
+      pipeline(download.response, body, () => undefined)
+      return body
+    })
+  }
+
+  get(key: string, options: ReadOptions = {}): Promise<Uint8Array> {
+    return this.#do(key, options, async () => {
+      const download = await this.#download(key, options)
+      if (!download) return new Uint8Array()
+      const bytes = Buffer.allocUnsafeSlow(download.sizeBytes)
+      const body = new CheckedBody({
+        ...options,
+        ...download,
+        sink: this.name,
+        key,
+        translate: (error) => error,
+      })
+      pipeline(download.response, body, () => undefined)
+      let at = 0
+      for await (const piece of body as AsyncIterable<Uint8Array>) {
+        bytes.set(piece, at)
+        at += piece.length
+      }
+      return bytes
+    })
+  }
+
+  head(key: string, options: SinkOptions = {}): Promise<ObjectInfo | undefined> {
+    return this.#do(key, options, async () => {
+      const found = await findFile(this.#api, this.#path(key), options.signal)
+      return found && { key, sizeBytes: found.sizeBytes, storedAt: found.storedAt }
+    })
+  }
+
+  async *list(prefix: string, options: SinkOptions = {}): AsyncGenerator<ObjectInfo> {
+    if (prefix !== '') checkKey(prefix.replace(/\/$/, ''), this.name)
+    options.signal?.throwIfAborted()
+    try {
+      for await (const [key, { sizeBytes, storedAt }] of this.#files(prefix.replace(/\/$/, ''), options))
+        yield { key, sizeBytes, storedAt }
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      throw toSinkError(error, this.name)
+    }
+  }
+
+  delete(key: string, options: SinkOptions = {}): Promise<void> {
+    return this.#do(key, options, async () => {
+      const doomed = await this.#lookUp(key, options)
+      if (!doomed) return
+      const free = await this.#commits.lock(options.signal)
+      try {
+        await this.#api.rpc('delete_v2', doomed, options.signal)
+      } catch (error) {
+        if (!(error instanceof ApiFailure) || !error.has('not_found')) throw error
+      } finally {
+        free()
+      }
+    })
+  }
+
+  async deleteMany(
+    keys: readonly string[],
+    options: SinkOptions = {},
+  ): Promise<ReadonlyMap<string, SinkError>> {
+    for (const key of keys) checkKey(key, this.name)
+    options.signal?.throwIfAborted()
+    try {
+      const doomed =
+        keys.length > LOOKED_UP_ONE_BY_ONE
+          ? await this.#findListed(keys, options)
+          : await this.#lookUpEach(keys, options)
+      const failed = await deleteFiles(this.#api, this.#commits, [...doomed.values()], options.signal)
+      const errors = new Map<string, SinkError>()
+      for (const [key, { path }] of doomed) {
+        const error = toSinkError(failed.get(path), this.name, key)
+        if (error instanceof SinkError) errors.set(key, error)
+      }
+      return errors
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      throw toSinkError(error, this.name)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#api[Symbol.dispose]()
+  }
+
+  #path(key: string): string {
+    return `${this.#root}/${key}`
+  }
+
+  /** The files below a folder of keys that have a key. Dropbox does not tell names by case: the lower one is the key. */
+  async *#files(folder: string, { signal }: SinkOptions): AsyncGenerator<readonly [string, FileInfo]> {
+    const depth = this.#root.split('/').length
+    const path = folder === '' ? this.#root : this.#path(folder)
+    for await (const file of listFiles(this.#api, path, signal)) {
+      const key = file.pathLower.split('/').slice(depth).join('/')
+      if (isKey(key)) yield [key, file]
+    }
+  }
+
+  async #lookUp(key: string, { signal }: SinkOptions): Promise<Doomed | undefined> {
+    const path = this.#path(key)
+    const found = await findFile(this.#api, path, signal)
+    return found && { path, parent_rev: found.rev }
+  }
+
+  async #lookUpEach(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, Doomed>> {
+    const found = new Map<string, Doomed>()
+    const left = keys.values()
+    const next = async (): Promise<void> => {
+      for (const key of left) {
+        const doomed = await this.#lookUp(key, options)
+        if (doomed) found.set(key, doomed)
+      }
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, next))
+    return found
+  }
+
+  async #findListed(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, Doomed>> {
+    const wanted = new Set(keys)
+    const found = new Map<string, Doomed>()
+    for await (const [key, { rev }] of this.#files(commonFolder(keys), options))
+      if (wanted.has(key)) found.set(key, { path: this.#path(key), parent_rev: rev })
+    return found
+  }
+
+  /** @throws SinkError `corrupt`: Dropbox was given the hash of every request, so this can't be */
+  #check(key: string, { stored, contentHash }: { stored: FileInfo; contentHash: string }): void {
+    if (stored.contentHash === contentHash) return
+    throw new SinkError('corrupt', 'stored with other bytes than were sent', { sink: this.name, key })
+  }
+
+  /** @returns undefined for a range of nothing @throws SinkError `range` */
+  async #download(
+    key: string,
+    { offset = 0, length, signal }: ReadOptions,
+  ): Promise<{ response: IncomingMessage; sizeBytes: number; contentHash: string | undefined } | undefined> {
+    const refuse = (sizeBytes: number): SinkError => {
+      const what = `has ${sizeBytes} bytes, wanted ${length ?? 'those'} from ${offset}`
+      return new SinkError('range', what, { sink: this.name, key })
+    }
+    const isPart = offset !== 0 || length !== undefined
+    try {
+      if (length === 0 || offset < 0 || (length ?? 0) < 0) throw new ApiFailure(416, {})
+      const range = isPart ? `bytes=${offset}-${length === undefined ? '' : offset + length - 1}` : undefined
+      const { response, result } = await this.#api.download(
+        'download',
+        { path: this.#path(key) },
+        range,
+        signal,
+      )
+      const whole = fileInfo(result)
+      if (!isPart) return { response, sizeBytes: whole.sizeBytes, contentHash: whole.contentHash }
+      const part = rangeOf(response)
+      const end = length === undefined ? part?.sizeBytes : offset + length
+      if (part?.from === offset && part.end === end)
+        return { response, sizeBytes: end - offset, contentHash: undefined }
+      response.destroy()
+      if (part && end !== undefined && end > part.sizeBytes) throw refuse(part.sizeBytes)
+      throw new ApiFailure(response.statusCode ?? 0, {}, 'another range than it was asked for')
+    } catch (error) {
+      if (!(error instanceof ApiFailure) || error.status !== 416) throw error
+      // No range of HTTP is empty, and none begins at the end.
+      const found = await findFile(this.#api, this.#path(key), signal)
+      if (!found) throw new SinkError('not-found', 'is not there', { sink: this.name, key })
+      if (offset < 0 || offset > found.sizeBytes || (length ?? 0) !== 0) throw refuse(found.sizeBytes)
+      if (length === undefined && offset < found.sizeBytes) throw error
+      return undefined
+    }
+  }
+
+  async #do<T>(key: string, { signal }: SinkOptions, work: () => Promise<T>): Promise<T> {
+    checkKey(key, this.name)
+    signal?.throwIfAborted()
+    try {
+      return await work()
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw toSinkError(error, this.name, key)
+    }
+  }
+}
+
+/** The deepest folder that all keys are in; '' when they have none in common. */
+function commonFolder(keys: readonly string[]): string {
+  const [first = [], ...others] = keys.map((key) => key.split('/').slice(0, -1))
+  let depth = first.length
+  for (const other of others) while (first.slice(0, depth).some((name, i) => other[i] !== name)) depth--
+  return first.slice(0, depth).join('/')
+}

@@ -1,0 +1,76 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { SinkError } from '@pipe-backup/sink'
+import { requestToken } from './access-tokens.ts'
+import { ApiFailure } from './api-failure.ts'
+import { toSinkError } from './dropbox-errors.ts'
+import { Exchange } from './exchange.ts'
+import { API_URL, checkText, urlOf } from './options.ts'
+
+/** All that a sink needs, and no more. */
+const SCOPES = ['files.content.read', 'files.content.write', 'files.metadata.read']
+const PAGE = 'https://www.dropbox.com/oauth2/authorize'
+
+export interface DropboxLoginOptions {
+  /** Of the app in the account's App Console. No secret is needed. */
+  readonly appKey: string
+  /** Shows a person the page to open, and asks for the code that it shows once the app was allowed. No secret is in the address. */
+  readonly ask: (url: string) => Promise<string>
+  /** Default https://api.dropboxapi.com; for a proxy. */
+  readonly apiUrl?: string
+  readonly signal?: AbortSignal
+}
+
+export interface DropboxLogin {
+  /** The secret to keep: it stays good until it is withdrawn in the settings of the account. */
+  readonly refreshToken: string
+  /** Good for some hours. */
+  readonly accessToken: string
+  readonly accountId: string | undefined
+}
+
+/**
+ * Logs in by OAuth 2 with PKCE: no server waits for the answer, and what the page shows is of no use to anybody else.
+ * @throws SinkError `unauthorized` when the code is none, too old, or of another login; TypeError for options that can't be meant
+ * @see https://www.dropbox.com/developers/documentation/http/documentation#oauth2-authorize, RFC 7636
+ */
+export async function dropboxLogin(options: DropboxLoginOptions): Promise<DropboxLogin> {
+  const { appKey, ask, apiUrl = API_URL, signal } = options
+  checkText('appKey', appKey)
+  const url = urlOf('apiUrl', apiUrl)
+  const verifier = randomBytes(48).toString('base64url')
+  const code = (await ask(pageOf(appKey, verifier))).trim()
+  signal?.throwIfAborted()
+  if (code === '') throw refused('no code was given')
+  using exchange = new Exchange()
+  const form = { grant_type: 'authorization_code', code, client_id: appKey, code_verifier: verifier }
+  try {
+    const answer = await requestToken(exchange, url, form, signal)
+    const { refresh_token: refreshToken, access_token: accessToken, account_id: accountId } = answer
+    if (typeof refreshToken !== 'string' || typeof accessToken !== 'string')
+      throw new ApiFailure(200, {}, 'without a refresh token')
+    return { refreshToken, accessToken, accountId: typeof accountId === 'string' ? accountId : undefined }
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (error instanceof ApiFailure && error.has('invalid_grant'))
+      throw refused('the code is not valid, too old, or of another login', error)
+    throw toSinkError(error, 'dropbox')
+  }
+}
+
+function pageOf(appKey: string, verifier: string): string {
+  const url = new URL(PAGE)
+  url.search = new URLSearchParams({
+    client_id: appKey,
+    response_type: 'code',
+    token_access_type: 'offline',
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge_method: 'S256',
+    scope: SCOPES.join(' '),
+  }).toString()
+  return url.href
+}
+
+function refused(what: string, cause?: ApiFailure): SinkError {
+  const hint = 'Begin the login anew, and give the code that the page shows.'
+  return new SinkError('unauthorized', what, { sink: 'dropbox', hint, cause })
+}
