@@ -140,6 +140,17 @@ export function createProgram(version: string, runner: Runner): Command {
       act(async (session) => (await import('./commands/heal.ts')).heal(session, options)),
     )
 
+  add(
+    'prune',
+    'remove the snapshots that `keep` does not keep, and free what nothing needs any more',
+    'pipe-backup prune --dry-run\npipe-backup prune --compact',
+  )
+    .option('--dry-run', 'show what would go, and how much it frees; change nothing')
+    .option('--compact', 'move what is live out of packs that are mostly dead, and put small packs together')
+    .action((options: { dryRun?: boolean; compact?: boolean }) =>
+      act(async (session) => (await import('./commands/prune.ts')).prune(session, options)),
+    )
+
   const key = add('key', 'the keys of the vault', 'pipe-backup key check')
   add('show', 'print the public half', 'pipe-backup key show', key).action(() =>
     act(async (session) => (await import('./commands/key-show.ts')).keyShow(session)),

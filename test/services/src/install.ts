@@ -15,6 +15,7 @@ const PACKAGES = [
   'python3-nacl',
   'python3-zstandard',
   'radosgw',
+  'restic',
   'rsync',
 ]
 

@@ -101,7 +101,7 @@ test('an unknown key deep inside is named by its whole path', async () => {
 test('a key that resembles none is answered with those there are', async () => {
   const [line] = await refusal(`keep: { zzzzzz: 1 }\n${SINKS}`)
   expect(line).toBe(
-    'work/pipe-backup.yaml:1:9: keep.zzzzzz: unknown key; known here: last, hourly, daily, weekly, monthly, yearly',
+    'work/pipe-backup.yaml:1:9: keep.zzzzzz: unknown key; known here: last, hourly, daily, weekly, monthly, yearly, within',
   )
 })
 

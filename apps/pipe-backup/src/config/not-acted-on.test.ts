@@ -9,7 +9,6 @@ test('options that are accepted but not acted on are listed by their paths', () 
   const sinks = [{ type: 'local', name: 's' }]
   expect(notActedOn({ vault: 'v', sources, sinks, schedule: '0 * * * *', keep: {}, notify: [] })).toEqual([
     'schedule',
-    'keep',
     'notify',
     'sources[1].every',
     'sources[1].before',

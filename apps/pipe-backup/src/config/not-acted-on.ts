@@ -1,6 +1,6 @@
 import type { Config } from './schema.ts'
 
-const WHOLE = ['schedule', 'keep', 'notify'] as const
+const WHOLE = ['schedule', 'notify'] as const
 const SOURCE = ['every', 'before', 'after'] as const
 
 /** Options that are there and that this version accepts but does nothing about, as paths: `sources[1].every`. */

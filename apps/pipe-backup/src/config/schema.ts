@@ -4,7 +4,18 @@ import * as sinkTypes from '../providers/sink-types.ts'
 import type { SourceConfig, SourceType } from '../providers/source-type.ts'
 import * as sourceTypes from '../providers/source-types.ts'
 import { strictObject } from './strict-object.ts'
-import { command, filePath, name, secret, text } from './values.ts'
+import { command, type DurationConfig, duration, filePath, name, secret, text } from './values.ts'
+
+/** How many snapshots of each kind are kept. */
+export interface KeepConfig {
+  readonly last?: number | undefined
+  readonly hourly?: number | undefined
+  readonly daily?: number | undefined
+  readonly weekly?: number | undefined
+  readonly monthly?: number | undefined
+  readonly yearly?: number | undefined
+  readonly within?: DurationConfig | undefined
+}
 
 /** A configuration as `configSchema` accepts it, defaults filled in. */
 export interface Config {
@@ -16,7 +27,8 @@ export interface Config {
   readonly schedule?: string | undefined
   readonly sources: readonly SourceConfig[]
   readonly sinks: readonly SinkConfig[]
-  readonly keep?: Readonly<Record<string, number | undefined>> | undefined
+  readonly keep?: KeepConfig | undefined
+  readonly grace?: DurationConfig | undefined
   readonly notify?: readonly object[] | undefined
 }
 
@@ -42,7 +54,11 @@ const keep = strictObject({
   weekly: count.optional(),
   monthly: count.optional(),
   yearly: count.optional(),
-})
+  within: duration.optional().describe('All that are no older than this before the newest'),
+}).refine(
+  (rules) => Object.keys(rules).length === 0 || Object.values(rules).some((rule) => rule !== 0),
+  'keeps nothing at all: say how many, such as hourly: 24',
+)
 
 const on = z
   .array(z.enum(['success', 'warning', 'failure', 'recovery']))
@@ -85,7 +101,10 @@ export const configSchema: z.ZodObject = strictObject({
     .array(oneOf('sink type', [...SINKS.values()]))
     .min(1, 'must have at least one sink')
     .describe('Where it is kept'),
-  keep: keep.optional().describe('How many snapshots of each kind to keep. Not acted on by this version'),
+  keep: keep.optional().describe('How many snapshots of each kind `prune` keeps'),
+  grace: duration
+    .optional()
+    .describe('How long what no snapshot needs is left on the sinks before `prune` deletes it. Default 1d'),
   notify: z
     .array(
       z.discriminatedUnion('type', notifyTypes, {

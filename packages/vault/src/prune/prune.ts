@@ -288,6 +288,8 @@ class Prune {
   }
 
   async #lookAgain(sink: PruneSink): Promise<void> {
+    // Stored anew: how late it is there now.
+    await this.#session.join(sink.view.sink, this.#options.signal)
     const seen = await this.#view(sink.view.sink)
     sink.view = seen.view
     for (const key of sink.heads.keys()) if (!seen.view.snapshots.has(key)) sink.heads.delete(key)

@@ -1,0 +1,105 @@
+import { type Policy, type Retention, retain } from '@pipe-backup/retention'
+import { type PruneReport, prune as pruneVault, type SnapshotInfo } from '@pipe-backup/vault'
+import type { LoadedConfig } from '../config/load-config.ts'
+import type { KeepConfig } from '../config/schema.ts'
+import { toMilliseconds } from '../config/values.ts'
+import { loadHost } from '../host/load-host.ts'
+import { openSinks } from '../providers/open-sinks.ts'
+import { takeRunLock } from '../run/run-lock.ts'
+import type { Session } from '../session.ts'
+import { errorLine, failureLine, sinkLine } from '../terminal/error-line.ts'
+import { formatBytes, formatTime, plural } from '../terminal/quantities.ts'
+import { UsageError } from '../usage-error.ts'
+import { openConfig, openSecrets } from '../vault/open-config.ts'
+
+export interface PruneCommandOptions {
+  readonly dryRun?: boolean
+  readonly compact?: boolean
+}
+
+/** For a week the last snapshot of each day stays, whatever the policy: a host that was taken over can't crowd the good ones out. */
+const FLOOR_DAYS = 7
+
+/** `prune`: applies `keep`. @returns the exit code */
+export async function prune(
+  session: Session,
+  { dryRun = false, compact = false }: PruneCommandOptions,
+): Promise<number> {
+  const { output, signal } = session
+  const config = await openConfig(session)
+  const policy = policyOf(config)
+  const host = await loadHost(config.hostKey)
+  using _lock = dryRun ? undefined : await takeRunLock(config.state)
+  await using opened = await openSinks(config, { secrets: openSecrets(config, session), signal })
+  let seen: readonly SnapshotInfo[] = []
+  let retention: Retention = { kept: new Map(), removed: [] }
+  const report = await pruneVault({
+    host,
+    hostName: config.host,
+    sinks: opened.sinks,
+    choose: (snapshots) => {
+      seen = snapshots
+      if (snapshots.length > 0) retention = retain(snapshots, policy, { floorDays: FLOOR_DAYS })
+      return new Set(retention.removed)
+    },
+    ...(config.grace !== undefined && { graceMs: toMilliseconds(config.grace) }),
+    dryRun,
+    compact,
+    stateDirectory: config.state,
+    signal,
+    onProblem: (sink, error) =>
+      output.warn(sink === undefined ? errorLine(error) : sinkLine(sink, errorLine(error))),
+  })
+  for (const sink of report.sinks) if (sink.state === 'failed') output.error(failureLine(sink))
+  output.print(reportLines(report, seen, retention, dryRun).join('\n'))
+  output.printJson(reportToJson(report, retention))
+  return report.exitCode
+}
+
+/** @throws UsageError without a policy: to remove nothing would be no prune, and to guess one could remove all */
+function policyOf({ keep, file }: LoadedConfig): Policy {
+  if (keep === undefined || Object.keys(keep).length === 0)
+    throw new UsageError(
+      `${file} does not say what to keep`,
+      'Add: keep: { hourly: 24, daily: 7, weekly: 4, monthly: 12 }',
+    )
+  return toPolicy(keep)
+}
+
+function toPolicy({ within, ...counts }: KeepConfig): Policy {
+  return { ...counts, ...(within !== undefined && { within: toMilliseconds(within) }) }
+}
+
+function reportLines(
+  report: PruneReport,
+  seen: readonly SnapshotInfo[],
+  { kept }: Retention,
+  dryRun: boolean,
+): readonly string[] {
+  const { removed, compacted, sinks } = report
+  const gone = new Set(removed)
+  const width = Math.max(0, ...sinks.map(({ name }) => name.length))
+  const would = dryRun ? 'would ' : ''
+  return [
+    ...seen.map(({ id, time, host }) => {
+      const fate = gone.has(id) ? `${would}go` : `stays: ${kept.get(id)?.join(', ') ?? ''}`
+      return `${id}  ${formatTime(time)}  ${host}  ${fate}`
+    }),
+    `${plural(removed.length, 'snapshot')} ${dryRun ? 'would go' : 'went'}, ${report.kept} stay`,
+    ...(compacted.into > 0
+      ? [`${plural(compacted.from, 'pack')} moved into ${compacted.into}, ${formatBytes(compacted.bytes)}`]
+      : []),
+    ...sinks.map((sink) => {
+      const { name, state, bytesBefore, bytesAfter, bytesFreed, bytesCondemned, refused } = sink
+      if (state === 'failed') return `${name.padEnd(width)}  failed`
+      const later =
+        bytesCondemned === 0 ? '' : `, ${formatBytes(bytesCondemned)} more when the grace time is over`
+      const left = refused === 0 ? '' : `, ${plural(refused, 'object')} not let go`
+      return `${name.padEnd(width)}  ${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)}: ${formatBytes(bytesFreed)} ${dryRun ? 'would be ' : ''}freed${later}${left}`
+    }),
+  ]
+}
+
+function reportToJson(report: PruneReport, { kept }: Retention): object {
+  return { ...report, keeps: Object.fromEntries(kept) }
+}

@@ -1,0 +1,2 @@
+export { type Policy, PolicyError, type RetentionOptions } from './policy.ts'
+export { type Retention, type RetentionSnapshot, retain } from './retain.ts'
