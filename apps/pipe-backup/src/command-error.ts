@@ -1,9 +1,16 @@
 /**
  * Why a command could not do what was asked, where no package's error says it.
  * - `vault-exists`: `init` where a vault is already; `wrong-phrase`: the recovery phrase of another vault;
- * - `not-a-file`: `cat` of something else; `locked`: another run goes on; `cancelled`: Ctrl-C at the prompt.
+ * - `not-a-file`: `cat` of something else; `locked`: another run goes on; `cancelled`: Ctrl-C at the prompt;
+ * - `hook-failed`: a command that the configuration runs before or after.
  */
-export type CommandErrorCode = 'vault-exists' | 'wrong-phrase' | 'not-a-file' | 'locked' | 'cancelled'
+export type CommandErrorCode =
+  | 'vault-exists'
+  | 'wrong-phrase'
+  | 'not-a-file'
+  | 'locked'
+  | 'cancelled'
+  | 'hook-failed'
 
 /** A command that failed for a reason that a person can understand: exit code 1. */
 export class CommandError extends Error {

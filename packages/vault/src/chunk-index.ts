@@ -79,6 +79,14 @@ export class ChunkIndex {
     this.#walkUsed.fill(0)
   }
 
+  /** The ids of the chunks that the walk has marked, one after the other. */
+  walkedIds(): Buffer {
+    const ids: Buffer[] = []
+    for (let slot = 0; slot < this.#capacity; slot++)
+      if (this.#walkLive[slot] === 1) ids.push(this.#idAt(slot))
+    return Buffer.concat(ids)
+  }
+
   /** Makes what the walk has marked a part of the snapshot. */
   keepWalk(): void {
     for (let slot = 0; slot < this.#capacity; slot++) {
@@ -91,9 +99,22 @@ export class ChunkIndex {
 
   /** The bitmap of live chunks for each pack that has any (docs/format.md section 7). */
   livePacks(): Map<string, Buffer> {
+    const slots: number[] = []
+    for (let slot = 0; slot < this.#capacity; slot++) if (this.#live[slot] === 1) slots.push(slot)
+    return this.#bitmaps(slots)
+  }
+
+  /** The same of some chunks. @param ids - one after the other */
+  packsOf(ids: Buffer): Map<string, Buffer> {
+    const slots: number[] = []
+    for (let at = 0; at < ids.length; at += CHUNK_ID_BYTES)
+      slots.push(this.#slot(ids.subarray(at, at + CHUNK_ID_BYTES)))
+    return this.#bitmaps(slots)
+  }
+
+  #bitmaps(slots: readonly number[]): Map<string, Buffer> {
     const positions = new Map<number, number[]>()
-    for (let slot = 0; slot < this.#capacity; slot++) {
-      if (this.#live[slot] === 0) continue
+    for (const slot of slots) {
       const pack = this.#pack[slot] ?? EMPTY
       if (pack === PENDING || pack === EMPTY) throw new Error('a live chunk is in no pack')
       const list = positions.get(pack)

@@ -11,6 +11,8 @@ export interface SnapshotSource {
   /** Sum of the files' sizes. */
   readonly bytes: number
   readonly problems: number
+  /** When it was read, where that was an earlier run than this one. */
+  readonly takenAt?: string
   readonly error?: string
 }
 
@@ -77,7 +79,7 @@ function isHead(value: unknown): value is SnapshotHead {
     Number.isFinite(Date.parse(value['time'])) &&
     ['id', 'host', 'hostId', 'program'].every((name) => typeof value[name] === 'string') &&
     Array.isArray(value['sources']) &&
-    value['sources'].every(isSource) &&
+    value['sources'].every(isSnapshotSource) &&
     Array.isArray(value['packs']) &&
     value['packs'].every(
       (pack: unknown) => Array.isArray(pack) && isId(pack[0]) && typeof pack[1] === 'string',
@@ -85,14 +87,16 @@ function isHead(value: unknown): value is SnapshotHead {
   )
 }
 
-function isSource(value: unknown): value is SnapshotSource {
+/** Whether parsed JSON is what a snapshot says of a source. */
+export function isSnapshotSource(value: unknown): value is SnapshotSource {
   return (
     isObject(value) &&
     typeof value['name'] === 'string' &&
     ['ok', 'incomplete', 'failed'].includes(String(value['state'])) &&
     (value['root'] === undefined ? value['state'] === 'failed' : isId(value['root'])) &&
     ['entries', 'bytes', 'problems'].every((name) => typeof value[name] === 'number') &&
-    ['undefined', 'string'].includes(typeof value['error'])
+    ['undefined', 'string'].includes(typeof value['error']) &&
+    ['undefined', 'string'].includes(typeof value['takenAt'])
   )
 }
 

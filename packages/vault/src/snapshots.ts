@@ -16,6 +16,8 @@ export interface SnapshotInfo {
     readonly entries: number
     readonly bytes: number
     readonly problems: number
+    /** When it was read, where that was for an earlier snapshot. */
+    readonly takenAt?: string
     readonly error?: string
   }[]
   /** When the first of the sinks that hold it stored it, by that sink's own clock: a host can't choose it. */

@@ -1,9 +1,11 @@
 import type { Source } from '@pipe-backup/source'
 import { type BackupReport, backup, createProgress } from '@pipe-backup/vault'
 import type { LoadedConfig } from '../config/load-config.ts'
+import { toMilliseconds } from '../config/values.ts'
 import { loadHost } from '../host/load-host.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { openSources } from '../providers/open-sources.ts'
+import { Hooks } from '../run/hooks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import { reportLines, reportToJson } from '../run/run-report.ts'
 import { stdinSource } from '../run/stdin-source.ts'
@@ -39,24 +41,35 @@ export async function run(session: Session, options: RunOptions): Promise<number
   const progress = createProgress()
   const problems = createProblemLog(output)
   const told = new Set<string>()
-  const report = await withProgress(session, progress, () =>
-    backup({
-      host,
-      hostName: config.host,
-      program: session.program,
-      sources,
-      sinks: opened.sinks,
-      copies: config.copies,
-      stateDirectory: config.state,
-      signal,
-      progress,
-      onProblem: (problem) => problems.tell(`${problem.source}/${problem.path}`, problem),
-      onSinkProblem: (sink, error) => {
-        if (sink !== undefined) told.add(sink)
-        output.error(sink === undefined ? errorLine(error) : sinkLine(sink, errorLine(error)))
-      },
-    }),
-  )
+  const hooks = new Hooks(config, session)
+  let report: BackupReport | undefined
+  try {
+    await hooks.beforeRun()
+    report = await withProgress(session, progress, () =>
+      backup({
+        host,
+        hostName: config.host,
+        program: session.program,
+        sources,
+        sinks: opened.sinks,
+        copies: config.copies,
+        // Who names a source wants it read.
+        ...(options.source.length === 0 && { everyMs: everyMs(config) }),
+        beforeSource: (name) => hooks.beforeSource(name),
+        afterSource: (source) => hooks.afterSource(source),
+        stateDirectory: config.state,
+        signal,
+        progress,
+        onProblem: (problem) => problems.tell(`${problem.source}/${problem.path}`, problem),
+        onSinkProblem: (sink, error) => {
+          if (sink !== undefined) told.add(sink)
+          output.error(sink === undefined ? errorLine(error) : sinkLine(sink, errorLine(error)))
+        },
+      }),
+    )
+  } finally {
+    await hooks.afterRun(report)
+  }
   problems.finish()
   await rememberSinks(
     config.state,
@@ -64,6 +77,17 @@ export async function run(session: Session, options: RunOptions): Promise<number
   )
   tell(report, config, session, told)
   return report.exitCode
+}
+
+/** A run that comes a little early, by a timer's whim, is still the one that is due. */
+const EARLY = 0.02
+
+function everyMs({ sources }: LoadedConfig): ReadonlyMap<string, number> {
+  const times = new Map<string, number>()
+  for (const { name, every } of sources) {
+    if (every !== undefined) times.set(name, toMilliseconds(every) * (1 - EARLY))
+  }
+  return times
 }
 
 async function chooseSources(

@@ -4,7 +4,16 @@ import * as sinkTypes from '../providers/sink-types.ts'
 import type { SourceConfig, SourceType } from '../providers/source-type.ts'
 import * as sourceTypes from '../providers/source-types.ts'
 import { strictObject } from './strict-object.ts'
-import { command, type DurationConfig, duration, filePath, name, secret, text } from './values.ts'
+import {
+  type CommandConfig,
+  command,
+  type DurationConfig,
+  duration,
+  filePath,
+  name,
+  secret,
+  text,
+} from './values.ts'
 
 /** How many snapshots of each kind are kept. */
 export interface KeepConfig {
@@ -25,6 +34,8 @@ export interface Config {
   readonly hostKey?: string | undefined
   readonly state?: string | undefined
   readonly schedule?: string | undefined
+  readonly before?: CommandConfig | undefined
+  readonly after?: CommandConfig | undefined
   readonly sources: readonly SourceConfig[]
   readonly sinks: readonly SinkConfig[]
   readonly keep?: KeepConfig | undefined
@@ -93,6 +104,12 @@ export const configSchema: z.ZodObject = strictObject({
     .optional()
     .describe('A directory for caches and the lock. Losing it costs time, never data'),
   schedule: text.optional().describe('When to back up, as in a crontab. Not acted on by this version'),
+  before: command.optional().describe('A command to run before each run; when it fails nothing is backed up'),
+  after: command
+    .optional()
+    .describe(
+      'A command to run after each run, with PIPE_BACKUP_OUTCOME=ok|warning|failed in its environment',
+    ),
   sources: z
     .array(oneOf('source type', [...SOURCES.values()]))
     .default([])

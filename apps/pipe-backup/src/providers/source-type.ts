@@ -52,9 +52,15 @@ export function sourceType<const Shape extends z.ZodRawShape>(
       ...shape,
       every: duration
         .optional()
-        .describe('Read it no more often than this. Not acted on by this version: it is read in every run'),
-      before: command.optional().describe('A command to run before it is read. Not acted on by this version'),
-      after: command.optional().describe('A command to run after it was read. Not acted on by this version'),
+        .describe('Read it no more often than this; between, snapshots have it as it was read last'),
+      before: command
+        .optional()
+        .describe('A command to run before it is read; when it fails, this source has failed'),
+      after: command
+        .optional()
+        .describe(
+          'A command to run after it was read, or failed to be, with PIPE_BACKUP_OUTCOME=ok|warning|failed in its environment',
+        ),
     }).describe(description),
     secrets: secretKeys(shape),
     open: (config, context) => open(options.parse(config), { ...context, name: config.name }),

@@ -21,6 +21,7 @@ import { type SnapshotHead, type SnapshotSource, sealSnapshot, snapshotKey } fro
 import { VaultError } from '../vault-error.ts'
 import { requireVault } from '../vault-header.ts'
 import { type DerivedKeys, derivedKeys, type VaultHost } from '../vault-host.ts'
+import { type CarriedSource, CarriedSources } from './carried-sources.ts'
 import { FileState } from './file-state.ts'
 import { loadIndex } from './load-index.ts'
 import {
@@ -49,6 +50,12 @@ export interface BackupOptions {
   readonly sinks: readonly Sink[]
   /** How many sinks must hold the snapshot for the run to have succeeded. */
   readonly copies: number
+  /** Sources, by name, that are read no more often than this, in milliseconds; between, the snapshot has them as they were read last. */
+  readonly everyMs?: ReadonlyMap<string, number>
+  /** Called before a source is read. @throws SourceError when it is not to be: the source has failed */
+  readonly beforeSource?: (name: string) => Promise<void>
+  /** Called when a source was read, or failed, or its `beforeSource` did. What it throws is told as a problem of the source. */
+  readonly afterSource?: (report: SourceReport) => Promise<void>
   /** For this host's caches; made when missing, mode 0700. */
   readonly stateDirectory: string
   /** How much of the data may be in memory at once, in bytes. Default 256 MiB; below 184 MiB is taken as that. */
@@ -72,6 +79,11 @@ interface Place {
   error: Error | undefined
   bytesSent: number
   healed: number
+}
+
+interface SourceResult {
+  readonly report: SourceReport
+  readonly head: SnapshotSource
 }
 
 /**
@@ -98,6 +110,10 @@ class Run {
   readonly #derived: DerivedKeys
   #state: FileState | undefined
   #book!: DamageBook
+  #carried!: CarriedSources
+  readonly #carriedNow: CarriedSource[] = []
+  /** Sources that may be carried later, and the ids of their chunks. */
+  readonly #readNow: { readonly head: SnapshotSource; readonly ids: Buffer }[] = []
   #index!: ChunkIndex
   #toList: IndexedPack[] = []
   #pool: SealPool | undefined
@@ -143,12 +159,13 @@ class Run {
     await this.#openSinks()
     await this.#loadState()
     await this.#startEngine()
-    const sources: { report: SourceReport; head: SnapshotSource }[] = []
+    const sources: SourceResult[] = []
     for (const source of this.#options.sources) sources.push(await this.#backUp(source))
     await this.#sendAll()
     const good = sources.some(({ head }) => head.root !== undefined)
     const id = good ? await this.#commit(sources.map(({ head }) => head)) : null
     this.#state?.commit(this.#index.mostlyDead())
+    if (id !== null) await this.#keepForLater()
     return this.#report(
       id,
       sources.map(({ report }) => report),
@@ -192,6 +209,7 @@ class Run {
   async #loadState(): Promise<void> {
     const { host, stateDirectory, signal } = this.#options
     this.#state = new FileState(stateDirectory, host.vaultId)
+    this.#carried = await CarriedSources.open(stateDirectory, host.vaultId)
     const { index, unlisted } = await loadIndex({
       views: this.#views(),
       indexKey: host.keys.indexKey,
@@ -239,7 +257,62 @@ class Run {
 
   // --- reading
 
-  async #backUp(source: Source): Promise<{ report: SourceReport; head: SnapshotSource }> {
+  async #backUp(source: Source): Promise<SourceResult> {
+    const carried = this.#carry(source)
+    if (carried) return carried
+    let result: SourceResult
+    try {
+      await this.#options.beforeSource?.(source.name)
+      result = await this.#read(source)
+    } catch (error) {
+      const failed = failedSource(source.name, error)
+      if (error instanceof Error && error.name === 'SourceError') return await this.#after(failed)
+      // The run has failed, or is stopped: who prepared something for the source is told all the same.
+      await this.#after(failed).catch(() => undefined)
+      throw error
+    }
+    return await this.#after(result)
+  }
+
+  async #after(result: SourceResult): Promise<SourceResult> {
+    const { report } = result
+    try {
+      await this.#options.afterSource?.(report)
+      return result
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      this.#options.onProblem?.({ source: report.name, code: 'skipped', path: '', message })
+      return { ...result, report: { ...report, problems: report.problems + 1 } }
+    }
+  }
+
+  /** A source that is not due, as it was read last. */
+  #carry({ name }: Source): SourceResult | undefined {
+    const everyMs = this.#options.everyMs?.get(name)
+    if (everyMs === undefined) return undefined
+    const carried = this.#carried.find(name, everyMs, this.#started, this.#views())
+    if (!carried) return undefined
+    this.#carriedNow.push(carried)
+    const { state, entries, problems, takenAt } = carried.head
+    return {
+      report: { name, state, entries, bytesRead: 0, bytesNew: 0, problems, takenAt },
+      head: carried.head,
+    }
+  }
+
+  /** Remembers where the chunks are of the sources that need not be read each time. */
+  async #keepForLater(): Promise<void> {
+    for (const { head, ids } of this.#readNow) {
+      const packs = [...this.#index.packsOf(ids)].map(
+        ([name, bits]) => [name, bits.toString('base64')] as const,
+      )
+      this.#carried.set({ head: { ...head, takenAt: this.#started.toISOString() }, packs })
+    }
+    // Without it the sources are read again: no reason for a run to fail.
+    if (this.#readNow.length > 0) await this.#carried.save().catch(() => undefined)
+  }
+
+  async #read(source: Source): Promise<SourceResult> {
     this.#progress.phase = 'reading'
     this.#progress.source = source.name
     const newBefore = this.#bytesNew
@@ -256,6 +329,7 @@ class Run {
         settled = Buffer.compare(root, again) === 0
         root = again
       }
+      const ids = this.#options.everyMs?.has(source.name) ? this.#index.walkedIds() : undefined
       this.#index.keepWalk()
       if (!settled) {
         walk.counts.problems++
@@ -277,6 +351,7 @@ class Run {
         bytes,
         problems,
       } as const
+      if (ids && state === 'ok') this.#readNow.push({ head, ids })
       return {
         report: {
           name: source.name,
@@ -399,6 +474,9 @@ class Run {
   async #commit(sources: readonly SnapshotSource[]): Promise<string | null> {
     const { host, hostName, program } = this.#options
     const live = this.#index.livePacks()
+    for (const { packs } of this.#carriedNow) {
+      for (const [name, bitmap] of packs) live.set(name, union(live.get(name), Buffer.from(bitmap, 'base64')))
+    }
     const id = randomBytes(8).toString('hex')
     const key = snapshotKey(this.#started, id)
     const head: SnapshotHead = {
@@ -503,7 +581,7 @@ class Run {
     const clean =
       this.#lost === undefined &&
       sinks.every(({ state, error }) => state === 'ok' && error === undefined) &&
-      sources.every(({ state }) => state === 'ok')
+      sources.every(({ state, problems }) => state === 'ok' && problems === 0)
     const exitCode = snapshot === null || copies < this.#options.copies ? 1 : clean ? 0 : 3
     const seconds = Math.round(performance.now() - this.#startedAt) / 1000
     return { snapshot, copies, sources, sinks, bytesStored: this.#bytesStored, seconds, exitCode }
@@ -538,4 +616,18 @@ class Run {
     this.#options.onSinkProblem?.(place.sink.name, place.error)
     this.#count(place, 0)
   }
+}
+
+function failedSource(name: string, reason: unknown): SourceResult {
+  const error = reason instanceof Error ? reason.message : String(reason)
+  const failure = { name, state: 'failed', entries: 0, problems: 0, error } as const
+  return { report: { ...failure, bytesRead: 0, bytesNew: 0 }, head: { ...failure, bytes: 0 } }
+}
+
+/** The bits that either of two bitmaps has. */
+function union(one: Buffer | undefined, other: Buffer): Buffer {
+  if (!one) return other
+  const all = Buffer.alloc(Math.max(one.length, other.length))
+  for (let i = 0; i < all.length; i++) all[i] = (one[i] ?? 0) | (other[i] ?? 0)
+  return all
 }

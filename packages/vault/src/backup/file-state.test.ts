@@ -147,7 +147,7 @@ test('what was not seen for many runs is forgotten, what is unchanged each time 
   remember()
   const other = Buffer.alloc(16, 'other')
   remember(other)
-  for (let run = 0; run < 140; run++) {
+  for (let run = 0; run < 1100; run++) {
     using state = new FileState(directory, VAULT)
     expect(state.unchanged(KEY, 3, 5n, IDENTITY)).toBeDefined()
     state.commit([])

@@ -12,7 +12,8 @@ const SCHEMA_VERSION = 2
 const DAMAGED: ReadonlySet<unknown> = new Set([11, 26])
 /** A row is marked as seen only every so many runs, so that an unchanged run writes next to nothing. */
 const SEEN_EVERY_RUNS = 32
-const FORGET_AFTER_RUNS = 128
+/** More than a source that is read once a week misses. */
+const FORGET_AFTER_RUNS = 1024
 
 /**
  * What this host remembers of each file it has stored: the stamp that it had, and its extents. A cache: when it is lost or

@@ -24,6 +24,8 @@ export interface SourceReport {
   readonly bytesRead: number
   readonly bytesNew: number
   readonly problems: number
+  /** When it was read, where that was an earlier run: it was not due. */
+  readonly takenAt?: string
   readonly error?: string
 }
 

@@ -1,0 +1,96 @@
+import { SourceError } from '@pipe-backup/source'
+import type { BackupReport, SourceReport } from '@pipe-backup/vault'
+import { execa } from 'execa'
+import { CommandError } from '../command-error.ts'
+import type { LoadedConfig } from '../config/load-config.ts'
+import type { CommandConfig } from '../config/values.ts'
+import type { Session } from '../session.ts'
+
+/** Lines of a complaint that are passed on. */
+const MOST_LINES = 3
+/** How long an `after` may take once the run has been stopped. */
+const FAREWELL_MS = 5000
+
+/** The commands of the configuration that run before and after a source is read, and before and after a run. */
+export class Hooks {
+  readonly #config: LoadedConfig
+  readonly #session: Session
+
+  constructor(config: LoadedConfig, session: Session) {
+    this.#config = config
+    this.#session = session
+  }
+
+  /** @throws CommandError `hook-failed`: nothing is to be backed up */
+  async beforeRun(): Promise<void> {
+    const { before } = this.#config
+    if (!before) return
+    const failure = await this.#run(before, {})
+    if (failure !== undefined)
+      throw new CommandError('hook-failed', `before: ${failure}`, 'Nothing was backed up.')
+  }
+
+  /**
+   * Runs in any case.
+   * @param outcome - what became of the run; undefined when it failed as a whole
+   */
+  async afterRun(outcome: BackupReport | undefined): Promise<void> {
+    const { after } = this.#config
+    if (!after) return
+    const failure = await this.#run(after, {
+      PIPE_BACKUP_OUTCOME: outcome?.exitCode === 0 ? 'ok' : outcome?.exitCode === 3 ? 'warning' : 'failed',
+      PIPE_BACKUP_SNAPSHOT: outcome?.snapshot ?? '',
+    })
+    if (failure !== undefined) this.#session.output.error(`after: ${failure}`)
+  }
+
+  /** @throws SourceError `command-failed`: the source is not to be read */
+  async beforeSource(name: string): Promise<void> {
+    const before = this.#find(name)?.before
+    if (!before) return
+    const failure = await this.#run(before, { PIPE_BACKUP_SOURCE: name })
+    if (failure !== undefined) throw new SourceError('command-failed', `its \`before\` failed: ${failure}`)
+  }
+
+  /** @throws CommandError `hook-failed` */
+  async afterSource({ name, state, error }: SourceReport): Promise<void> {
+    const after = this.#find(name)?.after
+    if (!after) return
+    const failure = await this.#run(after, {
+      PIPE_BACKUP_SOURCE: name,
+      PIPE_BACKUP_OUTCOME: state === 'incomplete' ? 'warning' : state,
+      PIPE_BACKUP_ERROR: error ?? '',
+    })
+    if (failure !== undefined) throw new CommandError('hook-failed', `its \`after\` failed: ${failure}`)
+  }
+
+  #find(name: string): LoadedConfig['sources'][number] | undefined {
+    return this.#config.sources.find((source) => source.name === name)
+  }
+
+  /** @returns what went wrong, in one line */
+  async #run(
+    [program = '', ...args]: CommandConfig,
+    env: Readonly<Record<string, string>>,
+  ): Promise<string | undefined> {
+    const { machine, output, signal } = this.#session
+    // What was prepared is to be undone also when the run is stopped.
+    const cancelSignal = signal.aborted ? AbortSignal.timeout(FAREWELL_MS) : signal
+    const ran = await execa(program, args, {
+      cwd: machine.cwd,
+      env: { ...env, PIPE_BACKUP_VAULT: this.#config.vault },
+      stdin: 'ignore',
+      all: true,
+      maxBuffer: 1024 * 1024,
+      cancelSignal,
+      reject: false,
+    })
+    if (ran.all) output.note(ran.all)
+    if (!ran.failed) return undefined
+    const said = ran.stderr.trim().split('\n').slice(-MOST_LINES).join(' | ')
+    const how = ran.signal !== undefined ? `was ended by ${ran.signal}` : `exited with ${ran.exitCode}`
+    if (ran.exitCode === undefined && ran.signal === undefined)
+      return `${program} could not be run: ${ran.originalMessage ?? ''}`
+    return `${program} ${how}${said === '' ? '' : `: ${said}`}`
+  }
+}

@@ -1,0 +1,73 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { Sandbox } from './sandbox.ts'
+
+/** Two sources whose hooks write down what they find in their environment. */
+async function prepared(sandbox: Sandbox, more: object = {}, second: object = {}): Promise<void> {
+  const note = (what: string) => [
+    'sh',
+    '-c',
+    `echo "${what} $PIPE_BACKUP_SOURCE $PIPE_BACKUP_OUTCOME" >> '${sandbox.path('notes')}'`,
+  ]
+  for (const name of ['a', 'b']) {
+    mkdirSync(sandbox.path(name))
+    writeFileSync(sandbox.path(name, 'file'), name)
+  }
+  sandbox.configure({
+    sources: [
+      { type: 'files', name: 'a', paths: ['a'], before: note('before'), after: note('after') },
+      { type: 'files', name: 'b', paths: ['b'], before: note('before'), after: note('after'), ...second },
+    ],
+    sinks: sandbox.sinks('one'),
+    before: note('begin'),
+    after: note('end'),
+    ...more,
+  })
+  await sandbox.ok(['init', '--phrase-out', 'phrase'])
+}
+const notes = (sandbox: Sandbox) =>
+  readFileSync(sandbox.path('notes'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.trim())
+
+test('hooks run around each source and around the run, and are told the outcome', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox)
+  await sandbox.ok(['run'])
+  expect(notes(sandbox)).toEqual(['begin', 'before a', 'after a ok', 'before b', 'after b ok', 'end  ok'])
+})
+
+test('a `before` that fails fails its source alone, and says why; `after` runs all the same', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox, {}, { before: ['sh', '-c', 'echo the database is locked >&2; exit 3'] })
+  const ran = await sandbox.run(['run', '--json'])
+  expect(ran.code).toBe(3)
+  expect(JSON.parse(ran.out.toString()).sources).toMatchObject([{ state: 'ok' }, { state: 'failed' }])
+  expect(ran.err).toContain('its `before` failed: sh exited with 3: the database is locked')
+  expect(notes(sandbox)).toEqual(['begin', 'before a', 'after a ok', 'after b failed', 'end  warning'])
+})
+
+test('when the `before` of the run fails nothing is backed up, and `after` runs', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox, { before: ['false'] })
+  const ran = await sandbox.run(['run'])
+  expect(ran.code).toBe(1)
+  expect(ran.err).toContain('before: false exited with 1')
+  expect(notes(sandbox)).toEqual(['end  failed'])
+})
+
+test('a source with `every` is read no more often, and is in every snapshot', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox, {}, { every: '1d' })
+  await sandbox.ok(['run'])
+  writeFileSync(sandbox.path('a/file'), 'new a')
+  writeFileSync(sandbox.path('b/file'), 'new b')
+  await sandbox.ok(['run'])
+  const cat = (source: string) =>
+    sandbox.ok(['cat', 'latest', `${source}${sandbox.path(source, 'file')}`, '--phrase-file', 'phrase'])
+  expect([String(await cat('a')), String(await cat('b'))]).toEqual(['new a', 'b'])
+  // Who names it wants it read.
+  await sandbox.ok(['run', '--source', 'b'])
+  expect(String(await cat('b'))).toBe('new b')
+})
