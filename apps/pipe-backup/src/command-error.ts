@@ -2,7 +2,8 @@
  * Why a command could not do what was asked, where no package's error says it.
  * - `vault-exists`: `init` where a vault is already; `wrong-phrase`: the recovery phrase of another vault;
  * - `not-a-file`: `cat` of something else; `locked`: another run goes on; `cancelled`: Ctrl-C at the prompt;
- * - `hook-failed`: a command that the configuration runs before or after.
+ * - `hook-failed`: a command that the configuration runs before or after;
+ * - `no-scheduler`: neither systemd nor cron does what was asked.
  */
 export type CommandErrorCode =
   | 'vault-exists'
@@ -11,6 +12,7 @@ export type CommandErrorCode =
   | 'locked'
   | 'cancelled'
   | 'hook-failed'
+  | 'no-scheduler'
 
 /** A command that failed for a reason that a person can understand: exit code 1. */
 export class CommandError extends Error {

@@ -2,13 +2,17 @@ import { ensureDebianPackages } from './debian-packages.ts'
 
 /** All that the tests start or call and that npm does not bring. Run before them: `node test/services/src/install.ts`. */
 const PACKAGES = [
+  'apache2-bin',
   'ceph-mon',
   'ceph-osd',
+  'cron',
+  'libapache2-mod-php',
   'libarchive-tools',
   'mariadb-client',
   'mariadb-server',
   'openssh-client',
   'openssh-server',
+  'php-sabre-dav',
   'proftpd-core',
   'proftpd-mod-crypto',
   'python3-dropbox',
@@ -17,6 +21,7 @@ const PACKAGES = [
   'radosgw',
   'restic',
   'rsync',
+  'systemd',
 ]
 
 try {

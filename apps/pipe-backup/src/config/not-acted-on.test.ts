@@ -5,7 +5,6 @@ const sinks = [{ type: 'local', name: 's' }]
 
 test('options that are accepted but not acted on are listed', () => {
   expect(notActedOn({ vault: 'v', sources: [], sinks, schedule: '0 * * * *', notify: [] })).toEqual([
-    'schedule',
     'notify',
   ])
 })

@@ -1,6 +1,6 @@
 import type { Config } from './schema.ts'
 
-const WHOLE = ['schedule', 'notify'] as const
+const WHOLE = ['notify'] as const
 
 /** Options that are there and that this version accepts but does nothing about. */
 export function notActedOn(config: Config): readonly string[] {

@@ -3,6 +3,7 @@ import type { SinkConfig, SinkType } from '../providers/sink-type.ts'
 import * as sinkTypes from '../providers/sink-types.ts'
 import type { SourceConfig, SourceType } from '../providers/source-type.ts'
 import * as sourceTypes from '../providers/source-types.ts'
+import { parseCron } from '../schedule/cron-expression.ts'
 import { strictObject } from './strict-object.ts'
 import {
   type CommandConfig,
@@ -34,6 +35,8 @@ export interface Config {
   readonly hostKey?: string | undefined
   readonly state?: string | undefined
   readonly schedule?: string | undefined
+  /** How `scheduled` proves what is stored; false: not at all. */
+  readonly verify?: false | { readonly within?: DurationConfig | undefined } | undefined
   readonly before?: CommandConfig | undefined
   readonly after?: CommandConfig | undefined
   readonly sources: readonly SourceConfig[]
@@ -71,6 +74,15 @@ const keep = strictObject({
   'keeps nothing at all: say how many, such as hourly: 24',
 )
 
+/** A crontab's time, or what is wrong with it. */
+const cron = text.superRefine((value, context) => {
+  try {
+    parseCron(value)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
+  }
+})
+
 const on = z
   .array(z.enum(['success', 'warning', 'failure', 'recovery']))
   .min(1)
@@ -103,7 +115,15 @@ export const configSchema: z.ZodObject = strictObject({
   state: filePath
     .optional()
     .describe('A directory for caches and the lock. Losing it costs time, never data'),
-  schedule: text.optional().describe('When to back up, as in a crontab. Not acted on by this version'),
+  schedule: cron
+    .optional()
+    .describe('When to back up, as in a crontab, or @hourly, @daily …: for `schedule install` and `daemon`'),
+  verify: z
+    .union([z.literal(false), strictObject({ within: duration.optional() })])
+    .optional()
+    .describe(
+      'Within which time scheduled runs prove every byte of every sink, a sample at a time. Default 7d; false: never',
+    ),
   before: command.optional().describe('A command to run before each run; when it fails nothing is backed up'),
   after: command
     .optional()

@@ -6,6 +6,12 @@ import { CommandError } from '../command-error.ts'
 /** SQLITE_BUSY: https://www.sqlite.org/rescode.html#busy */
 const BUSY = 5
 
+export interface RunLockOptions {
+  /** What is done under it: each has a lock of its own. Default `run`. */
+  readonly name?: string
+  readonly now?: () => Date
+}
+
 /**
  * Takes the lock of a state directory, so that one run of a vault goes on at a time on this host.
  *
@@ -16,11 +22,11 @@ const BUSY = 5
  */
 export async function takeRunLock(
   stateDirectory: string,
-  now: () => Date = () => new Date(),
+  { name = 'run', now = () => new Date() }: RunLockOptions = {},
 ): Promise<Disposable> {
   await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
-  const file = join(stateDirectory, 'run.lock')
-  const holderFile = join(stateDirectory, 'run.json')
+  const file = join(stateDirectory, `${name}.lock`)
+  const holderFile = join(stateDirectory, `${name}.json`)
   const database = new DatabaseSync(file)
   try {
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
@@ -29,7 +35,7 @@ export async function takeRunLock(
     if (error instanceof Error && 'errcode' in error && error.errcode === BUSY) {
       throw new CommandError(
         'locked',
-        `another run of this vault is going on${await describeHolder(holderFile)}`,
+        `another ${name} of this vault is going on${await describeHolder(holderFile)}`,
         'Wait for it to end.',
       )
     }

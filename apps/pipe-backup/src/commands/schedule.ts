@@ -1,0 +1,122 @@
+import type { LoadedConfig } from '../config/load-config.ts'
+import { crontabLine, findCrontabLine, installCrontabLine, removeCrontabLine } from '../schedule/crontab.ts'
+import { nextRuns } from '../schedule/next-runs.ts'
+import {
+  installUnits,
+  isSystemdBooted,
+  readUnits,
+  removeUnits,
+  unitDirectory,
+  unitName,
+  unitTexts,
+} from '../schedule/systemd.ts'
+import { thisCommand } from '../schedule/this-command.ts'
+import type { Session } from '../session.ts'
+import { formatTime } from '../terminal/quantities.ts'
+import { UsageError } from '../usage-error.ts'
+import { openConfig } from '../vault/open-config.ts'
+
+export type Scheduler = 'systemd' | 'cron'
+
+export interface ScheduleOptions {
+  readonly systemd?: boolean
+  readonly cron?: boolean
+}
+
+const SHOWN_RUNS = 5
+
+/** `schedule install`: a systemd timer where systemd runs the machine, else a crontab line. @returns the exit code */
+export async function scheduleInstall(session: Session, options: ScheduleOptions): Promise<number> {
+  const { machine, output } = session
+  const config = await openConfig(session)
+  const cron = scheduleOf(config)
+  const scheduler = chooseScheduler(options)
+  if (scheduler === 'systemd') {
+    await installUnits(machine, config.vault, unitsOf(config, cron, session))
+    output.print(`installed ${unitDirectory(machine)}/${unitName(config.vault)}.timer`)
+  } else {
+    const line = lineOf(config, cron)
+    await installCrontabLine(config.vault, line)
+    output.print(`installed in the crontab: ${line}`)
+  }
+  const missing = secretVariables(config)
+  if (missing.length > 0) {
+    output.warn(
+      `${missing.join(', ')}: not in a timer's environment. Put them into files, or for systemd into ${config.vault}.env beside the configuration`,
+    )
+  }
+  tellNext(cron, session, { scheduler, installed: true })
+  return 0
+}
+
+/** `schedule show`: what is installed, or would be, and when it runs next. @returns the exit code */
+export async function scheduleShow(session: Session, options: ScheduleOptions): Promise<number> {
+  const { machine, output } = session
+  const config = await openConfig(session)
+  const cron = scheduleOf(config)
+  const scheduler = chooseScheduler(options)
+  const found =
+    scheduler === 'systemd' ? await readUnits(machine, config.vault) : await findCrontabLine(config.vault)
+  const wanted = scheduler === 'systemd' ? unitsOf(config, cron, session) : lineOf(config, cron)
+  const shown = found ?? wanted
+  output.print(typeof shown === 'string' ? shown : `${shown.service}\n${shown.timer}`)
+  const isCurrent = JSON.stringify(found) === JSON.stringify(wanted)
+  if (found === undefined) output.print('Not installed yet: pipe-backup schedule install')
+  else if (!isCurrent)
+    output.warn('installed otherwise than the configuration says: pipe-backup schedule install')
+  tellNext(cron, session, { scheduler, installed: found !== undefined, current: isCurrent })
+  return 0
+}
+
+/** `schedule remove`. @returns the exit code */
+export async function scheduleRemove(session: Session, options: ScheduleOptions): Promise<number> {
+  const { machine, output } = session
+  const config = await openConfig(session)
+  const isRemoved =
+    chooseScheduler(options) === 'systemd'
+      ? await removeUnits(machine, config.vault)
+      : await removeCrontabLine(config.vault)
+  output.print(isRemoved ? 'removed' : 'there was nothing to remove')
+  output.printJson({ removed: isRemoved })
+  return 0
+}
+
+function chooseScheduler({ systemd = false, cron = false }: ScheduleOptions): Scheduler {
+  if (systemd && cron) throw new UsageError('--systemd or --cron: one of them')
+  if (systemd) return 'systemd'
+  return cron || !isSystemdBooted() ? 'cron' : 'systemd'
+}
+
+function scheduleOf({ schedule, file }: LoadedConfig): string {
+  if (schedule !== undefined) return schedule
+  throw new UsageError(`${file} has no schedule`, 'Add: schedule: "0 * * * *" for every hour.')
+}
+
+function unitsOf(config: LoadedConfig, cron: string, { machine }: Session): ReturnType<typeof unitTexts> {
+  return unitTexts(config, cron, thisCommand(config, 'scheduled'), machine.env['PATH'] ?? '/usr/bin:/bin')
+}
+
+function lineOf(config: LoadedConfig, cron: string): string {
+  return crontabLine(config.vault, cron, thisCommand(config, 'scheduled', '--quiet'))
+}
+
+/** Names of the variables that the configuration takes secrets from. */
+function secretVariables(config: LoadedConfig): readonly string[] {
+  const found = new Set<string>()
+  const look = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return
+    const entries = Object.entries<unknown>({ ...value })
+    for (const [key, inner] of entries) {
+      if (key === 'env' && entries.length === 1 && typeof inner === 'string') found.add(inner)
+      else look(inner)
+    }
+  }
+  look([config.sources, config.sinks, config.notify])
+  return [...found].sort()
+}
+
+function tellNext(cron: string, { output }: Session, more: object): void {
+  const next = nextRuns(cron, SHOWN_RUNS, new Date())
+  output.print(`next: ${next.map(formatTime).join(', ')}`)
+  output.printJson({ ...more, schedule: cron, next: next.map((time) => time.toISOString()) })
+}

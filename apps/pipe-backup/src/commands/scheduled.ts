@@ -1,0 +1,73 @@
+import { execa } from 'execa'
+import type { LoadedConfig } from '../config/load-config.ts'
+import { toMilliseconds } from '../config/values.ts'
+import { ScheduleLog } from '../schedule/schedule-log.ts'
+import { thisCommand } from '../schedule/this-command.ts'
+import type { Session } from '../session.ts'
+import { openConfig } from '../vault/open-config.ts'
+
+const HOUR_MS = 3_600_000
+const PRUNE_EVERY_MS = 23 * HOUR_MS
+const VERIFY_WITHIN = '7d'
+/** A command that was told to stop gets so long. */
+const STOP_MS = 9000
+
+/**
+ * `scheduled`: what a timer does. Backs up; then, when they are due, prunes, and proves a sample, so that every byte is proven once in
+ * `verify.within`. Each is a process of its own: its memory and the secrets that it has read end with it. @returns the exit code
+ */
+export async function scheduled(session: Session): Promise<number> {
+  const config = await openConfig(session)
+  const log = await ScheduleLog.open(config.state)
+  const now = new Date()
+  await log.begin('run', now)
+  let exitCode = await runCommand(config, session, 'run')
+  if (session.signal.aborted) return exitCode
+  // What was committed is committed, whatever comes after: something to look at.
+  const look = (code: number): void => {
+    if (exitCode === 0 && code !== 0) exitCode = 3
+  }
+  if (config.keep && isDue(log.begun('prune'), PRUNE_EVERY_MS, now)) {
+    await log.begin('prune', now)
+    look(await runCommand(config, session, 'prune'))
+  }
+  const percent = samplePercent(config, log.begun('verify'), now)
+  if (percent > 0 && !session.signal.aborted) {
+    await log.begin('verify', now)
+    look(await runCommand(config, session, 'verify', '--sample', `${percent}%`))
+  }
+  return exitCode
+}
+
+function isDue(last: Date | undefined, everyMs: number, now: Date): boolean {
+  return last === undefined || Math.abs(now.getTime() - last.getTime()) >= everyMs
+}
+
+/** The part of all packs that is due since the last sample. */
+function samplePercent({ verify }: LoadedConfig, last: Date | undefined, now: Date): number {
+  if (verify === false) return 0
+  const withinMs = toMilliseconds(verify?.within ?? VERIFY_WITHIN)
+  const sinceMs = last === undefined ? HOUR_MS : Math.max(0, now.getTime() - last.getTime())
+  return Math.min(100, Math.ceil((sinceMs / withinMs) * 10_000) / 100)
+}
+
+/** Runs a command of this program; SIGTERM reaches it when this one is to stop. */
+async function runCommand(
+  config: LoadedConfig,
+  session: Session,
+  ...words: readonly string[]
+): Promise<number> {
+  const { options, signal } = session
+  const flags = (['json', 'quiet', 'verbose'] as const)
+    .filter((flag) => options[flag])
+    .map((flag) => `--${flag}`)
+  const [program, ...args] = thisCommand(config, ...words, ...flags)
+  const ran = await execa(program, args, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    reject: false,
+    cancelSignal: signal,
+    killSignal: 'SIGTERM',
+    forceKillAfterDelay: STOP_MS,
+  })
+  return ran.exitCode ?? 1
+}

@@ -1,0 +1,45 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+const TASKS = ['run', 'prune', 'verify'] as const
+export type ScheduledTask = (typeof TASKS)[number]
+
+/** When the tasks of the schedule were begun last: what was missed is told from it. */
+export class ScheduleLog {
+  readonly #file: string
+  readonly #begun: Map<ScheduledTask, Date>
+
+  /** @param directory - the state directory; a log that is lost is begun anew */
+  static async open(directory: string): Promise<ScheduleLog> {
+    const file = join(directory, 'schedule.json')
+    const begun = new Map<ScheduledTask, Date>()
+    try {
+      const saved: unknown = JSON.parse(await readFile(file, 'utf8'))
+      const times = typeof saved === 'object' && saved !== null ? Object.entries<unknown>({ ...saved }) : []
+      for (const task of TASKS) {
+        const time = new Date(String(new Map(times).get(task)))
+        if (!Number.isNaN(time.getTime())) begun.set(task, time)
+      }
+    } catch {
+      // Not there, or damaged.
+    }
+    return new ScheduleLog(file, begun)
+  }
+
+  private constructor(file: string, begun: Map<ScheduledTask, Date>) {
+    this.#file = file
+    this.#begun = begun
+  }
+
+  begun(task: ScheduledTask): Date | undefined {
+    return this.#begun.get(task)
+  }
+
+  async begin(task: ScheduledTask, now: Date): Promise<void> {
+    this.#begun.set(task, now)
+    await mkdir(join(this.#file, '..'), { recursive: true, mode: 0o700 })
+    const times = Object.fromEntries([...this.#begun].map(([name, time]) => [name, time.toISOString()]))
+    await writeFile(`${this.#file}.new`, `${JSON.stringify(times)}\n`, { mode: 0o600 })
+    await rename(`${this.#file}.new`, this.#file)
+  }
+}

@@ -1,0 +1,156 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { execa } from 'execa'
+import { CommandError } from '../command-error.ts'
+import type { LoadedConfig } from '../config/load-config.ts'
+import { userConfigDirectory } from '../config/locations.ts'
+import type { Machine } from '../machine.ts'
+import { calendarEvents } from './calendar-events.ts'
+
+/** The two units of a vault. */
+export interface Units {
+  readonly service: string
+  readonly timer: string
+}
+
+/** Whether systemd runs this machine. @see https://www.freedesktop.org/software/systemd/man/latest/sd_booted.html */
+export function isSystemdBooted(): boolean {
+  return existsSync('/run/systemd/system')
+}
+
+export function unitName(vault: string): string {
+  return `pipe-backup-${vault}`
+}
+
+/** Where units go: the system's for root, the user's for anybody else. */
+export function unitDirectory(machine: Machine): string {
+  if (machine.uid === 0) return '/etc/systemd/system'
+  return join(dirname(userConfigDirectory(machine)), 'systemd', 'user')
+}
+
+/**
+ * The texts of the units.
+ * @param command - program and arguments
+ * @param path - where programs are found
+ */
+export function unitTexts(
+  config: LoadedConfig,
+  cron: string,
+  command: readonly string[],
+  path: string,
+): Units {
+  const writable = [config.state, ...localSinkPaths(config)]
+  return {
+    service: `[Unit]
+Description=Backup of ${config.vault} by pipe-backup
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+ExecStart=${command.map(unitQuoted).join(' ')}
+Environment=${unitQuoted(`PATH=${path}`)}
+# Secrets that the configuration takes from the environment.
+EnvironmentFile=-${unitQuoted(join(dirname(config.file), `${config.vault}.env`)).replaceAll('"', '')}
+UMask=0077
+Nice=10
+IOSchedulingClass=best-effort
+IOSchedulingPriority=7
+KillMode=mixed
+TimeoutStopSec=15s
+${hardening(config, writable)}`,
+    timer: `[Unit]
+Description=Timer of the backup of ${config.vault} by pipe-backup
+
+[Timer]
+${calendarEvents(cron)
+  .map((event) => `OnCalendar=${event}`)
+  .join('\n')}
+Persistent=true
+RandomizedDelaySec=60s
+
+[Install]
+WantedBy=timers.target
+`,
+  }
+}
+
+/** What it can do without. Hooks are other people's programs: what they need is not known, and they are not fenced in. */
+function hardening(config: LoadedConfig, writable: readonly string[]): string {
+  const always = [
+    'LockPersonality=yes',
+    'RestrictRealtime=yes',
+    'ProtectClock=yes',
+    'ProtectKernelModules=yes',
+  ]
+  const hasHooks = [config, ...config.sources].some(({ before, after }) => before ?? after)
+  if (hasHooks) return `${always.join('\n')}\n`
+  return `${[
+    ...always,
+    'NoNewPrivileges=yes',
+    'ProtectSystem=strict',
+    'ProtectHome=read-only',
+    'ProtectKernelTunables=yes',
+    'ProtectControlGroups=yes',
+    'RestrictSUIDSGID=yes',
+    'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
+    ...writable.map((path) => `ReadWritePaths=-${unitQuoted(path)}`),
+  ].join('\n')}\n`
+}
+
+function localSinkPaths(config: LoadedConfig): readonly string[] {
+  return config.sinks.flatMap((sink) =>
+    sink.type === 'local' && 'path' in sink && typeof sink.path === 'string' ? [config.path(sink.path)] : [],
+  )
+}
+
+/** @throws CommandError `no-scheduler` */
+export async function installUnits(machine: Machine, vault: string, units: Units): Promise<void> {
+  const directory = unitDirectory(machine)
+  const name = unitName(vault)
+  await mkdir(directory, { recursive: true })
+  await writeFile(join(directory, `${name}.service`), units.service)
+  await writeFile(join(directory, `${name}.timer`), units.timer)
+  await systemctl(machine, 'daemon-reload')
+  await systemctl(machine, 'enable', '--now', `${name}.timer`)
+}
+
+/** @returns the texts that are installed, or undefined */
+export async function readUnits(machine: Machine, vault: string): Promise<Units | undefined> {
+  const read = (kind: string): Promise<string> =>
+    readFile(join(unitDirectory(machine), `${unitName(vault)}.${kind}`), 'utf8')
+  try {
+    return { service: await read('service'), timer: await read('timer') }
+  } catch {
+    return undefined
+  }
+}
+
+/** @returns whether there were any @throws CommandError `no-scheduler` */
+export async function removeUnits(machine: Machine, vault: string): Promise<boolean> {
+  if ((await readUnits(machine, vault)) === undefined) return false
+  const name = unitName(vault)
+  await systemctl(machine, 'disable', '--now', `${name}.timer`)
+  for (const kind of ['timer', 'service'])
+    await rm(join(unitDirectory(machine), `${name}.${kind}`), { force: true })
+  await systemctl(machine, 'daemon-reload')
+  return true
+}
+
+async function systemctl(machine: Machine, ...args: readonly string[]): Promise<void> {
+  const user = machine.uid === 0 ? [] : ['--user']
+  const { failed, stderr } = await execa('systemctl', [...user, ...args], { reject: false, stdin: 'ignore' })
+  if (failed)
+    throw new CommandError('no-scheduler', `systemctl ${args[0]} failed: ${stderr.trim().split('\n').at(-1)}`)
+}
+
+/** A word as a unit file wants it. @see https://www.freedesktop.org/software/systemd/man/latest/systemd.service.html#Command%20lines */
+function unitQuoted(word: string): string {
+  const escaped = word
+    .replaceAll('\\', '\\\\')
+    .replaceAll('"', '\\"')
+    .replaceAll('%', '%%')
+    .replaceAll('$', '$$$$')
+  return /^[\w./:=@+-]+$/.test(word) ? word : `"${escaped}"`
+}

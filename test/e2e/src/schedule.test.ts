@@ -1,0 +1,113 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { execa } from 'execa'
+import { expect, test } from 'vitest'
+import { MAIN, Sandbox } from './sandbox.ts'
+
+async function prepared(sandbox: Sandbox, more: object = {}): Promise<void> {
+  mkdirSync(sandbox.path('tree'))
+  writeFileSync(sandbox.path('tree/file'), 'content')
+  sandbox.configure({
+    sources: [{ type: 'files', name: 'tree', paths: ['tree'] }],
+    sinks: sandbox.sinks('one', 'two'),
+    schedule: '17 * * * *',
+    keep: { hourly: 24 },
+    ...more,
+  })
+  await sandbox.ok(['init', '--phrase-out', 'phrase'])
+}
+const snapshots = (sandbox: Sandbox) =>
+  readdirSync(sandbox.path('sinks/one'), { recursive: true }).filter((name) =>
+    String(name).startsWith('snapshots/'),
+  )
+
+test("a crontab line is put in, shown, replaced and removed, and nobody else's is touched", async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox)
+  writeFileSync(
+    sandbox.path('script'),
+    `set -e
+mount -t tmpfs tmpfs /var/spool/cron/crontabs
+echo '5 5 * * * somebody elses' | crontab -
+pb="$1 $2 --config pipe-backup.json"
+$pb schedule show --cron
+$pb schedule install --cron
+$pb schedule install --cron
+echo "== installed"; crontab -l
+$pb schedule show --cron
+$pb schedule remove --cron
+echo "== removed"; crontab -l
+`,
+  )
+  // A crontab of its own: the real one is not to be touched.
+  const { stdout } = await execa('unshare', ['--mount', 'sh', 'script', process.execPath, MAIN], {
+    cwd: sandbox.root,
+    env: sandbox.environment(),
+  })
+  const [before = '', installed = '', removed = ''] = stdout.split(/== \w+\n/)
+  expect(before).toContain('Not installed yet')
+  const lines = installed.split('\n')
+  expect(lines[0]).toBe('5 5 * * * somebody elses')
+  expect(lines[1]).toMatch(
+    /^17 \* \* \* \* .*pipe-backup\.js --config .*pipe-backup\.json scheduled --quiet # pipe-backup sandbox$/,
+  )
+  expect(installed).not.toContain('otherwise')
+  expect(removed.trim()).toBe('5 5 * * * somebody elses')
+})
+
+test('the units are what systemd takes, and their command works from nowhere', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox)
+  const shown = String(await sandbox.ok(['schedule', 'show', '--systemd']))
+  const [service = '', rest = ''] = shown.split(/\n(?=\[Unit\]\nDescription=Timer)/)
+  const timer = rest.split('\nNot installed')[0] ?? ''
+  writeFileSync(sandbox.path('pipe-backup-sandbox.service'), service)
+  writeFileSync(sandbox.path('pipe-backup-sandbox.timer'), timer)
+  const units = ['pipe-backup-sandbox.service', 'pipe-backup-sandbox.timer'].map((name) => sandbox.path(name))
+  const verified = await execa('systemd-analyze', ['verify', '--man=no', ...units], {
+    reject: false,
+    all: true,
+  })
+  expect(verified.all?.split('\n').filter((line) => line.includes('pipe-backup'))).toEqual([])
+  expect(timer).toContain('OnCalendar=*-*-* *:17:00\nPersistent=true')
+
+  const command = /^ExecStart=(.*)$/m.exec(service)?.[1]?.split(' ') ?? []
+  await execa(command[0] ?? '', command.slice(1), { cwd: '/', env: sandbox.environment(), extendEnv: false })
+  expect(snapshots(sandbox)).toHaveLength(1)
+})
+
+test('a scheduled run prunes and verifies when that is due', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox, { keep: { last: 1 }, grace: '0s' })
+  await sandbox.ok(['run'])
+  const first = String(await sandbox.ok(['scheduled']))
+  expect(first).toContain('1 snapshot went, 1 stay')
+  expect(first).toContain('proven')
+  const second = String(await sandbox.ok(['scheduled']))
+  expect(second).not.toContain('went')
+  expect(snapshots(sandbox)).toHaveLength(2)
+})
+
+test('the daemon makes up for what was missed, is alone, and ends at SIGTERM', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox)
+  const state = sandbox.path('home/state/pipe-backup/sandbox')
+  writeFileSync(`${state}/schedule.json`, JSON.stringify({ run: '2026-01-01T00:00:00.000Z' }))
+  const stop = new AbortController()
+  const running = sandbox.run(['daemon'], { cancelSignal: stop.signal, killSignal: 'SIGTERM' })
+  await expect.poll(() => snapshots(sandbox).length, { timeout: 30_000 }).toBe(1)
+  const other = await sandbox.run(['daemon'])
+  expect(other.code).toBe(1)
+  expect(other.err).toContain('another daemon of this vault')
+  const asked = performance.now()
+  stop.abort()
+  expect((await running).code).toBe(0)
+  expect(performance.now() - asked).toBeLessThan(10_000)
+}, 60_000)
+
+test('a schedule that can not be is told when the configuration is read', async () => {
+  using sandbox = new Sandbox()
+  sandbox.configure({ sinks: sandbox.sinks('one'), schedule: '99 * * * *' })
+  const ran = await sandbox.run(['config', 'check'])
+  expect(ran.code).toBe(2)
+  expect(ran.err).toContain('schedule: "99" is no minute')
+})
