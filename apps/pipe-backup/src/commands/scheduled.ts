@@ -14,7 +14,7 @@ const STOP_MS = 9000
 
 /**
  * `scheduled`: what a timer does. Backs up; then, when they are due, prunes, and proves a sample, so that every byte is proven once in
- * `verify.within`. Each is a process of its own: its memory and the secrets that it has read end with it. @returns the exit code
+ * `verify.within`; and heals when something was found. Each is a process of its own: its memory and the secrets that it has read end with it. @returns the exit code
  */
 export async function scheduled(session: Session): Promise<number> {
   const config = await openConfig(session)
@@ -34,7 +34,9 @@ export async function scheduled(session: Session): Promise<number> {
   const percent = samplePercent(config, log.begun('verify'), now)
   if (percent > 0 && !session.signal.aborted) {
     await log.begin('verify', now)
-    look(await runCommand(config, session, 'verify', '--sample', `${percent}%`))
+    const found = await runCommand(config, session, 'verify', '--sample', `${percent}%`)
+    look(found)
+    if (found !== 0 && !session.signal.aborted) look(await runCommand(config, session, 'heal'))
   }
   return exitCode
 }
