@@ -118,12 +118,32 @@ export function createProgram(version: string, runner: Runner): Command {
   )
     .option('--deep', 'open every chunk too, and walk every manifest: needs the recovery phrase')
     .option('--sample <percent>', 'prove this part of the packs; the next time the next part')
+    .option(
+      '--drill [snapshot]',
+      'restore a snapshot to nowhere, the newest unless another is named, and load dumps into scratch servers: needs the recovery phrase',
+    )
     .addOption(
       new Option('--sink <name>', 'only this sink; again for another').argParser(collect).default([], 'all'),
     )
     .option(...PHRASE_FILE)
-    .action((options: { deep?: boolean; sample?: string; sink: string[]; phraseFile?: string }) =>
-      act(async (session) => (await import('./commands/verify.ts')).verify(session, options)),
+    .action(
+      (options: {
+        deep?: boolean
+        sample?: string
+        drill?: string | boolean
+        sink: string[]
+        phraseFile?: string
+      }) =>
+        act(async (session) => {
+          const { drill } = options
+          if (drill === undefined) return (await import('./commands/verify.ts')).verify(session, options)
+          const snapshot = typeof drill === 'string' ? drill : 'latest'
+          return (await import('./commands/verify-drill.ts')).verifyDrill(
+            session,
+            snapshot,
+            options.phraseFile,
+          )
+        }),
     )
 
   add(

@@ -1,1 +1,2 @@
+export { loadDump, type ScratchServer } from './load-dump.ts'
 export { type MysqlOptions, mysql, mysqlSource } from './mysql-source.ts'

@@ -123,14 +123,8 @@ function clientCommand(
   options: MysqlOptions,
   args: readonly string[],
 ): { argv: string[]; options: { readonly input?: Uint8Array } } {
-  const { user, password, socket, host, port } = options
-  const where = [
-    ...(socket === undefined ? [] : [`--socket=${socket}`]),
-    ...(host === undefined ? [] : [`--host=${host}`]),
-    ...(port === undefined ? [] : [`--port=${port}`]),
-    // `localhost` would mean the socket, whatever the port.
-    ...(host === undefined ? [] : ['--protocol=TCP']),
-  ]
+  const { user, password } = options
+  const where = serverArgs(options)
   if (password === undefined)
     return {
       argv: [program, ...where, ...(user === undefined ? [] : [`--user=${user}`]), ...args],
@@ -142,7 +136,19 @@ function clientCommand(
   }
 }
 
-async function findProgram(names: readonly string[]): Promise<string> {
+/** How a client program reaches the server. */
+export function serverArgs({ socket, host, port }: Omit<MysqlOptions, 'databases'>): string[] {
+  return [
+    ...(socket === undefined ? [] : [`--socket=${socket}`]),
+    ...(host === undefined ? [] : [`--host=${host}`]),
+    ...(port === undefined ? [] : [`--port=${port}`]),
+    // `localhost` would mean the socket, whatever the port.
+    ...(host === undefined ? [] : ['--protocol=TCP']),
+  ]
+}
+
+/** @throws SourceError `command-failed` when none is on the PATH */
+export async function findProgram(names: readonly string[]): Promise<string> {
   const directories = (process.env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '')
   for (const name of names) {
     for (const directory of directories) {

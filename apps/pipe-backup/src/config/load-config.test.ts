@@ -116,8 +116,8 @@ test('every mistake is told at once, in the order of the file', async () => {
 })
 
 test('a sink type that this version lacks is refused with those it has', async () => {
-  expect(await refusal('sinks:\n  - { type: s3, name: aws, bucket: b }\n')).toEqual([
-    'work/pipe-backup.yaml:2:13: sinks[0].type: unknown sink type "s3"; known: dropbox, local, sftp',
+  expect(await refusal('sinks:\n  - { type: ftp, name: aws, bucket: b }\n')).toEqual([
+    'work/pipe-backup.yaml:2:13: sinks[0].type: unknown sink type "ftp"; known: dropbox, local, s3, sftp',
   ])
 })
 
@@ -223,7 +223,7 @@ test('the older keys of a backup object mean a nextcloud sink, and are named as 
   const text =
     '{"backup": {"vault": "tip",\n "nextcloud_server": "c.example.com",\n "nextcloud_user": "u", "nextcloud_pass": "hunter2"}}'
   expect(await refusal(text, 'work/c.json')).toEqual([
-    'work/c.json:2:22: backup.nextcloud_server: unknown sink type "nextcloud"; known: dropbox, local, sftp',
+    'work/c.json:2:22: backup.nextcloud_server: unknown sink type "nextcloud"; known: dropbox, local, s3, sftp',
   ])
 })
 

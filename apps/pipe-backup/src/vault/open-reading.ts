@@ -9,6 +9,7 @@ import {
   selectSnapshot,
   VaultError,
 } from '@pipe-backup/vault'
+import type { LoadedConfig } from '../config/load-config.ts'
 import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { openConfig, openReadingSinks } from './open-config.ts'
@@ -16,6 +17,7 @@ import { openVaultKeys } from './vault-keys.ts'
 
 /** A snapshot opened for reading, and what is behind it. */
 export interface Reading extends AsyncDisposable {
+  readonly config: LoadedConfig
   readonly snapshot: SnapshotInfo
   readonly reader: SnapshotReader
   /** Puts back, from sinks that have them whole, the objects that were found missing or damaged. @returns what became of it */
@@ -68,5 +70,5 @@ export async function openReading(
       onProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
     })
   }
-  return { snapshot, reader, repair, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return { config, snapshot, reader, repair, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }

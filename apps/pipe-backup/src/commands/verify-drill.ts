@@ -1,0 +1,76 @@
+import type { Entry } from '@pipe-backup/source'
+import { dumpLoader } from '../drill/load-dump.ts'
+import type { Session } from '../session.ts'
+import { escapeText } from '../terminal/escape-bytes.ts'
+import { formatBytes, formatSeconds, plural } from '../terminal/quantities.ts'
+import { recordDrill } from '../vault/drill-log.ts'
+import { openReading } from '../vault/open-reading.ts'
+
+/**
+ * `verify --drill`: restores the newest snapshot, or another, as a stream to nowhere, and checks every entry; dumps of databases are loaded into
+ * the scratch servers that the configuration names. @returns the exit code
+ */
+export async function verifyDrill(
+  session: Session,
+  spec: string,
+  phraseFile: string | undefined,
+): Promise<number> {
+  const { output, signal } = session
+  const started = performance.now()
+  await using opened = await openReading(session, spec, phraseFile)
+  const { snapshot, reader, config } = opened
+  const loadDump = dumpLoader(config, session)
+  const loaded: string[] = []
+  const failures: string[] = []
+  let entries = 0
+  let bytes = 0
+  for await (const entry of reader.entries()) {
+    signal.throwIfAborted()
+    entries++
+    if (entry.type !== 'file') continue
+    const path = Buffer.from(entry.path).toString()
+    try {
+      const pieces = counted(entry, (count) => {
+        bytes += count
+      })
+      if (await loadDump(path, pieces)) loaded.push(path)
+    } catch (error) {
+      signal.throwIfAborted()
+      failures.push(`${escapeText(path)}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  for (const failure of failures) output.error(failure)
+  const failed = snapshot.sources.filter(({ state }) => state === 'failed').map(({ name }) => name)
+  const exitCode = failures.length > 0 || failed.length > 0 ? 1 : 0
+  if (exitCode === 0)
+    await recordDrill(config.state, { time: new Date(), snapshot: snapshot.id, entries, bytes })
+  const seconds = (performance.now() - started) / 1000
+  const databases = loaded.length === 0 ? '' : `, ${plural(loaded.length, 'dump')} loaded`
+  output.print(
+    `drill ${exitCode === 0 ? 'passed' : 'FAILED'}: snapshot ${snapshot.id}, ${plural(entries, 'entry', 'entries')}, ${formatBytes(bytes)}${databases}, ${formatSeconds(seconds)}`,
+  )
+  output.printJson({ snapshot: snapshot.id, entries, bytes, loaded, failures, seconds, exitCode })
+  return exitCode
+}
+
+const PIECE_BYTES = 256 * 1024
+
+/** A file's bytes, to the last: the reader checks each chunk, and that the sizes add up. */
+async function* counted(
+  entry: Extract<Entry, { type: 'file' }>,
+  onBytes: (count: number) => void,
+): AsyncGenerator<Uint8Array> {
+  const file = await entry.open()
+  try {
+    for (;;) {
+      const piece = new Uint8Array(PIECE_BYTES)
+      const got = await file.read(piece)
+      if (got === 0) break
+      onBytes(got)
+      yield piece.subarray(0, got)
+    }
+    await file.finish()
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,38 @@
+import type { LoadedConfig } from '../config/load-config.ts'
+import type { DrillServerConfig } from '../providers/mysql-source.ts'
+import type { Session } from '../session.ts'
+import { openSecrets } from '../vault/open-config.ts'
+
+type Pieces = AsyncIterable<Uint8Array>
+
+/**
+ * Reads files to their ends; those that are dumps of a source with a `drill` server are loaded there on the way, into a database that is made for it
+ * and dropped again.
+ * @returns whether the file was loaded @throws SourceError when it could not be
+ */
+export function dumpLoader(
+  config: LoadedConfig,
+  session: Session,
+): (path: string, pieces: Pieces) => Promise<boolean> {
+  const secrets = openSecrets(config, session)
+  return async (path, pieces) => {
+    const source = config.sources.find(({ name }) => path.startsWith(`${name}/`))
+    // The schema of its type has checked it.
+    const drill = source && 'drill' in source ? (source.drill as DrillServerConfig | undefined) : undefined
+    if (!drill || !path.endsWith('.sql')) {
+      for await (const _ of pieces);
+      return false
+    }
+    const { loadDump } = await import('@pipe-backup/source-mysql')
+    const { user, password, socket, host, port } = drill
+    const server = {
+      ...(user !== undefined && { user }),
+      ...(password !== undefined && { password: await secrets.read(password) }),
+      ...(socket !== undefined && { socket: config.path(socket) }),
+      ...(host !== undefined && { host }),
+      ...(port !== undefined && { port }),
+    }
+    await loadDump(server, pieces, session.signal)
+    return true
+  }
+}

@@ -1,0 +1,75 @@
+import { z } from 'zod'
+import { ConfigError } from '../config/config-error.ts'
+import { strictObject } from '../config/strict-object.ts'
+import { secret, text } from '../config/values.ts'
+import { type SinkType, sinkType } from './sink-type.ts'
+
+export const s3: SinkType = sinkType(
+  's3',
+  'A bucket of Amazon S3, or of a store that speaks its language',
+  {
+    bucket: text.describe('`init` makes it when it is missing'),
+    prefix: text.optional().describe('Where all is below, as in a path. Default: the bucket itself'),
+    region: text
+      .optional()
+      .describe("The bucket's. Default: that of the environment or the profile; us-east-1 with an endpoint"),
+    endpoint: text.optional().describe("URL of a store that is not Amazon's: https://s3.example.com"),
+    forcePathStyle: z
+      .boolean()
+      .optional()
+      .describe('The bucket in the path, not in the name of the host. Default: with an endpoint'),
+    accessKeyId: secret
+      .describe('With secretAccessKey. Without both: environment, profile, SSO, container, instance')
+      .optional(),
+    secretAccessKey: secret.optional(),
+    sessionToken: secret.optional().describe('With both keys, where they are temporary'),
+    profile: text.optional().describe('Of ~/.aws/config and ~/.aws/credentials, instead of keys'),
+    storageClass: text
+      .optional()
+      .describe('One that can be read at once: STANDARD_IA, INTELLIGENT_TIERING, GLACIER_IR…'),
+    objectLock: strictObject({
+      mode: z
+        .enum(['governance', 'compliance'])
+        .describe('governance can be lifted by who has the right to, compliance by nobody'),
+      days: z.number().int().positive().describe('How long each object is locked, from when it is stored'),
+    })
+      .optional()
+      .describe('What is stored can not be deleted for so long. Of a bucket that has Object Lock'),
+    serverSideEncryption: z
+      .enum(['AES256', 'aws:kms', 'aws:kms:dsse'])
+      .optional()
+      .describe(
+        'What the store encrypts with, beside what is encrypted already. Default: what the bucket says',
+      ),
+    kmsKeyId: text.optional().describe('Key of the KMS to encrypt with'),
+  },
+  async (given, context) => {
+    const { s3Sink } = await import('@pipe-backup/sink-s3')
+    const { prefix, region, endpoint, forcePathStyle, accessKeyId, secretAccessKey, sessionToken } = given
+    const { profile, storageClass, objectLock, serverSideEncryption, kmsKeyId } = given
+    const options = {
+      name: context.name,
+      bucket: given.bucket,
+      create: context.create,
+      ...(prefix !== undefined && { prefix }),
+      ...(region !== undefined && { region }),
+      ...(endpoint !== undefined && { endpoint }),
+      ...(forcePathStyle !== undefined && { forcePathStyle }),
+      ...(accessKeyId !== undefined && { accessKeyId: await context.secret(accessKeyId) }),
+      ...(secretAccessKey !== undefined && { secretAccessKey: await context.secret(secretAccessKey) }),
+      ...(sessionToken !== undefined && { sessionToken: await context.secret(sessionToken) }),
+      ...(profile !== undefined && { profile }),
+      ...(storageClass !== undefined && { storageClass }),
+      ...(objectLock !== undefined && { objectLock }),
+      ...(serverSideEncryption !== undefined && { serverSideEncryption }),
+      ...(kmsKeyId !== undefined && { kmsKeyId }),
+    }
+    try {
+      return s3Sink(options)
+    } catch (cause) {
+      if (!(cause instanceof TypeError)) throw cause
+      const message = `sink "${context.name}": ${cause.message}`
+      throw new ConfigError({ code: 'bad-value', message }, { cause })
+    }
+  },
+)

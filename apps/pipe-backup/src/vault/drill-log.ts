@@ -1,0 +1,42 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+
+/** The last time that a snapshot was read back, every byte of it. */
+export interface Drill {
+  readonly time: Date
+  readonly snapshot: string
+  readonly entries: number
+  readonly bytes: number
+}
+
+function fileOf(stateDirectory: string): string {
+  return join(stateDirectory, 'drill.json')
+}
+
+/** @returns undefined when there was none, as far as this host remembers */
+export async function readLastDrill(stateDirectory: string): Promise<Drill | undefined> {
+  try {
+    const saved = new Map(
+      Object.entries<unknown>({ ...JSON.parse(await readFile(fileOf(stateDirectory), 'utf8')) }),
+    )
+    const time = new Date(String(saved.get('time')))
+    const [entries, bytes] = [Number(saved.get('entries')), Number(saved.get('bytes'))]
+    return Number.isNaN(time.getTime())
+      ? undefined
+      : { time, snapshot: String(saved.get('snapshot')), entries, bytes }
+  } catch {
+    return undefined
+  }
+}
+
+/** Remembers a drill. Not to be able to is no reason for a restore to fail. */
+export async function recordDrill(stateDirectory: string, drill: Drill): Promise<void> {
+  const file = fileOf(stateDirectory)
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await writeFile(`${file}.new`, `${JSON.stringify(drill)}\n`, { mode: 0o600 })
+    await rename(`${file}.new`, file)
+  } catch {
+    // The next one will be remembered.
+  }
+}
