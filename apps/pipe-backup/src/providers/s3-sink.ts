@@ -13,7 +13,10 @@ export const s3: SinkType = sinkType(
     region: text
       .optional()
       .describe("The bucket's. Default: that of the environment or the profile; us-east-1 with an endpoint"),
-    endpoint: text.optional().describe("URL of a store that is not Amazon's: https://s3.example.com"),
+    endpoint: text
+      .regex(/^https?:\/\//, 'must be a URL: https://s3.example.com')
+      .optional()
+      .describe("URL of a store that is not Amazon's: https://s3.example.com"),
     forcePathStyle: z
       .boolean()
       .optional()
@@ -25,6 +28,7 @@ export const s3: SinkType = sinkType(
     sessionToken: secret.optional().describe('With both keys, where they are temporary'),
     profile: text.optional().describe('Of ~/.aws/config and ~/.aws/credentials, instead of keys'),
     storageClass: text
+      .regex(/^(?!GLACIER$|DEEP_ARCHIVE$)/, 'must be one that can be read at once: GLACIER_IR, STANDARD_IA…')
       .optional()
       .describe('One that can be read at once: STANDARD_IA, INTELLIGENT_TIERING, GLACIER_IR…'),
     objectLock: strictObject({

@@ -1,0 +1,31 @@
+import type { PutObjectCommandInput, StorageClass } from '@aws-sdk/client-s3'
+import type { S3Settings } from './s3-options.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+/** How an object is to be kept, as PutObject and CreateMultipartUpload take it. */
+export type ObjectInput = Pick<
+  PutObjectCommandInput,
+  | 'ContentType'
+  | 'StorageClass'
+  | 'ServerSideEncryption'
+  | 'SSEKMSKeyId'
+  | 'ObjectLockMode'
+  | 'ObjectLockRetainUntilDate'
+>
+
+export function objectInput(settings: S3Settings): ObjectInput {
+  const { storageClass, serverSideEncryption, kmsKeyId, objectLock } = settings
+  const encryption = serverSideEncryption ?? (kmsKeyId === undefined ? undefined : 'aws:kms')
+  return {
+    ContentType: 'application/octet-stream',
+    // Stores have classes of their own, that the SDK does not know.
+    ...(storageClass !== undefined && { StorageClass: storageClass as StorageClass }),
+    ...(encryption !== undefined && { ServerSideEncryption: encryption }),
+    ...(kmsKeyId !== undefined && { SSEKMSKeyId: kmsKeyId }),
+    ...(objectLock && {
+      ObjectLockMode: objectLock.mode === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE',
+      ObjectLockRetainUntilDate: new Date(Date.now() + objectLock.days * DAY_MS),
+    }),
+  }
+}

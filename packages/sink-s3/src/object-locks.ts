@@ -1,0 +1,76 @@
+import type { GetObjectRetentionCommandInput } from '@aws-sdk/client-s3'
+import { SinkError, type SinkOptions } from '@pipe-backup/sink'
+import { objectInput } from './object-input.ts'
+import type { S3Bucket } from './s3-bucket.ts'
+import { isS3Error, statusOf } from './s3-errors.ts'
+import { aborting } from './s3-reads.ts'
+
+/** How an object came: a store may keep the lock that one kind of request asks for, and pass over that of the other. */
+export type Way = 'put' | 'parts'
+
+/** What stores say of a bucket whose objects can't be locked, or of an object that is not. */
+const NO_LOCKS = [
+  'InvalidRequest',
+  'InvalidBucketState',
+  'NoSuchObjectLockConfiguration',
+  'ObjectLockConfigurationNotFoundError',
+]
+
+/** Makes sure that what is to be locked is: Ceph 16 takes the headers of an object in parts, says nothing, and does not lock it. */
+export class ObjectLocks {
+  readonly #bucket: S3Bucket
+  /** Ways whose objects have been seen to be locked. */
+  readonly #kept = new Set<Way>()
+
+  constructor(bucket: S3Bucket) {
+    this.#bucket = bucket
+  }
+
+  /**
+   * Looks at the first object that came in a way, and locks it where the store has not: then each one that comes so.
+   * @throws SinkError `protocol`, when it can't be locked
+   */
+  async ensure(way: Way, key: string, versionId: string | undefined, options: SinkOptions): Promise<void> {
+    const { settings } = this.#bucket
+    if (!settings.objectLock || this.#kept.has(way)) return
+    const object = { ...this.#bucket.at(key), ...(versionId !== undefined && { VersionId: versionId }) }
+    if (await this.#isLocked(object, options)) {
+      this.#kept.add(way)
+      return
+    }
+    const { sdk, client } = await this.#bucket.open()
+    const { ObjectLockMode: Mode, ObjectLockRetainUntilDate: RetainUntilDate } = objectInput(settings)
+    try {
+      const lock = new sdk.PutObjectRetentionCommand({ ...object, Retention: { Mode, RetainUntilDate } })
+      await client.send(lock, aborting(options))
+    } catch (error) {
+      throw this.explained(error, key)
+    }
+  }
+
+  /** What is to be thrown for a request that asked for a lock. */
+  explained(error: unknown, key: string): unknown {
+    if (!this.#bucket.settings.objectLock || !isS3Error(error, ...NO_LOCKS)) return error
+    return new SinkError('protocol', 'the bucket locks no objects', {
+      sink: this.#bucket.settings.name,
+      key,
+      hint: 'Enable Object Lock on the bucket, or leave `objectLock` out.',
+    })
+  }
+
+  async #isLocked(object: GetObjectRetentionCommandInput, options: SinkOptions): Promise<boolean> {
+    const { sdk, client } = await this.#bucket.open()
+    try {
+      const { Retention: retention } = await client.send(
+        new sdk.GetObjectRetentionCommand(object),
+        aborting(options),
+      )
+      return retention?.Mode !== undefined
+    } catch (error) {
+      // Who may not look has to believe it.
+      if (statusOf(error) === 403) return true
+      if (isS3Error(error, ...NO_LOCKS)) return false
+      throw error
+    }
+  }
+}

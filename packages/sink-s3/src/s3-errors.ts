@@ -1,0 +1,265 @@
+import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
+
+type Meaning = readonly [SinkErrorCode, string, string?]
+
+const CREDENTIALS =
+  'Check `accessKeyId` and `secretAccessKey`, or the profile or environment that they come from.'
+const RIGHTS =
+  'Check the credentials, and what the policies of bucket and user allow: put, get, list and delete objects.'
+const CLOCK = 'Set the clock: run an NTP client.'
+const REGION = 'Set `region` to the bucket’s.'
+const KEY = 'Check `kmsKeyId`, and that the user may encrypt and decrypt with it.'
+
+const OPTIONS = 'Check the sink’s options: the store may not know one of them.'
+
+const NO_BUCKET: Meaning = ['protocol', 'there is no such bucket', 'Create it, or correct `bucket`.']
+const NO_CREDENTIALS: Meaning = ['unauthorized', 'the credentials are not accepted', CREDENTIALS]
+const EXPIRED: Meaning = ['unauthorized', 'the credentials have expired', 'Get a new session token.']
+const DENIED: Meaning = ['forbidden', 'access denied', RIGHTS]
+const THROTTLED: Meaning = ['throttled', 'the store asks to slow down']
+const FULL: Meaning = [
+  'full',
+  'not stored: there is no room left',
+  'Free some, or lower `keep`, then run `pipe-backup heal`.',
+]
+const DAMAGED: Meaning = ['corrupt', 'not stored: what arrived is not what was sent']
+const OTHER_REGION: Meaning = ['protocol', 'the bucket is in another region', REGION]
+
+/** @see https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
+const MEANINGS: Readonly<Record<string, Meaning>> = {
+  NoSuchKey: ['not-found', 'is not there'],
+  NoSuchVersion: ['not-found', 'is not there'],
+  NoSuchBucket: NO_BUCKET,
+  NoSuchUpload: ['protocol', 'the upload was ended by somebody else'],
+  PreconditionFailed: ['exists', 'exists already'],
+  ConditionalRequestConflict: ['throttled', 'is being written by another at this moment'],
+  OperationAborted: ['throttled', 'is being written by another at this moment'],
+  InvalidRange: ['range', 'has no such range'],
+  EntityTooLarge: ['too-large', 'is larger than the store takes'],
+  KeyTooLongError: ['refused-key', 'is longer than the store takes', 'Shorten `prefix`.'],
+  QuotaExceeded: FULL,
+  XMinioStorageFull: FULL,
+  InsufficientCapacity: FULL,
+  InvalidAccessKeyId: NO_CREDENTIALS,
+  SignatureDoesNotMatch: NO_CREDENTIALS,
+  InvalidClientTokenId: NO_CREDENTIALS,
+  UnrecognizedClientException: NO_CREDENTIALS,
+  InvalidSecurity: NO_CREDENTIALS,
+  InvalidToken: ['unauthorized', 'the session token is not accepted', 'Check `sessionToken`.'],
+  NotSignedUp: NO_CREDENTIALS,
+  ExpiredToken: EXPIRED,
+  ExpiredTokenException: EXPIRED,
+  TokenRefreshRequired: EXPIRED,
+  CredentialsProviderError: ['unauthorized', 'there are no credentials', CREDENTIALS],
+  TokenProviderError: ['unauthorized', 'the single sign-on has ended', 'Sign in again: aws sso login.'],
+  RequestTimeTooSkewed: ['unauthorized', 'the clocks of this machine and the store are apart', CLOCK],
+  RequestExpired: ['unauthorized', 'the clocks of this machine and the store are apart', CLOCK],
+  AccessDenied: DENIED,
+  AllAccessDisabled: DENIED,
+  AccountProblem: DENIED,
+  MethodNotAllowed: DENIED,
+  InvalidObjectState: ['forbidden', 'is in an archive', 'Restore it to a class that can be read at once.'],
+  InvalidStorageClass: ['protocol', 'the store does not have this storage class', 'Check `storageClass`.'],
+  SlowDown: THROTTLED,
+  RequestLimitExceeded: THROTTLED,
+  ServiceUnavailable: THROTTLED,
+  TooManyRequests: THROTTLED,
+  Throttling: THROTTLED,
+  ThrottlingException: THROTTLED,
+  InternalError: ['unreachable', 'the store has failed'],
+  RequestTimeout: ['timeout', 'the store has waited in vain for more'],
+  IncompleteBody: ['unreachable', 'not all of it arrived'],
+  BadDigest: DAMAGED,
+  XAmzContentSHA256Mismatch: DAMAGED,
+  XAmzContentChecksumMismatch: DAMAGED,
+  PermanentRedirect: OTHER_REGION,
+  TemporaryRedirect: OTHER_REGION,
+  AuthorizationHeaderMalformed: OTHER_REGION,
+  IllegalLocationConstraintException: OTHER_REGION,
+  InvalidLocationConstraint: ['protocol', 'the store has no such region', REGION],
+  BucketAlreadyExists: ['forbidden', 'the bucket belongs to somebody else', 'Choose another name.'],
+  InvalidBucketName: ['protocol', 'the bucket’s name is not valid', 'Correct `bucket`.'],
+  'KMS.DisabledException': ['forbidden', 'the key to encrypt with is disabled', KEY],
+  'KMS.NotFoundException': ['forbidden', 'the key to encrypt with is not there', KEY],
+  'KMS.KMSInvalidStateException': ['forbidden', 'the key to encrypt with can’t be used', KEY],
+}
+
+const STATUS: Readonly<Record<number, Meaning>> = {
+  301: OTHER_REGION,
+  307: OTHER_REGION,
+  401: NO_CREDENTIALS,
+  403: DENIED,
+  404: ['not-found', 'is not there'],
+  405: DENIED,
+  408: ['timeout', 'the store has waited in vain for more'],
+  409: ['throttled', 'is being changed by another at this moment'],
+  412: ['exists', 'exists already'],
+  413: ['too-large', 'is larger than the store takes'],
+  416: ['range', 'has no such range'],
+  429: THROTTLED,
+  503: THROTTLED,
+  507: FULL,
+}
+
+const GONE: Meaning = ['unreachable', 'the connection broke']
+const NO_HOST: Meaning = ['unreachable', 'the store’s name is not known', 'Check `endpoint` and `region`.']
+const NO_TLS: Meaning = [
+  'protocol',
+  'no secure connection can be made',
+  'Check `endpoint`. A certificate authority of your own is trusted when NODE_EXTRA_CA_CERTS names its file.',
+]
+const TIMEOUT: Meaning = ['timeout', 'the store does not answer']
+
+/** Of certificates and TLS, beside those by name. */
+const TLS_CODE = /^(?:CERT_|ERR_SSL_|ERR_TLS_)/
+
+/** Of Node.js, the system and the TLS library. */
+const NETWORK: Readonly<Record<string, Meaning>> = {
+  ECONNRESET: GONE,
+  EPIPE: GONE,
+  ECONNABORTED: GONE,
+  ERR_STREAM_PREMATURE_CLOSE: GONE,
+  ECONNREFUSED: ['unreachable', 'the store takes no connection', 'Check `endpoint`.'],
+  EHOSTUNREACH: ['unreachable', 'there is no way to the store'],
+  ENETUNREACH: ['unreachable', 'there is no way to the store'],
+  ENETDOWN: ['unreachable', 'the network is down'],
+  EADDRNOTAVAIL: ['unreachable', 'the network is down'],
+  ENOTFOUND: NO_HOST,
+  EAI_AGAIN: NO_HOST,
+  ETIMEDOUT: TIMEOUT,
+  EPROTO: NO_TLS,
+  DEPTH_ZERO_SELF_SIGNED_CERT: NO_TLS,
+  SELF_SIGNED_CERT_IN_CHAIN: NO_TLS,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: NO_TLS,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: NO_TLS,
+}
+
+export interface ErrorPlace {
+  readonly sink: string
+  readonly key?: string
+}
+
+/** The one place that knows what the store's and the SDK's errors mean for a sink. What is no failure of theirs is given back as it is. */
+export function toSinkError(cause: unknown, place: ErrorPlace): unknown {
+  if (!(cause instanceof Error) || cause.name === 'SinkError' || cause.name === 'AbortError') return cause
+  const answer = answerOf(cause)
+  const [code, what, hint] = meaningOf(cause, answer)
+  const retryAfterMs = waitOf(answer.headers['retry-after'])
+  return new SinkError(code, what, {
+    ...place,
+    ...(hint !== undefined && { hint }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    cause: answer.status === undefined ? cause : withoutSecrets(cause, answer),
+  })
+}
+
+/** The error of one key of many. */
+export function keyError(code: string, message: string | undefined, place: ErrorPlace): SinkError {
+  const [meant, what, hint] = MEANINGS[code] ?? ['protocol', `not deleted: ${code} ${oneLine(message ?? '')}`]
+  return new SinkError(meant, what, { ...place, ...(hint !== undefined && { hint }) })
+}
+
+/** What is stored is not what was sent. */
+export function damaged(place: ErrorPlace): SinkError {
+  const hint = 'Try again. If it stays so, test the memory of this machine.'
+  return new SinkError('corrupt', 'what is stored is not what was sent', { ...place, hint })
+}
+
+/** The store's own name for what went wrong, or the SDK's. */
+export function isS3Error(error: unknown, ...names: readonly string[]): boolean {
+  return error instanceof Error && names.includes(error.name)
+}
+
+export function statusOf(error: unknown): number | undefined {
+  return error instanceof Error ? answerOf(error).status : undefined
+}
+
+interface Answer {
+  readonly status: number | undefined
+  readonly headers: Readonly<Record<string, unknown>>
+  readonly requestId: string | undefined
+}
+
+function answerOf(error: Error): Answer {
+  const metadata = field(error, '$metadata')
+  const status = field(metadata, 'httpStatusCode') ?? field(field(error, '$response'), 'statusCode')
+  const requestId = field(metadata, 'requestId')
+  const headers = field(field(error, '$response'), 'headers')
+  return {
+    status: typeof status === 'number' ? status : undefined,
+    headers:
+      typeof headers === 'object' && headers !== null ? Object.fromEntries(Object.entries(headers)) : {},
+    requestId: typeof requestId === 'string' ? requestId : undefined,
+  }
+}
+
+function meaningOf(cause: Error, { status, headers }: Answer): Meaning {
+  const named = MEANINGS[cause.name]
+  if (named === OTHER_REGION || (!named && status && STATUS[status] === OTHER_REGION)) {
+    const region = headers['x-amz-bucket-region'] ?? field(cause, 'Region') ?? expected(cause.message)
+    if (typeof region !== 'string' || !/^[a-z0-9-]+$/.test(region)) return OTHER_REGION
+    return ['protocol', `the bucket is in the region ${region}`, `Set \`region: ${region}\`.`]
+  }
+  if (named) return named
+  const meant = status === undefined ? undefined : STATUS[status]
+  if (meant) return meant
+  if (status !== undefined && status >= 500)
+    return ['unreachable', `the store has failed: ${status} ${cause.name}`]
+  if (status !== undefined && status >= 400)
+    return ['protocol', `the store refuses: ${status} ${cause.name}${said(cause)}`, OPTIONS]
+  const code = field(cause, 'code')
+  const network =
+    typeof code === 'string' ? (NETWORK[code] ?? (TLS_CODE.test(code) ? NO_TLS : undefined)) : undefined
+  if (network) return network
+  if (cause.name === 'TimeoutError') return TIMEOUT
+  if (/region is missing/i.test(cause.message)) return ['protocol', 'there is no region', 'Set `region`.']
+  return ['protocol', `the store’s answer makes no sense: ${cause.name}${said(cause)}`]
+}
+
+/** AuthorizationHeaderMalformed: … the region 'us-east-1' is wrong; expecting 'eu-west-1'. */
+function expected(message: string): string | undefined {
+  return /expecting '([a-z0-9-]+)'/.exec(message)?.[1]
+}
+
+/** Retry-After: seconds, or a date. */
+function waitOf(header: unknown): number | undefined {
+  if (typeof header !== 'string') return undefined
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now()
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined
+}
+
+/** The SDK puts all that the store has said on its error, and some stores repeat the session token. */
+function withoutSecrets(cause: Error, { status, requestId }: Answer): Error {
+  return new Error(`${status} ${cause.name}${requestId === undefined ? '' : ` (request ${requestId})`}`)
+}
+
+function said({ message }: Error): string {
+  // What the SDK says where the store says nothing.
+  return message === '' || message === 'UnknownError' ? '' : `, ${oneLine(message)}`
+}
+
+/** Without what may be a key or a token: some stores repeat what they don't like. */
+function oneLine(text: string): string {
+  const words = text.replace(/[\w+/=-]{16,}/g, (word) => (/[A-Z]/.test(word) ? '…' : word))
+  return words.replace(/\s+/g, ' ').slice(0, 200)
+}
+
+function field(from: unknown, name: string): unknown {
+  return typeof from === 'object' && from !== null ? Reflect.get(from, name) : undefined
+}
+
+/**
+ * The headers that a store refuses a request for, where it does. One that does not name them may mean any.
+ * @returns undefined for any other error
+ */
+export function refusedHeaders(
+  error: unknown,
+): { readonly sha256: boolean; readonly condition: boolean } | undefined {
+  const status = statusOf(error)
+  if (!(error instanceof Error) || (status !== 400 && status !== 501)) return undefined
+  const named = `${error.message} ${String(field(error, 'Header'))} ${String(field(error, 'ArgumentName'))}`
+  const sha256 = /x-amz-checksum|x-amz-sdk-checksum/i.test(named)
+  const condition = /if-none-match/i.test(named)
+  if (sha256 || condition) return { sha256, condition }
+  return status === 501 ? { sha256: true, condition: true } : undefined
+}

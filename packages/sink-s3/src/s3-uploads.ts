@@ -1,0 +1,213 @@
+import { createHash } from 'node:crypto'
+import type { CompletedPart, CompleteMultipartUploadCommandOutput } from '@aws-sdk/client-s3'
+import { isKey, type PutOptions, SinkError, type SinkOptions } from '@pipe-backup/sink'
+import { type Algorithm, proofOf, type StoredAnswer } from './digests.ts'
+import { MultipartUpload, type SentPart } from './multipart-upload.ts'
+import { objectInput } from './object-input.ts'
+import type { ObjectLocks } from './object-locks.ts'
+import type { PartsUpload } from './object-writable.ts'
+import { readsBack } from './read-back.ts'
+import type { S3Bucket } from './s3-bucket.ts'
+import type { S3Connection } from './s3-client.ts'
+import { damaged, isS3Error, refusedHeaders, statusOf } from './s3-errors.ts'
+import { aborting, type S3Reads, sending } from './s3-reads.ts'
+import type { StoreHabits } from './store-habits.ts'
+
+type UploadOptions = PutOptions & { readonly signal: AbortSignal }
+
+/** An upload that has begun. */
+interface Begun {
+  readonly connection: S3Connection
+  readonly key: string
+  readonly id: string
+  readonly algorithm: Algorithm
+  readonly options: UploadOptions
+}
+
+/** How long a request may take that tidies up after one that was given up. */
+const TIDY_MS = 5000
+/** No stream takes so long: an upload that is as old has been left by a process that was killed. */
+const LEFT_MS = 7 * 24 * 60 * 60 * 1000
+
+/** Stores streams, in parts that become an object at the end. */
+export class S3Uploads {
+  readonly #bucket: S3Bucket
+  readonly #reads: S3Reads
+  readonly #locks: ObjectLocks
+  readonly #habits: StoreHabits
+  /** Uploads whose parts could not be removed: object's name by upload. */
+  readonly #stranded = new Map<string, string>()
+  #hasTidied = false
+
+  constructor(bucket: S3Bucket, reads: S3Reads, locks: ObjectLocks, habits: StoreHabits) {
+    this.#bucket = bucket
+    this.#reads = reads
+    this.#locks = locks
+    this.#habits = habits
+  }
+
+  /** @param fail - told at once when it has failed */
+  async begin(key: string, options: UploadOptions, fail: (error: unknown) => void): Promise<PartsUpload> {
+    const connection = await this.#bucket.open()
+    await this.#bucket.check(options)
+    await this.#tidy(options)
+    const { sdk, client } = connection
+    const algorithm = this.#habits.echoesSha256 || connection.isAmazons() ? 'sha256' : 'md5'
+    const create = new sdk.CreateMultipartUploadCommand({
+      ...this.#bucket.at(key),
+      ...objectInput(this.#bucket.settings),
+      ...(algorithm === 'sha256' && { ChecksumAlgorithm: 'SHA256' }),
+    })
+    const { UploadId: id } = await client
+      // An upload that was begun and is not heard of stays: its id comes with the answer.
+      .send(create, { abortSignal: later(options.signal, TIDY_MS) })
+      .catch((error: unknown) => {
+        throw this.#locks.explained(error, key)
+      })
+    if (!id) throw new SinkError('protocol', 'the store does not name the upload', this.#place(key))
+    const upload = { ...this.#bucket.at(key), UploadId: id }
+    const begun: Begun = { connection, key, id, algorithm, options }
+    return new MultipartUpload({
+      partBytes: this.#bucket.settings.partBytes,
+      algorithm,
+      place: this.#place(key),
+      sendPart: (part) => client.send(new sdk.UploadPartCommand({ ...upload, ...part }), sending(options)),
+      commit: async (stored, sent) => {
+        const versionId = await this.#commit(begun, stored, sent)
+        await this.#locks.ensure('parts', key, versionId, options)
+      },
+      abort: async () => void (await this.#abort(upload.Key, id)),
+      fail,
+    })
+  }
+
+  /** Tries again to remove the parts that could not be removed. */
+  async removeStranded(): Promise<void> {
+    await Promise.all([...this.#stranded].map(([id, name]) => this.#abort(name, id)))
+  }
+
+  /** Removes the parts below the prefix that processes have left which were killed before a time. @returns how many uploads */
+  async removeOlder(than: Date, options: SinkOptions = {}): Promise<number> {
+    const { sdk, client } = await this.#bucket.open()
+    const { bucket: Bucket, prefix: Prefix } = this.#bucket.settings
+    let removed = 0
+    for (let at: { KeyMarker?: string; UploadIdMarker?: string } = {}; ; ) {
+      const page = await client.send(
+        new sdk.ListMultipartUploadsCommand({ Bucket, Prefix, ...at }),
+        aborting(options),
+      )
+      for (const { Key = '', UploadId, Initiated } of page.Uploads ?? []) {
+        const isOurs = Key.startsWith(Prefix) && isKey(Key.slice(Prefix.length))
+        if (!isOurs || !UploadId || !Initiated || Initiated >= than) continue
+        if (await this.#abort(Key, UploadId)) removed++
+      }
+      const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = page
+      if (!IsTruncated || !NextKeyMarker) return removed
+      at = { KeyMarker: NextKeyMarker, ...(NextUploadIdMarker && { UploadIdMarker: NextUploadIdMarker }) }
+    }
+  }
+
+  /** Once, and no failure of the stream that is about to begin. */
+  async #tidy(options: UploadOptions): Promise<void> {
+    await this.removeStranded()
+    // Without a prefix the bucket may be others' too.
+    if (this.#hasTidied || this.#bucket.settings.prefix === '') return
+    this.#hasTidied = true
+    try {
+      await this.removeOlder(new Date(Date.now() - LEFT_MS), options)
+    } catch {
+      // Some stores don't list uploads, some users may not.
+      options.signal.throwIfAborted()
+    }
+  }
+
+  /** Makes the object visible, and makes sure that it is what was sent. @returns its version, where there are any */
+  async #commit(
+    begun: Begun,
+    stored: readonly CompletedPart[],
+    sent: readonly SentPart[],
+  ): Promise<string | undefined> {
+    const { key, algorithm, options } = begun
+    if (options.ifAbsent) await this.#reads.refuseTaken(key, options)
+    const digests = createHash(algorithm)
+    for (const { digest } of sent) digests.update(digest)
+    const whole = digests.digest()
+    const proof = (answer: StoredAnswer) =>
+      proofOf(answer, (asked) => (asked === algorithm ? whole : undefined), sent.length)
+    let answer: StoredAnswer & { readonly VersionId?: string | undefined }
+    try {
+      answer = await this.#complete(begun, stored)
+      // Some say the ETag only when they are asked.
+      if (!answer.ETag && !answer.ChecksumSHA256) answer = (await this.#reads.head(key, options)) ?? answer
+    } catch (error) {
+      // Without an answer it may have been done all the same, and a stream can't be sent again.
+      if (!isAmbiguous(error) || options.signal.aborted) throw error
+      const seen = await this.#reads.head(key, options).catch(() => undefined)
+      if (!seen || proof(seen) !== 'proven') throw error
+      answer = seen
+    }
+    const object = { key, eTag: answer.ETag, parts: sent, algorithm }
+    const found = proof(answer)
+    const isRight = found === 'unknown' ? await readsBack(this.#reads, object, options) : found === 'proven'
+    if (!isRight) throw damaged(this.#place(key))
+    return answer.VersionId
+  }
+
+  async #complete(
+    { connection: { sdk, client }, key, id, options }: Begun,
+    stored: readonly CompletedPart[],
+  ): Promise<CompleteMultipartUploadCommandOutput> {
+    const send = (conditional: boolean) =>
+      client.send(
+        new sdk.CompleteMultipartUploadCommand({
+          ...this.#bucket.at(key),
+          UploadId: id,
+          MultipartUpload: { Parts: [...stored] },
+          ...(conditional && { IfNoneMatch: '*' }),
+        }),
+        aborting(options),
+      )
+    const conditional = options.ifAbsent === true && this.#habits.takesCondition
+    try {
+      return await send(conditional)
+    } catch (error) {
+      if (!conditional || !refusedHeaders(error)?.condition) throw error
+      this.#habits.takesCondition = false
+      return send(false)
+    }
+  }
+
+  /** @returns whether it is gone */
+  async #abort(name: string, id: string): Promise<boolean> {
+    const { sdk, client } = await this.#bucket.open()
+    this.#stranded.set(id, name)
+    const abort = { Bucket: this.#bucket.settings.bucket, Key: name, UploadId: id }
+    try {
+      const abortSignal = AbortSignal.timeout(TIDY_MS)
+      await client.send(new sdk.AbortMultipartUploadCommand(abort), { abortSignal })
+    } catch (error) {
+      // What ended the upload may have cut this too: it is tried again, and must not hide the first failure.
+      if (!isS3Error(error, 'NoSuchUpload')) return false
+    }
+    return this.#stranded.delete(id)
+  }
+
+  #place(key: string): { readonly sink: string; readonly key: string } {
+    return { sink: this.#bucket.settings.name, key }
+  }
+}
+
+/** Whether a request may have been done although it failed. */
+function isAmbiguous(error: unknown): boolean {
+  const status = statusOf(error)
+  return status === undefined || status >= 500
+}
+
+/** Fires so long after the signal. */
+function later(signal: AbortSignal, ms: number): AbortSignal {
+  const patience = new AbortController()
+  const wait = () => setTimeout(() => patience.abort(signal.reason), ms).unref()
+  if (signal.aborted) wait()
+  else signal.addEventListener('abort', wait, { once: true })
+  return patience.signal
+}

@@ -1,0 +1,77 @@
+import type { PutObjectCommandInput, PutObjectCommandOutput } from '@aws-sdk/client-s3'
+import { type PutOptions, SinkError } from '@pipe-backup/sink'
+import { Digests, proofOf } from './digests.ts'
+import { objectInput } from './object-input.ts'
+import type { ObjectLocks } from './object-locks.ts'
+import { readsBack } from './read-back.ts'
+import type { S3Bucket } from './s3-bucket.ts'
+import { damaged, refusedHeaders } from './s3-errors.ts'
+import { type S3Reads, sending } from './s3-reads.ts'
+import type { StoreHabits } from './store-habits.ts'
+
+/** The most that one PutObject takes. */
+export const MAX_PUT_BYTES: number = 5 * 1024 ** 3
+
+/** Stores objects in one request each, and makes sure that what is stored is what was sent. */
+export class S3Writes {
+  readonly #bucket: S3Bucket
+  readonly #reads: S3Reads
+  readonly #locks: ObjectLocks
+  readonly #habits: StoreHabits
+
+  constructor(bucket: S3Bucket, reads: S3Reads, locks: ObjectLocks, habits: StoreHabits) {
+    this.#bucket = bucket
+    this.#reads = reads
+    this.#locks = locks
+    this.#habits = habits
+  }
+
+  async put(key: string, bytes: Uint8Array, options: PutOptions): Promise<void> {
+    const place = { sink: this.#bucket.settings.name, key }
+    if (bytes.length > MAX_PUT_BYTES)
+      throw new SinkError('too-large', `has ${bytes.length} bytes: a put takes 5 GiB`, place)
+    if (options.ifAbsent) await this.#reads.refuseTaken(key, options)
+    const sent = new Digests(bytes, options.sha256)
+    const answer = await this.#send(key, bytes, sent, options)
+    if (answer.ChecksumSHA256 !== undefined) this.#habits.echoesSha256 = true
+    const proof = proofOf(answer, (algorithm) => sent[algorithm])
+    const parts = () => [{ sizeBytes: bytes.length, digest: sent.sha256 }]
+    const object = () => ({ key, eTag: answer.ETag, parts: parts(), algorithm: 'sha256' as const })
+    const isRight = proof === 'unknown' ? await readsBack(this.#reads, object(), options) : proof === 'proven'
+    if (!isRight) throw damaged(place)
+    await this.#locks.ensure('put', key, answer.VersionId, options)
+  }
+
+  async #send(
+    key: string,
+    bytes: Uint8Array,
+    sent: Digests,
+    options: PutOptions,
+  ): Promise<PutObjectCommandOutput> {
+    const { sdk, client } = await this.#bucket.open()
+    const { ifAbsent = false } = options
+    const habits = this.#habits
+    for (let { takesSha256, takesCondition } = habits; ; ) {
+      const headers: Partial<PutObjectCommandInput> = {
+        ...(takesSha256 && { ChecksumSHA256: sent.sha256.toString('base64') }),
+        ...(!habits.echoesSha256 && { ContentMD5: sent.md5.toString('base64') }),
+        ...(ifAbsent && takesCondition && { IfNoneMatch: '*' }),
+      }
+      const object = { ...this.#bucket.at(key), ...objectInput(this.#bucket.settings) }
+      try {
+        const put = new sdk.PutObjectCommand({ ...object, ...headers, Body: bytes })
+        const answer = await client.send(put, sending(options))
+        habits.takesSha256 = takesSha256
+        habits.takesCondition = takesCondition
+        return answer
+      } catch (error) {
+        const refused = refusedHeaders(error)
+        const leaveSha256 = takesSha256 && refused?.sha256 === true
+        const leaveCondition = takesCondition && ifAbsent && refused?.condition === true
+        if (!leaveSha256 && !leaveCondition) throw this.#locks.explained(error, key)
+        takesSha256 &&= !leaveSha256
+        takesCondition &&= !leaveCondition
+      }
+    }
+  }
+}

@@ -1,0 +1,13 @@
+/** What has been seen of a store that calls itself S3: what it takes, and what it says. */
+export interface StoreHabits {
+  /** Whether it checks SHA-256 and echoes it. */
+  echoesSha256: boolean
+  /** Whether it takes the headers at all: some refuse requests that have one that they don't know. */
+  takesSha256: boolean
+  takesCondition: boolean
+}
+
+/** Of a store of which nothing has been seen. */
+export function unseenHabits(): StoreHabits {
+  return { echoesSha256: false, takesSha256: true, takesCondition: true }
+}
