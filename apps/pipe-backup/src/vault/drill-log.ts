@@ -16,9 +16,8 @@ function fileOf(stateDirectory: string): string {
 /** @returns undefined when there was none, as far as this host remembers */
 export async function readLastDrill(stateDirectory: string): Promise<Drill | undefined> {
   try {
-    const saved = new Map(
-      Object.entries<unknown>({ ...JSON.parse(await readFile(fileOf(stateDirectory), 'utf8')) }),
-    )
+    const parsed: unknown = JSON.parse(await readFile(fileOf(stateDirectory), 'utf8'))
+    const saved = new Map(Object.entries<unknown>(typeof parsed === 'object' ? { ...parsed } : {}))
     const time = new Date(String(saved.get('time')))
     const [entries, bytes] = [Number(saved.get('entries')), Number(saved.get('bytes'))]
     return Number.isNaN(time.getTime())

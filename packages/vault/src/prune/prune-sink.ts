@@ -57,7 +57,7 @@ export function sinkTime({ sessions }: SinkView, ownSession: string): number {
 }
 
 /** Sessions that have not been written again for so long that whoever held them is dead. */
-export function staleSessions(view: SinkView, ownSession: string): string[] {
+function staleSessions(view: SinkView, ownSession: string): string[] {
   const nowMs = sinkTime(view, ownSession)
   return [...view.sessions]
     .filter(([, { storedAt }]) => nowMs - storedAt.getTime() > SESSION_STALE_MS)
