@@ -177,22 +177,6 @@ test('an upload that the store ends is an error that says so', async () => {
   await expect(ended).rejects.toMatchObject({ code: 'protocol', message: expect.stringContaining('ended') })
 })
 
-test('a stream may have 10,000 parts, and no more', { timeout: 60_000 }, async () => {
-  const { MultipartUpload } = await import('./multipart-upload.ts')
-  const upload = new MultipartUpload({
-    partBytes: 1,
-    algorithm: 'md5',
-    place: { sink: 'cloud', key: 'object' },
-    sendPart: async () => ({ ETag: 'tag', $metadata: {} }),
-    commit: async (stored) => expect(stored.length).toBe(10_000),
-    abort: async () => undefined,
-    fail: () => undefined,
-  })
-  for (let i = 0; i < 10_000; i++) await upload.send(Buffer.of(i % 256))
-  await expect(upload.send(Buffer.of(1))).rejects.toMatchObject({ code: 'too-large', key: 'object' })
-  await upload.complete()
-})
-
 /** A process that writes a stream without end. */
 function endlessWriter(options: S3SinkOptions): ChildProcess {
   const code = `

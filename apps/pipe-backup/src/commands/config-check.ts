@@ -1,4 +1,3 @@
-import { notActedOn } from '../config/not-acted-on.ts'
 import type { Session } from '../session.ts'
 import { plural } from '../terminal/quantities.ts'
 import { openConfig } from '../vault/open-config.ts'
@@ -7,13 +6,11 @@ import { openConfig } from '../vault/open-config.ts'
 export async function configCheck(session: Session): Promise<number> {
   const { output } = session
   const config = await openConfig(session)
-  const ignored = notActedOn(config)
   const { file, vault, copies, hostKey, state, sources, sinks, warnings } = config
   output.print(
     `${file} is fine: ${plural(sources.length, 'source')}, ${plural(sinks.length, 'sink')}, ${copies} of them must hold a snapshot`,
   )
   output.print(`host key: ${hostKey}\nstate:    ${state}`)
-  if (ignored.length > 0) output.print(`note: not acted on by this version: ${ignored.join(', ')}`)
   output.printJson({
     file,
     vault,
@@ -23,7 +20,6 @@ export async function configCheck(session: Session): Promise<number> {
     sources: sources.map(({ name, type }) => ({ name, type })),
     sinks: sinks.map(({ name, type }) => ({ name, type })),
     warnings,
-    notActedOn: ignored,
   })
   return 0
 }

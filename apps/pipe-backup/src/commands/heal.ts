@@ -1,5 +1,7 @@
 import { type HealReport, heal as healVault } from '@pipe-backup/vault'
 import { loadHost } from '../host/load-host.ts'
+import { Notifier } from '../notify/notifier.ts'
+import { ofHeal, ofHealed } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import type { Session } from '../session.ts'
@@ -38,6 +40,7 @@ export async function heal(session: Session, { sink: names }: HealCommandOptions
   const level = report.sinks.filter(({ state }) => state !== 'failed').map(({ name }) => name)
   await rememberSinks(config.state, level)
   tell(report, session)
+  await new Notifier(config, session).tell([...ofHeal(report), ...ofHealed(report)])
   return report.exitCode
 }
 

@@ -4,6 +4,8 @@ import type { LoadedConfig } from '../config/load-config.ts'
 import type { KeepConfig } from '../config/schema.ts'
 import { toMilliseconds } from '../config/values.ts'
 import { loadHost } from '../host/load-host.ts'
+import { Notifier } from '../notify/notifier.ts'
+import { ofPrune } from '../notify/observations.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import type { Session } from '../session.ts'
@@ -53,6 +55,7 @@ export async function prune(
   for (const sink of report.sinks) if (sink.state === 'failed') output.error(failureLine(sink))
   output.print(reportLines(report, seen, retention, dryRun).join('\n'))
   output.printJson(reportToJson(report, retention))
+  if (!dryRun) await new Notifier(config, session).tell(ofPrune(report))
   return report.exitCode
 }
 

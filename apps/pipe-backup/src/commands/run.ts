@@ -1,8 +1,11 @@
+import type { Observation } from '@pipe-backup/notify'
 import type { Source } from '@pipe-backup/source'
 import { type BackupReport, backup, createProgress } from '@pipe-backup/vault'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
 import { loadHost } from '../host/load-host.ts'
+import { Notifier } from '../notify/notifier.ts'
+import { ofFailedRun, ofRun } from '../notify/observations.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { openSources } from '../providers/open-sources.ts'
 import { Hooks } from '../run/hooks.ts'
@@ -42,8 +45,10 @@ export async function run(session: Session, options: RunOptions): Promise<number
   const problems = createProblemLog(output)
   const told = new Set<string>()
   const hooks = new Hooks(config, session)
+  const notifier = new Notifier(config, session)
   let report: BackupReport | undefined
   try {
+    await notifier.ping('start')
     await hooks.beforeRun()
     report = await withProgress(session, progress, () =>
       backup({
@@ -67,6 +72,10 @@ export async function run(session: Session, options: RunOptions): Promise<number
         },
       }),
     )
+  } catch (error) {
+    // A run that a person has stopped is not one that failed.
+    if (!signal.aborted) await notifyOfRun(notifier, ofFailedRun(error))
+    throw error
   } finally {
     await hooks.afterRun(report)
   }
@@ -76,7 +85,14 @@ export async function run(session: Session, options: RunOptions): Promise<number
     report.sinks.filter(({ state }) => state === 'ok').map(({ name }) => name),
   )
   tell(report, config, session, told)
+  await notifyOfRun(notifier, ofRun(report))
   return report.exitCode
+}
+
+async function notifyOfRun(notifier: Notifier, observations: readonly Observation[]): Promise<void> {
+  const failed = observations.find(({ subject, state }) => subject === 'run' && state === 'failure')
+  await notifier.ping(failed ? 'fail' : 'success', failed?.message)
+  await notifier.tell(observations)
 }
 
 /** A run that comes a little early, by a timer's whim, is still the one that is due. */

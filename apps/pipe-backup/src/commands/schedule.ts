@@ -11,6 +11,7 @@ import {
   unitTexts,
 } from '../schedule/systemd.ts'
 import { thisCommand } from '../schedule/this-command.ts'
+import { secretVariables } from '../secrets/read-secret.ts'
 import type { Session } from '../session.ts'
 import { formatTime } from '../terminal/quantities.ts'
 import { UsageError } from '../usage-error.ts'
@@ -39,7 +40,7 @@ export async function scheduleInstall(session: Session, options: ScheduleOptions
     await installCrontabLine(config.vault, line)
     output.print(`installed in the crontab: ${line}`)
   }
-  const missing = secretVariables(config)
+  const missing = [...new Set(secretVariables([config.sources, config.sinks, config.notify]))]
   if (missing.length > 0) {
     output.warn(
       `${missing.join(', ')}: not in a timer's environment. Put them into files, or for systemd into ${config.vault}.env beside the configuration`,
@@ -98,21 +99,6 @@ function unitsOf(config: LoadedConfig, cron: string, { machine }: Session): Retu
 
 function lineOf(config: LoadedConfig, cron: string): string {
   return crontabLine(config.vault, cron, thisCommand(config, 'scheduled', '--quiet'))
-}
-
-/** Names of the variables that the configuration takes secrets from. */
-function secretVariables(config: LoadedConfig): readonly string[] {
-  const found = new Set<string>()
-  const look = (value: unknown): void => {
-    if (typeof value !== 'object' || value === null) return
-    const entries = Object.entries<unknown>({ ...value })
-    for (const [key, inner] of entries) {
-      if (key === 'env' && entries.length === 1 && typeof inner === 'string') found.add(inner)
-      else look(inner)
-    }
-  }
-  look([config.sources, config.sinks, config.notify])
-  return [...found].sort()
 }
 
 function tellNext(cron: string, { output }: Session, more: object): void {

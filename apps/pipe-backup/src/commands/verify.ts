@@ -5,6 +5,8 @@ import {
   type VerifyReport,
   verify as verifyVault,
 } from '@pipe-backup/vault'
+import { Notifier } from '../notify/notifier.ts'
+import { ofVerify } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
 import type { Session } from '../session.ts'
 import { failureLine } from '../terminal/error-line.ts'
@@ -48,6 +50,7 @@ export async function verify(session: Session, options: VerifyCommandOptions): P
   })
   _display?.[Symbol.dispose]()
   tell(report, session)
+  await new Notifier(config, session).tell(ofVerify(report))
   return report.exitCode
 }
 

@@ -12,6 +12,7 @@ import {
   duration,
   filePath,
   name,
+  type SecretConfig,
   secret,
   text,
 } from './values.ts'
@@ -26,6 +27,28 @@ export interface KeepConfig {
   readonly yearly?: number | undefined
   readonly within?: DurationConfig | undefined
 }
+
+type Levels = readonly ('success' | 'warning' | 'failure' | 'recovery')[]
+
+/** Who is told. */
+export type NotifyConfig =
+  | {
+      readonly type: 'webhook'
+      readonly url: SecretConfig
+      readonly format?: (typeof FORMATS)[number] | undefined
+      readonly on?: Levels | undefined
+    }
+  | {
+      readonly type: 'email'
+      readonly smtp: SecretConfig
+      readonly from: string
+      readonly to: readonly string[]
+      readonly on?: Levels | undefined
+    }
+  | { readonly type: 'command'; readonly run: CommandConfig; readonly on?: Levels | undefined }
+  | { readonly type: 'ping'; readonly url: SecretConfig }
+
+const FORMATS = ['generic', 'slack', 'discord', 'telegram', 'ntfy'] as const
 
 /** A configuration as `configSchema` accepts it, defaults filled in. */
 export interface Config {
@@ -43,7 +66,7 @@ export interface Config {
   readonly sinks: readonly SinkConfig[]
   readonly keep?: KeepConfig | undefined
   readonly grace?: DurationConfig | undefined
-  readonly notify?: readonly object[] | undefined
+  readonly notify?: readonly NotifyConfig[] | undefined
 }
 
 const SINKS: ReadonlyMap<string, SinkType> = byType(Object.values(sinkTypes))
@@ -87,10 +110,18 @@ const on = z
   .array(z.enum(['success', 'warning', 'failure', 'recovery']))
   .min(1)
   .optional()
-  .describe('When to tell')
+  .describe('What to tell. Default: failures, warnings and recoveries')
 
 const notifyTypes = [
-  strictObject({ type: z.literal('webhook'), url: secret, on }),
+  strictObject({
+    type: z.literal('webhook'),
+    url: secret,
+    format: z
+      .enum(FORMATS)
+      .optional()
+      .describe('How the message is written. Default: by the host of the url'),
+    on,
+  }),
   strictObject({ type: z.literal('email'), smtp: secret, from: text, to: z.array(text).min(1), on }),
   strictObject({ type: z.literal('command'), run: command, on }),
   strictObject({ type: z.literal('ping'), url: secret }),
@@ -149,7 +180,7 @@ export const configSchema: z.ZodObject = strictObject({
       }),
     )
     .optional()
-    .describe('Who to tell. Not acted on by this version'),
+    .describe('Who is told what failed: at once, then daily, and when it works again'),
 }).meta({ title: 'pipe-backup configuration' })
 
 function oneOf(

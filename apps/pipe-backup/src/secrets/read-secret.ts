@@ -49,8 +49,8 @@ export function createSecretReader(config: unknown, around: SecretSurroundings):
   }
 }
 
-/** Every `{ env: NAME }` in a configuration. */
-function* secretVariables(value: unknown): Generator<string> {
+/** The names in every `{ env: NAME }` of a configuration. */
+export function* secretVariables(value: unknown): Generator<string> {
   if (typeof value !== 'object' || value === null) return
   const entries = Object.entries(value)
   const [[key, variable] = []] = entries

@@ -12,13 +12,20 @@ export async function openConfig(session: Session): Promise<LoadedConfig> {
   return config
 }
 
-/** A reader of the configuration's secrets. Takes those that are environment variables out of the environment. */
+/** A reader takes variables out of the environment: another one would not find them. */
+const readers = new WeakMap<LoadedConfig, SecretReader>()
+
+/** The reader of a configuration's secrets. Takes those that are environment variables out of the environment. */
 export function openSecrets(config: LoadedConfig, { machine, signal }: Session): SecretReader {
-  return createSecretReader([config.sources, config.sinks, config.notify], {
+  const known = readers.get(config)
+  if (known) return known
+  const reader = createSecretReader([config.sources, config.sinks, config.notify], {
     env: machine.env,
     path: (value) => config.path(value),
     signal,
   })
+  readers.set(config, reader)
+  return reader
 }
 
 /** Opens the sinks to read from: those that `--from` names, in that order, or all. @throws UsageError */

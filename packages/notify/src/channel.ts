@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
+import { wantedBy } from './decide.ts'
+import { type EmailOptions, sendEmail } from './email.ts'
+import { hostOf, post } from './http.ts'
+import { type Level, levelOf, type Notice, NotifyError, textOf, titleOf } from './notice.ts'
+import { formatOf, type WebhookFormat, webhookRequest } from './webhook.ts'
+
+interface Common {
+  /** Which notices it is for. Default: failures, warnings and recoveries. */
+  readonly on?: readonly Level[]
+}
+
+export type ChannelOptions =
+  | (Common & { readonly type: 'webhook'; readonly url: string; readonly format?: WebhookFormat })
+  | (Common & { readonly type: 'email' } & EmailOptions)
+  | (Common & { readonly type: 'command'; readonly run: readonly string[] })
+  /** healthchecks.io and its like: `URL/start`, `URL` and `URL/fail`. */
+  | { readonly type: 'ping'; readonly url: string }
+
+/** A way to reach people. */
+export interface Channel {
+  /** For messages about it: its type, and its host. */
+  readonly name: string
+  /**
+   * Sends what it is for, as one message; nothing when there is nothing.
+   * @throws NotifyError; the signal's reason
+   */
+  send(notices: readonly Notice[], signal?: AbortSignal): Promise<void>
+  /** For who watches that runs come at all. */
+  ping?(event: 'start' | 'success' | 'fail', text: string, signal?: AbortSignal): Promise<void>
+}
+
+const DEADLINE_MS = 30_000
+const TRIES = 3
+const FIRST_WAIT_MS = 1000
+
+/**
+ * @param origin - what every message says that it comes from: the vault and the host
+ * @throws NotifyError for options that can't be
+ */
+export function openChannel(options: ChannelOptions, origin: string): Channel {
+  switch (options.type) {
+    case 'webhook': {
+      const { url, on } = options
+      const format = options.format ?? formatOf(url)
+      return sending(`webhook ${hostOf(url)}`, on, (notices, signal) =>
+        post({ ...webhookRequest(url, format, origin, notices), signal }),
+      )
+    }
+    case 'email':
+      return sending(`email ${options.to.join(', ')}`, options.on, (notices) =>
+        sendEmail(options, origin, notices),
+      )
+    case 'command': {
+      const [program = '', ...args] = options.run
+      return sending(`command ${program}`, options.on, async (notices, signal) => {
+        const ran = await execa(program, args, {
+          input: `${titleOf(origin, notices)}\n\n${textOf(notices)}\n`,
+          env: { PIPE_BACKUP_LEVEL: levelOf(notices), PIPE_BACKUP_TITLE: titleOf(origin, notices) },
+          stdout: 'ignore',
+          reject: false,
+          cancelSignal: signal,
+        })
+        if (!ran.failed) return
+        const said = ran.stderr.trim().split('\n').at(-1) ?? ''
+        throw new NotifyError(`${program} failed${said === '' ? '' : `: ${said}`}`)
+      })
+    }
+    case 'ping': {
+      const url = options.url.replace(/\/+$/, '')
+      const name = `ping ${hostOf(url)}`
+      const ends = { start: '/start', success: '', fail: '/fail' } as const
+      return {
+        name,
+        send: async () => undefined,
+        ping: (event, text, signal) =>
+          tried(signal, (limited) =>
+            post({
+              url: `${url}${ends[event]}`,
+              body: text,
+              headers: { 'content-type': 'text/plain' },
+              signal: limited,
+            }),
+          ),
+      }
+    }
+  }
+}
+
+function sending(
+  name: string,
+  on: readonly Level[] | undefined,
+  send: (notices: readonly Notice[], signal: AbortSignal) => Promise<void>,
+): Channel {
+  return {
+    name,
+    send: async (notices, signal) => {
+      const wanted = wantedBy(on, notices)
+      if (wanted.length > 0) await tried(signal, (limited) => send(wanted, limited))
+    },
+  }
+}
+
+/** Tries again what may work in a moment, within a deadline for all of it. */
+async function tried(
+  signal: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const deadline = AbortSignal.timeout(DEADLINE_MS)
+  const limited = signal ? AbortSignal.any([signal, deadline]) : deadline
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await work(limited)
+      return
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (deadline.aborted) throw new NotifyError(`no answer in ${DEADLINE_MS / 1000} s`, { isPassing: true })
+      if (attempt === TRIES || !(error instanceof NotifyError) || !error.isPassing) throw error
+      await sleep(FIRST_WAIT_MS * 2 ** (attempt - 1), undefined, { signal: limited }).catch(() => undefined)
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import type { Level, Notice } from './notice.ts'
+
+/** How something was found: a run, a sink, a source. */
+export interface Observation {
+  /** What it is about: the same name each time. */
+  readonly subject: string
+  readonly state: 'ok' | 'warning' | 'failure'
+  /** One line: what is wrong, or for `ok` what is well. */
+  readonly message: string
+  readonly hint?: string
+}
+
+interface Bad {
+  readonly level: 'warning' | 'failure'
+  readonly message: string
+  /** ISO 8601. */
+  readonly since: string
+  readonly toldAt: string
+}
+
+/** What is bad, by subject, and when somebody was told of it last. JSON. */
+export type Reminders = Readonly<Record<string, Bad>>
+
+export interface Decision {
+  readonly reminders: Reminders
+  readonly notices: readonly Notice[]
+}
+
+const DAY_MS = 86_400_000
+/** A daily run that comes some minutes early still reminds. */
+const AGAIN_MS = DAY_MS - 15 * 60_000
+
+/**
+ * Decides what people are told now: what has become bad, or worse, at once; what stays bad once a day; what is well again, once; and that
+ * a thing is well for those who want to hear it each time. Pure.
+ */
+export function decide(reminders: Reminders, observations: readonly Observation[], now: Date): Decision {
+  const next: Record<string, Bad> = { ...reminders }
+  const notices: Notice[] = []
+  for (const observation of observations) {
+    const { subject, state, message, hint } = observation
+    const known = next[subject]
+    const told = { subject, message, ...(hint !== undefined && { hint }) }
+    if (state === 'ok') {
+      if (known)
+        notices.push({ level: 'recovery', ...told, message: `was: ${known.message}`, since: known.since })
+      else notices.push({ level: 'success', ...told })
+      delete next[subject]
+      continue
+    }
+    const isWorse = known?.level === 'warning' && state === 'failure'
+    const since = known?.since ?? now.toISOString()
+    const sinceToldMs = known ? now.getTime() - Date.parse(known.toldAt) : Number.POSITIVE_INFINITY
+    // A clock that was set back is no reason to keep quiet for years.
+    const isDue = isWorse || sinceToldMs >= AGAIN_MS || sinceToldMs < 0
+    if (isDue) notices.push({ level: state, ...told, since })
+    next[subject] = {
+      level: state,
+      message,
+      since,
+      toldAt: isDue || !known ? now.toISOString() : known.toldAt,
+    }
+  }
+  return { reminders: next, notices }
+}
+
+const DEFAULT_LEVELS: readonly Level[] = ['failure', 'warning', 'recovery']
+
+/** Which notices a channel hears of. */
+export function wantedBy(on: readonly Level[] | undefined, notices: readonly Notice[]): Notice[] {
+  const levels = on ?? DEFAULT_LEVELS
+  return notices.filter(({ level }) => levels.includes(level))
+}

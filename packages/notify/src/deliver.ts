@@ -1,0 +1,44 @@
+import type { Channel } from './channel.ts'
+import type { Notice } from './notice.ts'
+
+/** What became of a delivery. JSON, but for the errors. */
+export interface Delivery {
+  /** What each channel has still to be given, by its name. */
+  readonly pending: Readonly<Record<string, readonly Notice[]>>
+  readonly failures: readonly { readonly channel: string; readonly error: Error }[]
+}
+
+/** A channel that is broken for long is not sent a year's worth when it works again. */
+const MOST_PENDING = 50
+
+/**
+ * Gives notices to all channels at once, with what an earlier delivery could not bring. One that fails does not stop another.
+ * @throws the signal's reason
+ */
+export async function deliver(
+  channels: readonly Channel[],
+  notices: readonly Notice[],
+  pending: Delivery['pending'],
+  signal?: AbortSignal,
+): Promise<Delivery> {
+  const left: Record<string, readonly Notice[]> = {}
+  const failures: { channel: string; error: Error }[] = []
+  await Promise.all(
+    channels.map(async (channel) => {
+      const due = [...(pending[channel.name] ?? []), ...notices]
+      if (due.length === 0) return
+      try {
+        await channel.send(due, signal)
+      } catch (error) {
+        signal?.throwIfAborted()
+        // That something went well is of no interest any more the next time.
+        left[channel.name] = due.filter(({ level }) => level !== 'success').slice(-MOST_PENDING)
+        failures.push({
+          channel: channel.name,
+          error: error instanceof Error ? error : new Error(String(error)),
+        })
+      }
+    }),
+  )
+  return { pending: left, failures }
+}

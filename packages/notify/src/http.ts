@@ -1,0 +1,43 @@
+import { NotifyError } from './notice.ts'
+
+export interface HttpRequest {
+  readonly url: string
+  readonly body: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly signal: AbortSignal
+}
+
+/**
+ * Posts something. Redirects are not followed: an address may be a secret, and belongs to whom it was given for.
+ * @throws NotifyError that names the host alone
+ */
+export async function post({ url, body, headers, signal }: HttpRequest): Promise<void> {
+  const host = hostOf(url)
+  let response: Response
+  try {
+    response = await fetch(url, { method: 'POST', body, headers, signal, redirect: 'manual' })
+  } catch (cause) {
+    if (signal.aborted) throw signal.reason
+    const code = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause)
+    throw new NotifyError(`${host} can't be reached: ${withoutUrl(code, url)}`, { isPassing: true })
+  }
+  await response.body?.cancel()
+  if (response.ok) return
+  const isPassing = response.status === 429 || response.status >= 500
+  throw new NotifyError(`${host} answers ${response.status}`, {
+    isPassing,
+    ...(!isPassing && { hint: 'Check the url of this notification.' }),
+  })
+}
+
+/** @throws NotifyError for what is no address of the web */
+export function hostOf(url: string): string {
+  const parsed = URL.parse(url)
+  if (!parsed || !/^https?:$/.test(parsed.protocol))
+    throw new NotifyError('its url is no https:// address', { hint: 'Check the url of this notification.' })
+  return parsed.host
+}
+
+function withoutUrl(text: string, url: string): string {
+  return text.replaceAll(url, hostOf(url)).replaceAll(/\s+/g, ' ').slice(0, 200)
+}

@@ -1,0 +1,119 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { startSmtp } from '@pipe-backup-test/services'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { Sandbox } from './sandbox.ts'
+
+let server: Server
+let base: string
+let requests: { url: string; body: string }[]
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    void text(request).then((body) => {
+      requests.push({ url: request.url ?? '', body })
+      response.end()
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterAll(() => server.close())
+beforeEach(() => {
+  requests = []
+})
+
+async function prepared(sandbox: Sandbox, notify: object[]): Promise<void> {
+  mkdirSync(sandbox.path('tree'))
+  writeFileSync(sandbox.path('tree/file'), 'content')
+  sandbox.configure({
+    sources: [{ type: 'files', name: 'tree', paths: ['tree'] }],
+    sinks: sandbox.sinks('one', 'two'),
+    copies: 1,
+    notify,
+  })
+  await sandbox.ok(['init', '--phrase-out', 'phrase'])
+}
+const hooks = () => requests.filter(({ url }) => url === '/hook')
+const pings = () => requests.map(({ url }) => url).filter((url) => url.startsWith('/ping'))
+
+test('a sink that fails is told once, and its recovery once; every run is pinged; nobody is told what is secret', async () => {
+  using sandbox = new Sandbox()
+  await using smtp = await startSmtp()
+  const env = { HOOK: `${base}/hook` }
+  await prepared(sandbox, [
+    { type: 'webhook', url: { env: 'HOOK' } },
+    { type: 'ping', url: `${base}/ping` },
+    {
+      type: 'email',
+      smtp: `smtp://${smtp.user}:${encodeURIComponent(smtp.password)}@${smtp.host}:${smtp.port}`,
+      from: 'backup@example.com',
+      to: ['admin@example.com'],
+    },
+    { type: 'command', run: ['sh', '-c', `cat >> '${sandbox.path('told')}'`] },
+    // One that is broken stops no other.
+    { type: 'webhook', url: 'http://127.0.0.1:9/very-secret' },
+  ])
+  const phrase = readFileSync(sandbox.path('phrase'), 'utf8').trim()
+  await sandbox.ok(['run'], { env })
+  expect([hooks().length, smtp.mails.length]).toEqual([0, 0])
+
+  renameSync(sandbox.path('sinks/two'), sandbox.path('away'))
+  const failing = await sandbox.run(['run'], { env })
+  expect(failing.code).toBe(3)
+  expect(failing.err).toContain("127.0.0.1:9 can't be reached")
+  expect(failing.err).not.toContain('very-secret')
+  await sandbox.run(['run'], { env })
+  expect(hooks()).toHaveLength(1)
+  const told = JSON.parse(hooks()[0]?.body ?? '')
+  expect(told.level).toBe('failure')
+  expect(told.text).toMatch(/^sink two FAILED: .*is not there[^]*since 20[^]*what to do: /)
+
+  renameSync(sandbox.path('away'), sandbox.path('sinks/two'))
+  await sandbox.ok(['run'], { env })
+  expect(JSON.parse(hooks()[1]?.body ?? '')).toMatchObject({ level: 'recovery' })
+  expect(hooks()).toHaveLength(2)
+  expect(smtp.mails.map(({ source }) => /^Subject: (.*)$/m.exec(source)?.[1])).toEqual([
+    expect.stringContaining('sink two FAILED'),
+    expect.stringContaining('sink two works again'),
+  ])
+  expect(pings()).toEqual(Array.from({ length: 4 }, () => ['/ping/start', '/ping']).flat())
+  const everything = JSON.stringify([requests, smtp.mails]) + readFileSync(sandbox.path('told'), 'utf8')
+  for (const secret of [
+    ...phrase.split(/\s+/).filter((word) => word.length > 6),
+    'very-secret',
+    smtp.password,
+  ])
+    expect(everything).not.toContain(secret)
+}, 120_000)
+
+test('a run that fails as a whole is told and pinged with why, damage is told, and so is what has grown old', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox, [
+    { type: 'webhook', url: `${base}/hook` },
+    { type: 'ping', url: `${base}/ping` },
+  ])
+  await sandbox.ok(['run'])
+  requests = []
+  renameSync(sandbox.path('tree'), sandbox.path('gone'))
+  expect((await sandbox.run(['run'])).code).toBe(1)
+  expect(pings()).toEqual(['/ping/start', '/ping/fail'])
+  expect(JSON.parse(hooks()[0]?.body ?? '').text).toContain('run FAILED')
+  renameSync(sandbox.path('gone'), sandbox.path('tree'))
+
+  // Nothing has run for a week.
+  const log = sandbox.path('home/state/pipe-backup/sandbox/notify.json')
+  const saved = JSON.parse(readFileSync(log, 'utf8'))
+  for (const subject of Object.keys(saved.lastGood)) saved.lastGood[subject] = '2026-01-01T00:00:00.000Z'
+  writeFileSync(log, JSON.stringify(saved))
+  requests = []
+  await sandbox.ok(['verify'])
+  expect(JSON.parse(hooks()[0]?.body ?? '').text).toMatch(
+    /age of source tree FAILED: its last good copy is [\d,]+ hours old/,
+  )
+  await sandbox.ok(['verify'])
+  expect(hooks()).toHaveLength(1)
+  await sandbox.ok(['run'])
+  expect(JSON.parse(hooks()[1]?.body ?? '').text).toContain('age of source tree works again')
+}, 120_000)
