@@ -76,6 +76,8 @@ class Life {
   readonly #awayUntil = [0, 0, 0]
   readonly #expected = new Map<string, string>()
   readonly #faults: string[] = []
+  /** How many prunes each sink has missed. */
+  readonly #notPruned = new Map<string, number>()
   #flips: Flip[] = []
   #hour = 0
   #made = 0
@@ -186,9 +188,15 @@ class Life {
       compact: true,
       choose: (snapshots) => new Set(retain(snapshots, KEEP, { timeZone: 'UTC', floorDays: 7 }).removed),
     }).catch((error: unknown) => String(error))
-    // A rotten snapshot may be in the way: it is healed within the hour, and the next prune goes on.
-    if (typeof report === 'string' && !report.includes('is damaged'))
-      this.#faults.push(`hour ${this.#hour}: prune: ${report}`)
+    for (const [i, { name }] of this.#stores.entries()) {
+      const state =
+        typeof report === 'string' ? report : report.sinks.find((sink) => sink.name === name)?.state
+      // What is rotten may be in the way of one prune: it is healed within the hour. Of a second it may not.
+      const failed = state === 'pruned' || this.#isAway(i) ? 0 : (this.#notPruned.get(name) ?? 0) + 1
+      this.#notPruned.set(name, failed)
+      if (failed > 1)
+        this.#faults.push(`hour ${this.#hour}: sink ${name} was not pruned: ${JSON.stringify(report)}`)
+    }
   }
 
   async #heal(): Promise<void> {

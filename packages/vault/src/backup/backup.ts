@@ -546,6 +546,7 @@ class Run {
       indexKey: host.keys.indexKey,
       book: this.#book,
       thorough: false,
+      mayForgetTrash: () => false,
       now,
       onProblem: (sink, error) => onSinkProblem?.(sink, error),
       ...(signal && { signal }),

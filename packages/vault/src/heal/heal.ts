@@ -1,6 +1,7 @@
 import type { Sink } from '@pipe-backup/sink'
 import { DamageBook } from '../damage-book.ts'
 import { toFailure } from '../failure.ts'
+import { isBeingPruned } from '../prune/is-being-pruned.ts'
 import { VaultSession } from '../session.ts'
 import { type SinkView, viewSink } from '../sink-view.ts'
 import { VaultError } from '../vault-error.ts'
@@ -96,12 +97,15 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   if (views.length === 0) throw first ?? new VaultError('too-few-copies', 'no sink is configured')
   // In the configuration's order: the first is asked first.
   views.sort((a, b) => sinks.indexOf(a.sink) - sinks.indexOf(b.sink))
+  const pruned = new Set<SinkView>()
+  for (const view of views) if (await isBeingPruned(view, indexKey, session.id, signal)) pruned.add(view)
   const { results, lost } = await levelSinks({
     views,
     targets: views.filter(({ sink }) => targets?.includes(sink.name) ?? true),
     indexKey,
     book,
     thorough: options.thorough ?? true,
+    mayForgetTrash: (view) => !pruned.has(view),
     now,
     ...(signal && { signal }),
     onProblem,

@@ -20,6 +20,11 @@ export interface LevelOptions {
   readonly book: DamageBook
   /** Looks at every snapshot that the targets show, and not only for those that they lack. */
   readonly thorough: boolean
+  /**
+   * Whether a damaged trash object may be removed. What it condemned is then no longer condemned, until the next prune; a prune that
+   * goes on would delete it all the same.
+   */
+  readonly mayForgetTrash: (view: SinkView) => boolean
   readonly now: () => Date
   readonly signal?: AbortSignal
   /** Told of each object that a sink was to give and did not have whole. */
@@ -229,7 +234,10 @@ class Level {
     }
     if (!thorough) return
     for (const key of book.of(view.sink.name).keys()) {
-      if (key.startsWith('index/') && !view.indexes.has(key)) await this.#removeUseless(target, key)
+      const isUseless = key.startsWith('trash/')
+        ? this.#options.mayForgetTrash(view)
+        : key.startsWith('index/') && !view.indexes.has(key)
+      if (isUseless) await this.#removeUseless(target, key)
     }
   }
 

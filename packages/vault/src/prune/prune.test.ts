@@ -248,6 +248,29 @@ test('a sink with a damaged snapshot is not pruned before it is healed: what tha
   await expect(it.prune({ keep: ids.slice(-1) })).rejects.toMatchObject({ code: 'corrupt' })
 })
 
+test('a damaged trash object keeps its sink from runs and prunes until it is healed; what it condemned is condemned anew', async () => {
+  using it = await Case.create()
+  const ids = await it.run(3)
+  const two = it.vault.sink('two')
+  for (const spoilt of [Buffer.alloc(0), Buffer.from('rubbish')]) {
+    await it.prune({ keep: ids.slice(-1) })
+    const [key = ''] = two.keys('trash/')
+    two.objects.set(key, spoilt)
+    expect(await it.vault.verify()).toMatchObject({ exitCode: 1, sinks: [{}, { problems: [{ key }] }] })
+    expect(await it.prune({ keep: ids.slice(-1) })).toMatchObject({ exitCode: 3 })
+    expect(await it.vault.run([it.source], { now: it.now, copies: 1 })).toMatchObject({ exitCode: 3 })
+    expect(await it.vault.heal()).toMatchObject({ exitCode: 0 })
+    expect(two.keys('trash/')).toEqual([])
+    expect(await it.vault.verify()).toMatchObject({ exitCode: 0 })
+    expect(await it.vault.run([it.source], { now: it.now })).toMatchObject({ exitCode: 0 })
+  }
+  await it.prune({ keep: ids.slice(-1) })
+  it.pass(25)
+  await it.prune({ keep: ids.slice(-1) })
+  expect(two.keys('packs/')).toEqual(it.vault.sink('one').keys('packs/'))
+  expect(await it.vault.texts([two], ids.at(-1))).toEqual(it.texts.get(ids.at(-1) ?? ''))
+})
+
 test('many small index objects become one', async () => {
   using it = await Case.create()
   await it.run(26)

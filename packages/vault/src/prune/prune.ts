@@ -2,7 +2,7 @@ import type { Sink } from '@pipe-backup/sink'
 import { toFailure } from '../failure.ts'
 import { packKey } from '../pack-format.ts'
 import { readHeads } from '../read-heads.ts'
-import { openSession, SESSION_STALE_MS, VaultSession } from '../session.ts'
+import { VaultSession } from '../session.ts'
 import { viewSink } from '../sink-view.ts'
 import { snapshotIdOf } from '../snapshot-object.ts'
 import { type SnapshotInfo, toSnapshotInfo } from '../snapshots.ts'
@@ -10,8 +10,9 @@ import { VaultError } from '../vault-error.ts'
 import { requireVault } from '../vault-header.ts'
 import type { VaultHost } from '../vault-host.ts'
 import { compact } from './compact.ts'
+import { isBeingPruned } from './is-being-pruned.ts'
 import { mergeIndexes } from './merge-indexes.ts'
-import { type PruneSinkOptions, planPrune, pruneSink, sinkTime } from './prune-sink.ts'
+import { type PruneSinkOptions, planPrune, pruneSink } from './prune-sink.ts'
 import type { PrunedSink, PruneReport } from './report.ts'
 import { neededPacks, type PruneSink, totalBytes } from './sink-state.ts'
 
@@ -124,28 +125,12 @@ class Prune {
   /** One prune at a time: two that begin at once both see the other, and both give way. */
   async #checkAlone({ view }: PruneSink): Promise<void> {
     const { host, signal } = this.#options
-    const nowMs = sinkTime(view, this.#session.id)
-    for (const [id, { storedAt }] of view.sessions) {
-      if (id === this.#session.id || nowMs - storedAt.getTime() > SESSION_STALE_MS) continue
-      const key = `sessions/${id}`
-      let object: Uint8Array
-      try {
-        object = await view.sink.get(key, { ...(signal && { signal }) })
-      } catch {
-        signal?.throwIfAborted()
-        // It has just ended.
-        continue
-      }
-      const record = openSession(host.keys.indexKey, key, object)
-      if (record?.kind !== 'prune') continue
-      throw new VaultError(
-        'busy',
-        `host ${record.host} has been pruning this vault since ${record.started}`,
-        {
-          hint: 'Try again when it is through. One that was killed is forgotten after a day.',
-        },
-      )
-    }
+    const record = await isBeingPruned(view, host.keys.indexKey, this.#session.id, signal)
+    if (!record) return
+    const message = `host ${record.host} has been pruning this vault since ${record.started}`
+    throw new VaultError('busy', message, {
+      hint: 'Try again when it is through. One that was killed is forgotten after a day.',
+    })
   }
 
   /** A snapshot that does not open on one sink needs there what it needs elsewhere; one that opens nowhere needs nobody knows what. */
