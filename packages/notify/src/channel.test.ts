@@ -96,14 +96,14 @@ test('a redirect is not followed, and no error holds the path of the address', a
 }, 20_000)
 
 test('a ping tells the start, the success, and the failure with its text', async () => {
-  const channel = openChannel({ type: 'ping', url: `${base}/uuid/` }, ORIGIN)
+  const channel = openChannel({ type: 'ping', url: `${base}/uuid/?create=1` }, ORIGIN)
   await channel.ping?.('start', '')
   await channel.ping?.('success', '')
   await channel.ping?.('fail', 'why')
   expect(requests.map(({ url, body }) => [url, body])).toEqual([
-    ['/uuid/start', ''],
-    ['/uuid', ''],
-    ['/uuid/fail', 'why'],
+    ['/uuid/start?create=1', ''],
+    ['/uuid?create=1', ''],
+    ['/uuid/fail?create=1', 'why'],
   ])
 })
 
@@ -185,10 +185,33 @@ test('one channel that fails stops no other, and is given what it missed the nex
   const first = await deliver([good, dead], NOTICES, {})
   expect(first.failures.map(({ channel }) => channel)).toEqual(['webhook 127.0.0.1:9'])
   expect(requests).toHaveLength(1)
-  const second = await deliver([{ ...broken, name: dead.name }], [], first.pending)
+  const second = await deliver([{ ...broken, id: dead.id }], [], first.pending)
   expect(second).toEqual({ pending: {}, failures: [] })
   expect(requests.at(-1)?.body).toContain('there is no room left')
 }, 20_000)
+
+test('a delivery that is cut short keeps what it could not bring, and loses nothing that arrived', async () => {
+  const good = openChannel({ type: 'webhook', url: `${base}/good` }, ORIGIN)
+  const slow = openChannel({ type: 'command', run: ['sleep', '60'] }, ORIGIN)
+  const { pending, failures } = await deliver([good, slow], NOTICES, {}, AbortSignal.timeout(500))
+  expect([requests.length, Object.keys(pending), failures.length]).toEqual([1, [slow.id], 1])
+})
+
+test('two channels of one host are two, and a login in the address is one', async () => {
+  const url = base.replace('//', '//user:pass%20word@')
+  const channels = ['a', 'b'].map((path) => openChannel({ type: 'webhook', url: `${url}/${path}` }, ORIGIN))
+  expect(new Set(channels.map(({ id }) => id)).size).toBe(2)
+  await deliver(channels, NOTICES, {})
+  expect(requests[0]?.headers.authorization).toBe(`Basic ${Buffer.from('user:pass word').toString('base64')}`)
+})
+
+test('a command finds nothing in its environment that may be a secret', async () => {
+  process.env['SECRET_OF_SOMEBODY'] = 'hunter2'
+  const run = ['sh', '-c', 'if env | grep -q hunter2; then exit 1; fi']
+  const sending = openChannel({ type: 'command', run }, ORIGIN).send(NOTICES)
+  await expect(sending).resolves.toBeUndefined()
+  delete process.env['SECRET_OF_SOMEBODY']
+})
 
 test('a channel hears only of what it is for', async () => {
   await openChannel({ type: 'webhook', url: base, on: ['recovery'] }, ORIGIN).send(NOTICES)

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { wantedBy } from './decide.ts'
@@ -22,6 +23,8 @@ export type ChannelOptions =
 export interface Channel {
   /** For messages about it: its type, and its host. */
   readonly name: string
+  /** Unlike any other's, and no secret: what it still has to be given is kept under it. */
+  readonly id: string
   /**
    * Sends what it is for, as one message; nothing when there is nothing.
    * @throws NotifyError; the signal's reason
@@ -40,6 +43,11 @@ const FIRST_WAIT_MS = 1000
  * @throws NotifyError for options that can't be
  */
 export function openChannel(options: ChannelOptions, origin: string): Channel {
+  const id = createHash('sha256').update(JSON.stringify(options)).digest('hex').slice(0, 16)
+  return { ...open(options, origin), id: `${options.type} ${id}` }
+}
+
+function open(options: ChannelOptions, origin: string): Omit<Channel, 'id'> {
   switch (options.type) {
     case 'webhook': {
       const { url, on } = options
@@ -49,15 +57,21 @@ export function openChannel(options: ChannelOptions, origin: string): Channel {
       )
     }
     case 'email':
-      return sending(`email ${options.to.join(', ')}`, options.on, (notices) =>
-        sendEmail(options, origin, notices),
+      return sending(`email ${options.to.join(', ')}`, options.on, (notices, signal) =>
+        sendEmail(options, origin, notices, signal),
       )
     case 'command': {
       const [program = '', ...args] = options.run
       return sending(`command ${program}`, options.on, async (notices, signal) => {
         const ran = await execa(program, args, {
           input: `${titleOf(origin, notices)}\n\n${textOf(notices)}\n`,
-          env: { PIPE_BACKUP_LEVEL: levelOf(notices), PIPE_BACKUP_TITLE: titleOf(origin, notices) },
+          // What else is in the environment may be a secret, and is none of its business.
+          extendEnv: false,
+          env: {
+            ...pick(process.env, PASSED_ON),
+            PIPE_BACKUP_LEVEL: levelOf(notices),
+            PIPE_BACKUP_TITLE: titleOf(origin, notices),
+          },
           stdout: 'ignore',
           reject: false,
           cancelSignal: signal,
@@ -68,8 +82,7 @@ export function openChannel(options: ChannelOptions, origin: string): Channel {
       })
     }
     case 'ping': {
-      const url = options.url.replace(/\/+$/, '')
-      const name = `ping ${hostOf(url)}`
+      const name = `ping ${hostOf(options.url)}`
       const ends = { start: '/start', success: '', fail: '/fail' } as const
       return {
         name,
@@ -77,7 +90,7 @@ export function openChannel(options: ChannelOptions, origin: string): Channel {
         ping: (event, text, signal) =>
           tried(signal, (limited) =>
             post({
-              url: `${url}${ends[event]}`,
+              url: pingUrl(options.url, ends[event]),
               body: text,
               headers: { 'content-type': 'text/plain' },
               signal: limited,
@@ -92,7 +105,7 @@ function sending(
   name: string,
   on: readonly Level[] | undefined,
   send: (notices: readonly Notice[], signal: AbortSignal) => Promise<void>,
-): Channel {
+): Omit<Channel, 'id'> {
   return {
     name,
     send: async (notices, signal) => {
@@ -100,6 +113,29 @@ function sending(
       if (wanted.length > 0) await tried(signal, (limited) => send(wanted, limited))
     },
   }
+}
+
+/** The end comes behind the path, and before what the address asks for. */
+function pingUrl(url: string, end: string): string {
+  const parsed = new URL(url)
+  parsed.pathname = parsed.pathname.replace(/\/+$/, '') + end
+  return parsed.href
+}
+
+const PASSED_ON = [
+  'PATH',
+  'HOME',
+  'USER',
+  'LANG',
+  'LC_ALL',
+  'TZ',
+  'DISPLAY',
+  'XDG_RUNTIME_DIR',
+  'DBUS_SESSION_BUS_ADDRESS',
+]
+
+function pick(env: NodeJS.ProcessEnv, names: readonly string[]): NodeJS.ProcessEnv {
+  return Object.fromEntries(names.map((name) => [name, env[name]]))
 }
 
 /** Tries again what may work in a moment, within a deadline for all of it. */

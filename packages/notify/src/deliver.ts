@@ -3,7 +3,7 @@ import type { Notice } from './notice.ts'
 
 /** What became of a delivery. JSON, but for the errors. */
 export interface Delivery {
-  /** What each channel has still to be given, by its name. */
+  /** What each channel has still to be given, by its id. */
   readonly pending: Readonly<Record<string, readonly Notice[]>>
   readonly failures: readonly { readonly channel: string; readonly error: Error }[]
 }
@@ -12,8 +12,8 @@ export interface Delivery {
 const MOST_PENDING = 50
 
 /**
- * Gives notices to all channels at once, with what an earlier delivery could not bring. One that fails does not stop another.
- * @throws the signal's reason
+ * Gives notices to all channels at once, with what an earlier delivery could not bring. One that fails, or is cut short by the signal,
+ * does not stop another; never rejects.
  */
 export async function deliver(
   channels: readonly Channel[],
@@ -25,14 +25,13 @@ export async function deliver(
   const failures: { channel: string; error: Error }[] = []
   await Promise.all(
     channels.map(async (channel) => {
-      const due = [...(pending[channel.name] ?? []), ...notices]
+      const due = [...(pending[channel.id] ?? []), ...notices]
       if (due.length === 0) return
       try {
         await channel.send(due, signal)
       } catch (error) {
-        signal?.throwIfAborted()
         // That something went well is of no interest any more the next time.
-        left[channel.name] = due.filter(({ level }) => level !== 'success').slice(-MOST_PENDING)
+        left[channel.id] = due.filter(({ level }) => level !== 'success').slice(-MOST_PENDING)
         failures.push({
           channel: channel.name,
           error: error instanceof Error ? error : new Error(String(error)),

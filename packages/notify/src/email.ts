@@ -16,6 +16,7 @@ export async function sendEmail(
   options: EmailOptions,
   origin: string,
   notices: readonly Notice[],
+  signal: AbortSignal,
 ): Promise<void> {
   const url = URL.parse(options.smtp)
   if (!url || !/^smtps?:$/.test(url.protocol))
@@ -42,14 +43,16 @@ export async function sendEmail(
     tls: { ...(options.ca !== undefined && { ca: options.ca }) },
   })
   try {
-    await transport.sendMail({
+    const sending = transport.sendMail({
       from: options.from,
       to: [...options.to],
       subject: titleOf(origin, notices),
       text: `${textOf(notices)}\n\n-- \npipe-backup ${origin}\n`,
       headers: { 'Auto-Submitted': 'auto-generated' },
     })
+    await Promise.race([sending, rejectionOf(signal)])
   } catch (cause) {
+    signal.throwIfAborted()
     const said = cause instanceof Error ? cause.message.replaceAll(/\s+/g, ' ').slice(0, 200) : ''
     const status = cause instanceof Error && 'responseCode' in cause ? Number(cause.responseCode) : undefined
     // 4xx: try again; without an answer the network may come back.
@@ -58,6 +61,15 @@ export async function sendEmail(
   } finally {
     transport.close()
   }
+}
+
+/** `close` ends the connection of a server that keeps us waiting. */
+function rejectionOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const onAbort = () => reject(signal.reason as Error)
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+  })
 }
 
 function isCertificate(said: string): boolean {

@@ -15,7 +15,14 @@ export async function post({ url, body, headers, signal }: HttpRequest): Promise
   const host = hostOf(url)
   let response: Response
   try {
-    response = await fetch(url, { method: 'POST', body, headers, signal, redirect: 'manual' })
+    // fetch takes no address with a login in it.
+    const address = new URL(url)
+    const { username, password } = address
+    address.username = address.password = ''
+    const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)
+    const authorization = username === '' ? {} : { authorization: `Basic ${login.toString('base64')}` }
+    const all = { ...headers, ...authorization }
+    response = await fetch(address, { method: 'POST', body, headers: all, signal, redirect: 'manual' })
   } catch (cause) {
     if (signal.aborted) throw signal.reason
     const code = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause)

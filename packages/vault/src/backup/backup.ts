@@ -529,6 +529,7 @@ class Run {
     const { packs, bytes } = await bringPacks(place.view, this.#views(), {
       needed,
       wanted,
+      damaged: this.#book.of(place.sink.name),
       onProblem: (sink, error) => onSinkProblem?.(sink, error),
       ...(signal && { signal }),
     })

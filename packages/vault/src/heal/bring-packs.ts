@@ -3,6 +3,7 @@ import { forEachLimited } from '../for-each-limited.ts'
 import { packKey } from '../pack-format.ts'
 import type { SinkView } from '../sink-view.ts'
 import { VaultError } from '../vault-error.ts'
+import { putRepaired } from './put-repaired.ts'
 
 const PACKS_AT_ONCE = 2
 
@@ -11,6 +12,8 @@ export interface BringPacksOptions extends FetchPackOptions {
   readonly needed: ReadonlySet<string>
   /** Packs that it holds too, as far as any sink has them whole. */
   readonly wanted: ReadonlySet<string>
+  /** What verifications have found damaged there, by key. */
+  readonly damaged: ReadonlyMap<string, unknown>
 }
 
 /**
@@ -23,7 +26,7 @@ export async function bringPacks(
   views: readonly SinkView[],
   options: BringPacksOptions,
 ): Promise<{ packs: number; bytes: number }> {
-  const { needed, wanted, signal } = options
+  const { needed, wanted, damaged, signal } = options
   const missing = [...new Set([...needed, ...wanted])].filter((name) => !view.packs.has(name))
   let packs = 0
   let bytes = 0
@@ -34,7 +37,9 @@ export async function bringPacks(
       if (needed.has(name)) throw new VaultError('missing', `${key} is whole on no sink`, { key })
       return
     }
-    await view.sink.put(key, pack, { ...(signal && { signal }) })
+    const reading = { ...(signal && { signal }) }
+    if (damaged.has(key)) await putRepaired(view.sink, key, pack, reading)
+    else await view.sink.put(key, pack, reading)
     view.packs.set(name, { sizeBytes: pack.length, storedAt: new Date() })
     packs++
     bytes += pack.length

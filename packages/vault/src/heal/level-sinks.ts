@@ -1,3 +1,4 @@
+import type { Sink } from '@pipe-backup/sink'
 import type { DamageBook } from '../damage-book.ts'
 import { fetchPack } from '../fetch-pack.ts'
 import { forEachLimited } from '../for-each-limited.ts'
@@ -7,6 +8,7 @@ import { openObject } from '../sealed-object.ts'
 import type { SinkView } from '../sink-view.ts'
 import { openSnapshotHead, type SnapshotHead, snapshotIdOf } from '../snapshot-object.ts'
 import { VaultError } from '../vault-error.ts'
+import { putRepaired } from './put-repaired.ts'
 
 /** Packs that are in memory at a time. */
 const PACKS_AT_ONCE = 4
@@ -104,7 +106,10 @@ class Level {
         const { view } = target
         for (const key of this.#options.book.of(view.sink.name).keys()) {
           const name = packNameOf(key)
-          if (name !== undefined && !needed.has(name)) needed.set(name, [])
+          if (name === undefined) continue
+          // The run has put it back meanwhile.
+          if (view.packs.has(name)) this.#options.book.clear(view.sink.name, key)
+          else if (!needed.has(name)) needed.set(name, [])
         }
         const missing = [...needed].filter(([name]) => !view.packs.has(name))
         await forEachLimited(missing, PACKS_AT_ONCE, async ([name, snapshots]) => {
@@ -266,7 +271,9 @@ class Level {
 
   async #put({ view, result }: Target, key: string, bytes: Uint8Array): Promise<void> {
     const { signal, book, onHealed } = this.#options
-    await view.sink.put(key, bytes, { ...(signal && { signal }) })
+    const isDamaged = book.of(view.sink.name).get(key)?.why === 'corrupt'
+    const put = isDamaged ? putRepaired : putPlainly
+    await put(view.sink, key, bytes, { ...(signal && { signal }) })
     book.clear(view.sink.name, key)
     result.bytes += bytes.length
     onHealed?.(view.sink.name, key, bytes.length)
@@ -281,6 +288,15 @@ class Level {
       result.error ??= toError(error)
     }
   }
+}
+
+async function putPlainly(
+  sink: Sink,
+  key: string,
+  bytes: Uint8Array,
+  options: { readonly signal?: AbortSignal },
+): Promise<void> {
+  await sink.put(key, bytes, options)
 }
 
 function toError(reason: unknown): Error {

@@ -141,6 +141,21 @@ test('samples go through everything in turn, and find each flipped bit within on
   }
 })
 
+test('a provider that takes a repaired object for the one it has is made to store it', async () => {
+  restoreAll()
+  const two = vault.sink('two')
+  const [pack = ''] = two.keys('packs/')
+  two.objects.set(pack, flipped(whole.get(pack) ?? Buffer.alloc(0), 99))
+  expect(await vault.verify()).toMatchObject({ exitCode: 1 })
+  const put = two.put.bind(two)
+  two.put = async (key, bytes, options) => {
+    if (!two.objects.get(key)) await put(key, bytes, options)
+  }
+  expect(await vault.heal()).toMatchObject({ exitCode: 0 })
+  two.put = put
+  expect(two.objects.get(pack)).toEqual(whole.get(pack))
+})
+
 test('a sink that is away is told of, and the others are verified', async () => {
   restoreAll()
   const two = vault.sink('two')
