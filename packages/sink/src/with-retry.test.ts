@@ -80,6 +80,16 @@ test('with ifAbsent, a put whose answer was lost is a success; another’s objec
   await expect(raced.sink.put('key', bytes, { ifAbsent: true })).rejects.toMatchObject({ code: 'exists' })
 })
 
+test('a put into a place that may not be looked at is sent again', async () => {
+  const { sink, memory, requests } = setting(({ operation, count }) => {
+    if (operation === 'head') return { before: failure('forbidden') }
+    return operation === 'put' && count === 1 ? { before: failure('unreachable') } : {}
+  })
+  await sink.put('key', bytes)
+  expect(memory.objects.get('key')?.bytes).toEqual(bytes)
+  expect(requests).toEqual(['put', 'head', 'put'])
+})
+
 test('an old object of the same size is not taken for the one that was sent', async () => {
   const { sink, memory } = setting(firstTime({ before: failure('timeout') }, 'put'))
   await memory.put('key', Buffer.from('SOME BYTES'))

@@ -95,7 +95,7 @@ async function putOnce(
   }, options.signal)
 }
 
-/** Whether the object is there with these bytes. */
+/** Whether the object is there with these bytes; where that may not be asked, it is not known to be. */
 async function holds(
   sink: Sink,
   key: string,
@@ -103,7 +103,10 @@ async function holds(
   { signal, sha256 }: PutOptions,
 ): Promise<boolean> {
   const options: SinkOptions = signal ? { signal } : {}
-  const info = await sink.head(key, options)
+  const info = await sink.head(key, options).catch((error: unknown) => {
+    if (error instanceof SinkError && error.code === 'forbidden') return undefined
+    throw error
+  })
   if (info?.sizeBytes !== bytes.length) return false
   if (info.sha256 !== undefined)
     return info.sha256 === (sha256 ?? createHash('sha256').update(bytes).digest('hex'))

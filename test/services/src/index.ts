@@ -1,9 +1,25 @@
+export {
+  type ApacheFlavour,
+  type ApacheServer,
+  type DavCollection,
+  type DavServer,
+  startApache,
+} from './apache.ts'
 export { S3_KMS_KEY_ID, type S3Server, startS3 } from './ceph.ts'
 export { ensureDebianPackages, missingDebianPackages } from './debian-packages.ts'
 export { type DropboxServer, type DropboxServerOptions, startDropbox } from './dropbox/dropbox-server.ts'
 export { freePort } from './free-port.ts'
 export { type MariadbServer, startMariadb } from './mariadb.ts'
+export {
+  type NextcloudFault,
+  type NextcloudServer,
+  type NextcloudSettings,
+  startNextcloud,
+} from './nextcloud.ts'
 export { startProftpd } from './proftpd.ts'
+export { type RsyncDaemon, startRsyncd } from './rsyncd.ts'
+export { startSabreDav } from './sabre-dav.ts'
 export { type ServerProcess, startServer } from './server-process.ts'
 export { type ReceivedMail, type SmtpServer, startSmtp } from './smtp.ts'
 export { type SshServer, type SshServerOptions, startSshd } from './sshd.ts'
+export { startTamperingProxy, type TamperingProxy } from './tampering-proxy.ts'

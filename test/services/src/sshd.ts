@@ -19,15 +19,17 @@ export interface SshServer extends AsyncDisposable {
   /** The server's key: fingerprint, and as a line of known_hosts. */
   readonly hostKey: string
   readonly knownHostsLine: string
-  /** An empty directory of the server: below the chroot, when there is one. */
+  /** An empty directory of the server: below the chroot, or that of the forced command, when there is one. */
   makePlace(): { readonly local: string; readonly remote: string }
 }
 
 export interface SshServerOptions {
   /** Allow SFTP alone, below a directory. */
   readonly chroot?: boolean
-  /** The command that every login with the identity runs, whatever it asks for. */
+  /** The command that every login with the identity runs, whatever it asks for; of which the directory is where places are made. */
   readonly forcedCommand?: (directory: string) => string
+  /** More lines of sshd_config. */
+  readonly settings?: readonly string[]
 }
 
 /** Starts an OpenSSH server of its own on a free port of 127.0.0.1: keys, configuration and places in a temporary directory. */
@@ -57,6 +59,9 @@ export async function startSshd(options: SshServerOptions = {}): Promise<SshServ
     'PermitRootLogin yes',
     'MaxStartups 100',
     'Subsystem sftp internal-sftp',
+    // Bash would read the tester's ~/.bashrc for each command, unless it takes itself for the shell of a shell.
+    'SetEnv SHLVL=2',
+    ...(options.settings ?? []),
     ...(options.chroot ? [`ChrootDirectory ${directory}`, 'ForceCommand internal-sftp'] : []),
   ]
   writeFileSync(at('config'), `${lines.join('\n')}\n`)
@@ -72,7 +77,8 @@ export async function startSshd(options: SshServerOptions = {}): Promise<SshServ
     makePlace: () => {
       const name = `place-${++made}`
       mkdirSync(join(places, name))
-      return { local: join(places, name), remote: options.chroot ? `/places/${name}` : join(places, name) }
+      const remote = options.chroot ? `/places/${name}` : command === undefined ? join(places, name) : name
+      return { local: join(places, name), remote }
     },
     [Symbol.asyncDispose]: async () => {
       await server.stop()

@@ -11,9 +11,10 @@ import { findByName, openSinks } from '../providers/open-sinks.ts'
 import type { Session } from '../session.ts'
 import { failureLine } from '../terminal/error-line.ts'
 import { RecentRate } from '../terminal/progress-lines.ts'
-import { formatBytes, formatCount, formatSeconds, plural } from '../terminal/quantities.ts'
+import { formatBytes, formatCount, formatSeconds, formatTime, plural } from '../terminal/quantities.ts'
 import { showProgress } from '../terminal/show-progress.ts'
 import { UsageError } from '../usage-error.ts'
+import { type Drill, readLastDrill } from '../vault/drill-log.ts'
 import { openConfig, openSecrets } from '../vault/open-config.ts'
 import { openListingKeys, openVaultKeys } from '../vault/vault-keys.ts'
 
@@ -49,7 +50,7 @@ export async function verify(session: Session, options: VerifyCommandOptions): P
     onProblem: ({ message }) => output.error(message),
   })
   _display?.[Symbol.dispose]()
-  tell(report, session)
+  tell(report, await readLastDrill(config.state), session)
   await new Notifier(config, session).tell(ofVerify(report))
   return report.exitCode
 }
@@ -61,7 +62,11 @@ function toPart(text: string): number {
   throw new UsageError(`--sample ${text}: not a part of everything`, 'Give a percentage: --sample 2%')
 }
 
-function tell({ sinks, snapshots, lost, seconds, exitCode }: VerifyReport, { output }: Session): void {
+function tell(
+  { sinks, snapshots, lost, seconds, exitCode }: VerifyReport,
+  drill: Drill | undefined,
+  { output }: Session,
+): void {
   for (const { key, snapshots: ids } of lost)
     output.error(`${key} is whole on no sink: snapshots that need it: ${ids.join(', ')}`)
   for (const sink of sinks) if (sink.state === 'failed') output.error(failureLine(sink))
@@ -73,6 +78,11 @@ function tell({ sinks, snapshots, lost, seconds, exitCode }: VerifyReport, { out
   const isDamaged = sinks.some(({ state }) => state === 'damaged')
   output.print([`${plural(snapshots, 'snapshot')}, ${formatSeconds(seconds)}`, ...lines].join('\n'))
   if (isDamaged) output.print('Mend it with: pipe-backup heal')
+  output.print(
+    drill
+      ? `last drill: ${formatTime(drill.time)}, snapshot ${drill.snapshot}, ${formatBytes(drill.bytes)}`
+      : 'no snapshot has been restored as a drill yet: pipe-backup verify --drill',
+  )
   output.printJson({ snapshots, sinks, lost, seconds, exitCode })
 }
 

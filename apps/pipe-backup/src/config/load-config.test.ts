@@ -117,7 +117,7 @@ test('every mistake is told at once, in the order of the file', async () => {
 
 test('a sink type that this version lacks is refused with those it has', async () => {
   expect(await refusal('sinks:\n  - { type: ftp, name: aws, bucket: b }\n')).toEqual([
-    'work/pipe-backup.yaml:2:13: sinks[0].type: unknown sink type "ftp"; known: dropbox, local, s3, sftp',
+    'work/pipe-backup.yaml:2:13: sinks[0].type: unknown sink type "ftp"; known: dropbox, local, nextcloud, rsync, s3, sftp, webdav',
   ])
 })
 
@@ -220,10 +220,19 @@ test("an application's own JSON holds the configuration in its backup object", a
 })
 
 test('the older keys of a backup object mean a nextcloud sink, and are named as they stand', async () => {
-  const text =
-    '{"backup": {"vault": "tip",\n "nextcloud_server": "c.example.com",\n "nextcloud_user": "u", "nextcloud_pass": "hunter2"}}'
-  expect(await refusal(text, 'work/c.json')).toEqual([
-    'work/c.json:2:22: backup.nextcloud_server: unknown sink type "nextcloud"; known: dropbox, local, s3, sftp',
+  const text = (user: string) =>
+    `{"backup": {"vault": "tip",\n "nextcloud_server": "c.example.com",\n "nextcloud_user": ${user}, "nextcloud_pass": "hunter2"}}`
+  const config = await load(text('"u"'), 'work/c.json')
+  const sink = {
+    type: 'nextcloud',
+    name: 'nextcloud',
+    server: 'c.example.com',
+    user: 'u',
+    password: 'hunter2',
+  }
+  expect(config.sinks).toEqual([sink])
+  expect(await refusal(text('7'), 'work/c.json')).toEqual([
+    expect.stringMatching(/^work\/c\.json:3:\d+: backup\.nextcloud_user: /),
   ])
 })
 

@@ -99,11 +99,11 @@ export const faultPromises: Readonly<Record<string, FaultCheck>> = {
     const { proxied, proxy, http } = setting
     if (!http) return
     const answer = async (status: string, headers = '') => {
-      await renew(proxy)
       proxy.fault = {
         type: 'answer',
         bytes: `HTTP/1.1 ${status}\r\n${headers}Content-Length: 0\r\nConnection: close\r\n\r\n`,
       }
+      await renew(proxy)
     }
     for (const status of ['429 Too Many Requests', '503 Service Unavailable']) {
       await answer(status, 'Retry-After: 7\r\n')
@@ -115,16 +115,19 @@ export const faultPromises: Readonly<Record<string, FaultCheck>> = {
 }
 
 async function cut(proxy: FaultProxy, direction: 'up' | 'down', afterBytes: number): Promise<void> {
-  await renew(proxy)
   proxy.fault = { type: 'cut', direction, afterBytes }
+  await renew(proxy)
 }
 
 async function stall(proxy: FaultProxy, afterBytes: number): Promise<void> {
-  await renew(proxy)
   proxy.fault = { type: 'stall', afterBytes }
+  await renew(proxy)
 }
 
-/** The connections there are have gone, and the sink has noticed: the next request makes its own, and meets the fault. */
+/**
+ * The connections there are have gone, and the sink has noticed: the next request makes its own, and meets the fault. The fault is
+ * set before, for a sink may still be tidying up, and its new connection would be the next request's.
+ */
 async function renew(proxy: FaultProxy): Promise<void> {
   proxy.drop()
   await sleep(50)

@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import { ConfigError } from '../config/config-error.ts'
+import { filePath, secret, size, text, toBytes } from '../config/values.ts'
+import { type SinkType, sinkType } from './sink-type.ts'
+
+/** The form alone, so that a mistake is told with its place: the package itself parses it. */
+const TARGET =
+  /^(?!-)(?:rsync:\/\/(?:[^@/:]*@)?(?:\[[^\]]+\]|[^@/:]+)(?::\d+)?\/[^/]|(?!rsync:\/)(?:[^@/]*@)?(?:\[[^\]]+\]|[^:/]+):(?!\/\/))/
+
+export const rsync: SinkType = sinkType(
+  'rsync',
+  'A directory behind rsync, over ssh (rrsync too) or of a daemon',
+  {
+    target: text
+      .regex(
+        TARGET,
+        'must be user@host:path by ssh, or rsync://user@host/module/path of a daemon; a password goes into `password`',
+      )
+      .describe('user@host:path, or rsync://user@host/module/path for a daemon. `init` makes the directory'),
+    port: z.number().int().min(1).max(65_535).optional(),
+    identity: filePath
+      .optional()
+      .describe('File of the private key, without a passphrase. Default: as `ssh` finds one, or its agent'),
+    hostKey: z
+      .string()
+      .regex(
+        /^SHA256:[A-Za-z0-9+/]{43}=?$/,
+        'must be a fingerprint, as `ssh-keyscan HOST | ssh-keygen -lf -` shows it: SHA256:…',
+      )
+      .optional()
+      .describe("The server's key, SHA256:…; without it the key must be in ~/.ssh/known_hosts"),
+    password: secret.optional().describe("Of a daemon's user"),
+    appendOnly: z
+      .boolean()
+      .optional()
+      .describe('The server refuses to delete: rrsync -no-del, `refuse options = delete`. Default: false'),
+    spool: filePath
+      .optional()
+      .describe('Directory on a tmpfs, for the files that rsync sends. Default: /dev/shm; never a disk'),
+    spoolBytes: size
+      .optional()
+      .describe('How much of objects may be in it, for each direction: the largest object. Default: 256 MiB'),
+    rsyncPath: text.optional().describe('What rsync is called on the server. Default: rsync'),
+  },
+  async (options, context) => {
+    const { target, port, identity, hostKey, password, appendOnly, spool, spoolBytes, rsyncPath } = options
+    const { rsyncSink } = await import('@pipe-backup/sink-rsync')
+    const given = {
+      name: context.name,
+      target,
+      create: context.create,
+      ...(port !== undefined && { port }),
+      ...(identity !== undefined && { identity: context.path(identity) }),
+      ...(hostKey !== undefined && { hostKey }),
+      ...(password !== undefined && { password: await context.secret(password) }),
+      ...(appendOnly !== undefined && { appendOnly }),
+      ...(spool !== undefined && { spool: context.path(spool) }),
+      ...(spoolBytes !== undefined && { spoolBytes: toBytes(spoolBytes) }),
+      ...(rsyncPath !== undefined && { rsyncPath }),
+    }
+    try {
+      return rsyncSink(given)
+    } catch (cause) {
+      if (!(cause instanceof TypeError)) throw cause
+      const message = `sink "${context.name}": ${cause.message}`
+      throw new ConfigError({ code: 'bad-value', message }, { cause })
+    }
+  },
+)

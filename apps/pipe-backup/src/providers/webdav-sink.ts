@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import { secret, text } from '../config/values.ts'
+import { checked, davOptions, davShape } from './dav-options.ts'
+import { type SinkType, sinkType } from './sink-type.ts'
+
+export const webdav: SinkType = sinkType(
+  'webdav',
+  "A collection on any WebDAV server. The URL of a user's files on a Nextcloud means a nextcloud sink",
+  {
+    url: text.describe('Of the collection: https://host/path. `init` makes it'),
+    user: text.optional(),
+    password: secret.optional(),
+    token: secret.optional().describe('A bearer token, instead of user and password'),
+    readBack: z
+      .boolean()
+      .optional()
+      .describe(
+        'Read what was sent again, to compare it. Default true: WebDAV has no checksum. False: its size alone is asked',
+      ),
+    ...davShape,
+  },
+  async ({ url, user, password, token, readBack, ...dav }, context) => {
+    const { name, create } = context
+    const common = { name, create, ...(await davOptions(dav, context)) }
+    if (url.includes('/remote.php/') && user !== undefined && password !== undefined) {
+      const { nextcloudPlace, nextcloudSink } = await import('@pipe-backup/sink-nextcloud')
+      const place = nextcloudPlace(url)
+      const login = { user, password: await context.secret(password) }
+      if (place) return checked(name, () => nextcloudSink({ ...common, ...place, ...login }))
+    }
+    const { webdavSink } = await import('@pipe-backup/sink-webdav')
+    const options = {
+      ...common,
+      url,
+      ...(user !== undefined && { user }),
+      ...(password !== undefined && { password: await context.secret(password) }),
+      ...(token !== undefined && { token: await context.secret(token) }),
+      ...(readBack !== undefined && { readBack }),
+    }
+    return checked(name, () => webdavSink(options))
+  },
+)

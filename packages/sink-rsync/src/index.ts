@@ -1,0 +1,2 @@
+export { type RsyncSinkOptions, rsyncSink } from './rsync-sink.ts'
+export type { SshLogin } from './ssh-connection.ts'

@@ -1,0 +1,119 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describeSink } from '@pipe-backup/sink/conformance'
+import { type SshServer, startRsyncd, startSshd } from '@pipe-backup-test/services'
+import { afterAll } from 'vitest'
+import { rsyncSink } from './rsync-sink.ts'
+
+const [openssh, restricted, daemon] = await Promise.all([
+  startSshd(),
+  // With its lock, as it is by default: one rsync at a time.
+  startSshd({ forcedCommand: (directory) => `rrsync ${directory}` }),
+  startRsyncd(),
+])
+afterAll(async () => {
+  for (const server of [openssh, restricted, daemon]) await server[Symbol.asyncDispose]()
+})
+
+/** Eight puts at a time share one rsync, and each rsync over ssh is a session, a shell and Python on the server. */
+const LISTED_OVER_SSH = 400
+const LISTED_BY_DAEMON = 2000
+
+function overSsh(name: string, server: SshServer): void {
+  const { host, port, user, identity, hostKey } = server
+  const login = { name: 'rs', port, identity, hostKey }
+  const targetOf = (path: string) => `${user}@${host}:${path}`
+  describeSink(name, {
+    open: () => rsyncSink({ ...login, target: targetOf(server.makePlace().remote) }),
+    listed: LISTED_OVER_SSH,
+    server: {
+      host,
+      port,
+      http: false,
+      openBoth: async (proxyPort) => {
+        const target = targetOf(server.makePlace().remote)
+        return {
+          straight: rsyncSink({ ...login, target }),
+          proxied: rsyncSink({ ...login, target, port: proxyPort }),
+        }
+      },
+    },
+    broken: {
+      'a key that the server does not know': {
+        open: () =>
+          rsyncSink({
+            ...login,
+            identity: server.strangeIdentity,
+            target: targetOf(server.makePlace().remote),
+          }),
+        code: 'unauthorized',
+      },
+      'another host key than the one that is pinned': {
+        open: () =>
+          rsyncSink({
+            ...login,
+            hostKey: `SHA256:${'A'.repeat(43)}`,
+            target: targetOf(server.makePlace().remote),
+          }),
+        code: 'unauthorized',
+      },
+      'a directory that is not there': {
+        open: () => rsyncSink({ ...login, target: targetOf(`${server.makePlace().remote}/unmounted`) }),
+        code: 'unreachable',
+      },
+      'a port where nothing listens': {
+        open: () => rsyncSink({ ...login, port: 1, target: targetOf(server.makePlace().remote) }),
+        code: 'unreachable',
+      },
+    },
+  })
+}
+
+overSsh('rsync, over ssh', openssh)
+overSsh('rsync, over ssh to rrsync', restricted)
+
+const { host, port, user, password } = daemon
+const module = daemon.makeModule()
+let made = 0
+function makeDirectory(): string {
+  const name = `place-${++made}`
+  mkdirSync(join(module.local, name))
+  return `${module.name}/${name}`
+}
+const targetOf = (path: string, at: number = port) => `rsync://${user}@${host}:${at}/${path}`
+const login = { name: 'rs', password }
+
+describeSink('rsync, a daemon with a secrets file', {
+  open: () => rsyncSink({ ...login, target: targetOf(makeDirectory()) }),
+  listed: LISTED_BY_DAEMON,
+  server: {
+    host,
+    port,
+    http: false,
+    openBoth: async (proxyPort) => {
+      const path = makeDirectory()
+      return {
+        straight: rsyncSink({ ...login, target: targetOf(path) }),
+        proxied: rsyncSink({ ...login, target: targetOf(path, proxyPort) }),
+      }
+    },
+  },
+  broken: {
+    'a wrong password': {
+      open: () => rsyncSink({ ...login, password: 'wrong', target: targetOf(makeDirectory()) }),
+      code: 'unauthorized',
+    },
+    'a module that is not there': {
+      open: () => rsyncSink({ ...login, target: targetOf('other') }),
+      code: 'forbidden',
+    },
+    'a directory that is not there': {
+      open: () => rsyncSink({ ...login, target: targetOf(`${makeDirectory()}/unmounted`) }),
+      code: 'unreachable',
+    },
+    'a port where nothing listens': {
+      open: () => rsyncSink({ ...login, target: targetOf(makeDirectory(), 1) }),
+      code: 'unreachable',
+    },
+  },
+})

@@ -1,0 +1,319 @@
+import { Readable, type Writable } from 'node:stream'
+import {
+  checkKey,
+  type ObjectInfo,
+  type PutOptions,
+  type ReadOptions,
+  type Sink,
+  SinkError,
+  type SinkOptions,
+  type SinkTraits,
+} from '@pipe-backup/sink'
+import { deleteObjects } from './delete-objects.ts'
+import { listed, type Watch, whatIsThere } from './listing.ts'
+import { MemorySpool } from './memory-spool.ts'
+import { PulledObject } from './pulled-object.ts'
+import { RecentObjects } from './recent-objects.ts'
+import { toSinkError } from './rsync-errors.ts'
+import { RsyncServer } from './rsync-server.ts'
+import { isSameObject, sendObjects } from './send-objects.ts'
+import { SpooledObject } from './spooled-object.ts'
+import { SpooledWritable } from './spooled-writable.ts'
+import type { SshLogin } from './ssh-connection.ts'
+import { parseTarget, type Target } from './target.ts'
+import { Teller } from './teller.ts'
+import { UploadQueue } from './upload-queue.ts'
+
+export interface RsyncSinkOptions extends SshLogin {
+  readonly name: string
+  /**
+   * The directory: `user@host:path` by ssh, the path absolute or below the one where the login begins; `rsync://user@host/module/path`
+   * by a daemon, over ssh when any of the options of ssh is given.
+   */
+  readonly target: string
+  /** Of a daemon's user. */
+  readonly password?: string
+  /** Make the directory when it is missing. Default false: a disk that the server has lost must not be taken for an empty one. */
+  readonly create?: boolean
+  /** The server refuses to delete, and to replace: rrsync -no-del, a daemon's `refuse options = delete`. Default false. */
+  readonly appendOnly?: boolean
+  /** A directory on a tmpfs, for the files that rsync sends and receives. Default `/dev/shm`, or the user's runtime directory. */
+  readonly spool?: string
+  /** How many bytes of objects may be in it, for each direction: also the largest object. Default 256 MiB. */
+  readonly spoolBytes?: number
+  /** What rsync is called on the server. Default `rsync`. */
+  readonly rsyncPath?: string
+}
+
+const SPOOL_BYTES = 256 * 1024 * 1024
+const PIECE_BYTES = 256 * 1024
+
+/**
+ * A directory behind rsync as a sink, over ssh or of a daemon: for servers that allow nothing else.
+ * @throws TypeError for a target that is none
+ */
+export function rsyncSink(options: RsyncSinkOptions): Sink {
+  return new RsyncSink(options, parseTarget(options.target))
+}
+
+interface Opened {
+  readonly spool: MemorySpool
+  readonly server: RsyncServer
+  readonly queue: UploadQueue
+}
+
+class RsyncSink implements Sink {
+  readonly name: string
+  readonly traits: SinkTraits
+  readonly #options: RsyncSinkOptions
+  readonly #target: Target
+  /** Of all that is under way: what moves for one shows all that the server is there. */
+  readonly #tellers = new Set<Teller>()
+  readonly #recent = new RecentObjects()
+  #opening: Promise<Opened> | undefined
+
+  constructor(options: RsyncSinkOptions, target: Target) {
+    const { name, appendOnly = false, spoolBytes = SPOOL_BYTES, password } = options
+    if (password !== undefined && target.type === 'ssh')
+      throw new TypeError('a password is for a daemon (rsync://…): over ssh it takes a key, or an agent')
+    this.name = name
+    this.traits = { maxObjectBytes: spoolBytes, appendOnly }
+    this.#options = options
+    this.#target = target
+  }
+
+  put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
+    return this.#do(key, options, async (opened, teller) => {
+      const { signal } = options
+      const object = new SpooledObject(opened.spool, key)
+      try {
+        await object.reserve(bytes.length, signal)
+        const added = opened.queue.expect()
+        try {
+          await object.write(bytes, { onBytes: (size) => teller.tell(size), ...(signal && { signal }) })
+          await this.#store(opened, object, options, added)
+        } finally {
+          added()
+        }
+      } finally {
+        await object.discard()
+      }
+    })
+  }
+
+  createWriteStream(key: string, options: PutOptions = {}): Writable {
+    checkKey(key, this.name)
+    const teller = this.#newTeller(options)
+    let opened: Opened
+    return new SpooledWritable({
+      ...options,
+      onBytes: (size) => teller.tell(size),
+      create: async () => {
+        opened = await this.#open(options.signal)
+        return new SpooledObject(opened.spool, key)
+      },
+      store: (object, given) => this.#store(opened, object, given),
+      translate: (cause) => (options.signal?.aborted ? cause : toSinkError(cause, this.name, key)),
+    }).once('close', () => this.#tellers.delete(teller))
+  }
+
+  createReadStream(key: string, options: ReadOptions = {}): Promise<Readable> {
+    return this.#do(key, options, async ({ server, spool }) => {
+      const pulled = new PulledObject(server, spool, key, this.#watch(options))
+      try {
+        await pulled.moreThan(0)
+      } catch (error) {
+        await pulled[Symbol.asyncDispose]()
+        throw error
+      }
+      const teller = this.#newTeller(options)
+      const stream = Readable.from(this.#pieces(pulled, key, options, teller), { objectMode: false })
+      // One that is destroyed before it is read never runs its generator.
+      return stream.once('close', () => {
+        this.#tellers.delete(teller)
+        // What can't be removed now goes with the spool.
+        pulled[Symbol.asyncDispose]().catch(() => undefined)
+      })
+    })
+  }
+
+  get(key: string, options: ReadOptions = {}): Promise<Uint8Array> {
+    return this.#do(key, options, async ({ server, spool }, teller) => {
+      const isRange = options.offset !== undefined || options.length !== undefined
+      const since = this.#recent.changes
+      const recent = isRange ? this.#recent.take(key) : undefined
+      const pulled = recent ?? new PulledObject(server, spool, key, this.#watch(options))
+      let good = false
+      try {
+        for (let told = recent ? await pulled.ended : 0; ; ) {
+          const here = await pulled.moreThan(told)
+          if (here === told) break
+          await teller.tell(here - told)
+          told = here
+        }
+        good = true
+        const [from, to] = this.#range(key, await pulled.ended, options)
+        return await pulled.read(from, to - from)
+      } finally {
+        if (good && isRange) this.#recent.keep(key, pulled, since)
+        else await pulled[Symbol.asyncDispose]()
+      }
+    })
+  }
+
+  head(key: string, options: SinkOptions = {}): Promise<ObjectInfo | undefined> {
+    return this.#do(key, options, async ({ server }) => {
+      const found = await whatIsThere(server, [key], this.#watch(options))
+      return found.get(key)
+    })
+  }
+
+  async *list(prefix: string, options: SinkOptions = {}): AsyncGenerator<ObjectInfo> {
+    if (prefix !== '') checkKey(prefix.replace(/\/$/, ''), this.name)
+    try {
+      const { server } = await this.#open(options.signal)
+      yield* listed(server, prefix, this.#watch(options))
+    } catch (cause) {
+      options.signal?.throwIfAborted()
+      throw toSinkError(cause, this.name)
+    }
+  }
+
+  async delete(key: string, options: SinkOptions = {}): Promise<void> {
+    const failed = await this.deleteMany([key], options)
+    for (const error of failed.values()) throw error
+  }
+
+  async deleteMany(
+    keys: readonly string[],
+    options: SinkOptions = {},
+  ): Promise<ReadonlyMap<string, SinkError>> {
+    for (const key of keys) checkKey(key, this.name)
+    return this.#do(undefined, options, ({ server, spool }) => {
+      for (const key of keys) this.#recent.changed(key)
+      return deleteObjects(server, spool, keys, this.#watch(options))
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const opening = this.#opening
+    this.#opening = undefined
+    const opened = await opening?.catch(() => undefined)
+    if (!opened) return
+    await opened.server[Symbol.asyncDispose]()
+    await this.#recent[Symbol.asyncDispose]()
+    await opened.spool[Symbol.asyncDispose]()
+  }
+
+  async #do<T>(
+    key: string | undefined,
+    options: SinkOptions,
+    work: (opened: Opened, teller: Teller) => Promise<T>,
+  ): Promise<T> {
+    if (key !== undefined) checkKey(key, this.name)
+    const teller = this.#newTeller(options)
+    try {
+      return await work(await this.#open(options.signal), teller)
+    } catch (cause) {
+      options.signal?.throwIfAborted()
+      throw toSinkError(cause, this.name, key)
+    } finally {
+      this.#tellers.delete(teller)
+    }
+  }
+
+  #open(signal?: AbortSignal): Promise<Opened> {
+    signal?.throwIfAborted()
+    const opening = (this.#opening ??= this.#openSpool())
+    opening.catch(() => {
+      if (this.#opening === opening) this.#opening = undefined
+    })
+    return opening
+  }
+
+  async #openSpool(): Promise<Opened> {
+    const { spool: directory, spoolBytes = SPOOL_BYTES, create = false, name } = this.#options
+    const spool = await MemorySpool.open(name, {
+      bytes: spoolBytes,
+      makeRoom: () => this.#recent.dropOldest(),
+      ...(directory !== undefined && { directory }),
+    })
+    const server = new RsyncServer({ ...this.#options, sink: name, target: this.#target, create }, spool)
+    const queue = new UploadQueue((batch) => sendObjects(server, batch, () => this.#pulse()))
+    return { spool, server, queue }
+  }
+
+  /** Sends what is in the spool. @param added - called when it is in the queue */
+  async #store(
+    { server, spool, queue }: Opened,
+    object: SpooledObject,
+    { ifAbsent = false, signal }: PutOptions,
+    added?: () => void,
+  ): Promise<void> {
+    await object.close()
+    const { key, source, sizeBytes, pace } = object
+    const upload = { key, source, sizeBytes, pace, ifAbsent, ...(signal && { signal }) }
+    this.#recent.changed(key)
+    const adding = queue.add(upload)
+    added?.()
+    const outcome = await adding
+    this.#recent.changed(key)
+    if (outcome === 'stored') return
+    const exists = new SinkError('exists', 'exists already', { sink: this.name, key })
+    if (ifAbsent && outcome === 'taken') throw exists
+    if (await isSameObject(server, spool, upload, object.path, this.#watch({ ...(signal && { signal }) })))
+      return
+    if (ifAbsent) throw exists
+    throw new SinkError('forbidden', 'is another object, and the server lets none be replaced', {
+      sink: this.name,
+      key,
+    })
+  }
+
+  async *#pieces(
+    pulled: PulledObject,
+    key: string,
+    options: ReadOptions,
+    teller: Teller,
+  ): AsyncGenerator<Uint8Array> {
+    try {
+      const { offset = 0, length } = options
+      const end = length === undefined ? Number.POSITIVE_INFINITY : offset + length
+      for (let at = offset; at < end; ) {
+        const here = Math.min(await pulled.moreThan(at), end)
+        if (here <= at) break
+        const piece = await pulled.read(at, Math.min(here - at, PIECE_BYTES))
+        await teller.tell(piece.length)
+        yield piece
+        at += piece.length
+      }
+      this.#range(key, await pulled.ended, options)
+    } catch (cause) {
+      options.signal?.throwIfAborted()
+      throw toSinkError(cause, this.name, key)
+    }
+  }
+
+  /** @throws SinkError `range` */
+  #range(key: string, size: number, { offset = 0, length = size - offset }: ReadOptions): [number, number] {
+    if (offset >= 0 && length >= 0 && offset + length <= size) return [offset, offset + length]
+    throw new SinkError('range', `has ${size} bytes, wanted ${length} from ${offset}`, {
+      sink: this.name,
+      key,
+    })
+  }
+
+  #newTeller({ onBytes }: SinkOptions): Teller {
+    const teller = new Teller(onBytes)
+    this.#tellers.add(teller)
+    return teller
+  }
+
+  #watch({ signal }: SinkOptions): Watch {
+    return { onHeard: () => this.#pulse(), ...(signal && { signal }) }
+  }
+
+  #pulse(): void {
+    for (const teller of this.#tellers) teller.pulse()
+  }
+}

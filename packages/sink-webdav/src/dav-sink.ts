@@ -1,0 +1,358 @@
+import { randomBytes } from 'node:crypto'
+import { Readable, Writable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
+import {
+  checkKey,
+  deleteEach,
+  isKey,
+  type ObjectInfo,
+  type PutOptions,
+  type ReadOptions,
+  type Sink,
+  SinkError,
+  type SinkOptions,
+  type SinkTraits,
+} from '@pipe-backup/sink'
+import { Collections } from './collections.ts'
+import type { Dav, DavEntry, DavOptions } from './dav.ts'
+import { KeyLock } from './key-lock.ts'
+import { REPLACING_MS, readRange } from './read-range.ts'
+import { Shared } from './shared.ts'
+import type { StreamUpload, Uploads, UploadTo } from './uploads.ts'
+import { toSinkError } from './webdav-errors.ts'
+
+/** Where the objects are, and how they get there. */
+export interface DavPlace {
+  readonly dav: Dav
+  readonly uploads: Uploads
+  /** Sent with requests that delete or replace an object. */
+  readonly deleteHeaders?: Readonly<Record<string, string>>
+  /** Sent with requests that delete what is temporary. */
+  readonly discardHeaders?: Readonly<Record<string, string>>
+  /**
+   * Asked after a MOVE without a clear answer, such as a proxy's 504.
+   * @returns whether the server has done it after all
+   */
+  readonly settle?: (move: UnsettledMove) => Promise<boolean>
+}
+
+/** A MOVE that may have been done, or may still be. */
+export interface UnsettledMove {
+  readonly from: string
+  readonly to: string
+  readonly key: string
+  readonly sizeBytes: number
+  readonly error: SinkError
+  readonly options: SinkOptions
+}
+
+export interface DavSinkOptions {
+  readonly name: string
+  readonly traits?: Partial<SinkTraits>
+  /** Finds the place, at the first request. A failure is asked again at the next. @param signal - fires when nobody waits any more */
+  readonly open: (signal: AbortSignal) => Promise<DavPlace>
+  readonly close: () => void
+}
+
+interface Opened extends DavPlace {
+  readonly collections: Collections
+}
+
+/** No key has such a name, so no listing shows it. */
+const TEMPORARY = /^\.pb-[0-9a-f]{24}\.tmp$/
+/** What a killed client left behind is removed after so long without a change, by the server's clock. */
+const STALE_MS = 24 * 60 * 60 * 1000
+/** How long a server may take to tidy up after a failure. */
+const DISCARD_MS = 3000
+/** Collections that are asked for ahead of who reads a listing. */
+const AHEAD = 4
+
+/**
+ * A sink on a WebDAV collection: an object is sent to a temporary name beside its own, checked, and moved. What kind of
+ * server it is, and so how bytes are sent and checked, is for `open` to say.
+ */
+export function davSink(options: DavSinkOptions): Sink {
+  return new DavSink(options)
+}
+
+class DavSink implements Sink {
+  readonly name: string
+  readonly traits: SinkTraits
+  readonly #options: DavSinkOptions
+  readonly #place: Shared<Opened>
+  readonly #lock = new KeyLock()
+  /** Failures of a MOVE that the server may still be at. */
+  readonly #unsettled = new WeakSet<Error>()
+
+  constructor(options: DavSinkOptions) {
+    this.name = options.name
+    this.traits = { maxObjectBytes: Number.MAX_SAFE_INTEGER, appendOnly: false, ...options.traits }
+    this.#options = options
+    this.#place = new Shared(async (signal) => {
+      const place = await options.open(signal)
+      return { ...place, collections: new Collections(place.dav) }
+    })
+  }
+
+  async put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
+    await this.#do(key, options, async (place) => {
+      const to = await this.#temporary(place, key, options)
+      try {
+        await place.uploads.put(to, bytes, options)
+        await this.#publish(place, to, bytes.length, options)
+      } catch (error) {
+        await this.#discard(place, to, error)
+        throw error
+      }
+    })
+  }
+
+  createWriteStream(key: string, options: PutOptions = {}): Writable {
+    checkKey(key, this.name)
+    let writing: { place: Opened; to: UploadTo; upload: StreamUpload } | undefined
+    let failure: unknown
+    let isPublished = false
+    const step = (work: () => Promise<void>, done: (error?: Error | null) => void): void => {
+      work().then(
+        () => done(),
+        (cause: unknown) => {
+          failure = options.signal?.aborted ? cause : toSinkError(cause, { sink: this.name, key })
+          done(failure instanceof Error ? failure : new Error(String(failure)))
+        },
+      )
+    }
+    return new Writable({
+      highWaterMark: 1024 * 1024,
+      ...(options.signal && { signal: options.signal }),
+      construct: (done) =>
+        step(async () => {
+          const place = await this.#place.get(options.signal)
+          const to = await this.#temporary(place, key, options)
+          writing = { place, to, upload: place.uploads.stream(to, options) }
+        }, done),
+      write: (chunk: Uint8Array, _encoding, done) => step(async () => writing?.upload.write(chunk), done),
+      final: (done) =>
+        step(async () => {
+          if (!writing) return
+          const { place, to, upload } = writing
+          await this.#publish(place, to, await upload.end(), options)
+          isPublished = true
+        }, done),
+      destroy: (error, done) => {
+        const undo = async (): Promise<void> => {
+          if (!writing || isPublished) return
+          const { place, to, upload } = writing
+          await upload.abort()
+          await this.#discard(place, to, failure)
+        }
+        undo().then(
+          () => done(error),
+          () => done(error),
+        )
+      },
+    })
+  }
+
+  createReadStream(key: string, options: ReadOptions = {}): Promise<Readable> {
+    return this.#do(key, options, async ({ dav }) => {
+      const range = await readRange(dav, key, key, options)
+      const stream = Readable.from(range.pieces, { objectMode: false, highWaterMark: 256 * 1024 })
+      stream.once('close', range.close)
+      return stream
+    })
+  }
+
+  get(key: string, options: ReadOptions = {}): Promise<Uint8Array> {
+    return this.#do(key, options, async ({ dav }) => {
+      const { pieces, length } = await readRange(dav, key, key, options)
+      const bytes = Buffer.allocUnsafeSlow(length)
+      let at = 0
+      for await (const piece of pieces) {
+        bytes.set(piece, at)
+        at += piece.length
+      }
+      return bytes
+    })
+  }
+
+  head(key: string, options: SinkOptions = {}): Promise<ObjectInfo | undefined> {
+    return this.#do(key, options, async ({ dav }) => {
+      const about = aboutOf(key, options)
+      let entry = await dav.info(key, about)
+      if (!entry) {
+        await pause(REPLACING_MS, undefined, { ...(options.signal && { signal: options.signal }) })
+        entry = await dav.info(key, about)
+      }
+      return entry && this.#objectOf(key, entry)
+    })
+  }
+
+  async *list(prefix: string, options: SinkOptions = {}): AsyncGenerator<ObjectInfo> {
+    const path = prefix.replace(/\/$/, '')
+    if (path !== '') checkKey(path, this.name)
+    const { signal } = options
+    try {
+      const place = await this.#place.get(signal)
+      yield* this.#walk(place, path, signal ? { signal } : {})
+    } catch (cause) {
+      signal?.throwIfAborted()
+      throw toSinkError(cause, { sink: this.name })
+    }
+  }
+
+  delete(key: string, options: SinkOptions = {}): Promise<void> {
+    return this.#do(key, options, async ({ dav, deleteHeaders = {} }) => {
+      const about = aboutOf(key, options)
+      // A collection would go with all that is in it.
+      const there = await dav.info(key, about)
+      if (there && this.#objectOf(key, there)) await dav.remove(key, { ...about, headers: deleteHeaders })
+    })
+  }
+
+  deleteMany(keys: readonly string[], options: SinkOptions = {}): Promise<ReadonlyMap<string, SinkError>> {
+    return deleteEach(this, keys, options)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#options.close()
+  }
+
+  /** A name for an object until it has its own: beside it, for servers copy what changes its collection, and show half of it. */
+  async #temporary({ collections }: Opened, key: string, options: SinkOptions): Promise<UploadTo> {
+    const parent = key.slice(0, key.lastIndexOf('/') + 1)
+    await collections.make(parent.slice(0, -1), aboutOf(key, options))
+    return { path: `${parent}.pb-${randomBytes(12).toString('hex')}.tmp`, key }
+  }
+
+  /** Gives what has arrived its name. One at a time for a key: servers look whether it is taken, and then move. */
+  async #publish(
+    place: Opened,
+    { path, key }: UploadTo,
+    sizeBytes: number,
+    options: PutOptions,
+  ): Promise<void> {
+    const { dav, settle, deleteHeaders = {} } = place
+    const about = aboutOf(key, options)
+    const move = async (replace: boolean): Promise<boolean> => {
+      try {
+        return await dav.move(path, key, replace, { ...about, headers: deleteHeaders })
+      } catch (error) {
+        options.signal?.throwIfAborted()
+        // What Apache answers where the key is a collection says nothing of it.
+        if (error instanceof SinkError && error.code === 'protocol')
+          await this.#refuseCollection(dav, key, about)
+        if (!(error instanceof SinkError) || !error.retryable) throw error
+        if (settle && (await settle({ from: path, to: key, key, sizeBytes, error, options }))) return true
+        if (error.code === 'timeout') this.#unsettled.add(error)
+        throw error
+      }
+    }
+    await this.#lock.run(key, async () => {
+      options.signal?.throwIfAborted()
+      if (await move(false)) return
+      if (options.ifAbsent) throw new SinkError('exists', 'exists already', { sink: this.name, key })
+      // A collection would be replaced with all that is in it.
+      await this.#refuseCollection(dav, key, about)
+      await move(true)
+    })
+  }
+
+  async #refuseCollection(dav: Dav, key: string, about: DavOptions): Promise<void> {
+    const there = await dav.info(key, about)
+    if (there) this.#objectOf(key, there)
+  }
+
+  /** Takes away what did not become an object. What is left is removed when it is stale. */
+  async #discard(
+    { dav, discardHeaders = {} }: Opened,
+    { path, key }: UploadTo,
+    failure: unknown,
+  ): Promise<void> {
+    if (failure instanceof Error && this.#unsettled.has(failure)) return
+    const signal = AbortSignal.timeout(DISCARD_MS)
+    await dav.remove(path, { key, signal, headers: discardHeaders }).catch(() => undefined)
+  }
+
+  /** @throws SinkError `protocol` for a collection: the key is part of another's path */
+  #objectOf(key: string, { isCollection, sizeBytes = 0, modifiedAt }: DavEntry): ObjectInfo {
+    if (isCollection) {
+      throw new SinkError('refused-key', 'is a collection, with objects in it', { sink: this.name, key })
+    }
+    if (!modifiedAt) {
+      throw new SinkError('protocol', 'the server does not say when it was stored', { sink: this.name, key })
+    }
+    return { key, sizeBytes, storedAt: modifiedAt }
+  }
+
+  async *#walk(place: Opened, path: string, options: DavOptions): AsyncGenerator<ObjectInfo> {
+    const { dav } = place
+    const waiting = [path]
+    const asked: { readonly path: string; readonly answer: ReturnType<Dav['find']> }[] = []
+    const askAhead = (): void => {
+      while (asked.length < AHEAD) {
+        const next = waiting.pop()
+        if (next === undefined) return
+        const answer = dav.find(next, options)
+        // Its failure is seen when its turn comes.
+        answer.catch(() => undefined)
+        asked.push({ path: next, answer })
+      }
+    }
+    try {
+      for (;;) {
+        askAhead()
+        const next = asked.shift()
+        if (!next) return
+        try {
+          yield* this.#collection(place, next.path, await next.answer, options, waiting)
+        } catch (error) {
+          // One that has gone meanwhile has nothing in it.
+          if (!(error instanceof SinkError && error.code === 'not-found')) throw error
+          if (next.path === '') throw error
+        }
+      }
+    } finally {
+      for (const { answer } of asked) answer.then(({ body }) => body.destroy(), ignore)
+    }
+  }
+
+  async *#collection(
+    place: Opened,
+    path: string,
+    answer: Awaited<ReturnType<Dav['find']>>,
+    options: DavOptions,
+    below: string[],
+  ): AsyncGenerator<ObjectInfo> {
+    for await (const entry of place.dav.childrenOf(answer, path, options)) {
+      const key = path === '' ? entry.name : `${path}/${entry.name}`
+      if (TEMPORARY.test(entry.name)) await this.#removeStale(place, key, entry)
+      else if (!isKey(key)) continue
+      else if (entry.isCollection) below.push(key)
+      else yield this.#objectOf(key, entry)
+    }
+  }
+
+  async #removeStale({ dav, discardHeaders = {} }: Opened, path: string, entry: DavEntry): Promise<void> {
+    const { askedAt, modifiedAt, isCollection } = entry
+    if (isCollection || !askedAt || !modifiedAt) return
+    if (askedAt.getTime() - modifiedAt.getTime() < STALE_MS) return
+    // Who may not delete can list all the same.
+    await dav.remove(path, { signal: AbortSignal.timeout(DISCARD_MS), headers: discardHeaders }).catch(ignore)
+  }
+
+  async #do<T>(key: string, options: SinkOptions, work: (place: Opened) => Promise<T>): Promise<T> {
+    checkKey(key, this.name)
+    try {
+      return await work(await this.#place.get(options.signal))
+    } catch (cause) {
+      options.signal?.throwIfAborted()
+      throw toSinkError(cause, { sink: this.name, key })
+    }
+  }
+}
+
+function aboutOf(key: string, { signal }: SinkOptions): DavOptions {
+  return { key, ...(signal && { signal }) }
+}
+
+function ignore(): void {}

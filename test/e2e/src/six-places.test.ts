@@ -1,0 +1,184 @@
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { FaultProxy } from '@pipe-backup/sink/conformance'
+import { execa } from 'execa'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { makeOddTree } from './odd-tree.ts'
+import { difference, Sandbox } from './sandbox.ts'
+import { PLACES, type PlaceName, SixPlaces, SixServers } from './six-places.ts'
+
+let servers: SixServers
+beforeAll(async () => {
+  servers = await SixServers.start()
+}, 180_000)
+afterAll(() => servers[Symbol.asyncDispose]())
+
+/** A vault in six places, with an odd tree and 40 MB that do not compress. */
+async function setting(): Promise<{
+  sandbox: Sandbox
+  places: SixPlaces
+  tree: string
+  configure: (sinks: object[], more?: object) => void
+}> {
+  const sandbox = new Sandbox()
+  onTestFinished(() => sandbox[Symbol.dispose]())
+  const tree = sandbox.path('tree')
+  mkdirSync(tree)
+  makeOddTree(tree)
+  await execa('dd', ['if=/dev/urandom', `of=${tree}/random`, 'bs=1M', 'count=40'])
+  const places = new SixPlaces(servers, sandbox)
+  const configure = (sinks: object[], more: object = {}) =>
+    sandbox.configure({ sources: [{ type: 'files', name: 'tree', paths: [tree] }], sinks, ...more })
+  configure(places.configs())
+  await sandbox.ok(['init', '--phrase-out', 'phrase'])
+  return { sandbox, places, tree, configure }
+}
+
+interface Report {
+  readonly copies: number
+  readonly exitCode: number
+  readonly sinks: readonly {
+    readonly name: string
+    readonly state: string
+    readonly bytesSent: number
+    readonly healed: number
+    readonly error?: string
+  }[]
+}
+const reportOf = (out: Buffer): Report => JSON.parse(out.toString().trim().split('\n').at(-1) ?? '')
+
+async function restores(sandbox: Sandbox, tree: string, to: string, args: string[] = []): Promise<string> {
+  await sandbox.ok(['restore', 'latest', '--phrase-file', 'phrase', '--to', to, ...args], {
+    machine: 'elsewhere',
+  })
+  return await difference(tree, sandbox.path(to, 'tree', tree))
+}
+
+test('one pass into six places: each of them alone gives everything back', async () => {
+  const { sandbox, tree } = await setting()
+  const report = reportOf(await sandbox.ok(['run', '--json']))
+  expect(report).toMatchObject({ copies: 6, exitCode: 0 })
+  const sent = report.sinks.map(({ bytesSent }) => bytesSent)
+  expect(Math.max(...sent) - Math.min(...sent)).toBeLessThan(1000)
+  for (const place of PLACES)
+    expect(await restores(sandbox, tree, `from-${place}`, ['--from', place])).toBe('')
+  // Every object proven, by the providers' own hashes or by reading them back.
+  await sandbox.ok(['verify'])
+}, 240_000)
+
+test.for<[PlaceName, PlaceName, PlaceName]>([
+  ['disk', 'ssh', 'aws'],
+  ['aws', 'box', 'rs'],
+  ['cloud', 'rs', 'box'],
+  ['ssh', 'disk', 'cloud'],
+])(
+  'with %s and %s down and %s serving corrupt bytes everything comes back, and is mended',
+  { timeout: 240_000 },
+  async ([one, other, rotten]) => {
+    const { sandbox, places, tree, configure } = await setting()
+    await sandbox.ok(['run'])
+    await places.rot(rotten)
+    const down = { [one]: DOWN[one], [other]: DOWN[other] }
+    // The rotten one is asked first.
+    const order = (sinks: object[]) =>
+      sinks.toSorted(
+        (a, b) => Number('name' in b && b.name === rotten) - Number('name' in a && a.name === rotten),
+      )
+    configure(order(places.configs(down)))
+    expect(await restores(sandbox, tree, 'restored')).toBe('')
+    configure(places.configs())
+    expect((await sandbox.run(['verify'])).code).toBe(1)
+    await sandbox.ok(['heal'])
+    expect(await restores(sandbox, tree, 'mended', ['--from', rotten])).toBe('')
+  },
+)
+
+/** Where nothing answers. */
+const DOWN: Record<PlaceName, object> = {
+  disk: { path: '/nonexistent/disk' },
+  aws: { endpoint: 'http://127.0.0.1:9' },
+  cloud: { server: 'http://127.0.0.1:9' },
+  box: { apiUrl: 'http://127.0.0.1:9', contentUrl: 'http://127.0.0.1:9' },
+  ssh: { port: 9 },
+  rs: { target: 'rsync://nobody@127.0.0.1:9/nothing' },
+}
+
+test('one dead from the start, one cut off for seconds, one throttled, one slow: the others are not held up, and the next run heals', async () => {
+  const { sandbox, places, tree, configure } = await setting()
+  await using proxy = await FaultProxy.start(servers.s3)
+  servers.dropbox.fail({ type: 'rate-limit', reason: 'too_many_requests', seconds: 1 }, { times: 3 })
+  proxy.fault = { type: 'cut', direction: 'up', afterBytes: 3_000_000 }
+  const mended = setTimeout(() => {
+    proxy.fault = { type: 'none' }
+    proxy.drop()
+  }, 3000)
+  configure(
+    places.configs({
+      aws: { endpoint: `http://127.0.0.1:${proxy.port}` },
+      ssh: DOWN.ssh,
+      disk: { uploadLimit: '12MB' },
+    }),
+    { copies: 5 },
+  )
+  const ran = await sandbox.run(['run', '--json'])
+  clearTimeout(mended)
+  const report = reportOf(ran.out)
+  expect({
+    code: ran.code,
+    copies: report.copies,
+    failed: report.sinks.filter(({ state }) => state !== 'ok').map(({ name }) => name),
+  }).toEqual({
+    code: 3,
+    copies: 5,
+    failed: ['ssh'],
+  })
+  expect(ran.err).toContain('sink "ssh"')
+  configure(places.configs())
+  const healed = reportOf(await sandbox.ok(['run', '--json']))
+  expect(healed.copies).toBe(6)
+  expect(healed.sinks.find(({ name }) => name === 'ssh')?.healed).toBeGreaterThan(0)
+  expect(await restores(sandbox, tree, 'restored', ['--from', 'ssh'])).toBe('')
+}, 240_000)
+
+test('a place that is silent in mid-run is left behind after its timeout, and healed by the next run', async () => {
+  const { sandbox, places, tree, configure } = await setting()
+  await using proxy = await FaultProxy.start(servers.nextcloud)
+  const { url } = servers.nextcloud
+  configure(places.configs({ cloud: { server: url.replace(/:\d+/, `:${proxy.port}`), timeout: '2s' } }), {
+    copies: 5,
+  })
+  proxy.fault = { type: 'stall', afterBytes: 4_000_000 }
+  const ran = await sandbox.run(['run', '--json'])
+  expect(reportOf(ran.out)).toMatchObject({ copies: 5, exitCode: 3 })
+  expect(ran.err).toContain('sink "cloud"')
+  configure(places.configs())
+  expect(reportOf(await sandbox.ok(['run', '--json'])).copies).toBe(6)
+  expect(await restores(sandbox, tree, 'restored', ['--from', 'cloud'])).toBe('')
+}, 240_000)
+
+test('wrong credentials: one clear line each, which names the sink and what to do, and no stack', async () => {
+  const { sandbox, places, configure } = await setting()
+  await sandbox.ok(['run'])
+  writeFileSync(sandbox.path('stranger'), '')
+  renameSync(sandbox.path('disk'), sandbox.path('elsewhere-disk'))
+  const wrong: Record<PlaceName, object> = {
+    disk: {},
+    aws: { secretAccessKey: 'wrong' },
+    cloud: { password: 'wrong' },
+    box: { refreshToken: 'wrong' },
+    ssh: { identity: servers.ssh.strangeIdentity },
+    rs: { password: 'wrong' },
+  }
+  configure(places.configs(wrong), { copies: 1 })
+  const { code, err } = await sandbox.run(['run'])
+  expect(code).toBe(1)
+  for (const place of PLACES) {
+    const lines = err.split('\n').filter((line) => line.includes(`sink "${place}"`))
+    expect({ place, lines: lines.length, hint: /[.:] [A-Z].+\.?$/.test(lines[0] ?? '') }).toEqual({
+      place,
+      lines: 1,
+      hint: true,
+    })
+  }
+  expect(err).not.toMatch(/^\s+at /m)
+  expect(err).not.toContain('"wrong"')
+}, 240_000)
