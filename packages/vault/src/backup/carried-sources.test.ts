@@ -51,14 +51,14 @@ test('without its packs, or without what this host remembers, it is read again',
   using vault = await TestVault.create(['one'])
   const { wallet, chain } = sources()
   await vault.run([wallet, chain], hour(0))
-  for (const spoil of [
+  for (const [i, spoil] of [
     () => writeFileSync(join(vault.stateDirectory, 'carried.json'), '{"vault":1,"sources":[{}]}'),
     () => {
       for (const key of vault.sink('one').keys('packs/')) vault.sink('one').objects.delete(key)
     },
-  ]) {
+  ].entries()) {
     spoil()
-    const report = await vault.run([wallet, chain], hour(1))
+    const report = await vault.run([wallet, chain], hour(i + 1))
     expect(report.sources[1]?.takenAt).toBeUndefined()
     expect(await vault.texts()).toMatchObject({ 'chain/tip': 'one' })
   }
