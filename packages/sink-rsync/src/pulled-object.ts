@@ -4,7 +4,9 @@ import { SinkError } from '@pipe-backup/sink'
 import type { Share } from './budget.ts'
 import { meansAbsent, type Watch, whatIsThere } from './listing.ts'
 import type { MemorySpool } from './memory-spool.ts'
+import { spoolError } from './rsync-errors.ts'
 import type { RsyncServer } from './rsync-server.ts'
+import { ProgramFailure } from './run-program.ts'
 
 /** Room that is taken before the size is known: a pack and more. */
 const GUESS_BYTES = 32 * 1024 * 1024
@@ -115,7 +117,11 @@ export class PulledObject implements AsyncDisposable {
         ...(this.#options.onHeard && { onHeard: this.#options.onHeard }),
       })
     } catch (error) {
-      throw meansAbsent(error) ? this.#notFound() : error
+      if (meansAbsent(error)) throw this.#notFound()
+      // It is this side that writes here.
+      if (error instanceof ProgramFailure && /No space left on device/.test(error.said))
+        throw spoolError('ENOSPC', { sink: this.#spool.sink, key: this.#key, cause: error })
+      throw error
     } finally {
       clearInterval(looking)
       await this.#looking

@@ -1,4 +1,4 @@
-import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
+import { SinkError, type SinkErrorCode, type SinkErrorOptions } from '@pipe-backup/sink'
 import { ProgramFailure } from './run-program.ts'
 
 interface Meaning {
@@ -125,8 +125,8 @@ const CODES: Readonly<Record<number, SinkErrorCode>> = {
 
 /** The one place that knows what rsync, rrsync and ssh say when they fail. */
 export function toSinkError(cause: unknown, sink: string, key?: string): unknown {
-  if (!(cause instanceof ProgramFailure)) return cause
   const place = { sink, cause, ...(key !== undefined && { key }) }
+  if (!(cause instanceof ProgramFailure)) return isOfFiles(cause) ? spoolError(cause.code, place) : cause
   if (isNoDirectory(cause)) {
     const hint = 'Is its disk mounted? `pipe-backup init` makes the directory.'
     return new SinkError('unreachable', 'the server has no such directory', { ...place, hint })
@@ -137,6 +137,19 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
   if (!meaning) return new SinkError(CODES[cause.exitCode] ?? 'protocol', `failed: ${told}`, place)
   const { code, what, hint } = meaning
   return new SinkError(code, `${what} (${told})`, { ...place, ...(hint !== undefined && { hint }) })
+}
+
+/** An error of node:fs: all files that this package touches are in the spool. */
+function isOfFiles(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string'
+}
+
+/** @param code - of node:fs: ENOSPC */
+export function spoolError(code: string, place: SinkErrorOptions): SinkError {
+  if (!['ENOSPC', 'EDQUOT', 'ENOMEM'].includes(code))
+    return new SinkError('protocol', `its copy in memory can't be used (${code})`, place)
+  const hint = 'Make its tmpfs larger, or name another as `spool`.'
+  return new SinkError('full', `this machine has no memory left for its copy (${code})`, { ...place, hint })
 }
 
 export function isNoDirectory({ said }: ProgramFailure): boolean {
@@ -156,8 +169,8 @@ export function refusesFsync({ said }: ProgramFailure): boolean {
 }
 
 /** Whether the connection itself may be what failed. */
-export function isOfConnection({ exitCode }: ProgramFailure): boolean {
-  return [10, 12, 20, 30, 255].includes(exitCode)
+export function isOfConnection({ exitCode, said }: ProgramFailure): boolean {
+  return [10, 12, 20, 30, 255].includes(exitCode) && !/rrsync error:/.test(said)
 }
 
 /** The line that says why, of many. */

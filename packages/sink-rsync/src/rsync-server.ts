@@ -38,7 +38,11 @@ const AT_ONCE = 4
 const BUSY_MS = 10_000
 /** After so much silence both ends give up by themselves. */
 const SILENT_SECONDS = 300
-const CONNECT_SECONDS = 20
+/**
+ * How a daemon is connected to. Without TCP_NODELAY each of the small messages of the greeting waits 40 ms, by Nagle's algorithm, until
+ * the server acknowledges the one before: 60 ms instead of 150 for a small object.
+ */
+const DIRECTLY = ['--contimeout=20', '--sockopts=TCP_NODELAY']
 /** What children are given of our environment; secrets in it are none of their business. */
 const ENVIRONMENT = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SSH_AUTH_SOCK', 'RSYNC_PROXY', 'RSYNC_CONNECT_PROG']
 
@@ -88,13 +92,9 @@ export class RsyncServer implements AsyncDisposable {
     return this.#track(this.#untilDone(named(request, this.#options.target), this.#root(request)))
   }
 
-  /** Whether what was written is synced to the server's disk before it has its name, as far as is known. */
-  get syncs(): boolean {
-    return this.#serverSyncs
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ended.abort(new Error('the sink is closed'))
+    const { sink } = this.#options
+    this.#ended.abort(new SinkError('protocol', 'was closed while it was used', { sink }))
     await Promise.allSettled(this.#underWay)
     await this.#ssh?.[Symbol.asyncDispose]()
   }
@@ -145,7 +145,7 @@ export class RsyncServer implements AsyncDisposable {
       '--outbuf=L',
       `--timeout=${SILENT_SECONDS}`,
       ...(target.type === 'daemon' ? ['--no-motd'] : []),
-      ...(ssh === undefined ? [`--contimeout=${CONNECT_SECONDS}`] : ['-e', this.#shell(ssh)]),
+      ...(ssh === undefined ? DIRECTLY : ['-e', this.#shell(ssh)]),
       ...(rsyncPath === undefined ? [] : [`--rsync-path=${rsyncPath}`]),
       ...(asksForSync ? ['--fsync'] : []),
       ...options,

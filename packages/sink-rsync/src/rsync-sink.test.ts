@@ -193,14 +193,18 @@ describe('connections', { timeout: TEST_MS }, () => {
     await using link = await Link.open(daemon, 4 * MIB)
     await using sink = byDaemon({}, link.port)
     const aborting = new AbortController()
+    const connected = async (connections: number) => {
+      while (link.connections < connections) await sleep(10)
+    }
     const first = sink.put('first', Buffer.alloc(4 * MIB, 'x'))
-    const gone = sink.put('gone', Buffer.alloc(12 * MIB, 'x'), { signal: aborting.signal })
-    const beside = sink.put('beside', Buffer.alloc(MIB, 'x'), { ifAbsent: false })
-    await first
+    await connected(1)
+    const gone = sink.put('gone', Buffer.alloc(16 * MIB, 'x'), { signal: aborting.signal })
+    const beside = sink.put('beside', Buffer.alloc(MIB, 'x'))
+    await connected(2)
     await sleep(500)
     aborting.abort(new Error('no longer wanted'))
     await expect(gone).rejects.toThrow('no longer wanted')
-    await beside
+    await Promise.all([first, beside])
     expect(await keysOf(sink)).toEqual(['beside', 'first'])
   })
 })
