@@ -1,10 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { Readable, Writable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import {
   checkKey,
   deleteEach,
-  isKey,
   type ObjectInfo,
   type PutOptions,
   type ReadOptions,
@@ -14,8 +12,9 @@ import {
   type SinkTraits,
 } from '@pipe-backup/sink'
 import { Collections } from './collections.ts'
-import type { Dav, DavEntry, DavOptions } from './dav.ts'
+import type { Dav, DavOptions } from './dav.ts'
 import { KeyLock } from './key-lock.ts'
+import { listObjects, objectOf, temporaryName } from './list-objects.ts'
 import { REPLACING_MS, readRange } from './read-range.ts'
 import { Shared } from './shared.ts'
 import type { StreamUpload, Uploads, UploadTo } from './uploads.ts'
@@ -58,14 +57,8 @@ interface Opened extends DavPlace {
   readonly collections: Collections
 }
 
-/** No key has such a name, so no listing shows it. */
-const TEMPORARY = /^\.pb-[0-9a-f]{24}\.tmp$/
-/** What a killed client left behind is removed after so long without a change, by the server's clock. */
-const STALE_MS = 24 * 60 * 60 * 1000
 /** How long a server may take to tidy up after a failure. */
 const DISCARD_MS = 3000
-/** Collections that are asked for ahead of who reads a listing. */
-const AHEAD = 4
 
 /**
  * A sink on a WebDAV collection: an object is sent to a temporary name beside its own, checked, and moved. What kind of
@@ -183,7 +176,7 @@ class DavSink implements Sink {
         await pause(REPLACING_MS, undefined, { ...(options.signal && { signal: options.signal }) })
         entry = await dav.info(key, about)
       }
-      return entry && this.#objectOf(key, entry)
+      return entry && objectOf(this.name, key, entry)
     })
   }
 
@@ -193,7 +186,7 @@ class DavSink implements Sink {
     const { signal } = options
     try {
       const place = await this.#place.get(signal)
-      yield* this.#walk(place, path, signal ? { signal } : {})
+      yield* listObjects(place, path, signal ? { signal } : {})
     } catch (cause) {
       signal?.throwIfAborted()
       throw toSinkError(cause, { sink: this.name })
@@ -205,7 +198,8 @@ class DavSink implements Sink {
       const about = aboutOf(key, options)
       // A collection would go with all that is in it.
       const there = await dav.info(key, about)
-      if (there && this.#objectOf(key, there)) await dav.remove(key, { ...about, headers: deleteHeaders })
+      if (there && objectOf(this.name, key, there))
+        await dav.remove(key, { ...about, headers: deleteHeaders })
     })
   }
 
@@ -221,7 +215,7 @@ class DavSink implements Sink {
   async #temporary({ collections }: Opened, key: string, options: SinkOptions): Promise<UploadTo> {
     const parent = key.slice(0, key.lastIndexOf('/') + 1)
     await collections.make(parent.slice(0, -1), aboutOf(key, options))
-    return { path: `${parent}.pb-${randomBytes(12).toString('hex')}.tmp`, key }
+    return { path: parent + temporaryName(), key }
   }
 
   /** Gives what has arrived its name. One at a time for a key: servers look whether it is taken, and then move. */
@@ -259,7 +253,7 @@ class DavSink implements Sink {
 
   async #refuseCollection(dav: Dav, key: string, about: DavOptions): Promise<void> {
     const there = await dav.info(key, about)
-    if (there) this.#objectOf(key, there)
+    if (there) objectOf(this.name, key, there)
   }
 
   /** Takes away what did not become an object. What is left is removed when it is stale. */
@@ -271,73 +265,6 @@ class DavSink implements Sink {
     if (failure instanceof Error && this.#unsettled.has(failure)) return
     const signal = AbortSignal.timeout(DISCARD_MS)
     await dav.remove(path, { key, signal, headers: discardHeaders }).catch(() => undefined)
-  }
-
-  /** @throws SinkError `protocol` for a collection: the key is part of another's path */
-  #objectOf(key: string, { isCollection, sizeBytes = 0, modifiedAt }: DavEntry): ObjectInfo {
-    if (isCollection) {
-      throw new SinkError('refused-key', 'is a collection, with objects in it', { sink: this.name, key })
-    }
-    if (!modifiedAt) {
-      throw new SinkError('protocol', 'the server does not say when it was stored', { sink: this.name, key })
-    }
-    return { key, sizeBytes, storedAt: modifiedAt }
-  }
-
-  async *#walk(place: Opened, path: string, options: DavOptions): AsyncGenerator<ObjectInfo> {
-    const { dav } = place
-    const waiting = [path]
-    const asked: { readonly path: string; readonly answer: ReturnType<Dav['find']> }[] = []
-    const askAhead = (): void => {
-      while (asked.length < AHEAD) {
-        const next = waiting.pop()
-        if (next === undefined) return
-        const answer = dav.find(next, options)
-        // Its failure is seen when its turn comes.
-        answer.catch(() => undefined)
-        asked.push({ path: next, answer })
-      }
-    }
-    try {
-      for (;;) {
-        askAhead()
-        const next = asked.shift()
-        if (!next) return
-        try {
-          yield* this.#collection(place, next.path, await next.answer, options, waiting)
-        } catch (error) {
-          // One that has gone meanwhile has nothing in it.
-          if (!(error instanceof SinkError && error.code === 'not-found')) throw error
-          if (next.path === '') throw error
-        }
-      }
-    } finally {
-      for (const { answer } of asked) answer.then(({ body }) => body.destroy(), ignore)
-    }
-  }
-
-  async *#collection(
-    place: Opened,
-    path: string,
-    answer: Awaited<ReturnType<Dav['find']>>,
-    options: DavOptions,
-    below: string[],
-  ): AsyncGenerator<ObjectInfo> {
-    for await (const entry of place.dav.childrenOf(answer, path, options)) {
-      const key = path === '' ? entry.name : `${path}/${entry.name}`
-      if (TEMPORARY.test(entry.name)) await this.#removeStale(place, key, entry)
-      else if (!isKey(key)) continue
-      else if (entry.isCollection) below.push(key)
-      else yield this.#objectOf(key, entry)
-    }
-  }
-
-  async #removeStale({ dav, discardHeaders = {} }: Opened, path: string, entry: DavEntry): Promise<void> {
-    const { askedAt, modifiedAt, isCollection } = entry
-    if (isCollection || !askedAt || !modifiedAt) return
-    if (askedAt.getTime() - modifiedAt.getTime() < STALE_MS) return
-    // Who may not delete can list all the same.
-    await dav.remove(path, { signal: AbortSignal.timeout(DISCARD_MS), headers: discardHeaders }).catch(ignore)
   }
 
   async #do<T>(key: string, options: SinkOptions, work: (place: Opened) => Promise<T>): Promise<T> {
@@ -354,5 +281,3 @@ class DavSink implements Sink {
 function aboutOf(key: string, { signal }: SinkOptions): DavOptions {
   return { key, ...(signal && { signal }) }
 }
-
-function ignore(): void {}

@@ -1,4 +1,4 @@
-import { chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startServer } from './server-process.ts'
 
@@ -8,7 +8,7 @@ const USER = { name: 'www-data', id: 33 }
 const MODULES = '/usr/lib/apache2/modules'
 
 export interface ApacheOptions {
-  /** Where its own files go. */
+  /** Where its own files go: removed when it ends, or does not start. */
   readonly directory: string
   readonly port: number
   readonly modules: readonly string[]
@@ -38,6 +38,7 @@ export async function startApacheProcess(options: ApacheOptions): Promise<() => 
   const server = await startServer('/usr/sbin/apache2', ['-DNO_DETACH', '-f', at('config')], port).catch(
     (cause: unknown) => {
       const said = existsSync(at('errors')) ? readFileSync(at('errors'), 'utf8') : ''
+      rmSync(directory, { recursive: true, force: true })
       throw new Error(`Apache did not start:\n${said}`, { cause })
     },
   )
@@ -54,6 +55,7 @@ export async function startApacheProcess(options: ApacheOptions): Promise<() => 
     await server.stop()
     process.off('exit', killAll)
     killAll()
+    rmSync(directory, { recursive: true, force: true })
   }
 }
 

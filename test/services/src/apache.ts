@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { giveToApache, startApacheProcess } from './apache-process.ts'
@@ -136,9 +136,6 @@ export async function startApache(): Promise<ApacheServer> {
       giveToApache(local)
       return { local, path, url: `http://127.0.0.1:${port}${path}` }
     },
-    [Symbol.asyncDispose]: async () => {
-      await stop()
-      rmSync(directory, { recursive: true, force: true })
-    },
+    [Symbol.asyncDispose]: stop,
   }
 }

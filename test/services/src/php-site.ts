@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { giveToApache, startApacheProcess } from './apache-process.ts'
@@ -60,9 +60,6 @@ export async function startPhpSite({ scripts, environment }: PhpSiteOptions): Pr
     port,
     root,
     state,
-    [Symbol.asyncDispose]: async () => {
-      await stop()
-      rmSync(directory, { recursive: true, force: true })
-    },
+    [Symbol.asyncDispose]: stop,
   }
 }
