@@ -227,6 +227,7 @@ class Level {
   async #bringIndexes(target: Target): Promise<void> {
     const { views, book, thorough } = this.#options
     const { view } = target
+    const removed = new Set(views.flatMap((other) => [...other.removed]))
     for (const other of views) {
       for (const key of other.indexes.keys()) {
         if (view.indexes.has(key)) continue
@@ -241,7 +242,7 @@ class Level {
     for (const key of book.of(view.sink.name).keys()) {
       const isUseless = key.startsWith('trash/')
         ? this.#options.mayForgetTrash(view)
-        : key.startsWith('index/') && !view.indexes.has(key)
+        : (key.startsWith('index/') && !view.indexes.has(key)) || removed.has(snapshotIdOf(key) ?? '')
       if (isUseless) await this.#removeUseless(target, key)
     }
   }

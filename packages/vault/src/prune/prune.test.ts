@@ -271,6 +271,29 @@ test('a damaged trash object keeps its sink from runs and prunes until it is hea
   expect(await it.vault.texts([two], ids.at(-1))).toEqual(it.texts.get(ids.at(-1) ?? ''))
 })
 
+test.for(['prune', 'heal'] as const)(
+  'a removed snapshot that rots on a sink that was away is in nobody’s way: %s removes it',
+  async (first) => {
+    using it = await Case.create()
+    const ids = await it.run(3)
+    const two = it.vault.sink('two')
+    const [key = ''] = two.keys('snapshots/')
+    // The other sinks alone: this one is away.
+    await it.prune({ keep: ids.slice(-1), sinks: it.vault.sinks.filter((sink) => sink !== two) })
+    two.objects.set(key, Buffer.from('rubbish'))
+    if (first === 'heal') {
+      expect(await it.vault.verify()).toMatchObject({ exitCode: 1 })
+      expect(await it.vault.heal()).toMatchObject({ exitCode: 0 })
+      expect(two.keys('snapshots/')).not.toContain(key)
+      expect(await it.vault.verify()).toMatchObject({ exitCode: 0 })
+    }
+    expect(await it.prune({ keep: ids.slice(-1) })).toMatchObject({ exitCode: 0 })
+    expect(two.keys('snapshots/')).toHaveLength(1)
+    expect(await it.vault.verify()).toMatchObject({ exitCode: 0 })
+    expect(await it.vault.texts([two], ids.at(-1))).toEqual(it.texts.get(ids.at(-1) ?? ''))
+  },
+)
+
 test('many small index objects become one', async () => {
   using it = await Case.create()
   await it.run(26)

@@ -136,8 +136,12 @@ class Prune {
   /** A snapshot that does not open on one sink needs there what it needs elsewhere; one that opens nowhere needs nobody knows what. */
   async #borrowHeads(): Promise<void> {
     const able: PruneSink[] = []
+    // One that was removed while this sink was away goes in any case, and needs nothing any more.
+    const buried = new Set(this.#sinks.flatMap(({ view }) => [...view.removed]))
     for (const sink of this.#sinks) {
-      const closed = [...sink.view.snapshots.keys()].filter((key) => !sink.heads.has(key))
+      const closed = [...sink.view.snapshots.keys()].filter(
+        (key) => !sink.heads.has(key) && !buried.has(snapshotIdOf(key) ?? ''),
+      )
       for (const key of closed) {
         const other = this.#sinks.find(({ heads }) => heads.has(key))?.heads.get(key)
         if (other) sink.heads.set(key, other)
