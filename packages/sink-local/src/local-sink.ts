@@ -1,4 +1,4 @@
-import { mkdir, open, opendir, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, open, opendir, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import {
@@ -169,6 +169,18 @@ class LocalSink implements Sink {
       }
     }
     for (const key of below) yield* this.#walk(key, signal)
+  }
+
+  /** Of the file system, for who is not root. */
+  async freeBytes({ signal }: SinkOptions = {}): Promise<number> {
+    signal?.throwIfAborted()
+    try {
+      await this.#whenReady()
+      const { bavail, bsize } = await statfs(this.#root)
+      return bavail * bsize
+    } catch (error) {
+      throw toSinkError(error, this.name)
+    }
   }
 
   async #info(key: string): Promise<ObjectInfo | undefined> {

@@ -6,6 +6,7 @@ const EXTENSIONS = {
   rename: 'posix-rename@openssh.com',
   fsync: 'fsync@openssh.com',
   hardlink: 'hardlink@openssh.com',
+  statvfs: 'statvfs@openssh.com',
 } as const
 
 export interface RemoteEntry {
@@ -49,6 +50,18 @@ export class Remote {
     return this.#call((done) =>
       this.#sftp.write(handle, buffer, 0, buffer.length, position, (error) => done(error, undefined)),
     )
+  }
+
+  /** What there is room for on the file system of a path, in bytes, for who is not root. */
+  async freeBytes(path: string): Promise<number> {
+    // Its types leave it out: https://github.com/mscdex/ssh2/blob/master/SFTP.md
+    const sftp = this.#sftp as unknown as {
+      ext_openssh_statvfs(path: string, done: Callback<{ f_bavail: number; f_frsize: number }>): void
+    }
+    const { f_bavail, f_frsize } = await this.#call<{ f_bavail: number; f_frsize: number }>((done) =>
+      sftp.ext_openssh_statvfs(path, done),
+    )
+    return f_bavail * f_frsize
   }
 
   /** @returns how many bytes were read: 0 at the end of the file */

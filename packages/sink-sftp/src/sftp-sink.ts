@@ -181,6 +181,17 @@ class SftpSink implements Sink {
     for (const key of below) yield* this.#walk(remote, key)
   }
 
+  /** Of the file system, by an extension of OpenSSH's: undefined where the server does not have it. */
+  async freeBytes(options: SinkOptions = {}): Promise<number | undefined> {
+    try {
+      const remote = await this.#remote(options)
+      return remote.has('statvfs') ? await remote.freeBytes(this.#root) : undefined
+    } catch (cause) {
+      options.signal?.throwIfAborted()
+      throw toSinkError(cause, this.name)
+    }
+  }
+
   async #do<T>(key: string, options: SinkOptions, work: (remote: Remote) => Promise<T>): Promise<T> {
     checkKey(key, this.name)
     try {

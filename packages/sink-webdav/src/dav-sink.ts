@@ -57,6 +57,7 @@ interface Opened extends DavPlace {
   readonly collections: Collections
 }
 
+const QUOTA = '{DAV:}quota-available-bytes'
 /** How long a server may take to tidy up after a failure. */
 const DISCARD_MS = 3000
 
@@ -265,6 +266,20 @@ class DavSink implements Sink {
     if (failure instanceof Error && this.#unsettled.has(failure)) return
     const signal = AbortSignal.timeout(DISCARD_MS)
     await dav.remove(path, { key, signal, headers: discardHeaders }).catch(() => undefined)
+  }
+
+  /** What the server says of its quota. @see https://www.rfc-editor.org/rfc/rfc4331#section-3 */
+  async freeBytes(options: SinkOptions = {}): Promise<number | undefined> {
+    try {
+      const { dav } = await this.#place.get(options.signal)
+      const found = await dav.info('', { ...(options.signal && { signal: options.signal }) }, [QUOTA])
+      const said = found?.properties.get(QUOTA) ?? ''
+      // Nextcloud means by less than nothing that there is no quota, or that it does not know.
+      return /^\d+$/.test(said) ? Number(said) : undefined
+    } catch (cause) {
+      options.signal?.throwIfAborted()
+      throw toSinkError(cause, { sink: this.name })
+    }
   }
 
   async #do<T>(key: string, options: SinkOptions, work: (place: Opened) => Promise<T>): Promise<T> {

@@ -31,6 +31,11 @@ const flaws: readonly [string, keyof typeof promises, () => Sink][] = [
       })),
   ],
   [
+    'it says nonsense of its room',
+    'where it can say how much room there is, it says a number of bytes',
+    () => flawed(() => ({ freeBytes: async () => Number.NaN })),
+  ],
+  [
     'a stream loses its end',
     'a stream of unknown length is stored whole',
     () =>

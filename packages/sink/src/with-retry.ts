@@ -41,6 +41,9 @@ export function withRetry(sink: Sink, options: RetryOptions = {}): Sink {
     list: (prefix, list = {}) => listed(sink, attempts, prefix, list),
     delete: (key, options) => retried(() => sink.delete(key, options), options?.signal),
     deleteMany: (keys, options) => deleteAll(sink, attempts, keys, options),
+    ...(sink.freeBytes && {
+      freeBytes: (given) => retried(async () => await sink.freeBytes?.(given), given?.signal),
+    }),
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
   }
 }

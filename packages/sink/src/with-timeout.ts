@@ -35,6 +35,10 @@ export function withTimeout(sink: Sink, { silentMs }: TimeoutOptions): Sink {
       new WatchedWritable(sink.createWriteStream(key, options), sink.name, key, silentMs),
     list: (prefix, options) =>
       new Silence(sink.name, undefined, silentMs).eachOf<ObjectInfo>(sink.list(prefix, options)),
+    ...(sink.freeBytes && {
+      freeBytes: (options) =>
+        watched(options, undefined, async (watching) => await sink.freeBytes?.(watching)),
+    }),
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
   }
 }

@@ -364,6 +364,12 @@ export const promises: Readonly<Record<string, Check>> = {
     assert.equal((await sink.get('object')).length, 8 * MIB)
   },
 
+  'where it can say how much room there is, it says a number of bytes': async (sink) => {
+    if (!sink.freeBytes) return
+    const free = await sink.freeBytes({})
+    assert.ok(free === undefined || (Number.isSafeInteger(free) && free >= 0), `it says ${String(free)}`)
+  },
+
   'back-pressure reaches the source of a stream': async (sink) => {
     const piece = sample(65_536)
     let taken = 0
