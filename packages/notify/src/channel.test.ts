@@ -218,3 +218,31 @@ test('a channel hears only of what it is for', async () => {
   await openChannel({ type: 'webhook', url: base, on: ['success'] }, ORIGIN).send(NOTICES)
   expect(requests.map(({ body }) => JSON.parse(body).notices.length)).toEqual([1])
 })
+
+test('a test message comes whatever the channel is for, and a ping that has no log was reached', async () => {
+  const webhook = openChannel({ type: 'webhook', url: base, on: ['failure'] }, ORIGIN)
+  await webhook.test()
+  expect(JSON.parse(requests[0]?.body ?? '')).toMatchObject({ level: 'success' })
+  const ping = openChannel({ type: 'ping', url: `${base}/uuid` }, ORIGIN)
+  answers = [404]
+  await ping.test()
+  expect(requests[1]?.url).toBe('/uuid/log')
+  answers = [403]
+  await expect(ping.test()).rejects.toThrow('answers 403')
+})
+
+test('what goes over the network in the clear is known to do so', () => {
+  const isPrivate = (url: string) => openChannel({ type: 'webhook', url }, ORIGIN).isPrivate
+  expect(['https://ntfy.sh/x', 'http://127.0.0.1:8080/x', 'http://[::1]/x'].map(isPrivate)).not.toContain(
+    false,
+  )
+  expect(isPrivate('http://ntfy.example.com/x')).toBe(false)
+})
+
+test('Slack gets its three letters as they are to be shown, and no mention of everybody', async () => {
+  const message = 'a <!channel> & b'
+  await openChannel({ type: 'webhook', url: base, format: 'slack' }, ORIGIN).send([
+    { level: 'failure', subject: 'run', message },
+  ])
+  expect(JSON.parse(requests[0]?.body ?? '').text).toContain('a &lt;!channel&gt; &amp; b')
+})

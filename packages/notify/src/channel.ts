@@ -23,6 +23,8 @@ export type ChannelOptions =
 export interface Channel {
   /** For messages about it: its type, and its host. */
   readonly name: string
+  /** Whether nobody on the way can read what is sent. */
+  readonly isPrivate: boolean
   /** Unlike any other's, and no secret: what it still has to be given is kept under it. */
   readonly id: string
   /**
@@ -30,11 +32,24 @@ export interface Channel {
    * @throws NotifyError; the signal's reason
    */
   send(notices: readonly Notice[], signal?: AbortSignal): Promise<void>
+  /**
+   * Sends a message that nothing is wrong, whatever it is for. A ping goes to `URL/log`, which changes nothing for who watches.
+   * @throws as `send`
+   */
+  test(signal?: AbortSignal): Promise<void>
   /** For who watches that runs come at all. */
   ping?(event: 'start' | 'success' | 'fail', text: string, signal?: AbortSignal): Promise<void>
 }
 
+const TEST: Notice = {
+  level: 'success',
+  subject: 'test message',
+  message: 'sent by `pipe-backup doctor`. Nothing is wrong.',
+}
+
 const DEADLINE_MS = 30_000
+/** A command that was told to end gets so long. */
+const KILL_MS = 2000
 const TRIES = 3
 const FIRST_WAIT_MS = 1000
 
@@ -52,9 +67,9 @@ function open(options: ChannelOptions, origin: string): Omit<Channel, 'id'> {
     case 'webhook': {
       const { url, on } = options
       const format = options.format ?? formatOf(url)
-      return sending(`webhook ${hostOf(url)}`, on, (notices, signal) =>
-        post({ ...webhookRequest(url, format, origin, notices), signal }),
-      )
+      const send: Send = (notices, signal) =>
+        post({ ...webhookRequest(url, format, origin, notices), signal })
+      return { ...sending(`webhook ${hostOf(url)}`, on, send), isPrivate: isPrivate(url) }
     }
     case 'email':
       return sending(`email ${options.to.join(', ')}`, options.on, (notices, signal) =>
@@ -75,6 +90,7 @@ function open(options: ChannelOptions, origin: string): Omit<Channel, 'id'> {
           stdout: 'ignore',
           reject: false,
           cancelSignal: signal,
+          forceKillAfterDelay: KILL_MS,
         })
         if (!ran.failed) return
         const said = ran.stderr.trim().split('\n').at(-1) ?? ''
@@ -83,36 +99,51 @@ function open(options: ChannelOptions, origin: string): Omit<Channel, 'id'> {
     }
     case 'ping': {
       const name = `ping ${hostOf(options.url)}`
-      const ends = { start: '/start', success: '', fail: '/fail' } as const
+      const ends = { start: '/start', success: '', fail: '/fail', log: '/log' } as const
+      const ping = (event: keyof typeof ends, text: string, signal?: AbortSignal): Promise<void> =>
+        tried(signal, (limited) =>
+          post({
+            url: pingUrl(options.url, ends[event]),
+            body: text,
+            headers: { 'content-type': 'text/plain' },
+            signal: limited,
+          }),
+        )
       return {
         name,
+        isPrivate: isPrivate(options.url),
         send: async () => undefined,
-        ping: (event, text, signal) =>
-          tried(signal, (limited) =>
-            post({
-              url: pingUrl(options.url, ends[event]),
-              body: text,
-              headers: { 'content-type': 'text/plain' },
-              signal: limited,
-            }),
-          ),
+        test: async (signal) => {
+          try {
+            await ping('log', TEST.message, signal)
+          } catch (error) {
+            // Not everybody who takes pings has a log: it was reached.
+            if (!(error instanceof NotifyError && [400, 404, 405].includes(error.status ?? 0))) throw error
+          }
+        },
+        ping,
       }
     }
   }
 }
 
-function sending(
-  name: string,
-  on: readonly Level[] | undefined,
-  send: (notices: readonly Notice[], signal: AbortSignal) => Promise<void>,
-): Omit<Channel, 'id'> {
+type Send = (notices: readonly Notice[], signal: AbortSignal) => Promise<void>
+
+function sending(name: string, on: readonly Level[] | undefined, send: Send): Omit<Channel, 'id'> {
   return {
     name,
+    isPrivate: true,
     send: async (notices, signal) => {
       const wanted = wantedBy(on, notices)
       if (wanted.length > 0) await tried(signal, (limited) => send(wanted, limited))
     },
+    test: (signal) => tried(signal, (limited) => send([TEST], limited)),
   }
+}
+
+function isPrivate(url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'https:' || /^(localhost|127\..*|\[::1\])$/.test(hostname)
 }
 
 /** The end comes behind the path, and before what the address asks for. */

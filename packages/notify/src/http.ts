@@ -33,6 +33,7 @@ export async function post({ url, body, headers, signal }: HttpRequest): Promise
   const isPassing = response.status === 429 || response.status >= 500
   throw new NotifyError(`${host} answers ${response.status}`, {
     isPassing,
+    status: response.status,
     ...(!isPassing && { hint: 'Check the url of this notification.' }),
   })
 }

@@ -21,10 +21,16 @@ export class NotifyError extends Error {
   readonly hint: string | undefined
   /** Whether it may work in a moment. */
   readonly isPassing: boolean
+  /** What an HTTP server has answered. */
+  readonly status: number | undefined
 
-  constructor(message: string, options: { readonly hint?: string; readonly isPassing?: boolean } = {}) {
+  constructor(
+    message: string,
+    options: { readonly hint?: string; readonly isPassing?: boolean; readonly status?: number } = {},
+  ) {
     super(message)
     this.hint = options.hint
+    this.status = options.status
     this.isPassing = options.isPassing ?? false
   }
 }

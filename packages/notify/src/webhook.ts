@@ -39,7 +39,10 @@ export function webhookRequest(
   })
   switch (format) {
     case 'slack':
-      return json({ text: short })
+      // These three are what Slack's own markup begins with: https://docs.slack.dev/messaging/formatting-message-text/#escaping
+      return json({
+        text: short.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;'),
+      })
     case 'discord':
       return json({ content: short, allowed_mentions: { parse: [] } })
     case 'telegram':
