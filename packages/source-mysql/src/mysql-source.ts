@@ -59,13 +59,18 @@ export function mysqlSource(options: MysqlOptions & { readonly name: string }): 
   return { name: options.name, entries: (context) => mysql(options, context) }
 }
 
-async function* dumps(options: MysqlOptions, context: ReadContext): AsyncGenerator<Entry> {
+/** @param more - other options for the dump program */
+export async function* dumps(
+  options: MysqlOptions,
+  context: ReadContext,
+  more: readonly string[] = [],
+): AsyncGenerator<Entry> {
   const program = await findProgram(['mariadb-dump', 'mysqldump'])
   const names = options.databases === 'all' ? await listDatabases(options, context) : [...options.databases]
   const paths = names.map((name) => ({ name, path: `${fileName(name)}.sql` }))
   paths.sort((a, b) => comparePaths(Buffer.from(a.path), Buffer.from(b.path)))
   for (const { name, path } of paths) {
-    const run = clientCommand(program, options, [...DUMP_OPTIONS, '--', name])
+    const run = clientCommand(program, options, [...DUMP_OPTIONS, ...more, '--', name])
     yield* command(run.argv, {
       path,
       ...run.options,
@@ -95,23 +100,29 @@ function fileName(database: string): string {
 }
 
 async function listDatabases(options: MysqlOptions, context: ReadContext): Promise<string[]> {
+  const rows = await queryRows(options, 'SHOW DATABASES', context.signal)
+  return rows.filter((name) => !OWN_DATABASES.has(name))
+}
+
+/** The lines that a query gives, columns parted by tabs. @throws SourceError `command-failed` */
+export async function queryRows(
+  options: Omit<MysqlOptions, 'databases'>,
+  sql: string,
+  signal?: AbortSignal,
+): Promise<string[]> {
   const client = await findProgram(['mariadb', 'mysql'])
   const run = clientCommand(client, options, [
     '--batch',
     '--skip-column-names',
     '--raw',
     '--default-character-set=utf8mb4',
-    '--execute=SHOW DATABASES',
+    `--execute=${sql}`,
   ])
-  const output = await outputOf(run.argv, {
-    ...run.options,
-    shownAs: client,
-    ...(context.signal && { signal: context.signal }),
-  })
+  const output = await outputOf(run.argv, { ...run.options, shownAs: client, ...(signal && { signal }) })
   return output
     .toString()
     .split('\n')
-    .filter((name) => name !== '' && !OWN_DATABASES.has(name))
+    .filter((line) => line !== '')
 }
 
 /**
@@ -120,7 +131,7 @@ async function listDatabases(options: MysqlOptions, context: ReadContext): Promi
  */
 function clientCommand(
   program: string,
-  options: MysqlOptions,
+  options: Omit<MysqlOptions, 'databases'>,
   args: readonly string[],
 ): { argv: string[]; options: { readonly input?: Uint8Array } } {
   const { user, password } = options

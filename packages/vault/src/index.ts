@@ -12,8 +12,15 @@ export { type PruneOptions, prune } from './prune/prune.ts'
 export type { PrunedSink, PruneReport } from './prune/report.ts'
 export { type OpenSnapshotOptions, openSnapshot, type SnapshotReader } from './restore/open-snapshot.ts'
 export { type ListSnapshotsOptions, listSnapshots, type SnapshotInfo, selectSnapshot } from './snapshots.ts'
+export {
+  type SessionStatus,
+  type SinkStatus,
+  type VaultStatus,
+  type VaultStatusOptions,
+  vaultStatus,
+} from './status.ts'
 export { VaultError, type VaultErrorCode } from './vault-error.ts'
-export { findVault, initVault, type VaultHeader } from './vault-header.ts'
+export { findVault, initVault, requireVault, type VaultHeader } from './vault-header.ts'
 export { createVaultHost, decodeHostKey, encodeHostKey, type VaultHost } from './vault-host.ts'
 export {
   createVerifyProgress,
