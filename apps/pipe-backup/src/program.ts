@@ -171,6 +171,26 @@ export function createProgram(version: string, runner: Runner): Command {
       act(async (session) => (await import('./commands/prune.ts')).prune(session, options)),
     )
 
+  add(
+    'status',
+    "each sink's health and lag, the last good snapshot, the next run, size and growth",
+    'pipe-backup status\npipe-backup status --json',
+  )
+    .option(...PHRASE_FILE)
+    .action((options: { phraseFile?: string }) =>
+      act(async (session) => (await import('./commands/status.ts')).status(session, options)),
+    )
+
+  add(
+    'doctor',
+    'try all that may fail at 3 a.m.: credentials, sinks, sources, clocks, space, and who is told',
+    'pipe-backup doctor\npipe-backup doctor --no-notify',
+  )
+    .option('--no-notify', 'send no test messages')
+    .action((options: { notify: boolean }) =>
+      act(async (session) => (await import('./commands/doctor.ts')).doctor(session, options)),
+    )
+
   const schedule = add(
     'schedule',
     'a systemd timer or crontab line from `schedule`',

@@ -1,6 +1,7 @@
 import { execa } from 'execa'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
+import { Notifier } from '../notify/notifier.ts'
 import { ScheduleLog } from '../schedule/schedule-log.ts'
 import { thisCommand } from '../schedule/this-command.ts'
 import type { Session } from '../session.ts'
@@ -23,6 +24,8 @@ export async function scheduled(session: Session): Promise<number> {
   await log.begin('run', now)
   let exitCode = await runCommand(config, session, 'run')
   if (session.signal.aborted) return exitCode
+  // A run that never got to its end, as behind another that hangs, has told nobody: what has grown old is told all the same.
+  if (exitCode !== 0) await new Notifier(config, session).tell([])
   // What was committed is committed, whatever comes after: something to look at.
   const look = (code: number): void => {
     if (exitCode === 0 && code !== 0) exitCode = 3

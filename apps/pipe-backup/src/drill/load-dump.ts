@@ -1,5 +1,5 @@
 import type { LoadedConfig } from '../config/load-config.ts'
-import type { DrillServerConfig } from '../providers/mysql-source.ts'
+import { type DrillServerConfig, serverOf } from '../providers/mysql-source.ts'
 import type { Session } from '../session.ts'
 import { openSecrets } from '../vault/open-config.ts'
 
@@ -24,14 +24,10 @@ export function dumpLoader(
       return false
     }
     const { loadDump } = await import('@pipe-backup/source-mysql')
-    const { user, password, socket, host, port } = drill
-    const server = {
-      ...(user !== undefined && { user }),
-      ...(password !== undefined && { password: await secrets.read(password) }),
-      ...(socket !== undefined && { socket: config.path(socket) }),
-      ...(host !== undefined && { host }),
-      ...(port !== undefined && { port }),
-    }
+    const server = await serverOf(drill, {
+      path: config.path,
+      secret: (value) => secrets.read(value),
+    })
     await loadDump(server, pieces, session.signal)
     return true
   }

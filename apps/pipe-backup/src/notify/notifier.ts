@@ -14,6 +14,7 @@ import { errorLine } from '../terminal/error-line.ts'
 import { openSecrets } from '../vault/open-config.ts'
 import { readNotifyLog, writeNotifyLog } from './notify-log.ts'
 import { ofStaleness } from './observations.ts'
+import { stillConfigured, watchedSince } from './watch.ts'
 
 /** However a command ends, telling of it takes no longer. */
 const FAREWELL_MS = 60_000
@@ -53,47 +54,75 @@ export class Notifier {
       const lastGood = { ...log.lastGood }
       for (const { subject, state: found } of observations)
         if (found !== 'failure' && /^(source|sink) /.test(subject)) lastGood[subject] = now.toISOString()
-      const stale = await ofStaleness(this.#config, lastGood, now)
-      const { reminders, notices } = decide(
-        log.reminders,
-        [...observations, ...stale.filter(isNews(log.reminders))],
-        now,
-      )
+      const since = watchedSince(this.#config, log, now)
+      const known = stillConfigured(log.reminders, this.#config)
+      const stale = await ofStaleness(this.#config, { lastGood, watchedSince: since }, now)
+      const { reminders, notices } = decide(known, [...observations, ...stale.filter(isNews(known))], now)
       const channels = await this.#open()
-      const safe = notices.map((notice) => ({ ...notice, message: redact(notice.message) }))
+      const safe = notices.map((notice) => ({
+        ...notice,
+        message: redact(notice.message),
+        ...(notice.hint !== undefined && { hint: redact(notice.hint) }),
+      }))
       const delivery = await deliver(channels, safe, log.pending, AbortSignal.timeout(FAREWELL_MS))
       for (const { channel, error } of delivery.failures) this.#complain(channel, error)
-      await writeNotifyLog(state, { reminders, pending: delivery.pending, lastGood })
+      await writeNotifyLog(state, { reminders, pending: delivery.pending, lastGood, watchedSince: since })
     } catch (error) {
       this.#complain('notify', error)
     }
   }
 
-  async #open(): Promise<Channel[]> {
-    this.#channels ??= this.#openAll()
-    return await this.#channels
-  }
-
-  async #openAll(): Promise<Channel[]> {
-    const { notify = [], vault, host } = this.#config
-    const secrets = openSecrets(this.#config, this.#session)
-    const opened = await Promise.all(
-      notify.map(async (config) => {
+  /** Sends a message to each channel that says that nothing is wrong. @returns what became of it, by the channel's name */
+  async test(): Promise<
+    readonly { readonly channel: string; readonly error?: Error; readonly isPrivate?: boolean }[]
+  > {
+    const signal = AbortSignal.timeout(FAREWELL_MS)
+    const opened = await this.#openAll()
+    return await Promise.all(
+      opened.map(async (channel) => {
+        if ('error' in channel) return channel
         try {
-          return [openChannel(await toOptions(config, (value) => secrets.read(value)), `${vault} on ${host}`)]
+          await channel.test(signal)
+          return { channel: channel.name, isPrivate: channel.isPrivate }
         } catch (error) {
-          this.#complain(`notify ${config.type}`, error)
-          return []
+          return { channel: channel.name, error: toError(error) }
         }
       }),
     )
-    return opened.flat()
+  }
+
+  async #open(): Promise<Channel[]> {
+    this.#channels ??= this.#openAll().then((opened) =>
+      opened.flatMap((channel) => {
+        if (!('error' in channel)) return [channel]
+        this.#complain(channel.channel, channel.error)
+        return []
+      }),
+    )
+    return await this.#channels
+  }
+
+  async #openAll(): Promise<(Channel | { readonly channel: string; readonly error: Error })[]> {
+    const { notify = [], vault, host } = this.#config
+    const secrets = openSecrets(this.#config, this.#session)
+    return await Promise.all(
+      notify.map(async (config) => {
+        try {
+          return openChannel(await toOptions(config, (value) => secrets.read(value)), `${vault} on ${host}`)
+        } catch (error) {
+          return { channel: `notify ${config.type}`, error: toError(error) }
+        }
+      }),
+    )
   }
 
   #complain(channel: string, reason: unknown): void {
-    const error = reason instanceof Error ? reason : new Error(String(reason))
-    this.#session.output.warn(`${channel}: ${errorLine(error)}`)
+    this.#session.output.warn(`${channel}: ${errorLine(toError(reason))}`)
   }
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
 }
 
 /** That something is fresh is told only to end a reminder: nobody wants to hear it each time. */

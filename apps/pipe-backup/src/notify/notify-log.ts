@@ -8,9 +8,11 @@ export interface NotifyLog {
   readonly pending: Delivery['pending']
   /** When each source and sink was good last, ISO 8601: `source wallet`, `sink aws`. */
   readonly lastGood: Readonly<Record<string, string>>
+  /** When each of them was first looked at. */
+  readonly watchedSince: Readonly<Record<string, string>>
 }
 
-const EMPTY: NotifyLog = { reminders: {}, pending: {}, lastGood: {} }
+const EMPTY: NotifyLog = { reminders: {}, pending: {}, lastGood: {}, watchedSince: {} }
 
 function fileOf(stateDirectory: string): string {
   return join(stateDirectory, 'notify.json')

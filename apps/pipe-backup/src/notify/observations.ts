@@ -3,6 +3,7 @@ import type { BackupReport, HealReport, PruneReport, VerifyReport } from '@pipe-
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
 import { plural } from '../terminal/quantities.ts'
+import type { NotifyLog } from './notify-log.ts'
 
 const HOUR_MS = 3_600_000
 const FALLBACK_INTERVAL_MS = 24 * HOUR_MS
@@ -101,20 +102,23 @@ export function ofPrune({ sinks, exitCode }: PruneReport): Observation[] {
 
 /**
  * Sources and sinks whose last good copy is older than it should be. Known from this host's own runs, so that every command can tell.
- * @param lastGood - `source wallet` and `sink aws`, and when they were good last
+ * @param log - when they were good last, and, for those that never were, since when they should be
  */
 export async function ofStaleness(
   config: LoadedConfig,
-  lastGood: Readonly<Record<string, string>>,
+  { lastGood, watchedSince }: Pick<NotifyLog, 'lastGood' | 'watchedSince'>,
   now: Date,
 ): Promise<Observation[]> {
   const intervalMs = await intervalOf(config, now)
   const observe = (subject: string, mostMs: number): Observation[] => {
-    const last = lastGood[subject]
+    const good = lastGood[subject]
+    const last = good ?? watchedSince[subject]
     if (last === undefined) return []
     const ageMs = now.getTime() - Date.parse(last)
     if (ageMs <= mostMs) return [{ subject: `age of ${subject}`, state: 'ok', message: 'is fresh' }]
-    const message = `its last good copy is ${plural(Math.floor(ageMs / HOUR_MS), 'hour')} old`
+    const age = plural(Math.floor(ageMs / HOUR_MS), 'hour')
+    const message =
+      good === undefined ? `has had no good copy yet, for ${age}` : `its last good copy is ${age} old`
     return [
       {
         subject: `age of ${subject}`,
@@ -133,6 +137,18 @@ export async function ofStaleness(
     ),
     ...config.sinks.flatMap(({ name }) => observe(`sink ${name}`, MISSED * intervalMs)),
   ]
+}
+
+/** What is older than it should be: `source wallet`, `sink aws`. */
+export async function findStale(
+  config: LoadedConfig,
+  log: Pick<NotifyLog, 'lastGood' | 'watchedSince'>,
+  now: Date,
+): Promise<{ readonly subject: string; readonly message: string }[]> {
+  const observed = await ofStaleness(config, log, now)
+  return observed
+    .filter(({ state }) => state === 'failure')
+    .map(({ subject, message }) => ({ subject: subject.replace(/^age of /, ''), message }))
 }
 
 async function intervalOf({ schedule }: LoadedConfig, now: Date): Promise<number> {

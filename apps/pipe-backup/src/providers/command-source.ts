@@ -28,4 +28,9 @@ export const command: SourceType = sourceType(
       env: Object.fromEntries(variables),
     })
   },
+  async ({ run, env }, context) => {
+    const { checkProgram } = await import('../doctor/check-paths.ts')
+    for (const value of Object.values(env)) await context.secret(value)
+    return [await checkProgram(resolveProgram(run, context)[0] ?? '')]
+  },
 )

@@ -28,4 +28,8 @@ export const files: SourceType = sourceType(
     const { filesSource } = await import('@pipe-backup/source-files')
     return filesSource({ ...options, name: context.name, paths: paths.map((path) => context.path(path)) })
   },
+  async ({ paths }, context) => {
+    const { checkReadable } = await import('../doctor/check-paths.ts')
+    return await Promise.all(paths.map((path) => checkReadable(context.path(path))))
+  },
 )

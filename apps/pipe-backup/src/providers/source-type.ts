@@ -9,6 +9,7 @@ import {
   name,
   secretKeys,
 } from '../config/values.ts'
+import type { Finding } from '../doctor/finding.ts'
 import type { OpenContext } from './sink-type.ts'
 
 /** What every source's configuration has, whatever its type. */
@@ -28,10 +29,12 @@ export interface SourceType {
   readonly secrets: readonly string[]
   /** @param config - what `schema` has accepted */
   open(config: SourceConfig, context: OpenContext): Promise<Source>
+  /** For `doctor`: tries what reading it needs, without reading much. What it throws is a failure. */
+  check(config: SourceConfig, context: OpenContext): Promise<readonly Finding[]>
 }
 
 /**
- * Says how a type of source is configured and opened. `open` imports the source's package itself.
+ * Says how a type of source is configured, opened and tried. `open` imports the source's package itself.
  * @param shape - its options, besides those of every source
  */
 export function sourceType<const Shape extends z.ZodRawShape>(
@@ -42,6 +45,7 @@ export function sourceType<const Shape extends z.ZodRawShape>(
     options: z.output<z.ZodObject<Shape>>,
     context: OpenContext & { readonly name: string },
   ) => Promise<Source>,
+  check: (options: z.output<z.ZodObject<Shape>>, context: OpenContext) => Promise<readonly Finding[]>,
 ): SourceType {
   const options = z.object(shape)
   return {
@@ -64,5 +68,6 @@ export function sourceType<const Shape extends z.ZodRawShape>(
     }).describe(description),
     secrets: secretKeys(shape),
     open: (config, context) => open(options.parse(config), { ...context, name: config.name }),
+    check: (config, context) => check(options.parse(config), context),
   }
 }

@@ -4,7 +4,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { takeRunLock } from './run-lock.ts'
+import { isLocked, takeRunLock } from './run-lock.ts'
 
 let directory: string
 let holders: ChildProcess[]
@@ -67,4 +67,14 @@ test('of several processes at once exactly one gets it', async () => {
 test('the state directory is made for its owner alone', async () => {
   using _lock = await takeRunLock(directory)
   expect((await stat(directory)).mode & 0o777).toBe(0o700)
+})
+
+test('it is known whether a lock is held, and nothing is made for it', async () => {
+  expect(await isLocked(directory, 'run')).toBe(false)
+  await expect(stat(directory)).rejects.toMatchObject({ code: 'ENOENT' })
+  const { holder } = await takeElsewhere()
+  expect([await isLocked(directory, 'run'), await isLocked(directory, 'daemon')]).toEqual([true, false])
+  holder.kill('SIGKILL')
+  await once(holder, 'exit')
+  expect(await isLocked(directory, 'run')).toBe(false)
 })

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { access, chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { CommandError } from '../command-error.ts'
@@ -62,5 +62,26 @@ async function describeHolder(file: string): Promise<string> {
   } catch {
     // Between taking the lock and saying who has it there is a moment without the file.
     return ''
+  }
+}
+
+/** Whether another process holds the lock of this name now. Makes nothing. */
+export async function isLocked(stateDirectory: string, name: string): Promise<boolean> {
+  const file = join(stateDirectory, `${name}.lock`)
+  try {
+    await access(file)
+  } catch {
+    return false
+  }
+  const database = new DatabaseSync(file, { readOnly: true })
+  try {
+    // Even a reader waits for who holds an exclusive lock.
+    database.exec('BEGIN; SELECT count(*) FROM sqlite_schema; ROLLBACK')
+    return false
+  } catch (error) {
+    if (error instanceof Error && 'errcode' in error && error.errcode === BUSY) return true
+    throw error
+  } finally {
+    database.close()
   }
 }

@@ -1,4 +1,6 @@
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts'
+import { readNotifyLog } from '../notify/notify-log.ts'
+import { findStale } from '../notify/observations.ts'
 import { type OpenSinks, openSinks } from '../providers/open-sinks.ts'
 import { createSecretReader, type SecretReader } from '../secrets/read-secret.ts'
 import type { Session } from '../session.ts'
@@ -28,8 +30,14 @@ export function openSecrets(config: LoadedConfig, { machine, signal }: Session):
   return reader
 }
 
-/** Opens the sinks to read from: those that `--from` names, in that order, or all. @throws UsageError */
+/**
+ * Opens the sinks to read from: those that `--from` names, in that order, or all. Warns of what is older than it should be: who reads
+ * is to know it. @throws UsageError
+ */
 export async function openReadingSinks(config: LoadedConfig, session: Session): Promise<OpenSinks> {
-  const { signal, options } = session
+  const { signal, options, output } = session
+  const now = new Date()
+  for (const { subject, message } of await findStale(config, await readNotifyLog(config.state), now))
+    output.warn(`${subject}: ${message}`)
   return await openSinks(config, { secrets: openSecrets(config, session), signal, names: options.from })
 }

@@ -1,0 +1,149 @@
+import { vaultStatus } from '@pipe-backup/vault'
+import type { LoadedConfig } from '../config/load-config.ts'
+import { findSourceType } from '../config/schema.ts'
+import { checkHooks, checkHostKey, checkPlan, checkState } from '../doctor/check-host.ts'
+import { checkSink } from '../doctor/check-sink.ts'
+import { type Examined, type Finding, failureOf } from '../doctor/finding.ts'
+import { checkPlaces } from '../doctor/places.ts'
+import { findHost } from '../host/load-host.ts'
+import { Notifier } from '../notify/notifier.ts'
+import { type OpenSinks, openSinks } from '../providers/open-sinks.ts'
+import { redact } from '../secrets/redact.ts'
+import type { Session } from '../session.ts'
+import { errorLine } from '../terminal/error-line.ts'
+import { escapeControls } from '../terminal/escape-bytes.ts'
+import { plural } from '../terminal/quantities.ts'
+import { openConfig, openSecrets } from '../vault/open-config.ts'
+
+const MARKS = { ok: 'ok     ', warning: 'WARNING', failure: 'FAILED ' } as const
+
+/** `doctor`: tries all that may fail when nobody looks. @returns the exit code: 1 when something failed, 3 when something needs a look */
+export async function doctor(session: Session, options: { readonly notify: boolean }): Promise<number> {
+  const { output, signal } = session
+  const config = await openConfig(session)
+  const found: Examined[] = []
+  const tell = (examined: readonly Examined[]): void => {
+    for (const { subject, state, message, hint } of examined) {
+      const safe = {
+        subject,
+        state,
+        message: redact(escapeControls(message)),
+        ...(hint !== undefined && { hint: redact(escapeControls(hint)) }),
+      }
+      found.push(safe)
+      const line = state === 'ok' ? safe.message : errorLine(safe)
+      output.print(`${MARKS[state]}  ${subject}: ${line}`)
+    }
+  }
+  tell([{ subject: 'configuration', ...ofConfig(config) }])
+  const { finding, vaultId } = await checkHostKey(config)
+  tell([finding, await checkState(config), ...(await checkPlaces(config))])
+  await using opened = await openSinks(config, { secrets: openSecrets(config, session), signal })
+  const growth = await weeklyGrowth(config, opened, session)
+  const checks = [
+    ...opened.sinks.map(async (sink) => {
+      const bytesPerWeek = growth.get(sink.name)
+      const findings = await checkSink(sink, {
+        vaultId,
+        signal,
+        ...(bytesPerWeek !== undefined && { bytesPerWeek }),
+      })
+      tell(findings.map((one) => ({ subject: `sink ${sink.name}`, ...withoutName(one, sink.name) })))
+    }),
+    ...config.sources.map(async (source) => {
+      tell(
+        (await checkSource(config, source, session)).map((one) => ({
+          subject: `source ${source.name}`,
+          ...one,
+        })),
+      )
+    }),
+    checkHooks(config).then(tell),
+    checkPlan(config, session).then(tell),
+    checkNotify(config, session, options.notify).then(tell),
+  ]
+  await Promise.all(checks)
+  signal.throwIfAborted()
+  const count = (state: Finding['state']): number => found.filter((one) => one.state === state).length
+  const [failures, warnings] = [count('failure'), count('warning')]
+  const exitCode = failures > 0 ? 1 : warnings > 0 ? 3 : 0
+  output.print(
+    exitCode === 0
+      ? 'all is well'
+      : `${plural(failures, 'failure')}, ${plural(warnings, 'warning')} in ${plural(found.length, 'check')}`,
+  )
+  output.printJson({ checks: found, failures, warnings, exitCode })
+  return exitCode
+}
+
+function ofConfig({ file, warnings, sources }: LoadedConfig): Finding {
+  const [warning] = warnings
+  if (warning !== undefined) return { state: 'warning', message: warning }
+  if (sources.length === 0)
+    return { state: 'warning', message: `${file} has no sources: nothing is backed up` }
+  return { state: 'ok', message: `${file} is fine` }
+}
+
+async function checkSource(
+  config: LoadedConfig,
+  source: LoadedConfig['sources'][number],
+  session: Session,
+): Promise<readonly Finding[]> {
+  const { signal } = session
+  const secrets = openSecrets(config, session)
+  const context = {
+    path: config.path,
+    secret: (value: Parameters<typeof secrets.read>[0]) => secrets.read(value),
+    signal,
+  }
+  try {
+    return await findSourceType(source.type).check(source, context)
+  } catch (error) {
+    signal.throwIfAborted()
+    return [failureOf(error)]
+  }
+}
+
+async function checkNotify(config: LoadedConfig, session: Session, send: boolean): Promise<Examined[]> {
+  const subject = 'notify'
+  const { notify = [] } = config
+  if (notify.length === 0)
+    return [
+      {
+        subject,
+        state: 'warning',
+        message: 'not configured: nobody is told when a backup fails',
+        hint: 'Add a webhook, an e-mail address, a command or a ping to `notify`.',
+      },
+    ]
+  if (!send) return [{ subject, state: 'ok', message: 'not tried: --no-notify' }]
+  const tested = await new Notifier(config, session).test()
+  return tested.map(({ channel, error, isPrivate }): Examined => {
+    const about = { subject: `notify ${channel}` }
+    if (error) return { ...about, ...failureOf(error) }
+    if (isPrivate) return { ...about, state: 'ok', message: 'took a test message' }
+    const message = 'took a test message, in the clear: whoever is on the way can read it, and its address'
+    return { ...about, state: 'warning', message, hint: 'Use https://.' }
+  })
+}
+
+/** What the last week has brought to each sink that can be listed. */
+async function weeklyGrowth(
+  config: LoadedConfig,
+  { sinks }: OpenSinks,
+  { signal }: Session,
+): Promise<ReadonlyMap<string, number>> {
+  const host = await findHost(config.hostKey).catch(() => undefined)
+  if (!host) return new Map()
+  const { vaultId, keys } = host
+  const status = await vaultStatus({ vaultId, indexKey: keys.indexKey, sinks, signal })
+  return new Map(status.sinks.map(({ name, bytesNew }) => [name, bytesNew.week]))
+}
+
+/** The subject says it. */
+function withoutName(finding: Finding, name: string): Finding {
+  return {
+    ...finding,
+    message: finding.message.replace(`sink "${name}": `, '').replace(`sink "${name}" `, ''),
+  }
+}

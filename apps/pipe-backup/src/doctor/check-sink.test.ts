@@ -1,0 +1,83 @@
+import { type Sink, SinkError } from '@pipe-backup/sink'
+import { type MemorySink, memorySink } from '@pipe-backup/sink/testing'
+import { expect, test } from 'vitest'
+import { checkSink } from './check-sink.ts'
+
+const check = (sink: Sink, bytesPerWeek?: number) =>
+  checkSink(sink, {
+    vaultId: undefined,
+    signal: new AbortController().signal,
+    ...(bytesPerWeek !== undefined && { bytesPerWeek }),
+  })
+const refusing = (good: MemorySink): MemorySink => ({
+  ...good,
+  delete: async (key) => {
+    throw new SinkError('forbidden', 'not deleted: access denied', { sink: good.name, key })
+  },
+})
+
+test('a sink that does all it should is well, and holds nothing more than before', async () => {
+  const sink = memorySink('good')
+  expect(await check(sink)).toMatchObject([{ state: 'ok', message: expect.stringContaining('deleted') }])
+  expect(sink.objects.size).toBe(0)
+})
+
+test('a probe that a killed check has left goes with the next', async () => {
+  let now = Date.now() - 7_200_000
+  const sink = memorySink('good', () => new Date(now))
+  await sink.put('probes/0123456789abcdef', Buffer.from('left'))
+  now = Date.now()
+  await check(sink)
+  expect(sink.objects.size).toBe(0)
+})
+
+test.for([
+  [12 * 60_000, /12 min 0 s ahead of this machine's/],
+  [-3 * 3_600_000, /3 h 0 min behind this machine's/],
+] as const)('a clock that is %i ms wrong is told', async ([skewMs, message]) => {
+  const findings = await check(memorySink('odd', () => new Date(Date.now() + skewMs)))
+  expect(findings).toMatchObject([{ state: 'ok' }, { state: 'warning' }])
+  expect(findings[1]?.message).toMatch(message)
+})
+
+test('a refused delete is told, unless the sink is to be append-only', async () => {
+  const told = await check(refusing(memorySink('kept')))
+  expect(told[1]).toMatchObject({
+    state: 'warning',
+    message: expect.stringContaining('`prune` can free nothing'),
+  })
+  const good = memorySink('kept')
+  const meant = await check(refusing({ ...good, traits: { ...good.traits, appendOnly: true } }))
+  expect(meant.map(({ state }) => state)).toEqual(['ok', 'ok'])
+})
+
+test.for<[string, (good: MemorySink) => Partial<Sink>]>([
+  ['other bytes', () => ({ get: async () => new Uint8Array(64) })],
+  ['does not list', () => ({ list: async function* () {} })],
+  ['still shows', () => ({ delete: async () => undefined })],
+  [
+    'quota',
+    (good) => ({
+      put: async (key) => {
+        throw new SinkError('full', 'not stored: the quota is used up', { sink: good.name, key })
+      },
+    }),
+  ],
+])('what is wrong is a failure: %s', async ([message, flaw]) => {
+  const good = memorySink('flawed')
+  const findings = await check({ ...good, ...flaw(good) })
+  expect(findings.filter(({ state }) => state === 'failure')).toMatchObject([
+    { message: expect.stringContaining(message) },
+  ])
+})
+
+test.for([
+  [10 * 1024 ** 2, undefined, 'failure'],
+  [500 * 1024 ** 2, undefined, 'warning'],
+  [2 * 1024 ** 3, undefined, 'ok'],
+  [2 * 1024 ** 3, 1024 ** 3, 'warning'],
+  [undefined, 1024 ** 3, undefined],
+] as const)('of %i free bytes with %i a week it says: %s', async ([free, bytesPerWeek, state]) => {
+  const findings = await check({ ...memorySink('some'), freeBytes: async () => free }, bytesPerWeek)
+  expect(findings[1]?.state).toBe(state)
+})

@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto'
+import { type Sink, SinkError } from '@pipe-backup/sink'
+import { requireVault } from '@pipe-backup/vault'
+import { formatBytes, formatSeconds } from '../terminal/quantities.ts'
+import { type Finding, failureOf } from './finding.ts'
+
+/** Beside the vault's own objects; nothing lists it but this. */
+const PROBES = 'probes/'
+const PROBE_BYTES = 64
+/** A probe that a killed check has left. */
+const OLD_MS = 60 * 60 * 1000
+/** Two clocks may differ so much: S3 refuses at 15 minutes, and timers and retention are by the hour. */
+const SKEW_MS = 5 * 60 * 1000
+const SCARCE_BYTES = 1024 ** 3
+const FULL_BYTES = 64 * 1024 ** 2
+
+export interface CheckSinkOptions {
+  /** Undefined when this host has no key yet. */
+  readonly vaultId: string | undefined
+  readonly signal: AbortSignal
+  /** What a week's runs bring, in bytes, as far as is known. */
+  readonly bytesPerWeek?: number
+}
+
+/** Tries all that a run, a restore and a prune ask of a sink, with a probe object that is gone in the end. */
+export async function checkSink(sink: Sink, options: CheckSinkOptions): Promise<Finding[]> {
+  const { signal, vaultId } = options
+  const findings: Finding[] = []
+  try {
+    findings.push(...(await probe(sink, signal)))
+    if (vaultId !== undefined) await requireVault(sink, vaultId, signal)
+    const room = await checkRoom(sink, options)
+    if (room) findings.push(room)
+  } catch (error) {
+    signal.throwIfAborted()
+    findings.push(failureOf(error))
+  }
+  return findings
+}
+
+async function probe(sink: Sink, signal: AbortSignal): Promise<Finding[]> {
+  const started = performance.now()
+  const key = `${PROBES}${randomBytes(8).toString('hex')}`
+  const bytes = randomBytes(PROBE_BYTES)
+  const before = Date.now()
+  await sink.put(key, bytes, { signal })
+  const stored = (before + Date.now()) / 2
+  const findings: Finding[] = []
+  const failed: Finding[] = []
+  const old: string[] = []
+  try {
+    if (!bytes.equals(await sink.get(key, { signal })))
+      failed.push({ state: 'failure', message: 'gave back other bytes than it was given' })
+    let isListed = false
+    for await (const { key: listed, storedAt } of sink.list(PROBES, { signal })) {
+      if (listed === key) {
+        isListed = true
+        const skew = clockFinding(storedAt.getTime() - stored)
+        if (skew) findings.push(skew)
+      } else if (Date.now() - storedAt.getTime() > OLD_MS) old.push(listed)
+    }
+    if (!isListed) failed.push({ state: 'failure', message: 'does not list what it has just stored' })
+  } finally {
+    const deleted = await deleteProbe(sink, key, signal)
+    if (deleted) findings.push(deleted)
+  }
+  if (failed.length > 0) return [...failed, ...findings]
+  if (!sink.traits.appendOnly) await sink.deleteMany(old, { signal })
+  const seconds = (performance.now() - started) / 1000
+  const done =
+    findings.some(({ message }) => message.startsWith(REFUSED)) || sink.traits.appendOnly
+      ? 'written, read back and listed'
+      : 'written, read back, listed and deleted'
+  return [{ state: 'ok', message: `a probe was ${done} in ${formatSeconds(seconds)}` }, ...findings]
+}
+
+const REFUSED = 'it does not let the probe be deleted'
+
+async function deleteProbe(sink: Sink, key: string, signal: AbortSignal): Promise<Finding | undefined> {
+  const { appendOnly } = sink.traits
+  try {
+    await sink.delete(key, { signal })
+    if (!appendOnly && (await sink.head(key, { signal })) !== undefined)
+      return { state: 'failure', message: 'still shows what it has just deleted' }
+    // A version that is hidden, as under S3's Object Lock, may still be there.
+    return undefined
+  } catch (error) {
+    if (!(error instanceof SinkError) || error.code !== 'forbidden') throw error
+    if (appendOnly) return { state: 'ok', message: `${REFUSED}: append-only, as it should be` }
+    return {
+      state: 'warning',
+      message: `${REFUSED} (${error.message}): \`prune\` can free nothing there`,
+      hint: 'Let this credential delete; or, where it is meant so, have somebody else thin it out.',
+    }
+  }
+}
+
+/** @param skewMs - how far the sink's clock is ahead */
+function clockFinding(skewMs: number): Finding | undefined {
+  if (Math.abs(skewMs) <= SKEW_MS) return undefined
+  const how = `${formatSeconds(Math.abs(skewMs) / 1000)} ${skewMs > 0 ? 'ahead of' : 'behind'}`
+  return {
+    state: 'warning',
+    message: `its clock is ${how} this machine's: one of them is wrong`,
+    hint: 'Let NTP set both: certificates, signatures, timers and `keep` rest on them.',
+  }
+}
+
+async function checkRoom(
+  sink: Sink,
+  { signal, bytesPerWeek = 0 }: CheckSinkOptions,
+): Promise<Finding | undefined> {
+  const free = await sink.freeBytes?.({ signal })
+  if (free === undefined) return undefined
+  const left = `${formatBytes(free)} free`
+  const hint = 'Free some, lower `keep`, or give it a larger place.'
+  if (free < FULL_BYTES) return { state: 'failure', message: `${left}: it is full`, hint }
+  if (bytesPerWeek > 0 && free < 4 * bytesPerWeek)
+    return {
+      state: 'warning',
+      message: `${left}, and the last week has brought ${formatBytes(bytesPerWeek)}`,
+      hint,
+    }
+  if (free < SCARCE_BYTES) return { state: 'warning', message: left, hint }
+  return { state: 'ok', message: left }
+}

@@ -1,0 +1,20 @@
+/** What `doctor` has found of one thing. */
+export interface Finding {
+  readonly state: 'ok' | 'warning' | 'failure'
+  /** One line. */
+  readonly message: string
+  /** What to do. */
+  readonly hint?: string
+}
+
+/** Of what. */
+export interface Examined extends Finding {
+  readonly subject: string
+}
+
+/** What a check that threw has found. */
+export function failureOf(reason: unknown): Finding {
+  const error = reason instanceof Error ? reason : new Error(String(reason))
+  const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined
+  return { state: 'failure', message: error.message, ...(hint !== undefined && { hint }) }
+}

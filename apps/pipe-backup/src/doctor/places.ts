@@ -1,0 +1,92 @@
+import { stat } from 'node:fs/promises'
+import { isIP } from 'node:net'
+import type { LoadedConfig } from '../config/load-config.ts'
+import type { SinkConfig } from '../providers/sink-type.ts'
+import type { Examined } from './finding.ts'
+
+/** "A backup is not a backup until it is in 3 separate places." */
+const ENOUGH_PLACES = 3
+const FILE_SYSTEM = 'file system '
+
+/**
+ * Whether one catastrophe leaves a copy: sinks that are one disk or one server count once, and a disk that the sources are on too does not
+ * outlive them.
+ */
+export async function checkPlaces(config: LoadedConfig): Promise<Examined[]> {
+  const findings: Examined[] = []
+  const places = new Map<string, string[]>()
+  for (const sink of config.sinks) {
+    const place = await placeOf(sink, config)
+    places.set(place, [...(places.get(place) ?? []), sink.name])
+  }
+  for (const [place, names] of places) {
+    if (names.length > 1)
+      findings.push({
+        subject: 'places',
+        state: 'warning',
+        message: `${names.join(' and ')} are one place: ${place.startsWith(FILE_SYSTEM) ? 'the same file system' : place}`,
+        hint: 'They are lost together.',
+      })
+  }
+  const ofSources = await sourcePlaces(config)
+  for (const [place, names] of places) {
+    const shared = ofSources.get(place)
+    if (shared !== undefined)
+      findings.push({
+        subject: 'places',
+        state: 'warning',
+        message: `${names.join(' and ')}: on the same file system as source ${shared}`,
+        hint: 'They are lost together.',
+      })
+  }
+  const count = [...places.keys()].filter((place) => !ofSources.has(place)).length
+  const many = count === 1 ? '1 separate place' : `${count} separate places`
+  findings.push(
+    count >= ENOUGH_PLACES
+      ? { subject: 'places', state: 'ok', message: many }
+      : {
+          subject: 'places',
+          state: 'warning',
+          message: `${many} beside the sources: fewer than ${ENOUGH_PLACES}`,
+          hint: 'A backup is not a backup until it is in 3 separate places: add a sink elsewhere.',
+        },
+  )
+  return findings
+}
+
+/** The disk or the server that a sink is on, as far as its configuration shows it. */
+async function placeOf(sink: SinkConfig, config: LoadedConfig): Promise<string> {
+  const options = new Map<string, unknown>(Object.entries(sink))
+  const path = options.get('path')
+  if (sink.type === 'local' && typeof path === 'string') return await fileSystemOf(config.path(path))
+  for (const option of ['endpoint', 'url', 'server', 'host', 'target']) {
+    const value = options.get(option)
+    if (typeof value === 'string') return `server ${hostOf(value)}`
+  }
+  const region = options.get('region')
+  return typeof region === 'string' ? `${sink.type} ${region}` : sink.type
+}
+
+async function sourcePlaces(config: LoadedConfig): Promise<Map<string, string>> {
+  const places = new Map<string, string>()
+  for (const source of config.sources) {
+    const paths: unknown = 'paths' in source ? source.paths : undefined
+    for (const path of Array.isArray(paths) ? paths : [])
+      if (typeof path === 'string') places.set(await fileSystemOf(config.path(path)), source.name)
+  }
+  return places
+}
+
+async function fileSystemOf(path: string): Promise<string> {
+  const device = await stat(path).then(
+    ({ dev }) => String(dev),
+    () => path,
+  )
+  return FILE_SYSTEM + device
+}
+
+/** Of an address, of HOST:PORT, or of USER@HOST:PATH. */
+function hostOf(text: string): string {
+  const host = URL.parse(text)?.hostname || (text.replace(/^.*@/, '').split(/[:/]/)[0] ?? text)
+  return isIP(host) === 4 && host.startsWith('127.') ? 'localhost' : host.toLowerCase()
+}

@@ -1,0 +1,68 @@
+import type { SinkStatus, SnapshotInfo, VaultStatus } from '@pipe-backup/vault'
+import type { LoadedConfig } from '../config/load-config.ts'
+
+/** A source as the newest snapshot that has it says. */
+export interface SourceStatus {
+  readonly name: string
+  /** `none`: no snapshot has it yet. */
+  readonly state: 'ok' | 'incomplete' | 'failed' | 'none'
+  /** When it was read well last. */
+  readonly lastGood?: Date
+  readonly entries: number
+  readonly bytes: number
+  readonly problems: number
+  readonly error?: string
+}
+
+/** The newest snapshot of this host that holds every source and is on enough sinks, as far as they answer. */
+export function lastGoodOf(
+  { snapshots, sinks }: VaultStatus,
+  { host, copies }: LoadedConfig,
+): SnapshotInfo | undefined {
+  const answering = sinks.filter(({ state }) => state !== 'failed').length
+  return snapshots.findLast(
+    (snapshot) =>
+      snapshot.host === host &&
+      snapshot.sinks.length >= Math.min(copies, answering) &&
+      snapshot.sources.every(({ state }) => state !== 'failed'),
+  )
+}
+
+/** The configured sources, as this host's snapshots have them. */
+export function sourcesOf({ snapshots }: VaultStatus, { host, sources }: LoadedConfig): SourceStatus[] {
+  const own = snapshots.filter((snapshot) => snapshot.host === host).toReversed()
+  return sources.map(({ name }) => {
+    const taken = own.flatMap(({ time, sources: all }) => {
+      const source = all.find((candidate) => candidate.name === name)
+      return source
+        ? [{ ...source, time: source.takenAt === undefined ? time : new Date(source.takenAt) }]
+        : []
+    })
+    const good = taken.find(({ state }) => state !== 'failed')
+    const [newest] = taken
+    if (!newest) return { name, state: 'none', entries: 0, bytes: 0, problems: 0 }
+    const { state, error } = newest
+    const { entries, bytes, problems } = good ?? newest
+    return {
+      name,
+      state,
+      ...(good && { lastGood: good.time }),
+      entries,
+      bytes,
+      problems,
+      ...(error !== undefined && { error }),
+    }
+  })
+}
+
+/**
+ * 0: all is well; 1: fewer sinks than `copies` hold the newest snapshot, or there is none; 3: something needs a look.
+ * @param worries - whether anything else is known to be bad
+ */
+export function exitCodeOf(status: VaultStatus, { copies }: LoadedConfig, worries: boolean): 0 | 1 | 3 {
+  const newest = status.snapshots.at(-1)
+  const isWell = ({ state }: SinkStatus): boolean => state !== 'failed' && state !== 'damaged'
+  const held = status.sinks.filter((sink) => isWell(sink) && newest?.sinks.includes(sink.name)).length
+  if (!newest || held < copies) return 1
+  return worries || status.sinks.some(({ state }) => state !== 'ok') ? 3 : 0
+}
