@@ -274,7 +274,7 @@ class Life {
   }
 }
 
-async function restored(sink: Sink, keys: VaultKeys, snapshot: SnapshotInfo): Promise<string> {
+export async function restored(sink: Sink, keys: VaultKeys, snapshot: SnapshotInfo): Promise<string> {
   const reader = await openSnapshot({ sinks: [sink], keys, snapshot })
   const files: [string, Uint8Array][] = []
   for await (const entry of reader.entries()) {
@@ -289,7 +289,7 @@ async function restored(sink: Sink, keys: VaultKeys, snapshot: SnapshotInfo): Pr
   return fingerprintOf(files)
 }
 
-function bytesOf({ objects }: MemorySink): number {
+export function bytesOf({ objects }: MemorySink): number {
   let bytes = 0
   for (const object of objects.values()) bytes += object.bytes.length
   return bytes

@@ -12,6 +12,7 @@ import { bringPacks } from '../heal/bring-packs.ts'
 import { levelSinks } from '../heal/level-sinks.ts'
 import { encodeIndex, type IndexedPack } from '../index-object.ts'
 import { decodeFooterContent, encodePackHeader, packKey, runKeyId } from '../pack-format.ts'
+import { isBeingPruned } from '../prune/is-being-pruned.ts'
 import type { FinishedPack } from '../seal/pack-writer.ts'
 import { poolBytes, SealPool } from '../seal/seal-pool.ts'
 import { sealObject } from '../sealed-object.ts'
@@ -191,11 +192,16 @@ class Run {
           // Before it is looked at: a prune that condemns something after this sees us.
           await this.#session.join(place.sink, signal)
           this.#count(place, this.#session.sizeBytes)
-          place.view = await viewSink(place.sink, {
+          const badTrash = new Map<string, VaultError>()
+          const view = await viewSink(place.sink, {
             indexKey: host.keys.indexKey,
             ...(signal && { signal }),
+            onBadTrash: (key, error) => badTrash.set(key, error),
           })
-          this.#book.strike(place.view)
+          await this.#forgetTrash(place, view, badTrash)
+          this.#book.strike(view)
+          // From now on it is one to commit to.
+          place.view = view
         } catch (error) {
           this.#fail(place, error)
         }
@@ -204,6 +210,27 @@ class Run {
     signal?.throwIfAborted()
     if (this.#working().length === 0)
       throw this.#places[0]?.error ?? new VaultError('too-few-copies', 'no sink is configured')
+  }
+
+  /**
+   * Removes damaged trash objects. What they condemned is then not condemned, until the next prune: packs may rest on it, for nobody
+   * is there who would delete it.
+   * @throws the first object's error while a prune goes on, which may have read it when it was whole
+   */
+  async #forgetTrash(place: Place, view: SinkView, bad: ReadonlyMap<string, VaultError>): Promise<void> {
+    const [first] = bad.values()
+    if (!first) return
+    const { host, signal, onSinkProblem } = this.#options
+    if (await isBeingPruned(view, host.keys.indexKey, this.#session.id, signal)) throw first
+    const refused = await place.sink.deleteMany([...bad.keys()], { ...(signal && { signal }) })
+    for (const error of refused.values()) throw error
+    place.healed += bad.size
+    const { name } = place.sink
+    for (const [key, { code }] of bad)
+      onSinkProblem?.(
+        name,
+        new VaultError(code, `sink "${name}": ${key} was damaged, and is removed`, { sink: name, key }),
+      )
   }
 
   async #loadState(): Promise<void> {
