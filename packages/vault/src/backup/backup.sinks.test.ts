@@ -253,3 +253,41 @@ test('a session object is there while a run lasts, and not when it has ended, we
   expect(seen.length).toBe(6)
   expect(vault.sinks.flatMap((sink) => sink.keys('sessions/'))).toEqual([])
 })
+
+test.for([
+  ['loses', 'missing', 1],
+  ['loses', 'missing', 40],
+  ['shortens', 'corrupt', 1],
+  ['shortens', 'corrupt', 40],
+] as const)(
+  'a sink that acknowledges a pack and %s it (%s, one of %i) is found out before a snapshot rests on it',
+  async ([how, code, packs]) => {
+    using vault = await TestVault.create(['good', 'bad'])
+    const bad = vault.sink('bad')
+    let spoilt = ''
+    bad.after = (operation, key) => {
+      if (operation !== 'put' || !key.startsWith('packs/') || spoilt !== '') return
+      spoilt = key
+      if (how === 'loses') bad.objects.delete(key)
+      else bad.objects.set(key, bad.objects.get(key)?.subarray(0, -1) ?? Buffer.alloc(0))
+    }
+    const tree =
+      packs === 1
+        ? TREE
+        : Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`f${i}`, randomBytes(17_000_000)]))
+    const source = new MemorySource('tree', tree)
+    expect(await vault.run([source], { copies: 1 })).toMatchObject({
+      exitCode: 3,
+      sinks: [{ state: 'ok' }, { state: 'failed' }],
+    })
+    bad.after = undefined
+    expect(vault.sinkProblems).toContainEqual({
+      sink: 'bad',
+      error: expect.objectContaining({ code, key: spoilt }),
+    })
+    expect(bad.keys('snapshots/')).toEqual([])
+    expect(await vault.run([source])).toMatchObject({ exitCode: 0 })
+    expect(await vault.verify()).toMatchObject({ exitCode: 0 })
+    expect(bad.keys('snapshots/')).toHaveLength(2)
+  },
+)

@@ -23,6 +23,7 @@ import { VaultError } from '../vault-error.ts'
 import { requireVault } from '../vault-header.ts'
 import { type DerivedKeys, derivedKeys, type VaultHost } from '../vault-host.ts'
 import { type CarriedSource, CarriedSources } from './carried-sources.ts'
+import { checkArrived } from './check-arrived.ts'
 import { FileState } from './file-state.ts'
 import { loadIndex } from './load-index.ts'
 import {
@@ -80,6 +81,8 @@ interface Place {
   error: Error | undefined
   bytesSent: number
   healed: number
+  /** Packs that were put there, and their lengths. */
+  readonly sent: Map<string, number>
 }
 
 interface SourceResult {
@@ -143,6 +146,7 @@ class Run {
       error: undefined,
       bytesSent: 0,
       healed: 0,
+      sent: new Map(),
     }))
     this.#progress.sinks = this.#places.map(({ sink }) => ({
       name: sink.name,
@@ -477,6 +481,7 @@ class Run {
   async #sendPack(place: Place, pack: FinishedPack, signal: AbortSignal): Promise<void> {
     await place.sink.put(packKey(pack.name), new Uint8Array(pack.buffer, 0, pack.length), { signal })
     place.view?.packs.set(pack.name, { sizeBytes: pack.length, storedAt: this.#started })
+    place.sent.set(pack.name, pack.length)
     this.#count(place, pack.length)
   }
 
@@ -545,6 +550,7 @@ class Run {
         this.#fail(place, error, place.state === 'detached' ? 'detached' : 'failed')
       }
     }
+    await this.#book.save()
     if (held.length > 0) await this.#level()
     return held.length > 0 ? id : null
   }
@@ -553,15 +559,25 @@ class Run {
     const { signal, onSinkProblem } = this.#options
     if (!place.view) return
     this.#progress.phase = 'healing'
-    const { packs, bytes } = await bringPacks(place.view, this.#views(), {
+    const brought = await bringPacks(place.view, this.#views(), {
       needed,
       wanted,
       damaged: this.#book.of(place.sink.name),
       onProblem: (sink, error) => onSinkProblem?.(sink, error),
       ...(signal && { signal }),
     })
-    place.healed += packs
-    this.#count(place, bytes)
+    place.healed += brought.size
+    for (const [name, sizeBytes] of brought) {
+      place.sent.set(name, sizeBytes)
+      this.#count(place, sizeBytes)
+    }
+    await checkArrived(place.sink, place.sent, {
+      ...(signal && { signal }),
+      onBad: (name, why) => {
+        place.view?.packs.delete(name)
+        this.#book.add(place.sink.name, packKey(name), why, this.#started)
+      },
+    })
   }
 
   /** What older runs could not bring to a sink, and what verifications have found damaged. */

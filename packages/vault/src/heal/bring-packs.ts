@@ -18,18 +18,17 @@ export interface BringPacksOptions extends FetchPackOptions {
 
 /**
  * Copies to one sink, through memory, the packs it lacks, from whichever sinks have them whole.
- * @returns how many were copied, and their bytes
+ * @returns the packs that were copied, and their lengths in bytes
  * @throws SinkError of the sink that is healed; VaultError `missing` when no sink has a needed pack whole
  */
 export async function bringPacks(
   view: SinkView,
   views: readonly SinkView[],
   options: BringPacksOptions,
-): Promise<{ packs: number; bytes: number }> {
+): Promise<ReadonlyMap<string, number>> {
   const { needed, wanted, damaged, signal } = options
   const missing = [...new Set([...needed, ...wanted])].filter((name) => !view.packs.has(name))
-  let packs = 0
-  let bytes = 0
+  const brought = new Map<string, number>()
   await forEachLimited(missing, PACKS_AT_ONCE, async (name) => {
     const key = packKey(name)
     const pack = await fetchPack(name, views, options)
@@ -41,8 +40,7 @@ export async function bringPacks(
     if (damaged.has(key)) await putRepaired(view.sink, key, pack, reading)
     else await view.sink.put(key, pack, reading)
     view.packs.set(name, { sizeBytes: pack.length, storedAt: new Date() })
-    packs++
-    bytes += pack.length
+    brought.set(name, pack.length)
   })
-  return { packs, bytes }
+  return brought
 }
