@@ -95,7 +95,7 @@ async function bench(): Promise<void> {
   ].join('\n\n')
   say(`\n${text}`)
   if (quick) return
-  writeInto(DOCUMENT, text)
+  writeInto(DOCUMENT, text, 'bench')
   // The data set has moved on by hours: the next bench makes its own.
   rmSync(values.work, { recursive: true, force: true })
 }

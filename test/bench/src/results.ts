@@ -9,7 +9,6 @@ export interface Result extends Omit<Sample, 'stdout'> {
   readonly storedBytes: number
 }
 
-const START = '<!-- written by npm run bench -->'
 const END = '<!-- end -->'
 
 /** Medians, a row for each case and peer, and each as a ratio to `reference` in the same case. */
@@ -51,10 +50,12 @@ export function machine(): string {
   return `${cpus().length} × ${cpu?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
 }
 
-/** Puts the text between the marks of a document. @throws Error when they are not there */
-export function writeInto(document: string, text: string): void {
+/** Puts the text between the marks that a script has in a document. @throws Error when they are not there */
+export function writeInto(document: string, text: string, script: string): void {
   const old = readFileSync(document, 'utf8')
-  const [from, to] = [old.indexOf(START), old.indexOf(END)]
-  if (from < 0 || to < from) throw new Error(`${document} has no marks for the benchmark's results`)
-  writeFileSync(document, `${old.slice(0, from + START.length)}\n\n${text}\n\n${old.slice(to)}`)
+  const start = `<!-- written by npm run ${script} -->`
+  const from = old.indexOf(start)
+  const to = old.indexOf(END, from)
+  if (from < 0 || to < from) throw new Error(`${document} has no marks for the results of ${script}`)
+  writeFileSync(document, `${old.slice(0, from + start.length)}\n\n${text}\n\n${old.slice(to)}`)
 }
