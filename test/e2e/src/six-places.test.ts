@@ -63,6 +63,15 @@ test('one pass into six places: each of them alone gives everything back', async
     expect(await restores(sandbox, tree, `from-${place}`, ['--from', place])).toBe('')
   // Every object proven, by the providers' own hashes or by reading them back.
   await sandbox.ok(['verify'])
+  const status = JSON.parse((await sandbox.ok(['status', '--json'])).toString())
+  expect(status).toMatchObject({ exitCode: 0, lastGood: { sinks: PLACES } })
+  const { checks } = JSON.parse((await sandbox.run(['doctor', '--json'])).out.toString())
+  for (const place of PLACES)
+    expect(checks).toContainEqual({
+      subject: `sink ${place}`,
+      state: 'ok',
+      message: expect.stringMatching(/^a probe was written, read back, listed and deleted in /),
+    })
 }, 240_000)
 
 test.for<[PlaceName, PlaceName, PlaceName]>([
