@@ -57,6 +57,12 @@ test('what the fields mean is what another reader of crontabs takes them for', (
   )
 })
 
+test('a field that names every day without a star makes the other one needless, as crontab(5) has it', () => {
+  const [first, second] = nextRuns('0 0 1 * 0-6', 2, new Date(2026, 10, 23, 12))
+  expect([first?.getDate(), second?.getDate()]).toEqual([24, 25])
+  expect(nextRuns('0 0 1 * *', 1, new Date(2026, 10, 23, 12))[0]?.getDate()).toBe(1)
+})
+
 test('a systemd timer comes at the same times as the crontab line', () => {
   fc.assert(
     fc.property(crons, (cron) => {

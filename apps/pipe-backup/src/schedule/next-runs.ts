@@ -4,8 +4,8 @@ import { parseCron } from './cron-expression.ts'
 /** The next moments that a crontab's time means, in this machine's time zone, after `from`. */
 export function nextRuns(cron: string, count: number, from: Date): Date[] {
   const { minutes, hours, days, months, weekdays, isAnyDay, isAnyWeekday } = parseCron(cron)
-  const list = (values: readonly number[], all: number) => (values.length === all ? '*' : values.join(','))
-  const fields = [list(minutes, 60), list(hours, 24), list(days, 31), list(months, 12), list(weekdays, 7)]
+  // Spelt out: `*` would say of a day's field that it does not count, and one that names every day without a `*` does.
+  const fields = [minutes, hours, days, months, weekdays].map((values) => values.join(','))
   // As crontab(5) has it: both days must fit where one of the fields begins with `*`.
   return new Cron(fields.join(' '), { domAndDow: isAnyDay || isAnyWeekday }).nextRuns(count, from)
 }
