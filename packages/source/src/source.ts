@@ -11,12 +11,14 @@ export interface ReadContext {
   readonly onProblem?: (problem: SourceProblem) => void
 }
 
-/** A named origin of entries. May be read several times; each reading walks anew. */
+/** A named origin of entries. May be read several times, unless it says `once`; each reading walks anew. */
 export interface Source {
   /** From the configuration; the first component of every path that a user sees. */
   readonly name: string
   /** How often the tree may be read again, at most, until nothing changed meanwhile. Default 0. */
   readonly settle?: number
+  /** It can be read a single time, as what is piped in. */
+  readonly once?: boolean
   /**
    * Yields the entries in walk order: sorted by the bytes of their paths, component by component
    * (compare as bytes with `/` below every other), a directory before what is in it. See `comparePaths`.

@@ -166,10 +166,10 @@ function rclone(backend: string, options: Readonly<Record<string, string>>): (pl
   })
 }
 
-/** Its API by curl: one request for each file. */
+/** Its API by curl, one request for each file, one after the other: of several at once Dropbox refuses some. */
 function curlToDropbox(box: Awaited<ReturnType<typeof startDropbox>>): Rival {
   return {
-    name: 'curl',
+    name: 'curl, one by one',
     put: async (directory) => {
       const body = new URLSearchParams({
         grant_type: 'refresh_token',
@@ -178,27 +178,26 @@ function curlToDropbox(box: Awaited<ReturnType<typeof startDropbox>>): Rival {
       })
       const answer = await fetch(`${box.apiUrl()}/oauth2/token`, { method: 'POST', body })
       const { access_token: token } = (await answer.json()) as { access_token: string }
-      await inLanes(directory, async (files) => {
-        for (const file of files) {
-          const argument = { path: `/theirs/${file}`, mode: 'overwrite', mute: true }
-          const headers = [
-            `Authorization: Bearer ${token}`,
-            'Content-Type: application/octet-stream',
-            `Dropbox-API-Arg: ${JSON.stringify(argument)}`,
-          ]
-          await execa('curl', [
-            '--fail',
-            '--silent',
-            '--show-error',
-            '--request',
-            'POST',
-            '--data-binary',
-            `@${directory}/${file}`,
-            ...headers.flatMap((header) => ['--header', header]),
-            `${box.contentUrl()}/2/files/upload`,
-          ])
-        }
-      })
+      const files = readFileSync(`${directory}/.list`, 'utf8').split('\n')
+      for (const file of files) {
+        const argument = { path: `/theirs/${file}`, mode: 'overwrite', mute: true }
+        const headers = [
+          `Authorization: Bearer ${token}`,
+          'Content-Type: application/octet-stream',
+          `Dropbox-API-Arg: ${JSON.stringify(argument)}`,
+        ]
+        await execa('curl', [
+          '--fail',
+          '--silent',
+          '--show-error',
+          '--request',
+          'POST',
+          '--data-binary',
+          `@${directory}/${file}`,
+          ...headers.flatMap((header) => ['--header', header]),
+          `${box.contentUrl()}/2/files/upload`,
+        ])
+      }
     },
   }
 }
@@ -239,15 +238,4 @@ function rsync(to: string, options: readonly string[], env: Readonly<Record<stri
     get: (directory) => run(to, directory),
     stream: (file) => run('--ignore-times', file, to),
   }
-}
-
-/** Files end in the number of their lane. */
-async function inLanes(
-  directory: string,
-  work: (files: readonly string[]) => Promise<unknown>,
-): Promise<void> {
-  const files = readFileSync(`${directory}/.list`, 'utf8').split('\n')
-  await Promise.all(
-    Array.from({ length: AT_ONCE }, (_, lane) => work(files.filter((file) => file.endsWith(String(lane))))),
-  )
 }

@@ -76,7 +76,7 @@ function makeFiles(work: string): Files {
     const bytes = randomBytes(FILE_BYTES)
     return { bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
   })
-  const names = packs.map((_, i) => `file-${i}-${i % AT_ONCE}`)
+  const names = packs.map((_, i) => `file-${i}`)
   for (const [i, { bytes }] of packs.entries()) writeFileSync(join(directory, names[i] ?? ''), bytes)
   writeFileSync(join(directory, '.list'), names.join('\n'))
   const large = join(work, 'large')

@@ -29,6 +29,7 @@ export function stdinSource(target: string, stdin: Readable, now: () => Date): S
   }
   return {
     name,
+    once: true,
     async *entries() {
       const mtimeNs = toNanoseconds(now())
       const uid = process.getuid?.() ?? 0

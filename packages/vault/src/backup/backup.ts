@@ -92,15 +92,41 @@ interface SourceResult {
 
 /**
  * Backs the sources up: reads them once, seals once, and sends the packs to all the sinks at once. A source or sink that fails does
- * not stop the others; what became of each is in the report.
+ * not stop the others; what became of each is in the report. Only when it turns out in the end that an older pack, which was to be used
+ * again, is whole nowhere, everything is read a second time, and what was in that pack stored anew.
  * @throws the abort's reason; VaultError `fault`; the first sink's error when no sink can be used
  */
 export async function backup(options: BackupOptions): Promise<BackupReport> {
-  const run = await Run.prepare(options)
+  const mayRepeat = !options.sources.some(({ once }) => once)
+  const first = await performRun(options, mayRepeat)
+  if (!first.isToRepeat) return first.report
+  const second = await performRun(options, false)
+  return bothReports(first.report, second.report)
+}
+
+async function performRun(
+  options: BackupOptions,
+  mayRepeat: boolean,
+): Promise<{ report: BackupReport; isToRepeat: boolean }> {
+  const run = await Run.prepare(options, mayRepeat)
   try {
-    return await run.perform()
+    const report = await run.perform()
+    return { report, isToRepeat: run.isToRepeat }
   } finally {
     await run.close()
+  }
+}
+
+/** The second one's outcome, with what both have sent. */
+function bothReports(first: BackupReport, second: BackupReport): BackupReport {
+  return {
+    ...second,
+    sinks: second.sinks.map((sink) => {
+      const { bytesSent = 0, healed = 0 } = first.sinks.find(({ name }) => name === sink.name) ?? {}
+      return { ...sink, bytesSent: sink.bytesSent + bytesSent, healed: sink.healed + healed }
+    }),
+    bytesStored: first.bytesStored + second.bytesStored,
+    seconds: first.seconds + second.seconds,
   }
 }
 
@@ -126,11 +152,14 @@ class Run {
   #notPushed = 0
   #pushError: Error | undefined
   #lost: VaultError | undefined
+  readonly #mayRepeat: boolean
+  #isToRepeat = false
   #bytesStored = 0
   #bytesNew = 0
 
-  private constructor(options: BackupOptions, derived: DerivedKeys) {
+  private constructor(options: BackupOptions, derived: DerivedKeys, mayRepeat: boolean) {
     this.#options = options
+    this.#mayRepeat = mayRepeat
     this.#derived = derived
     this.#progress = options.progress ?? createProgress()
     this.#started = (options.now ?? (() => new Date()))()
@@ -156,8 +185,13 @@ class Run {
     }))
   }
 
-  static async prepare(options: BackupOptions): Promise<Run> {
-    return new Run(options, await derivedKeys(options.host.keys))
+  static async prepare(options: BackupOptions, mayRepeat: boolean): Promise<Run> {
+    return new Run(options, await derivedKeys(options.host.keys), mayRepeat)
+  }
+
+  /** Whether it came to nothing because it rested on a pack that is whole nowhere: another run will not. */
+  get isToRepeat(): boolean {
+    return this.#isToRepeat
   }
 
   async perform(): Promise<BackupReport> {
@@ -537,6 +571,7 @@ class Run {
     const ordered = this.#places.filter(({ view }) => view).sort((a, b) => behind(a) - behind(b))
     const held: Place[] = []
     for (const place of ordered) {
+      if (this.#isToRepeat) break
       try {
         await this.#bring(place, needed, wanted)
         this.#progress.phase = 'committing'
@@ -551,6 +586,11 @@ class Run {
       }
     }
     await this.#book.save()
+    if (this.#isToRepeat) {
+      // It rests on what is whole nowhere. Where it can't be taken back, verify will tell of it.
+      await Promise.allSettled(held.map(({ sink }) => sink.delete(key)))
+      return null
+    }
     if (held.length > 0) await this.#level()
     return held.length > 0 ? id : null
   }
@@ -559,12 +599,24 @@ class Run {
     const { signal, onSinkProblem } = this.#options
     if (!place.view) return
     this.#progress.phase = 'healing'
+    const rotten = new Set<string>()
     const brought = await bringPacks(place.view, this.#views(), {
       needed,
       wanted,
       damaged: this.#book.of(place.sink.name),
-      onProblem: (sink, error) => onSinkProblem?.(sink, error),
+      onProblem: (sink, error) => {
+        onSinkProblem?.(sink, error)
+        if (!(error instanceof VaultError) || error.key === undefined) return
+        // The next reading does not rest on it.
+        this.#book.add(sink, error.key, 'corrupt', this.#started)
+        rotten.add(error.key)
+      },
       ...(signal && { signal }),
+    }).catch((error: unknown) => {
+      // One that could not be reached may have it whole: only what has been seen to be rotten is lost.
+      const isLost = error instanceof VaultError && error.code === 'missing' && rotten.has(error.key ?? '')
+      this.#isToRepeat = isLost && this.#mayRepeat
+      throw error
     })
     place.healed += brought.size
     for (const [name, sizeBytes] of brought) {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Source } from '@pipe-backup/source'
 import { expect, test } from 'vitest'
 import { VaultSession } from '../session.ts'
 import type { MemorySink } from '../test-support/memory-sink.ts'
@@ -275,6 +276,47 @@ test('a damaged trash object keeps its sink from prunes until a run or a heal re
   expect(two.keys('packs/')).toEqual(it.vault.sink('one').keys('packs/'))
   expect(await it.vault.texts([two], ids.at(-1))).toEqual(it.texts.get(ids.at(-1) ?? ''))
 })
+
+test.for([false, true])(
+  'a run that rests on a pack of one sink, which proves rotten, reads again and stores anew; piped in once: %s',
+  async (once) => {
+    using it = await Case.create(['one', 'two', 'three'])
+    const three = it.vault.sink('three')
+    const big = randomBytes(300_000)
+    const there = new MemorySource('tree', { big })
+    const run = (source: Source) => {
+      it.pass(1)
+      return it.vault.run([source], { now: it.now, copies: 2 })
+    }
+    await run(there)
+    const packs = three.keys('packs/')
+    // One sink is away, and keeps what the others lose; they have forgotten what they have condemned.
+    const away = (): void => {
+      throw three.error('unreachable')
+    }
+    for (let i = 0; i < 10; i++) {
+      const { snapshot } = await run(new MemorySource('tree', { other: randomBytes(9000) }))
+      three.before = away
+      await it.prune({ keep: [snapshot ?? ''], graceMs: 0 })
+      three.before = undefined
+    }
+    const left = packs.filter((key) => !it.vault.sink('one').keys().includes(key))
+    expect(left.length).toBeGreaterThan(0)
+    for (const key of left)
+      three.objects.set(key, Buffer.from(three.objects.get(key) ?? '').fill(9, 150, 160))
+
+    const report = await run(
+      once ? { name: 'tree', once, entries: (context) => there.entries(context) } : there,
+    )
+    if (once) {
+      expect(report).toMatchObject({ exitCode: 1, copies: 1 })
+      // What was seen is not rested on again.
+      expect(await run(there)).toMatchObject({ copies: 3 })
+    } else expect(report).toMatchObject({ exitCode: 0, copies: 3 })
+    for (const sink of it.vault.sinks)
+      expect(await it.vault.texts([sink])).toEqual({ 'tree/big': big.toString() })
+  },
+)
 
 test('while a prune goes on a run leaves a damaged trash object, and its sink, alone', async () => {
   using it = await Case.create()
