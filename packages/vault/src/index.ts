@@ -1,4 +1,5 @@
-export { type BackupOptions, backup } from './backup/backup.ts'
+export { backup } from './backup/backup.ts'
+export type { BackupOptions } from './backup/backup-options.ts'
 export {
   type BackupProblem,
   type BackupProgress,

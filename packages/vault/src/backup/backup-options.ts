@@ -1,0 +1,42 @@
+import type { Sink } from '@pipe-backup/sink'
+import type { Source } from '@pipe-backup/source'
+import type { VaultHost } from '../vault-host.ts'
+import type { BackupProblem, BackupProgress, SourceReport } from './report.ts'
+
+export interface BackupOptions {
+  readonly host: VaultHost
+  readonly hostName: string
+  /** Name and version of the program, for the snapshot. */
+  readonly program: string
+  readonly sources: readonly Source[]
+  readonly sinks: readonly Sink[]
+  /** How many sinks must hold the snapshot for the run to have succeeded. */
+  readonly copies: number
+  /** Sources, by name, that are read no more often than this, in milliseconds; between, the snapshot has them as they were read last. */
+  readonly everyMs?: ReadonlyMap<string, number>
+  /** Called before a source is read. @throws SourceError when it is not to be: the source has failed */
+  readonly beforeSource?: (name: string) => Promise<void>
+  /** Called when a source was read, or failed, or its `beforeSource` did. What it throws is told as a problem of the source. */
+  readonly afterSource?: (report: SourceReport) => Promise<void>
+  /** For this host's caches; made when missing, mode 0700. */
+  readonly stateDirectory: string
+  /** How much of the data may be in memory at once, in bytes. Default 256 MiB; below 184 MiB is taken as that. */
+  readonly windowBytes?: number
+  /** How long a full window is waited for before the slowest sink is left behind. Default 30 s. */
+  readonly detachAfterMs?: number
+  readonly now?: () => Date
+  readonly signal?: AbortSignal
+  /** Kept up to date while it runs. */
+  readonly progress?: BackupProgress
+  readonly onProblem?: (problem: BackupProblem) => void
+  /** @param sink - undefined when it is no single sink's */
+  readonly onSinkProblem?: (sink: string | undefined, error: Error) => void
+}
+
+/** A run as all its stages see it. */
+export interface RunContext extends BackupOptions {
+  readonly started: Date
+  readonly progress: BackupProgress
+  /** For what takes only a signal: nothing when there is none. */
+  readonly abortable: { readonly signal?: AbortSignal }
+}

@@ -1,0 +1,183 @@
+import { randomBytes } from 'node:crypto'
+import type { DamageBook } from '../damage-book.ts'
+import { bringPacks } from '../heal/bring-packs.ts'
+import { levelSinks } from '../heal/level-sinks.ts'
+import { encodeIndex, type IndexedPack } from '../index-object.ts'
+import { packKey } from '../pack-format.ts'
+import { sealObject } from '../sealed-object.ts'
+import { type SnapshotHead, type SnapshotSource, sealSnapshot, snapshotKey } from '../snapshot-object.ts'
+import { VaultError } from '../vault-error.ts'
+import type { RunContext } from './backup-options.ts'
+import { checkArrived } from './check-arrived.ts'
+import type { Place } from './place.ts'
+import type { Places } from './places.ts'
+
+export interface CommitSnapshotOptions {
+  readonly places: Places
+  readonly book: DamageBook
+  readonly sources: readonly SnapshotSource[]
+  /** Every pack that the snapshot needs, and which of its chunks. */
+  readonly live: ReadonlyMap<string, Buffer>
+  /** Packs that no index object lists yet. */
+  readonly unlisted: readonly IndexedPack[]
+  /** Whether the run may be repeated. */
+  readonly mayRepeat: boolean
+}
+
+export interface Commitment {
+  /** The snapshot's id, where any sink holds it. */
+  readonly id: string | null
+  /** It came to nothing because it rested on a pack that is whole nowhere: another reading will not. */
+  readonly isToRepeat: boolean
+  /** Of what older snapshots need, and no sink has whole. */
+  readonly lost?: VaultError
+}
+
+/**
+ * Packs, index, snapshot: on each sink in this order, so that what it shows is whole. Sinks that are behind are brought level from the
+ * others. What became of each is in its place.
+ * @throws the abort's reason
+ */
+export async function commitSnapshot(run: RunContext, options: CommitSnapshotOptions): Promise<Commitment> {
+  const { host, started, signal, progress } = run
+  const { places, book, live, unlisted, mayRepeat } = options
+  const id = randomBytes(8).toString('hex')
+  const key = snapshotKey(started, id)
+  const snapshot = sealSnapshot(host.keys.indexKey, key, headOf(run, options, id))
+  const indexKey = `index/${randomBytes(16).toString('hex')}`
+  const index =
+    unlisted.length > 0 ? sealObject(host.keys.indexKey, indexKey, encodeIndex(unlisted)) : undefined
+
+  // Sinks that missed nothing first: those behind are healed from them.
+  const behind = ({ view }: Place) => [...live.keys()].filter((name) => !view?.packs.has(name)).length
+  const ordered = places.all.filter(({ view }) => view).sort((a, b) => behind(a) - behind(b))
+  const held: Place[] = []
+  let isToRepeat = false
+  const onLost = () => {
+    isToRepeat = mayRepeat
+  }
+  for (const place of ordered) {
+    if (isToRepeat) break
+    try {
+      await bringAll(run, options, place, onLost)
+      progress.phase = 'committing'
+      if (index) await place.put(indexKey, index)
+      await place.put(key, snapshot)
+      place.succeed()
+      held.push(place)
+    } catch (error) {
+      signal?.throwIfAborted()
+      place.fail(error, place.state === 'detached' ? 'detached' : 'failed')
+    }
+  }
+  await book.save()
+  if (isToRepeat) {
+    // It rests on what is whole nowhere. Where it can't be taken back, verify will tell of it.
+    await Promise.allSettled(held.map(({ sink }) => sink.delete(key)))
+    return { id: null, isToRepeat }
+  }
+  if (held.length === 0) return { id: null, isToRepeat }
+  const lost = await levelAll(run, options)
+  return { id, isToRepeat, ...(lost && { lost }) }
+}
+
+function headOf(run: RunContext, { sources, live }: CommitSnapshotOptions, id: string): SnapshotHead {
+  const { host, hostName, program, started } = run
+  return {
+    version: 1,
+    id,
+    time: started.toISOString(),
+    host: hostName,
+    hostId: host.hostId,
+    program,
+    sources,
+    packs: [...live]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, bitmap]) => [name, bitmap.toString('base64')]),
+  }
+}
+
+/**
+ * Sees to it that the sink holds every pack that the snapshot needs.
+ * @param onLost - called when it needs a pack that was seen to be rotten and is whole nowhere
+ * @throws VaultError, SinkError: the snapshot can't be committed there
+ */
+async function bringAll(
+  run: RunContext,
+  { places, book, live, unlisted }: CommitSnapshotOptions,
+  place: Place,
+  onLost: () => void,
+): Promise<void> {
+  const { started, progress, onSinkProblem, abortable } = run
+  const { sink, view } = place
+  if (!view) return
+  progress.phase = 'healing'
+  const rotten = new Set<string>()
+  const brought = await bringPacks(view, places.views(), {
+    needed: new Set(live.keys()),
+    wanted: new Set(unlisted.map(({ name }) => name)),
+    damaged: book.of(sink.name),
+    onProblem: (at, error) => {
+      onSinkProblem?.(at, error)
+      if (!(error instanceof VaultError) || error.key === undefined) return
+      // The next reading does not rest on it.
+      book.add(at, error.key, 'corrupt', started)
+      rotten.add(error.key)
+    },
+    ...abortable,
+  }).catch((error: unknown) => {
+    // One that could not be reached may have it whole: only what has been seen to be rotten is lost.
+    if (error instanceof VaultError && error.code === 'missing' && rotten.has(error.key ?? '')) onLost()
+    throw error
+  })
+  place.healed += brought.size
+  for (const [name, sizeBytes] of brought) {
+    place.sent.set(name, sizeBytes)
+    place.count(sizeBytes)
+  }
+  await checkArrived(sink, place.sent, {
+    ...abortable,
+    onBad: (name, why) => {
+      view.packs.delete(name)
+      book.add(sink.name, packKey(name), why, started)
+    },
+  })
+}
+
+/**
+ * What older runs could not bring to a sink, and what verifications have found damaged.
+ * @returns what is to be told of that no sink has whole
+ */
+async function levelAll(
+  run: RunContext,
+  { places, book }: CommitSnapshotOptions,
+): Promise<VaultError | undefined> {
+  const { host, progress, onSinkProblem, abortable, now = () => new Date() } = run
+  progress.phase = 'healing'
+  const { results, lost } = await levelSinks({
+    views: places.views(),
+    targets: places.working().flatMap(({ view }) => view ?? []),
+    indexKey: host.keys.indexKey,
+    book,
+    thorough: false,
+    mayForgetTrash: () => false,
+    now,
+    onProblem: (sink, error) => onSinkProblem?.(sink, error),
+    ...abortable,
+  })
+  for (const { sink, packs, objects, bytes, error } of results) {
+    const place = places.of(sink)
+    if (!place) continue
+    place.healed += packs + objects
+    place.count(bytes)
+    if (!error) continue
+    place.error = error
+    onSinkProblem?.(sink, error)
+  }
+  const errors = lost.map(({ key, snapshots }) => {
+    const message = `${key} is whole on no sink: snapshots that need it can't be restored in full: ${snapshots.join(', ')}`
+    return new VaultError('missing', message, { key })
+  })
+  for (const error of errors) onSinkProblem?.(undefined, error)
+  return errors[0]
+}

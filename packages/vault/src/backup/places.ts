@@ -1,0 +1,93 @@
+import type { DamageBook } from '../damage-book.ts'
+import { isBeingPruned } from '../prune/is-being-pruned.ts'
+import type { VaultSession } from '../session.ts'
+import { type SinkView, viewSink } from '../sink-view.ts'
+import { VaultError } from '../vault-error.ts'
+import { requireVault } from '../vault-header.ts'
+import type { RunContext } from './backup-options.ts'
+import { Place } from './place.ts'
+
+/** The sinks of a run, and what became of each. */
+export class Places {
+  readonly all: readonly Place[]
+  readonly #run: RunContext
+
+  constructor(run: RunContext) {
+    this.#run = run
+    this.all = run.sinks.map((sink) => new Place(sink, run))
+    run.progress.sinks = this.all.map(({ shown }) => shown)
+  }
+
+  /** Joins each sink's vault and looks at what it holds. @throws the first sink's error when no sink can be used; the abort's reason */
+  async open(session: VaultSession, book: DamageBook): Promise<void> {
+    await Promise.all(
+      this.all.map(async (place) => {
+        try {
+          place.view = await this.#view(place, session)
+          book.strike(place.view)
+        } catch (error) {
+          place.fail(error)
+        }
+      }),
+    )
+    this.#run.signal?.throwIfAborted()
+    if (this.working().length === 0)
+      throw this.all[0]?.error ?? new VaultError('too-few-copies', 'no sink is configured')
+  }
+
+  of(name: string): Place | undefined {
+    return this.all.find(({ sink }) => sink.name === name)
+  }
+
+  working(): Place[] {
+    return this.all.filter(({ view, state }) => view && state === 'ok')
+  }
+
+  /** Of each sink that could be looked at. */
+  views(): SinkView[] {
+    return this.all.flatMap(({ view }) => view ?? [])
+  }
+
+  async #view(place: Place, session: VaultSession): Promise<SinkView> {
+    const { host, signal, abortable } = this.#run
+    // A sink that holds another vault is none of ours to write to.
+    await requireVault(place.sink, host.vaultId, signal)
+    // Before it is looked at: a prune that condemns something after this sees us.
+    await session.join(place.sink, signal)
+    place.count(session.sizeBytes)
+    const badTrash = new Map<string, VaultError>()
+    const view = await viewSink(place.sink, {
+      indexKey: host.keys.indexKey,
+      ...abortable,
+      onBadTrash: (key, error) => badTrash.set(key, error),
+    })
+    await this.#forgetTrash(place, view, session, badTrash)
+    return view
+  }
+
+  /**
+   * Removes damaged trash objects. What they condemned is then not condemned, until the next prune: packs may rest on it, for nobody
+   * is there who would delete it.
+   * @throws the first object's error while a prune goes on, which may have read it when it was whole
+   */
+  async #forgetTrash(
+    place: Place,
+    view: SinkView,
+    session: VaultSession,
+    bad: ReadonlyMap<string, VaultError>,
+  ): Promise<void> {
+    const [first] = bad.values()
+    if (!first) return
+    const { host, signal, abortable, onSinkProblem } = this.#run
+    if (await isBeingPruned(view, host.keys.indexKey, session.id, signal)) throw first
+    const refused = await place.sink.deleteMany([...bad.keys()], abortable)
+    for (const error of refused.values()) throw error
+    place.healed += bad.size
+    const { name } = place.sink
+    for (const [key, { code }] of bad)
+      onSinkProblem?.(
+        name,
+        new VaultError(code, `sink "${name}": ${key} was damaged, and is removed`, { sink: name, key }),
+      )
+  }
+}

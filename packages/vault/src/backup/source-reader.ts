@@ -1,0 +1,186 @@
+import { createGear } from '@pipe-backup/chunker'
+import type { Source } from '@pipe-backup/source'
+import type { ChunkIndex } from '../chunk-index.ts'
+import type { SinkView } from '../sink-view.ts'
+import type { SnapshotSource } from '../snapshot-object.ts'
+import type { DerivedKeys } from '../vault-host.ts'
+import type { RunContext } from './backup-options.ts'
+import type { CarriedSource, CarriedSources } from './carried-sources.ts'
+import type { FileState } from './file-state.ts'
+import type { PackLine } from './pack-line.ts'
+import type { SourceReport } from './report.ts'
+import { SourceBackup } from './source-backup.ts'
+
+export interface SourceResult {
+  readonly report: SourceReport
+  readonly head: SnapshotSource
+}
+
+interface SourceReaderParts {
+  readonly derived: DerivedKeys
+  readonly index: ChunkIndex
+  readonly line: PackLine
+  readonly state: FileState
+  readonly carried: CarriedSources
+}
+
+/** Reads the sources of a run, one after the other, into its packs. */
+export class SourceReader {
+  readonly #run: RunContext
+  readonly #parts: SourceReaderParts
+  readonly #carriedNow: CarriedSource[] = []
+  /** Sources that may be carried later, and the ids of their chunks. */
+  readonly #readNow: { readonly head: SnapshotSource; readonly ids: Buffer }[] = []
+
+  constructor(run: RunContext, parts: SourceReaderParts) {
+    this.#run = run
+    this.#parts = parts
+  }
+
+  /** Sources of this run that were not due. */
+  get carried(): readonly CarriedSource[] {
+    return this.#carriedNow
+  }
+
+  /**
+   * @param views - what the sinks hold
+   * @throws what ends the run; a SourceError is only told in the result
+   */
+  async take(source: Source, views: readonly SinkView[]): Promise<SourceResult> {
+    const carried = this.#carry(source, views)
+    if (carried) return carried
+    let result: SourceResult
+    try {
+      await this.#run.beforeSource?.(source.name)
+      result = await this.#read(source)
+    } catch (error) {
+      const failed = failedSource(source.name, error)
+      if (error instanceof Error && error.name === 'SourceError') return await this.#after(failed)
+      // The run has failed, or is stopped: who prepared something for the source is told all the same.
+      await this.#after(failed).catch(() => undefined)
+      throw error
+    }
+    return await this.#after(result)
+  }
+
+  /** Remembers where the chunks are of the sources that need not be read each time, once the snapshot is committed. */
+  async keepForLater(): Promise<void> {
+    const { carried, index } = this.#parts
+    for (const { head, ids } of this.#readNow) {
+      const packs = [...index.packsOf(ids)].map(([name, bits]) => [name, bits.toString('base64')] as const)
+      carried.set({ head: { ...head, takenAt: this.#run.started.toISOString() }, packs })
+    }
+    // Without it the sources are read again: no reason for a run to fail.
+    if (this.#readNow.length > 0) await carried.save().catch(() => undefined)
+  }
+
+  async #after(result: SourceResult): Promise<SourceResult> {
+    const { report } = result
+    try {
+      await this.#run.afterSource?.(report)
+      return result
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      this.#run.onProblem?.({ source: report.name, code: 'skipped', path: '', message })
+      return { ...result, report: { ...report, problems: report.problems + 1 } }
+    }
+  }
+
+  /** A source that is not due, as it was read last. */
+  #carry({ name }: Source, views: readonly SinkView[]): SourceResult | undefined {
+    const everyMs = this.#run.everyMs?.get(name)
+    if (everyMs === undefined) return undefined
+    const carried = this.#parts.carried.find(name, everyMs, this.#run.started, views)
+    if (!carried) return undefined
+    this.#carriedNow.push(carried)
+    const { state, entries, problems, takenAt } = carried.head
+    return {
+      report: { name, state, entries, bytesRead: 0, bytesNew: 0, problems, takenAt },
+      head: carried.head,
+    }
+  }
+
+  async #read(source: Source): Promise<SourceResult> {
+    const { progress, onProblem, everyMs } = this.#run
+    const { index, line, state: fileState } = this.#parts
+    const { name } = source
+    progress.phase = 'reading'
+    progress.source = name
+    const newBefore = line.bytesNew
+    let bytesRead = 0
+    let walk = this.#walk(source)
+    try {
+      let root = await walk.run()
+      bytesRead += walk.counts.bytesRead
+      let settled = !source.settle
+      for (let pass = 1; !settled && pass <= (source.settle ?? 0); pass++) {
+        walk = this.#walk(source)
+        const again = await walk.run()
+        bytesRead += walk.counts.bytesRead
+        settled = Buffer.compare(root, again) === 0
+        root = again
+      }
+      const ids = everyMs?.has(name) ? index.walkedIds() : undefined
+      index.keepWalk()
+      if (!settled) {
+        walk.counts.problems++
+        onProblem?.({
+          source: name,
+          code: 'changed',
+          path: '',
+          message: `still changed after ${source.settle} passes; stored as it was read last`,
+        })
+      }
+      fileState.commit()
+      const { entries, bytes, problems } = walk.counts
+      const state = problems > 0 ? 'incomplete' : 'ok'
+      const head = { name, state, root: Buffer.from(root).toString('hex'), entries, bytes, problems } as const
+      if (ids && state === 'ok') this.#readNow.push({ head, ids })
+      return {
+        report: { name, state, entries, bytesRead, bytesNew: line.bytesNew - newBefore, problems },
+        head,
+      }
+    } catch (error) {
+      if (!(error instanceof Error && error.name === 'SourceError')) throw error
+      // Whatever this source has under way must not be taken for the next one's.
+      await walk.abandon()
+      const { entries, bytesRead: lastRead, problems } = walk.counts
+      const failure = { name, state: 'failed', entries, problems, error: error.message } as const
+      return {
+        report: { ...failure, bytesRead: bytesRead + lastRead, bytesNew: line.bytesNew - newBefore },
+        head: { ...failure, entries: 0, bytes: 0 },
+      }
+    }
+  }
+
+  #walk(source: Source): SourceBackup {
+    const { progress, onProblem, abortable } = this.#run
+    const { derived, index, line, state } = this.#parts
+    index.beginWalk()
+    return new SourceBackup({
+      source,
+      pool: line.pool,
+      state,
+      index,
+      gear: createGear(derived.gearKey),
+      pathKey: derived.pathKey,
+      nodeIdKey: derived.nodeIdKey,
+      mostlyDead: state.mostlyDead(),
+      room: () => line.room(),
+      onProblem: (problem) => onProblem?.({ ...problem, source: source.name }),
+      onRead: (bytes) => {
+        progress.bytesRead += bytes
+      },
+      onEntry: () => {
+        progress.entries++
+      },
+      ...abortable,
+    })
+  }
+}
+
+function failedSource(name: string, reason: unknown): SourceResult {
+  const error = reason instanceof Error ? reason.message : String(reason)
+  const failure = { name, state: 'failed', entries: 0, problems: 0, error } as const
+  return { report: { ...failure, bytesRead: 0, bytesNew: 0 }, head: { ...failure, bytes: 0 } }
+}
