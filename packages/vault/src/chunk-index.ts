@@ -97,24 +97,30 @@ export class ChunkIndex {
     this.beginWalk()
   }
 
+  /**
+   * Makes chunks that an earlier run has walked a part of the snapshot, if all of them are known.
+   * @param ids - as `walkedIds` gave them
+   */
+  keepWalked(ids: Buffer): boolean {
+    const slots: number[] = []
+    for (let at = 0; at < ids.length; at += CHUNK_ID_BYTES) {
+      const slot = this.#slot(ids.subarray(at, at + CHUNK_ID_BYTES))
+      if (this.#pack[slot] === EMPTY) return false
+      slots.push(slot)
+    }
+    for (const slot of slots) {
+      this.#live[slot] = 1
+      // How much of it is used is not known any more: what it was stored for.
+      this.#used[slot] = Math.max(this.#used[slot] ?? 0, this.#rawLength[slot] ?? 0)
+    }
+    return true
+  }
+
   /** The bitmap of live chunks for each pack that has any (docs/format.md section 7). */
   livePacks(): Map<string, Buffer> {
-    const slots: number[] = []
-    for (let slot = 0; slot < this.#capacity; slot++) if (this.#live[slot] === 1) slots.push(slot)
-    return this.#bitmaps(slots)
-  }
-
-  /** The same of some chunks. @param ids - one after the other */
-  packsOf(ids: Buffer): Map<string, Buffer> {
-    const slots: number[] = []
-    for (let at = 0; at < ids.length; at += CHUNK_ID_BYTES)
-      slots.push(this.#slot(ids.subarray(at, at + CHUNK_ID_BYTES)))
-    return this.#bitmaps(slots)
-  }
-
-  #bitmaps(slots: readonly number[]): Map<string, Buffer> {
     const positions = new Map<number, number[]>()
-    for (const slot of slots) {
+    for (let slot = 0; slot < this.#capacity; slot++) {
+      if (this.#live[slot] === 0) continue
       const pack = this.#pack[slot] ?? EMPTY
       if (pack === PENDING || pack === EMPTY) throw new Error('a live chunk is in no pack')
       const list = positions.get(pack)

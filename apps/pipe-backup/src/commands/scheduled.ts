@@ -32,7 +32,7 @@ export async function scheduled(session: Session): Promise<number> {
   }
   if (config.keep && isDue(log.begun('prune'), PRUNE_EVERY_MS, now)) {
     await log.begin('prune', now)
-    look(await runCommand(config, session, 'prune'))
+    look(await runCommand(config, session, 'prune', ...(config.compact === false ? [] : ['--compact'])))
   }
   const percent = samplePercent(config, log.begun('verify'), now)
   if (percent > 0 && !session.signal.aborted) {

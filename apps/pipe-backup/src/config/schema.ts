@@ -66,6 +66,8 @@ export interface Config {
   readonly sinks: readonly SinkConfig[]
   readonly keep?: KeepConfig | undefined
   readonly grace?: DurationConfig | undefined
+  /** Whether the prunes of `scheduled` compact. */
+  readonly compact?: boolean | undefined
   readonly notify?: readonly NotifyConfig[] | undefined
 }
 
@@ -173,6 +175,12 @@ export const configSchema: z.ZodObject = strictObject({
   grace: duration
     .optional()
     .describe('How long what no snapshot needs is left on the sinks before `prune` deletes it. Default 1d'),
+  compact: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether scheduled prunes also move what is live out of packs that are mostly dead. Default true',
+    ),
   notify: z
     .array(
       z.discriminatedUnion('type', notifyTypes, {

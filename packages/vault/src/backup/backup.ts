@@ -1,11 +1,10 @@
 import { join } from 'node:path'
-import type { ChunkIndex } from '../chunk-index.ts'
 import { DamageBook } from '../damage-book.ts'
 import { VaultSession } from '../session.ts'
 import type { VaultError } from '../vault-error.ts'
 import { derivedKeys } from '../vault-host.ts'
 import type { BackupOptions, RunContext } from './backup-options.ts'
-import { type CarriedSource, CarriedSources } from './carried-sources.ts'
+import { CarriedSources } from './carried-sources.ts'
 import { commitSnapshot } from './commit-snapshot.ts'
 import { FileState } from './file-state.ts'
 import { loadIndex } from './load-index.ts'
@@ -78,7 +77,7 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
   await using line = await PackLine.open(run, places, index, derived, unlisted)
   const reader = new SourceReader(run, { derived, index, line, state, carried })
   const results: SourceResult[] = []
-  for (const source of options.sources) results.push(await reader.take(source, places.views()))
+  for (const source of options.sources) results.push(await reader.take(source))
   run.progress.phase = 'sending'
   await line.end()
 
@@ -88,7 +87,7 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
         places,
         book,
         sources: results.map(({ head }) => head),
-        live: livePacks(index, reader.carried),
+        live: index.livePacks(),
         unlisted: line.unlisted,
         mayRepeat,
       })
@@ -99,23 +98,6 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
   const report = describe(run, places, results, id, lost)
   const seconds = Math.round(performance.now() - startedAt) / 1000
   return { report: { ...report, bytesStored: line.bytesStored, seconds }, isToRepeat }
-}
-
-/** Every pack that the snapshot needs, and which of its chunks. */
-function livePacks(index: ChunkIndex, carried: readonly CarriedSource[]): Map<string, Buffer> {
-  const live = index.livePacks()
-  for (const { packs } of carried) {
-    for (const [name, bitmap] of packs) live.set(name, union(live.get(name), Buffer.from(bitmap, 'base64')))
-  }
-  return live
-}
-
-/** The bits that either of two bitmaps has. */
-function union(one: Buffer | undefined, other: Buffer): Buffer {
-  if (!one) return other
-  const all = Buffer.alloc(Math.max(one.length, other.length))
-  for (let i = 0; i < all.length; i++) all[i] = (one[i] ?? 0) | (other[i] ?? 0)
-  return all
 }
 
 function describe(

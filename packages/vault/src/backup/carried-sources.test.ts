@@ -47,6 +47,24 @@ test('its chunks live as long as any snapshot has it, whatever is pruned', async
   expect(await vault.verify({ deep: true })).toMatchObject({ exitCode: 0 })
 })
 
+test('a compaction moves its chunks, and it is still not read again before it is due', async () => {
+  using vault = await TestVault.create(['one', 'two'])
+  const { wallet, chain } = sources()
+  chain.set('gone', randomBytes(900_000))
+  await vault.run([wallet, chain], { now: hour(0).now })
+  chain.remove('gone')
+  await vault.run([wallet, chain], hour(1))
+  chain.opened.length = 0
+  const last = await vault.run([wallet, chain], hour(2))
+  const report = await vault.prune({ keep: [last.snapshot ?? ''], compact: true, graceMs: 0 })
+  expect(report.compacted.from).toBeGreaterThan(0)
+  const after = await vault.run([wallet, chain], hour(3))
+  expect(after.sources[1]?.takenAt).toBe(hour(1).now().toISOString())
+  expect(chain.opened).toEqual([])
+  for (const sink of vault.sinks) expect(await vault.texts([sink])).toMatchObject({ 'chain/tip': 'one' })
+  expect(await vault.verify({ deep: true })).toMatchObject({ exitCode: 0 })
+})
+
 test('without its packs, or without what this host remembers, it is read again', async () => {
   using vault = await TestVault.create(['one'])
   const { wallet, chain } = sources()

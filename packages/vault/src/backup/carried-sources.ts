@@ -1,14 +1,13 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject } from '../is-object.ts'
-import type { SinkView } from '../sink-view.ts'
 import { isSnapshotSource, type SnapshotSource } from '../snapshot-object.ts'
 
 /** A source as an earlier run has stored it: it can be a part of a later snapshot without being read again. */
 export interface CarriedSource {
   readonly head: SnapshotSource & { readonly takenAt: string }
-  /** Names of the packs that it needs, each with the bitmap of its live chunks, in base64. */
-  readonly packs: readonly (readonly [name: string, bitmap: string])[]
+  /** The ids of the chunks that it needs, one after the other, in base64. Where they are changes: a compaction moves them. */
+  readonly ids: string
 }
 
 /**
@@ -40,19 +39,12 @@ export class CarriedSources {
     this.#sources = sources
   }
 
-  /**
-   * A source that was read less than `everyMs` ago, and whose packs some sink holds and no prune has condemned.
-   */
-  find(name: string, everyMs: number, now: Date, views: readonly SinkView[]): CarriedSource | undefined {
+  /** A source that was read less than `everyMs` ago. */
+  find(name: string, everyMs: number, now: Date): CarriedSource | undefined {
     const source = this.#sources.get(name)
     if (!source) return undefined
     const ageMs = now.getTime() - Date.parse(source.head.takenAt)
-    if (!(ageMs >= 0 && ageMs < everyMs)) return undefined
-    const isUsable = source.packs.every(
-      ([pack]) =>
-        views.some((view) => view.packs.has(pack)) && !views.some((view) => view.condemned.has(pack)),
-    )
-    return isUsable ? source : undefined
+    return ageMs >= 0 && ageMs < everyMs ? source : undefined
   }
 
   set(source: CarriedSource): void {
@@ -68,15 +60,12 @@ export class CarriedSources {
 
 function isCarried(value: unknown): value is CarriedSource {
   if (!isObject(value)) return false
-  const { head, packs } = value
+  const { head, ids } = value
   return (
     isSnapshotSource(head) &&
     head.root !== undefined &&
     typeof head.takenAt === 'string' &&
     Number.isFinite(Date.parse(head.takenAt)) &&
-    Array.isArray(packs) &&
-    packs.every(
-      (pack: unknown) => Array.isArray(pack) && typeof pack[0] === 'string' && typeof pack[1] === 'string',
-    )
+    typeof ids === 'string'
   )
 }

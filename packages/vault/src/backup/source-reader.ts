@@ -1,11 +1,10 @@
 import { createGear } from '@pipe-backup/chunker'
 import type { Source } from '@pipe-backup/source'
 import type { ChunkIndex } from '../chunk-index.ts'
-import type { SinkView } from '../sink-view.ts'
 import type { SnapshotSource } from '../snapshot-object.ts'
 import type { DerivedKeys } from '../vault-host.ts'
 import type { RunContext } from './backup-options.ts'
-import type { CarriedSource, CarriedSources } from './carried-sources.ts'
+import type { CarriedSources } from './carried-sources.ts'
 import type { FileState } from './file-state.ts'
 import type { PackLine } from './pack-line.ts'
 import type { SourceReport } from './report.ts'
@@ -28,7 +27,6 @@ interface SourceReaderParts {
 export class SourceReader {
   readonly #run: RunContext
   readonly #parts: SourceReaderParts
-  readonly #carriedNow: CarriedSource[] = []
   /** Sources that may be carried later, and the ids of their chunks. */
   readonly #readNow: { readonly head: SnapshotSource; readonly ids: Buffer }[] = []
 
@@ -37,17 +35,9 @@ export class SourceReader {
     this.#parts = parts
   }
 
-  /** Sources of this run that were not due. */
-  get carried(): readonly CarriedSource[] {
-    return this.#carriedNow
-  }
-
-  /**
-   * @param views - what the sinks hold
-   * @throws what ends the run; a SourceError is only told in the result
-   */
-  async take(source: Source, views: readonly SinkView[]): Promise<SourceResult> {
-    const carried = this.#carry(source, views)
+  /** @throws what ends the run; a SourceError is only told in the result */
+  async take(source: Source): Promise<SourceResult> {
+    const carried = this.#carry(source)
     if (carried) return carried
     let result: SourceResult
     try {
@@ -63,13 +53,12 @@ export class SourceReader {
     return await this.#after(result)
   }
 
-  /** Remembers where the chunks are of the sources that need not be read each time, once the snapshot is committed. */
+  /** Remembers the sources that need not be read each time, once the snapshot is committed. */
   async keepForLater(): Promise<void> {
-    const { carried, index } = this.#parts
-    for (const { head, ids } of this.#readNow) {
-      const packs = [...index.packsOf(ids)].map(([name, bits]) => [name, bits.toString('base64')] as const)
-      carried.set({ head: { ...head, takenAt: this.#run.started.toISOString() }, packs })
-    }
+    const { carried } = this.#parts
+    const takenAt = this.#run.started.toISOString()
+    for (const { head, ids } of this.#readNow)
+      carried.set({ head: { ...head, takenAt }, ids: ids.toString('base64') })
     // Without it the sources are read again: no reason for a run to fail.
     if (this.#readNow.length > 0) await carried.save().catch(() => undefined)
   }
@@ -86,13 +75,13 @@ export class SourceReader {
     }
   }
 
-  /** A source that is not due, as it was read last. */
-  #carry({ name }: Source, views: readonly SinkView[]): SourceResult | undefined {
+  /** A source that is not due and still whole on the sinks, as it was read last. */
+  #carry({ name }: Source): SourceResult | undefined {
     const everyMs = this.#run.everyMs?.get(name)
     if (everyMs === undefined) return undefined
-    const carried = this.#parts.carried.find(name, everyMs, this.#run.started, views)
-    if (!carried) return undefined
-    this.#carriedNow.push(carried)
+    const { carried: remembered, index } = this.#parts
+    const carried = remembered.find(name, everyMs, this.#run.started)
+    if (!carried || !index.keepWalked(Buffer.from(carried.ids, 'base64'))) return undefined
     const { state, entries, problems, takenAt } = carried.head
     return {
       report: { name, state, entries, bytesRead: 0, bytesNew: 0, problems, takenAt },

@@ -139,10 +139,18 @@ function packUses(
     if (!footer || sizeBytes === undefined) continue
     // A backup that goes on does not count on it any more, and a prune is to delete it: it must not be moved behind their backs.
     if (holders.some(({ view }) => view.condemned.has(name))) continue
-    let liveBytes = 0
+    let [liveBytes, chunkBytes] = [0, 0]
+    for (const { length } of footer.chunks) chunkBytes += length
     for (const i of chunks) liveBytes += footer.chunks[i]?.length ?? 0
     const kind = footer.chunks[0]?.kind ?? 0
-    uses.push({ name, sizeBytes, liveBytes, kind, hostId: Buffer.from(footer.hostId).toString('hex') })
+    uses.push({
+      name,
+      sizeBytes,
+      chunkBytes,
+      liveBytes,
+      kind,
+      hostId: Buffer.from(footer.hostId).toString('hex'),
+    })
   }
   return uses
 }
