@@ -2,6 +2,7 @@
  * Why a command could not do what was asked, where no package's error says it.
  * - `vault-exists`: `init` where a vault is already; `wrong-phrase`: the recovery phrase of another vault;
  * - `not-a-file`: `cat` of something else; `locked`: another run goes on; `cancelled`: Ctrl-C at the prompt;
+ * - `no-lock`: the lock of the state directory can't be had for a reason of the machine's;
  * - `hook-failed`: a command that the configuration runs before or after;
  * - `no-scheduler`: neither systemd nor cron does what was asked.
  */
@@ -10,6 +11,7 @@ export type CommandErrorCode =
   | 'wrong-phrase'
   | 'not-a-file'
   | 'locked'
+  | 'no-lock'
   | 'cancelled'
   | 'hook-failed'
   | 'no-scheduler'

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -77,4 +77,23 @@ test('it is known whether a lock is held, and nothing is made for it', async () 
   holder.kill('SIGKILL')
   await once(holder, 'exit')
   expect(await isLocked(directory, 'run')).toBe(false)
+})
+
+test('a lock file that a damaged disk has filled is a lock again, for one at a time', async () => {
+  await mkdir(directory)
+  await writeFile(
+    join(directory, 'run.lock'),
+    'no database at all, and longer than its header is: '.repeat(10),
+  )
+  expect(await isLocked(directory, 'run')).toBe(false)
+  using _lock = await takeRunLock(directory)
+  expect((await takeElsewhere()).said).toContain('another run of this vault')
+})
+
+test('a lock file that can not be opened is told in a sentence', async () => {
+  await mkdir(join(directory, 'run.lock'), { recursive: true })
+  await expect(takeRunLock(directory)).rejects.toMatchObject({
+    code: 'no-lock',
+    hint: expect.stringContaining(directory),
+  })
 })

@@ -1,3 +1,4 @@
+import { truncateSync } from 'node:fs'
 import { access, chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -5,6 +6,8 @@ import { CommandError } from '../command-error.ts'
 
 /** SQLITE_BUSY: https://www.sqlite.org/rescode.html#busy */
 const BUSY = 5
+/** SQLITE_NOTADB */
+const NO_DATABASE = 26
 
 export interface RunLockOptions {
   /** What is done under it: each has a lock of its own. Default `run`. */
@@ -18,7 +21,7 @@ export interface RunLockOptions {
  * Node has no flock(2). SQLite's exclusive transaction is a lock of the operating system on the file: it is released
  * when the process ends in whatever way, so there is no stale lock to take over and no race in doing so.
  * @see https://www.sqlite.org/lockingv3.html
- * @throws CommandError `locked` when another process holds it
+ * @throws CommandError `locked` when another process holds it; `no-lock` when the file can't be used
  */
 export async function takeRunLock(
   stateDirectory: string,
@@ -27,19 +30,24 @@ export async function takeRunLock(
   await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
   const file = join(stateDirectory, `${name}.lock`)
   const holderFile = join(stateDirectory, `${name}.json`)
-  const database = new DatabaseSync(file)
+  let database: DatabaseSync
   try {
-    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+    database = lockOn(file)
   } catch (error) {
-    database.close()
-    if (error instanceof Error && 'errcode' in error && error.errcode === BUSY) {
+    const code = errcodeOf(error)
+    if (code === BUSY) {
       throw new CommandError(
         'locked',
         `another ${name} of this vault is going on${await describeHolder(holderFile)}`,
         'Wait for it to end.',
       )
     }
-    throw error
+    if (code === undefined) throw error
+    throw new CommandError(
+      'no-lock',
+      `${file} could not be locked: ${error instanceof Error ? error.message : String(error)}`,
+      `Can this user write to ${stateDirectory}, and is there space left?`,
+    )
   }
   try {
     await chmod(file, 0o600)
@@ -52,6 +60,32 @@ export async function takeRunLock(
     throw error
   }
   return { [Symbol.dispose]: () => database.close() }
+}
+
+/** @throws Error of SQLite */
+function lockOn(file: string): DatabaseSync {
+  const lock = (): DatabaseSync => {
+    const database = new DatabaseSync(file)
+    try {
+      database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+      return database
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  }
+  try {
+    return lock()
+  } catch (error) {
+    if (errcodeOf(error) !== NO_DATABASE) throw error
+    // A lock's file is empty. What a damaged disk has put into it goes; the file stays, and with it the lock of whoever has it.
+    truncateSync(file)
+    return lock()
+  }
+}
+
+function errcodeOf(error: unknown): number | undefined {
+  return error instanceof Error && 'errcode' in error ? Number(error.errcode) : undefined
 }
 
 async function describeHolder(file: string): Promise<string> {
@@ -79,7 +113,9 @@ export async function isLocked(stateDirectory: string, name: string): Promise<bo
     database.exec('BEGIN; SELECT count(*) FROM sqlite_schema; ROLLBACK')
     return false
   } catch (error) {
-    if (error instanceof Error && 'errcode' in error && error.errcode === BUSY) return true
+    if (errcodeOf(error) === BUSY) return true
+    // Nobody can hold a lock on what is none.
+    if (errcodeOf(error) === NO_DATABASE) return false
     throw error
   } finally {
     database.close()
