@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -115,3 +115,29 @@ test('a run that fails as a whole is told and pinged with why, damage is told, a
   await sandbox.ok(['run'])
   expect(JSON.parse(hooks()[1]?.body ?? '').text).toContain('age of source tree works again')
 }, 120_000)
+
+test('a run that can not even begin is told and pinged; a mistyped name is not', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox, [
+    { type: 'webhook', url: `${base}/hook` },
+    { type: 'ping', url: `${base}/ping` },
+  ])
+  expect((await sandbox.run(['run', '--source', 'other'])).code).toBe(2)
+  expect(requests).toEqual([])
+  chmodSync(sandbox.path('home/config/pipe-backup/sandbox.key'), 0o644)
+  expect((await sandbox.run(['scheduled'])).code).toBe(2)
+  expect(pings()).toEqual(['/ping/fail'])
+  expect(JSON.parse(hooks()[0]?.body ?? '').text).toMatch(
+    /^run FAILED: .* can be read or written by others[^]*what to do: chmod 600 /,
+  )
+}, 60_000)
+
+test('a schedule that can not be written down keeps nobody from backing up', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox, [])
+  mkdirSync(sandbox.path('home/state/pipe-backup/sandbox/schedule.json.new'), { recursive: true })
+  const ran = await sandbox.run(['scheduled'])
+  expect(ran.code).toBe(0)
+  expect(ran.err).toContain('could not be written down')
+  expect(String(ran.out)).toContain('on 2 of 2 sinks')
+}, 60_000)

@@ -1,6 +1,7 @@
 import type { Observation } from '@pipe-backup/notify'
 import type { Source } from '@pipe-backup/source'
 import { type BackupReport, backup, createProgress } from '@pipe-backup/vault'
+import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
 import { loadHost } from '../host/load-host.ts'
@@ -32,10 +33,33 @@ const PROGRESS_JSON_MS = 1000
 
 /** `run`: backs up now. @returns the exit code */
 export async function run(session: Session, options: RunOptions): Promise<number> {
-  const { output, signal } = session
   if (session.options.from.length > 0)
     throw new UsageError('--from is for commands that read; run writes to every sink')
   const config = await openConfig(session)
+  const notifier = new Notifier(config, session)
+  try {
+    return await runOnce(config, notifier, session, options)
+  } catch (error) {
+    if (isFailedRun(error, session, options)) await notifyOfRun(notifier, ofFailedRun(error))
+    throw error
+  }
+}
+
+/** Whether somebody who is not there has to hear of it. */
+function isFailedRun(error: unknown, { signal }: Session, { source, stdin }: RunOptions): boolean {
+  // A person has stopped it, or has mistyped a name.
+  if (signal.aborted || (error instanceof UsageError && (source.length > 0 || stdin !== undefined)))
+    return false
+  return !(error instanceof CommandError && error.code === 'locked')
+}
+
+async function runOnce(
+  config: LoadedConfig,
+  notifier: Notifier,
+  session: Session,
+  options: RunOptions,
+): Promise<number> {
+  const { output, signal } = session
   const host = await loadHost(config.hostKey)
   const secrets = openSecrets(config, session)
   using _lock = await takeRunLock(config.state)
@@ -45,7 +69,6 @@ export async function run(session: Session, options: RunOptions): Promise<number
   const problems = createProblemLog(output)
   const told = new Set<string>()
   const hooks = new Hooks(config, session)
-  const notifier = new Notifier(config, session)
   let report: BackupReport | undefined
   try {
     await notifier.ping('start')
@@ -72,10 +95,6 @@ export async function run(session: Session, options: RunOptions): Promise<number
         },
       }),
     )
-  } catch (error) {
-    // A run that a person has stopped is not one that failed.
-    if (!signal.aborted) await notifyOfRun(notifier, ofFailedRun(error))
-    throw error
   } finally {
     await hooks.afterRun(report)
   }

@@ -2,9 +2,10 @@ import { execa } from 'execa'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
 import { Notifier } from '../notify/notifier.ts'
-import { ScheduleLog } from '../schedule/schedule-log.ts'
+import { type ScheduledTask, ScheduleLog } from '../schedule/schedule-log.ts'
 import { thisCommand } from '../schedule/this-command.ts'
 import type { Session } from '../session.ts'
+import { errorLine } from '../terminal/error-line.ts'
 import { openConfig } from '../vault/open-config.ts'
 
 const HOUR_MS = 3_600_000
@@ -21,7 +22,17 @@ export async function scheduled(session: Session): Promise<number> {
   const config = await openConfig(session)
   const log = await ScheduleLog.open(config.state)
   const now = new Date()
-  await log.begin('run', now)
+  const begin = async (task: ScheduledTask): Promise<void> => {
+    try {
+      await log.begin(task, now)
+    } catch (error) {
+      // As on a full disk: the run goes on, and where it can't it says so to whoever is to be told.
+      session.output.warn(
+        `when the schedule was followed could not be written down: ${errorLine(error instanceof Error ? error : new Error(String(error)))}`,
+      )
+    }
+  }
+  await begin('run')
   let exitCode = await runCommand(config, session, 'run')
   if (session.signal.aborted) return exitCode
   // A run that never got to its end, as behind another that hangs, has told nobody: what has grown old is told all the same.
@@ -31,12 +42,12 @@ export async function scheduled(session: Session): Promise<number> {
     if (exitCode === 0 && code !== 0) exitCode = 3
   }
   if (config.keep && isDue(log.begun('prune'), PRUNE_EVERY_MS, now)) {
-    await log.begin('prune', now)
+    await begin('prune')
     look(await runCommand(config, session, 'prune', ...(config.compact === false ? [] : ['--compact'])))
   }
   const percent = samplePercent(config, log.begun('verify'), now)
   if (percent > 0 && !session.signal.aborted) {
-    await log.begin('verify', now)
+    await begin('verify')
     const found = await runCommand(config, session, 'verify', '--sample', `${percent}%`)
     look(found)
     if (found !== 0 && !session.signal.aborted) look(await runCommand(config, session, 'heal'))

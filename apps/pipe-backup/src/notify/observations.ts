@@ -55,7 +55,9 @@ export function ofRun(report: BackupReport): Observation[] {
 /** A run that failed before it had a report. */
 export function ofFailedRun(reason: unknown): Observation[] {
   const message = reason instanceof Error ? reason.message : String(reason)
-  return [{ subject: 'run', state: 'failure', message, hint: 'pipe-backup doctor tries what a run needs.' }]
+  const known = reason instanceof Error && 'hint' in reason ? reason.hint : undefined
+  const hint = typeof known === 'string' ? known : 'pipe-backup doctor tries what a run needs.'
+  return [{ subject: 'run', state: 'failure', message, hint }]
 }
 
 export function ofVerify({ sinks, lost }: VerifyReport): Observation[] {
