@@ -205,6 +205,12 @@ test('two channels of one host are two, and a login in the address is one', asyn
   expect(requests[0]?.headers.authorization).toBe(`Basic ${Buffer.from('user:pass word').toString('base64')}`)
 })
 
+test('a command may leave something running, which nobody waits for', async () => {
+  const started = performance.now()
+  await openChannel({ type: 'command', run: ['sh', '-c', 'sleep 10 & true'] }, ORIGIN).send(NOTICES)
+  expect(performance.now() - started).toBeLessThan(5000)
+})
+
 test('a command finds nothing in its environment that may be a secret', async () => {
   process.env['SECRET_OF_SOMEBODY'] = 'hunter2'
   const run = ['sh', '-c', 'if env | grep -q hunter2; then exit 1; fi']

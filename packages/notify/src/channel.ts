@@ -50,6 +50,8 @@ const TEST: Notice = {
 const DEADLINE_MS = 30_000
 /** A command that was told to end gets so long. */
 const KILL_MS = 2000
+/** For so long what it complained of may still come when it has ended. */
+const LAST_WORDS_MS = 300
 const TRIES = 3
 const FIRST_WAIT_MS = 1000
 
@@ -78,7 +80,7 @@ function open(options: ChannelOptions, origin: string): Omit<Channel, 'id'> {
     case 'command': {
       const [program = '', ...args] = options.run
       return sending(`command ${program}`, options.on, async (notices, signal) => {
-        const ran = await execa(program, args, {
+        const running = execa(program, args, {
           input: `${titleOf(origin, notices)}\n\n${textOf(notices)}\n`,
           // What else is in the environment may be a secret, and is none of its business.
           extendEnv: false,
@@ -92,6 +94,10 @@ function open(options: ChannelOptions, origin: string): Omit<Channel, 'id'> {
           cancelSignal: signal,
           forceKillAfterDelay: KILL_MS,
         })
+        const { nodeChildProcess: child } = running
+        // What it has left running has its pipe as well, and need not end.
+        child.once('exit', () => setTimeout(() => child.stderr?.destroy(), LAST_WORDS_MS))
+        const ran = await running
         if (!ran.failed) return
         const said = ran.stderr.trim().split('\n').at(-1) ?? ''
         throw new NotifyError(`${program} failed${said === '' ? '' : `: ${said}`}`)

@@ -48,6 +48,20 @@ test('a `before` that fails fails its source alone, and says why; `after` runs a
   expect(notes(sandbox)).toEqual(['begin', 'before a', 'after a ok', 'after b failed', 'end  warning'])
 })
 
+test('a `before` may leave something running, and print as much as it likes', async () => {
+  using sandbox = new Sandbox()
+  const leave = `sleep 60 & echo $! > '${sandbox.path('left')}'; seq 400000; echo said enough >&2`
+  await prepared(sandbox, {}, { before: ['sh', '-c', leave] })
+  const started = performance.now()
+  try {
+    expect((await sandbox.run(['run', '--verbose'])).err).toContain('400000\nsaid enough')
+    expect(performance.now() - started).toBeLessThan(30_000)
+    expect(notes(sandbox)).toContain('after b ok')
+  } finally {
+    process.kill(Number(readFileSync(sandbox.path('left'), 'utf8')))
+  }
+}, 90_000)
+
 test('when the `before` of the run fails nothing is backed up, and `after` runs', async () => {
   using sandbox = new Sandbox()
   await prepared(sandbox, { before: ['false'] })

@@ -8,6 +8,10 @@ import type { Session } from '../session.ts'
 
 /** Lines of a complaint that are passed on. */
 const MOST_LINES = 3
+/** The end of what it prints, in characters: it may print as much as it likes. */
+const MOST_OUTPUT = 64 * 1024
+/** For so long what it printed may still come when it has ended. */
+const LAST_WORDS_MS = 300
 /** How long an `after` may take once the run has been stopped. */
 const FAREWELL_MS = 5000
 
@@ -76,18 +80,40 @@ export class Hooks {
     const { machine, output, signal } = this.#session
     // What was prepared is to be undone also when the run is stopped.
     const cancelSignal = signal.aborted ? AbortSignal.timeout(FAREWELL_MS) : signal
-    const ran = await execa(program, args, {
+    const running = execa(program, args, {
       cwd: machine.cwd,
       env: { ...env, PIPE_BACKUP_VAULT: this.#config.vault },
       stdin: 'ignore',
-      all: true,
-      maxBuffer: 1024 * 1024,
+      buffer: false,
       cancelSignal,
       reject: false,
     })
-    if (ran.all) output.note(ran.all)
+    const { nodeChildProcess: child } = running
+    // What it has left running, such as a tunnel, has its pipes as well, and need not end.
+    child.once('exit', () => {
+      setTimeout(() => {
+        child.stdout?.destroy()
+        child.stderr?.destroy()
+      }, LAST_WORDS_MS)
+    })
+    let all = ''
+    let complaint = ''
+    const listen = async (from: 'stdout' | 'stderr'): Promise<void> => {
+      const decoder = new TextDecoder()
+      try {
+        for await (const piece of running.iterable({ from, binary: true })) {
+          const text = decoder.decode(piece, { stream: true })
+          all = (all + text).slice(-MOST_OUTPUT)
+          if (from === 'stderr') complaint = (complaint + text).slice(-MOST_OUTPUT)
+        }
+      } catch {
+        // Its pipes were let go.
+      }
+    }
+    const [ran] = await Promise.all([running, listen('stdout'), listen('stderr')])
+    if (all !== '') output.note(all.trimEnd())
     if (!ran.failed) return undefined
-    const said = ran.stderr.trim().split('\n').slice(-MOST_LINES).join(' | ')
+    const said = complaint.trim().split('\n').slice(-MOST_LINES).join(' | ')
     const how = ran.signal !== undefined ? `was ended by ${ran.signal}` : `exited with ${ran.exitCode}`
     if (ran.exitCode === undefined && ran.signal === undefined)
       return `${program} could not be run: ${ran.originalMessage ?? ''}`
