@@ -105,8 +105,12 @@ test('a run that fails as a whole is told and pinged with why, damage is told, a
   const saved = JSON.parse(readFileSync(log, 'utf8'))
   for (const subject of Object.keys(saved.lastGood)) saved.lastGood[subject] = '2026-01-01T00:00:00.000Z'
   writeFileSync(log, JSON.stringify(saved))
+  // A clock that was years ahead for a moment makes nothing fresh.
+  saved.lastGood['sink one'] = '2099-01-01T00:00:00.000Z'
+  writeFileSync(log, JSON.stringify(saved))
   requests = []
   await sandbox.ok(['verify'])
+  expect(readFileSync(log, 'utf8')).not.toContain('2099')
   expect(JSON.parse(hooks()[0]?.body ?? '').text).toMatch(
     /age of source tree FAILED: its last good copy is [\d,]+ hours old/,
   )

@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { expect, test } from 'vitest'
 import { MAIN, Sandbox } from './sandbox.ts'
@@ -87,6 +88,17 @@ test('a scheduled run prunes and verifies when that is due', async () => {
   expect(snapshots(sandbox)).toHaveLength(2)
 })
 
+test('a clock that was set back holds up neither prune nor verify', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox)
+  const state = sandbox.path('home/state/pipe-backup/sandbox')
+  const future = '2099-01-01T00:00:00.000Z'
+  mkdirSync(state, { recursive: true })
+  writeFileSync(`${state}/schedule.json`, JSON.stringify({ run: future, prune: future, verify: future }))
+  await sandbox.ok(['scheduled'])
+  expect(readFileSync(`${state}/schedule.json`, 'utf8')).not.toContain('2099')
+})
+
 test('the daemon makes up for what was missed, is alone, and ends at SIGTERM', async () => {
   using sandbox = new Sandbox()
   await prepared(sandbox)
@@ -102,6 +114,21 @@ test('the daemon makes up for what was missed, is alone, and ends at SIGTERM', a
   stop.abort()
   expect((await running).code).toBe(0)
   expect(performance.now() - asked).toBeLessThan(10_000)
+}, 60_000)
+
+test('the daemon runs no more often than the schedule says when it can not write down that it did', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox, { verify: false, keep: undefined })
+  const state = sandbox.path('home/state/pipe-backup/sandbox')
+  mkdirSync(`${state}/schedule.json.new`, { recursive: true })
+  writeFileSync(`${state}/schedule.json`, JSON.stringify({ run: '2026-01-01T00:00:00.000Z' }))
+  const stop = new AbortController()
+  const running = sandbox.run(['daemon'], { cancelSignal: stop.signal, killSignal: 'SIGTERM' })
+  await expect.poll(() => snapshots(sandbox).length, { timeout: 30_000 }).toBe(1)
+  await sleep(5000)
+  stop.abort()
+  await running
+  expect(snapshots(sandbox)).toHaveLength(1)
 }, 60_000)
 
 test('a schedule that can not be is told when the configuration is read', async () => {

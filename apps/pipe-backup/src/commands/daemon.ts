@@ -1,16 +1,14 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { takeRunLock } from '../run/run-lock.ts'
 import { nextRuns } from '../schedule/next-runs.ts'
 import { ScheduleLog } from '../schedule/schedule-log.ts'
 import { thisCommand } from '../schedule/this-command.ts'
+import { waitUntil } from '../schedule/wait-until.ts'
 import type { Session } from '../session.ts'
 import { formatTime } from '../terminal/quantities.ts'
 import { UsageError } from '../usage-error.ts'
 import { openConfig } from '../vault/open-config.ts'
 
-/** However long it is to the next run, the clock is looked at so often: it may be set, or the machine sleep. */
-const LOOK_MS = 30_000
 const STOP_MS = 9500
 
 /** `daemon`: keeps time itself. What was missed while it was down is made up for at once. @returns the exit code */
@@ -21,15 +19,23 @@ export async function daemon(session: Session): Promise<number> {
   if (schedule === undefined)
     throw new UsageError(`${config.file} has no schedule`, 'Add: schedule: "0 * * * *" for every hour.')
   using _lock = await takeRunLock(config.state, { name: 'daemon' })
-  const started = new Date()
+  let started = new Date()
+  let begun: Date | undefined
   while (!signal.aborted) {
     const last = (await ScheduleLog.open(config.state)).begun('run')
-    // A log from the future, as after a clock was set back, must not hold everything up.
-    const from = last !== undefined && last <= new Date() ? last : started
-    const [next] = nextRuns(schedule, 1, from)
+    const now = new Date()
+    // What is in the future, as after a clock was set back, must not hold everything up.
+    if (started > now) started = now
+    // On a full disk the log stays as it was: this process knows what it has begun.
+    const known = [last, begun].filter((time) => time !== undefined && time <= now)
+    const from = known.reduce((a, b) => (a !== undefined && b !== undefined && a > b ? a : b), undefined)
+    const [next] = nextRuns(schedule, 1, from ?? started)
     if (!next) throw new UsageError(`the schedule "${schedule}" never comes`)
-    if (next > new Date()) output.note(`next run at ${formatTime(next)}`)
-    if (!(await waitUntil(next, signal))) break
+    if (next > now) output.note(`next run at ${formatTime(next)}`)
+    const end = await waitUntil(next, signal)
+    if (end === 'stopped') break
+    if (end === 'set back') continue
+    begun = new Date()
     const [program, ...args] = thisCommand(
       config,
       'scheduled',
@@ -42,21 +48,6 @@ export async function daemon(session: Session): Promise<number> {
       killSignal: 'SIGTERM',
       forceKillAfterDelay: STOP_MS,
     })
-    // Should the log not have been written: not again at once.
-    await sleep(1000, undefined, { signal }).catch(() => undefined)
   }
   return 0
-}
-
-/** @returns false when it was told to stop */
-async function waitUntil(time: Date, signal: AbortSignal): Promise<boolean> {
-  for (;;) {
-    const leftMs = time.getTime() - Date.now()
-    if (leftMs <= 0) return !signal.aborted
-    try {
-      await sleep(Math.min(leftMs, LOOK_MS), undefined, { signal })
-    } catch {
-      return false
-    }
-  }
 }

@@ -63,7 +63,8 @@ function isDue(last: Date | undefined, everyMs: number, now: Date): boolean {
 function samplePercent({ verify }: LoadedConfig, last: Date | undefined, now: Date): number {
   if (verify === false) return 0
   const withinMs = toMilliseconds(verify?.within ?? VERIFY_WITHIN)
-  const sinceMs = last === undefined ? HOUR_MS : Math.max(0, now.getTime() - last.getTime())
+  // One from the future is of a clock that was set back since.
+  const sinceMs = last === undefined || last > now ? HOUR_MS : now.getTime() - last.getTime()
   return Math.min(100, Math.ceil((sinceMs / withinMs) * 10_000) / 100)
 }
 

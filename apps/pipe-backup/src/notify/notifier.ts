@@ -51,10 +51,10 @@ export class Notifier {
     const now = new Date()
     try {
       const log = await readNotifyLog(state)
-      const lastGood = { ...log.lastGood }
+      const lastGood = pastTimes(log.lastGood, now)
       for (const { subject, state: found } of observations)
         if (found !== 'failure' && /^(source|sink) /.test(subject)) lastGood[subject] = now.toISOString()
-      const since = watchedSince(this.#config, log, now)
+      const since = pastTimes(watchedSince(this.#config, log, now), now)
       const known = stillConfigured(log.reminders, this.#config)
       const stale = await ofStaleness(this.#config, { lastGood, watchedSince: since }, now)
       const { reminders, notices } = decide(known, [...observations, ...stale.filter(isNews(known))], now)
@@ -119,6 +119,12 @@ export class Notifier {
   #complain(channel: string, reason: unknown): void {
     this.#session.output.warn(`${channel}: ${errorLine(toError(reason))}`)
   }
+}
+
+/** Times of a clock that was ahead are taken for now: until it has caught up, nothing would ever be old. */
+function pastTimes(times: Readonly<Record<string, string>>, now: Date): Record<string, string> {
+  const past = (time: string): string => (Date.parse(time) <= now.getTime() ? time : now.toISOString())
+  return Object.fromEntries(Object.entries(times).map(([subject, time]) => [subject, past(time)]))
 }
 
 function toError(reason: unknown): Error {
