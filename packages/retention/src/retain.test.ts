@@ -82,6 +82,24 @@ test('the last good snapshot of each source stays, however old; of one that neve
   expect(kept.get(seen.id)).toEqual(['last seen of tree'])
 })
 
+test('a clock that was years off for one run takes the last good snapshot from no source', () => {
+  const [newest, ...older] = hourly(50)
+  const failed = (snapshot: RetentionSnapshot): RetentionSnapshot => ({
+    ...snapshot,
+    sources: [{ name: 's', state: 'failed' }],
+  })
+  const seen = (snapshot: RetentionSnapshot) => ({ ...snapshot, storedAt: snapshot.time })
+  // Good until 20 hours ago; 30 hours ago a run was dated ten years ahead, or 50 years back.
+  const snapshots = [newest, ...older].flatMap((snapshot, i) =>
+    snapshot ? [i < 20 ? failed(snapshot) : snapshot] : [],
+  )
+  for (const claimed of ['2036-11-23T10:00Z', '1976-11-23T10:00Z']) {
+    const odd = at(claimed, { storedAt: new Date(NOW - 30 * HOUR_MS - 1) })
+    const { kept } = retain([...snapshots.map(seen), odd], { last: 5 }, { timeZone: 'UTC' })
+    expect(kept.get(new Date(NOW - 20 * HOUR_MS).toISOString())).toEqual(['last good of s'])
+  }
+})
+
 test('hosts are thinned out by themselves', () => {
   const others = hourly(10).map((snapshot) => ({ ...snapshot, id: `other ${snapshot.id}`, host: 'other' }))
   expect(keptOf([...hourly(10), ...others], { last: 2 })).toHaveLength(4)

@@ -42,7 +42,8 @@ const BUCKETS: Readonly<
  * Decides which snapshots stay. Pure: the same answer for the same arguments, in whatever order the snapshots come.
  *
  * The rules are those of restic's `forget`, for each host by itself; then:
- * - the newest good snapshot of every source stays, and the newest that has anything of a source which never was good;
+ * - the newest good snapshot of every source stays, by the clock of the host and by that of the sinks, and the newest that has anything of
+ *   a source which never was good;
  * - a snapshot whose time is not to be believed, because a sink saw it long after or before, is one more: it never takes the place of
  *   another;
  * - the last of each of the last `floorDays` days stays, by the sinks' clocks.
@@ -112,14 +113,18 @@ function applyRules(
   }
 }
 
-function keepLastGood(newestFirst: readonly RetentionSnapshot[], keep: Keep): void {
-  const names = new Set(newestFirst.flatMap(({ sources }) => sources.map(({ name }) => name)))
+/** By the host's clock, and by the sinks': when the host's was wrong for a while, the newest by it may be an old one. */
+function keepLastGood(ofHost: readonly RetentionSnapshot[], keep: Keep): void {
+  const names = new Set(ofHost.flatMap(({ sources }) => sources.map(({ name }) => name)))
   const stateOf = ({ sources }: RetentionSnapshot, wanted: string) =>
     sources.find(({ name }) => name === wanted)?.state
-  for (const name of names) {
-    const good = newestFirst.find((snapshot) => stateOf(snapshot, name) === 'ok')
-    const some = good ?? newestFirst.find((snapshot) => stateOf(snapshot, name) === 'incomplete')
-    if (some) keep(some, `last ${good ? 'good' : 'seen'} of ${name}`)
+  const seenAtMs = ({ time, storedAt }: RetentionSnapshot) => (storedAt ?? time).getTime()
+  for (const newestFirst of [ofHost, ofHost.toSorted((a, b) => seenAtMs(b) - seenAtMs(a))]) {
+    for (const name of names) {
+      const good = newestFirst.find((snapshot) => stateOf(snapshot, name) === 'ok')
+      const some = good ?? newestFirst.find((snapshot) => stateOf(snapshot, name) === 'incomplete')
+      if (some) keep(some, `last ${good ? 'good' : 'seen'} of ${name}`)
+    }
   }
 }
 
