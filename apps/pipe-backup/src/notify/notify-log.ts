@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Delivery, Reminders } from '@pipe-backup/notify'
+import type { Delivery, Notice, Reminders } from '@pipe-backup/notify'
 
 /** What is remembered from one command to the next. JSON, in the state directory. */
 export interface NotifyLog {
@@ -22,12 +22,36 @@ function fileOf(stateDirectory: string): string {
 export async function readNotifyLog(stateDirectory: string): Promise<NotifyLog> {
   try {
     const saved: unknown = JSON.parse(await readFile(fileOf(stateDirectory), 'utf8'))
-    const isLog = typeof saved === 'object' && saved !== null && 'reminders' in saved && 'pending' in saved
-    // This program alone writes it.
-    return isLog ? { ...EMPTY, ...(saved as NotifyLog) } : EMPTY
+    if (!isRecord(saved)) return EMPTY
+    const { reminders, pending, lastGood, watchedSince } = saved
+    const isBad = (bad: unknown): bad is NotifyLog['reminders'][string] =>
+      isRecord(bad) && ['level', 'message', 'since', 'toldAt'].every((key) => typeof bad[key] === 'string')
+    const isNotice = (notice: unknown): notice is Notice =>
+      isRecord(notice) && ['level', 'subject', 'message'].every((key) => typeof notice[key] === 'string')
+    const isDue = (due: unknown): due is readonly Notice[] => Array.isArray(due) && due.every(isNotice)
+    const isTime = (time: unknown): time is string =>
+      typeof time === 'string' && !Number.isNaN(Date.parse(time))
+    return {
+      reminders: only(reminders, isBad),
+      pending: only(pending, isDue),
+      lastGood: only(lastGood, isTime),
+      watchedSince: only(watchedSince, isTime),
+    }
   } catch {
     return EMPTY
   }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
+
+/** What can be used of it: the rest must not keep anybody from being told. */
+function only<T>(value: unknown, isUsable: (item: unknown) => item is T): Readonly<Record<string, T>> {
+  if (!isRecord(value)) return {}
+  const usable: [string, T][] = []
+  for (const [key, item] of Object.entries(value)) if (isUsable(item)) usable.push([key, item])
+  return Object.fromEntries(usable)
 }
 
 export async function writeNotifyLog(stateDirectory: string, log: NotifyLog): Promise<void> {

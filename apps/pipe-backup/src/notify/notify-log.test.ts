@@ -1,0 +1,37 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { readNotifyLog, writeNotifyLog } from './notify-log.ts'
+
+const EMPTY = { reminders: {}, pending: {}, lastGood: {}, watchedSince: {} }
+const TIME = '2026-11-23T10:00:00.000Z'
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'notify-log-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+test('what was written is read', async () => {
+  const log = {
+    reminders: { 'sink aws': { level: 'failure', message: 'is down', since: TIME, toldAt: TIME } },
+    pending: { 'email 1': [{ level: 'failure', subject: 'sink aws', message: 'is down', since: TIME }] },
+    lastGood: { 'sink aws': TIME },
+    watchedSince: { 'sink aws': TIME },
+  } as const
+  await writeNotifyLog(directory, log)
+  expect(await readNotifyLog(directory)).toEqual(log)
+})
+
+test.for([
+  '',
+  '{"reminders":{',
+  'null',
+  '[]',
+  '{"reminders":null,"pending":null}',
+  '{"reminders":{"run":7},"pending":{"email 1":"due"},"lastGood":{"sink aws":"soon"},"watchedSince":[3]}',
+  '{"reminders":{"run":{"level":"failure"}},"pending":{"email 1":[{"level":"failure"}]},"lastGood":7}',
+])('of %j what can not be used is left out', async (text) => {
+  await writeFile(join(directory, 'notify.json'), text)
+  expect(await readNotifyLog(directory)).toEqual(EMPTY)
+})
