@@ -1,7 +1,9 @@
+import { userInfo } from 'node:os'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { crontabLine, findCrontabLine, installCrontabLine, removeCrontabLine } from '../schedule/crontab.ts'
 import { nextRuns } from '../schedule/next-runs.ts'
 import {
+  endsWithLogin,
   installUnits,
   isSystemdBooted,
   readUnits,
@@ -35,6 +37,10 @@ export async function scheduleInstall(session: Session, options: ScheduleOptions
   if (scheduler === 'systemd') {
     await installUnits(machine, config.vault, unitsOf(config, cron, session))
     output.print(`installed ${unitDirectory(machine)}/${unitName(config.vault)}.timer`)
+    if (endsWithLogin(machine, machine.env['USER'] || userInfo().username))
+      output.warn(
+        'the timer runs only while this user is logged in. For good: loginctl enable-linger; or install it as root',
+      )
   } else {
     const line = lineOf(config, cron)
     await installCrontabLine(config.vault, line)
@@ -94,7 +100,13 @@ function scheduleOf({ schedule, file }: LoadedConfig): string {
 }
 
 function unitsOf(config: LoadedConfig, cron: string, { machine }: Session): ReturnType<typeof unitTexts> {
-  return unitTexts(config, cron, thisCommand(config, 'scheduled'), machine.env['PATH'] ?? '/usr/bin:/bin')
+  return unitTexts(
+    machine,
+    config,
+    cron,
+    thisCommand(config, 'scheduled'),
+    machine.env['PATH'] ?? '/usr/bin:/bin',
+  )
 }
 
 function lineOf(config: LoadedConfig, cron: string): string {

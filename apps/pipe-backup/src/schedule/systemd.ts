@@ -6,6 +6,7 @@ import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { userConfigDirectory } from '../config/locations.ts'
 import type { Machine } from '../machine.ts'
+import { hasSecretCommand } from '../secrets/read-secret.ts'
 import { calendarEvents } from './calendar-events.ts'
 
 /** The two units of a vault. */
@@ -31,10 +32,12 @@ export function unitDirectory(machine: Machine): string {
 
 /**
  * The texts of the units.
+ * @param machine - whose units they are: the system's for root, else the user's
  * @param command - program and arguments
  * @param path - where programs are found
  */
 export function unitTexts(
+  machine: Pick<Machine, 'uid'>,
   config: LoadedConfig,
   cron: string,
   command: readonly string[],
@@ -49,7 +52,7 @@ After=network-online.target
 
 [Service]
 Type=oneshot
-ExecStart=${command.map(unitQuoted).join(' ')}
+ExecStart=${command.map(argumentQuoted).join(' ')}
 Environment=${unitQuoted(`PATH=${path}`)}
 # Secrets that the configuration takes from the environment.
 EnvironmentFile=-${unitQuoted(join(dirname(config.file), `${config.vault}.env`)).replaceAll('"', '')}
@@ -59,7 +62,7 @@ IOSchedulingClass=best-effort
 IOSchedulingPriority=7
 KillMode=mixed
 TimeoutStopSec=15s
-${hardening(config, writable)}`,
+${hardening(config, writable, machine.uid !== 0)}`,
     timer: `[Unit]
 Description=Timer of the backup of ${config.vault} by pipe-backup
 
@@ -76,33 +79,56 @@ WantedBy=timers.target
   }
 }
 
-/** What it can do without. Hooks are other people's programs: what they need is not known, and they are not fenced in. */
-function hardening(config: LoadedConfig, writable: readonly string[]): string {
-  const always = [
-    'LockPersonality=yes',
-    'RestrictRealtime=yes',
-    'ProtectClock=yes',
-    'ProtectKernelModules=yes',
+/** What it can do without. Other people's programs need what is not known: with them in the configuration little is fenced in. */
+function hardening(config: LoadedConfig, writable: readonly string[], isUser: boolean): string {
+  const hasOthers = runsOtherPrograms(config)
+  const lines = [
+    ...(isUser && hasOthers ? [] : ['LockPersonality=yes', 'RestrictRealtime=yes']),
+    ...(isUser ? [] : ['ProtectClock=yes', 'ProtectKernelModules=yes']),
+    ...(hasOthers
+      ? []
+      : [
+          'NoNewPrivileges=yes',
+          'RestrictSUIDSGID=yes',
+          'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
+        ]),
+    // A user's manager has no right to them but in a user namespace (PrivateUsers=), where all files of others seem to be nobody's:
+    // https://github.com/systemd/systemd/pull/25233. What it filters without that right means NoNewPrivileges=, which hooks may not bear.
+    ...(hasOthers || isUser
+      ? []
+      : [
+          'ProtectSystem=strict',
+          'ProtectHome=read-only',
+          'ProtectKernelTunables=yes',
+          'ProtectControlGroups=yes',
+          ...writable.map((path) => `ReadWritePaths=-${unitQuoted(path)}`),
+        ]),
   ]
-  const hasHooks = [config, ...config.sources].some(({ before, after }) => before ?? after)
-  if (hasHooks) return `${always.join('\n')}\n`
-  return `${[
-    ...always,
-    'NoNewPrivileges=yes',
-    'ProtectSystem=strict',
-    'ProtectHome=read-only',
-    'ProtectKernelTunables=yes',
-    'ProtectControlGroups=yes',
-    'RestrictSUIDSGID=yes',
-    'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
-    ...writable.map((path) => `ReadWritePaths=-${unitQuoted(path)}`),
-  ].join('\n')}\n`
+  return lines.map((line) => `${line}\n`).join('')
+}
+
+/** Hooks, sources and notifications that are commands, secrets that a command tells. */
+function runsOtherPrograms(config: LoadedConfig): boolean {
+  const { sources, sinks, notify = [] } = config
+  return (
+    [config, ...sources].some(({ before, after }) => before ?? after) ||
+    [...sources, ...notify].some(({ type }) => type === 'command') ||
+    hasSecretCommand([sources, sinks, notify])
+  )
 }
 
 function localSinkPaths(config: LoadedConfig): readonly string[] {
   return config.sinks.flatMap((sink) =>
     sink.type === 'local' && 'path' in sink && typeof sink.path === 'string' ? [config.path(sink.path)] : [],
   )
+}
+
+/**
+ * Whether the timer of this user runs only while the user is logged in: nothing lets the user's manager linger.
+ * @param marks - where systemd-logind keeps the names of those who linger
+ */
+export function endsWithLogin(machine: Machine, user: string, marks = '/var/lib/systemd/linger'): boolean {
+  return machine.uid !== 0 && !existsSync(join(marks, user))
 }
 
 /** @throws CommandError `no-scheduler` */
@@ -145,12 +171,13 @@ async function systemctl(machine: Machine, ...args: readonly string[]): Promise<
     throw new CommandError('no-scheduler', `systemctl ${args[0]} failed: ${stderr.trim().split('\n').at(-1)}`)
 }
 
+/** A word of a command line, where $ begins a variable too. */
+function argumentQuoted(word: string): string {
+  return unitQuoted(word).replaceAll('$', '$$$$')
+}
+
 /** A word as a unit file wants it. @see https://www.freedesktop.org/software/systemd/man/latest/systemd.service.html#Command%20lines */
 function unitQuoted(word: string): string {
-  const escaped = word
-    .replaceAll('\\', '\\\\')
-    .replaceAll('"', '\\"')
-    .replaceAll('%', '%%')
-    .replaceAll('$', '$$$$')
+  const escaped = word.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('%', '%%')
   return /^[\w./:=@+-]+$/.test(word) ? word : `"${escaped}"`
 }

@@ -58,6 +58,15 @@ export function* secretVariables(value: unknown): Generator<string> {
   for (const [, inner] of entries) yield* secretVariables(inner)
 }
 
+/** Whether there is a `{ command: [...] }` anywhere in it. */
+export function hasSecretCommand(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const entries = Object.entries(value)
+  const [[key, command] = []] = entries
+  if (entries.length === 1 && key === 'command' && Array.isArray(command)) return true
+  return entries.some(([, inner]) => hasSecretCommand(inner))
+}
+
 async function readSecretFile(file: string): Promise<string> {
   try {
     const bytes = await readFile(file)
