@@ -10,7 +10,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { openChannel } from './channel.ts'
 import { deliver } from './deliver.ts'
 import type { Notice } from './notice.ts'
-import { formatOf, type WebhookFormat } from './webhook.ts'
+import { formatOf, type WebhookFormat, webhookRequest } from './webhook.ts'
 
 const NOTICES: readonly Notice[] = [
   {
@@ -203,6 +203,35 @@ test('two channels of one host are two, and a login in the address is one', asyn
   expect(new Set(channels.map(({ id }) => id)).size).toBe(2)
   await deliver(channels, NOTICES, {})
   expect(requests[0]?.headers.authorization).toBe(`Basic ${Buffer.from('user:pass word').toString('base64')}`)
+})
+
+test('a login that is a password alone is used; one that can not be read is told at once', async () => {
+  const seen: (string | undefined)[] = []
+  const other = createServer((request, response) => {
+    seen.push(request.headers.authorization)
+    request.resume().on('end', () => response.end())
+  })
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  const host = `127.0.0.1:${(other.address() as AddressInfo).port}`
+  const webhook = (login: string) =>
+    openChannel({ type: 'webhook', url: `http://${login}@${host}/x` }, ORIGIN)
+  await webhook(':tk_secret').send(NOTICES)
+  expect(seen).toEqual([`Basic ${btoa(':tk_secret')}`])
+  const wrong = { message: expect.not.stringContaining('off'), hint: 'Write a % in it as %25.' }
+  await expect(webhook('bot:50%off').send(NOTICES)).rejects.toMatchObject(wrong)
+  const email = { type: 'email', smtp: `smtp://bot:50%off@${host}`, from: 'a@b.c', to: ['d@e.f'] } as const
+  await expect(openChannel(email, ORIGIN).send(NOTICES)).rejects.toMatchObject(wrong)
+  other.close()
+})
+
+test('a text that is cut short ends with a whole character', () => {
+  for (const length of [1800, 1801]) {
+    const notices: Notice[] = [
+      { level: 'failure', subject: 's', message: 'x'.repeat(length) + '😀'.repeat(99) },
+    ]
+    const { body } = webhookRequest('https://discord.com/x', 'discord', ORIGIN, notices)
+    expect(String(JSON.parse(body).content).isWellFormed()).toBe(true)
+  }
 })
 
 test('a command may leave something running, which nobody waits for', async () => {

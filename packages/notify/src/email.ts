@@ -1,3 +1,4 @@
+import { loginOf } from './http.ts'
 import { type Notice, NotifyError, textOf, titleOf } from './notice.ts'
 
 export interface EmailOptions {
@@ -27,7 +28,8 @@ export async function sendEmail(
   const { createTransport } = await import('nodemailer')
   const secure = url.protocol === 'smtps:'
   const isHere = /^(localhost|127\..*|\[::1\])$/.test(url.hostname)
-  const { username, password, hostname, port } = url
+  const { hostname, port } = url
+  const login = loginOf(url)
   const transport = createTransport({
     host: hostname.replaceAll(/[[\]]/g, ''),
     port: port === '' ? (secure ? 465 : 587) : Number(port),
@@ -37,9 +39,7 @@ export async function sendEmail(
     connectionTimeout: TIMEOUT_MS,
     greetingTimeout: TIMEOUT_MS,
     socketTimeout: TIMEOUT_MS,
-    ...(username !== '' && {
-      auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) },
-    }),
+    ...(login && { auth: { user: login.user, pass: login.password } }),
     tls: { ...(options.ca !== undefined && { ca: options.ca }) },
   })
   try {

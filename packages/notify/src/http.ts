@@ -17,14 +17,15 @@ export async function post({ url, body, headers, signal }: HttpRequest): Promise
   try {
     // fetch takes no address with a login in it.
     const address = new URL(url)
-    const { username, password } = address
+    const login = loginOf(address)
     address.username = address.password = ''
-    const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)
-    const authorization = username === '' ? {} : { authorization: `Basic ${login.toString('base64')}` }
+    // A token may come without a name: https://docs.ntfy.sh/publish/#access-tokens
+    const authorization = login && { authorization: `Basic ${base64(`${login.user}:${login.password}`)}` }
     const all = { ...headers, ...authorization }
     response = await fetch(address, { method: 'POST', body, headers: all, signal, redirect: 'manual' })
   } catch (cause) {
     if (signal.aborted) throw signal.reason
+    if (cause instanceof NotifyError) throw cause
     const code = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause)
     throw new NotifyError(`${host} can't be reached: ${withoutUrl(code, url)}`, { isPassing: true })
   }
@@ -36,6 +37,26 @@ export async function post({ url, body, headers, signal }: HttpRequest): Promise
     status: response.status,
     ...(!isPassing && { hint: 'Check the url of this notification.' }),
   })
+}
+
+/** The login in an address, if there is one. @throws NotifyError where it can't be read */
+export function loginOf({
+  username,
+  password,
+  hostname,
+}: URL): { readonly user: string; readonly password: string } | undefined {
+  if (username === '' && password === '') return undefined
+  try {
+    return { user: decodeURIComponent(username), password: decodeURIComponent(password) }
+  } catch {
+    throw new NotifyError(`the login in the address of ${hostname} can't be read`, {
+      hint: 'Write a % in it as %25.',
+    })
+  }
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64')
 }
 
 /** @throws NotifyError for what is no address of the web */

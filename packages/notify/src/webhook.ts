@@ -63,7 +63,8 @@ export function webhookRequest(
 }
 
 function cut(text: string): string {
-  return text.length <= MOST_TEXT ? text : `${text.slice(0, MOST_TEXT)}…`
+  // Half of a character is refused, by Telegram for one.
+  return text.length <= MOST_TEXT ? text : `${text.slice(0, MOST_TEXT).replace(/[\uD800-\uDBFF]$/, '')}…`
 }
 
 /** A header holds no more. */
