@@ -23,7 +23,7 @@ const snapshots = (sandbox: Sandbox) =>
 
 test("a crontab line is put in, shown, replaced and removed, and nobody else's is touched", async () => {
   using sandbox = new Sandbox()
-  await prepared(sandbox)
+  await prepared(sandbox, { before: ['sh', '-c', `echo "$PATH" > '${sandbox.path('found')}'`] })
   writeFileSync(
     sandbox.path('script'),
     `set -e
@@ -49,8 +49,17 @@ echo "== removed"; crontab -l
   const lines = installed.split('\n')
   expect(lines[0]).toBe('5 5 * * * somebody elses')
   expect(lines[1]).toMatch(
-    /^17 \* \* \* \* .*pipe-backup\.js --config .*pipe-backup\.json scheduled --quiet # pipe-backup sandbox$/,
+    /^17 \* \* \* \* env PATH=\S+ .*pipe-backup\.js --config .*pipe-backup\.json scheduled --quiet # pipe-backup sandbox$/,
   )
+  // As cron runs it, where programs are looked for in /usr/bin and /bin.
+  const command = lines[1]?.slice('17 * * * * '.length).replaceAll(String.raw`\%`, '%') ?? ''
+  const ran = await execa('/bin/sh', ['-c', command], {
+    cwd: '/',
+    env: { ...sandbox.environment(), PATH: '/usr/bin:/bin' },
+    extendEnv: false,
+  })
+  expect([ran.stdout, snapshots(sandbox).length]).toEqual(['', 1])
+  expect(readFileSync(sandbox.path('found'), 'utf8')).toContain(process.env['PATH'])
   expect(installed).not.toContain('otherwise')
   expect(removed.trim()).toBe('5 5 * * * somebody elses')
 })

@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os'
 import type { LoadedConfig } from '../config/load-config.ts'
+import type { Machine } from '../machine.ts'
 import { crontabLine, findCrontabLine, installCrontabLine, removeCrontabLine } from '../schedule/crontab.ts'
 import { nextRuns } from '../schedule/next-runs.ts'
 import {
@@ -42,7 +43,7 @@ export async function scheduleInstall(session: Session, options: ScheduleOptions
         'the timer runs only while this user is logged in. For good: loginctl enable-linger; or install it as root',
       )
   } else {
-    const line = lineOf(config, cron)
+    const line = lineOf(config, cron, session)
     await installCrontabLine(config.vault, line)
     output.print(`installed in the crontab: ${line}`)
   }
@@ -64,7 +65,7 @@ export async function scheduleShow(session: Session, options: ScheduleOptions): 
   const scheduler = chooseScheduler(options)
   const found =
     scheduler === 'systemd' ? await readUnits(machine, config.vault) : await findCrontabLine(config.vault)
-  const wanted = scheduler === 'systemd' ? unitsOf(config, cron, session) : lineOf(config, cron)
+  const wanted = scheduler === 'systemd' ? unitsOf(config, cron, session) : lineOf(config, cron, session)
   const shown = found ?? wanted
   output.print(typeof shown === 'string' ? shown : `${shown.service}\n${shown.timer}`)
   const isCurrent = JSON.stringify(found) === JSON.stringify(wanted)
@@ -100,17 +101,16 @@ function scheduleOf({ schedule, file }: LoadedConfig): string {
 }
 
 function unitsOf(config: LoadedConfig, cron: string, { machine }: Session): ReturnType<typeof unitTexts> {
-  return unitTexts(
-    machine,
-    config,
-    cron,
-    thisCommand(config, 'scheduled'),
-    machine.env['PATH'] ?? '/usr/bin:/bin',
-  )
+  return unitTexts(machine, config, cron, thisCommand(config, 'scheduled'), pathOf(machine))
 }
 
-function lineOf(config: LoadedConfig, cron: string): string {
-  return crontabLine(config.vault, cron, thisCommand(config, 'scheduled', '--quiet'))
+function lineOf(config: LoadedConfig, cron: string, { machine }: Session): string {
+  return crontabLine(config.vault, cron, thisCommand(config, 'scheduled', '--quiet'), pathOf(machine))
+}
+
+/** Where whoever installs it finds programs: what has been tried by hand works at night as well. */
+function pathOf({ env }: Machine): string {
+  return env['PATH'] ?? '/usr/bin:/bin'
 }
 
 function tellNext(cron: string, { output }: Session, more: object): void {

@@ -7,10 +7,16 @@ function markOf(vault: string): string {
   return `# pipe-backup ${vault}`
 }
 
-/** The line of a crontab. @param command - program and arguments */
-export function crontabLine(vault: string, cron: string, command: readonly string[]): string {
+/**
+ * The line of a crontab.
+ * @param command - program and arguments
+ * @param path - where programs are found: cron itself looks into /usr/bin and /bin alone
+ */
+export function crontabLine(vault: string, cron: string, command: readonly string[], path: string): string {
   // In a crontab % is the end of the line.
-  const words = command.map((word) => shellQuoted(word).replaceAll('%', String.raw`\%`))
+  const words = ['env', `PATH=${path}`, ...command].map((word) =>
+    shellQuoted(word).replaceAll('%', String.raw`\%`),
+  )
   return `${plainCron(cron)} ${words.join(' ')} ${markOf(vault)}`
 }
 
