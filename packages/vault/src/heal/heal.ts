@@ -4,6 +4,7 @@ import { toFailure } from '../failure.ts'
 import { isBeingPruned } from '../prune/is-being-pruned.ts'
 import { VaultSession } from '../session.ts'
 import { type SinkView, viewSink } from '../sink-view.ts'
+import { openSnapshotHead, snapshotIdOf } from '../snapshot-object.ts'
 import { VaultError } from '../vault-error.ts'
 import { requireVault } from '../vault-header.ts'
 import type { VaultHost } from '../vault-host.ts'
@@ -68,6 +69,8 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   for (const { sink, key } of options.damaged ?? []) book.add(sink, key, 'corrupt', now())
   const failures = new Map<string, Error>()
   const views: SinkView[] = []
+  /** Keys of the snapshots that each sink shows, damaged ones as well. */
+  const heads = new Map<SinkView, readonly string[]>()
   await Promise.all(
     sinks.map(async (sink) => {
       try {
@@ -85,6 +88,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
             book.add(sink.name, key, 'corrupt', now())
           },
         })
+        heads.set(view, headsOf(view))
         book.strike(view)
         views.push(view)
       } catch (error) {
@@ -111,13 +115,54 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     onProblem,
     ...(options.onHealed && { onHealed: options.onHealed }),
   })
-  return report(options, results, lost, failures)
+  const removed = new Set(views.flatMap((view) => [...view.removed]))
+  const spoilt = new Set<string>()
+  for (const view of views) {
+    const { name } = view.sink
+    for (const key of heads.get(view) ?? []) {
+      if (view.snapshots.has(key) || removed.has(snapshotIdOf(key) ?? '')) continue
+      if (await opensNow(view, key, indexKey, signal)) {
+        book.clear(name, key)
+        continue
+      }
+      spoilt.add(name)
+      onProblem(
+        name,
+        new VaultError('corrupt', `${key} is damaged, and whole on no sink`, {
+          key,
+          hint: 'Bring back any sink that is away; where none has it, delete that object by hand.',
+        }),
+      )
+    }
+  }
+  await book.save()
+  return report(options, results, { lost, spoilt }, failures)
+}
+
+/** What the book says of it may be of yesterday. @throws the abort's reason */
+async function opensNow(
+  { sink }: SinkView,
+  key: string,
+  indexKey: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    openSnapshotHead(indexKey, key, await sink.get(key, { ...(signal && { signal }) }))
+    return true
+  } catch {
+    signal?.throwIfAborted()
+    return false
+  }
+}
+
+function headsOf({ snapshots, hollow }: SinkView): string[] {
+  return [...snapshots.keys(), ...[...hollow].filter((key) => snapshotIdOf(key) !== undefined)]
 }
 
 function report(
   { sinks, targets }: HealOptions,
   results: readonly LevelResult[],
-  lost: readonly LostPack[],
+  { lost, spoilt }: { readonly lost: readonly LostPack[]; readonly spoilt: ReadonlySet<string> },
   failures: ReadonlyMap<string, Error>,
 ): HealReport {
   const healed = sinks
@@ -126,7 +171,7 @@ function report(
       const result = results.find(({ sink }) => sink === name)
       const error = failures.get(name) ?? result?.error
       const postponed = (result?.postponed ?? []).map((key) => key.slice(-16))
-      const isBehind = postponed.length > 0 || lost.length > 0
+      const isBehind = postponed.length > 0 || lost.length > 0 || (!result?.error && spoilt.has(name))
       return {
         name,
         state: error ? 'failed' : isBehind ? 'behind' : 'level',

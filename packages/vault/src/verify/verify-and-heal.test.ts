@@ -126,6 +126,27 @@ test('what no sink has whole is told with the snapshots that it spoils, and stor
   for (const name of SINKS) expect(await vault.texts([vault.sink(name)], 'latest')).toEqual(texts)
 })
 
+test('a sink whose snapshot is damaged and whole nowhere is not level, until the snapshot is back or gone', async () => {
+  restoreAll()
+  const key = [...whole.keys()].find((name) => name.startsWith('snapshots/')) ?? ''
+  const good = whole.get(key) ?? Buffer.alloc(0)
+  for (const name of SINKS) vault.sink(name).objects.set(key, flipped(good, good.length >> 1))
+  await vault.verify()
+  const problems: string[] = []
+  const report = await vault.heal({ onProblem: (sink, { message }) => problems.push(`${sink}: ${message}`) })
+  expect(report.exitCode).toBe(1)
+  expect(report.sinks.map(({ state }) => state)).toEqual(['behind', 'behind', 'behind'])
+  expect(problems).toContain(`two: ${key} is damaged, and whole on no sink`)
+  for (const name of SINKS) vault.sink(name).objects.set(key, good)
+  expect(await vault.heal()).toMatchObject({ exitCode: 0 })
+  for (const name of SINKS) vault.sink(name).objects.set(key, Buffer.alloc(0))
+  expect(await vault.heal()).toMatchObject({ exitCode: 1 })
+  for (const name of SINKS) vault.sink(name).objects.delete(key)
+  expect(await vault.heal()).toMatchObject({ exitCode: 0 })
+  restoreAll()
+  await vault.verify()
+})
+
 test('samples go through everything in turn, and find each flipped bit within one round', async () => {
   restoreAll()
   for (const key of vault.sink('one').keys('packs/')) {
