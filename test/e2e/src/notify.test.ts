@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -144,4 +144,26 @@ test('a schedule that can not be written down keeps nobody from backing up', asy
   expect(ran.code).toBe(0)
   expect(ran.err).toContain('could not be written down')
   expect(String(ran.out)).toContain('on 2 of 2 sinks')
+}, 60_000)
+
+test('a prune that can not be done at all is told, once, and when it works again', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox, [{ type: 'webhook', url: `${base}/hook` }])
+  const file = sandbox.path('pipe-backup.json')
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), keep: { last: 9 } }))
+  await sandbox.ok(['run'])
+  const [head = ''] = readdirSync(sandbox.path('sinks/one/snapshots'))
+  const heads = ['one', 'two'].map((sink) => sandbox.path('sinks', sink, 'snapshots', head))
+  const whole = readFileSync(heads[0] ?? '')
+  for (const path of heads) writeFileSync(path, whole.toReversed())
+  for (let i = 0; i < 2; i++) expect((await sandbox.run(['prune'])).code).toBe(1)
+  expect(hooks()).toHaveLength(1)
+  expect(JSON.parse(hooks()[0]?.body ?? '').text).toMatch(
+    /^prune FAILED: sink "one" is not pruned: .* is damaged[^]*what to do: Run `pipe-backup heal`/,
+  )
+  expect((await sandbox.run(['prune', '--dry-run'])).code).toBe(1)
+  expect(hooks()).toHaveLength(1)
+  for (const path of heads) writeFileSync(path, whole)
+  await sandbox.ok(['prune'])
+  expect(JSON.parse(hooks()[1]?.body ?? '').text).toContain('prune works again')
 }, 60_000)

@@ -26,21 +26,24 @@ export async function heal(session: Session, { sink: names }: HealCommandOptions
   using _lock = await takeRunLock(config.state)
   const secrets = openSecrets(config, session)
   await using opened = await openSinks(config, { secrets, signal, create: isNew })
-  const report = await healVault({
-    host,
-    hostName: config.host,
-    sinks: opened.sinks,
-    ...(names.length > 0 && { targets: names }),
-    isNew,
-    stateDirectory: config.state,
-    signal,
-    onProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
-    onHealed: (sink, key, sizeBytes) => output.note(`sink "${sink}": ${key}, ${formatBytes(sizeBytes)}`),
-  })
+  const notifier = new Notifier(config, session)
+  const report = await notifier.watch('heal', () =>
+    healVault({
+      host,
+      hostName: config.host,
+      sinks: opened.sinks,
+      ...(names.length > 0 && { targets: names }),
+      isNew,
+      stateDirectory: config.state,
+      signal,
+      onProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
+      onHealed: (sink, key, sizeBytes) => output.note(`sink "${sink}": ${key}, ${formatBytes(sizeBytes)}`),
+    }),
+  )
   const level = report.sinks.filter(({ state }) => state !== 'failed').map(({ name }) => name)
   await rememberSinks(config.state, level)
   tell(report, session)
-  await new Notifier(config, session).tell([...ofHeal(report), ...ofHealed(report)])
+  await notifier.tell([...ofHeal(report), ...ofHealed(report)])
   return report.exitCode
 }
 

@@ -35,11 +35,12 @@ export async function prune(
   await using opened = await openSinks(config, { secrets: openSecrets(config, session), signal })
   let seen: readonly SnapshotInfo[] = []
   let retention: Retention = { kept: new Map(), removed: [] }
-  const report = await pruneVault({
+  const notifier = new Notifier(config, session)
+  const options = {
     host,
     hostName: config.host,
     sinks: opened.sinks,
-    choose: (snapshots) => {
+    choose: (snapshots: readonly SnapshotInfo[]) => {
       seen = snapshots
       if (snapshots.length > 0) retention = retain(snapshots, policy, { floorDays: FLOOR_DAYS })
       return new Set(retention.removed)
@@ -49,13 +50,14 @@ export async function prune(
     compact,
     stateDirectory: config.state,
     signal,
-    onProblem: (sink, error) =>
+    onProblem: (sink: string | undefined, error: Error) =>
       output.warn(sink === undefined ? errorLine(error) : sinkLine(sink, errorLine(error))),
-  })
+  }
+  const report = dryRun ? await pruneVault(options) : await notifier.watch('prune', () => pruneVault(options))
   for (const sink of report.sinks) if (sink.state === 'failed') output.error(failureLine(sink))
   output.print(reportLines(report, seen, retention, dryRun).join('\n'))
   output.printJson(reportToJson(report, retention))
-  if (!dryRun) await new Notifier(config, session).tell(ofPrune(report))
+  if (!dryRun) await notifier.tell(ofPrune(report))
   return report.exitCode
 }
 

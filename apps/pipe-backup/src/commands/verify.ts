@@ -37,21 +37,24 @@ export async function verify(session: Session, options: VerifyCommandOptions): P
   const keys = deepKeys ?? (await openListingKeys(config, sinks, session, options.phraseFile))
   const progress = createVerifyProgress()
   using _display = showVerifyProgress(progress, session)
-  const report = await verifyVault({
-    vaultId: vaultIdOf(keys.publicKey),
-    indexKey: keys.indexKey,
-    sinks,
-    ...(options.sink.length > 0 && { targets: options.sink }),
-    ...(deepKeys && { deepKeys }),
-    ...(sample !== undefined && { sample }),
-    stateDirectory: config.state,
-    signal,
-    progress,
-    onProblem: ({ message }) => output.error(message),
-  })
+  const notifier = new Notifier(config, session)
+  const report = await notifier.watch('vault', () =>
+    verifyVault({
+      vaultId: vaultIdOf(keys.publicKey),
+      indexKey: keys.indexKey,
+      sinks,
+      ...(options.sink.length > 0 && { targets: options.sink }),
+      ...(deepKeys && { deepKeys }),
+      ...(sample !== undefined && { sample }),
+      stateDirectory: config.state,
+      signal,
+      progress,
+      onProblem: ({ message }) => output.error(message),
+    }),
+  )
   _display?.[Symbol.dispose]()
   tell(report, await readLastDrill(config.state), session)
-  await new Notifier(config, session).tell(ofVerify(report))
+  await notifier.tell(ofVerify(report))
   return report.exitCode
 }
 

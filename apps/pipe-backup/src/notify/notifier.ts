@@ -13,7 +13,7 @@ import type { Session } from '../session.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { openSecrets } from '../vault/open-config.ts'
 import { readNotifyLog, writeNotifyLog } from './notify-log.ts'
-import { ofStaleness } from './observations.ts'
+import { ofFailure, ofStaleness } from './observations.ts'
 import { stillConfigured, watchedSince } from './watch.ts'
 
 /** However a command ends, telling of it takes no longer. */
@@ -69,6 +69,21 @@ export class Notifier {
       await writeNotifyLog(state, { reminders, pending: delivery.pending, lastGood, watchedSince: since })
     } catch (error) {
       this.#complain('notify', error)
+    }
+  }
+
+  /**
+   * Does some work, and tells when it fails as a whole, as one that has no report to tell of.
+   * @param subject - of the observation that its report would have
+   */
+  async watch<T>(subject: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      // A person has stopped it; or another host does the same now, which is as good.
+      const isBusy = error instanceof Error && 'code' in error && error.code === 'busy'
+      if (!this.#session.signal.aborted && !isBusy) await this.tell([ofFailure(subject, error)])
+      throw error
     }
   }
 

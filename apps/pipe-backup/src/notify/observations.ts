@@ -54,10 +54,15 @@ export function ofRun(report: BackupReport): Observation[] {
 
 /** A run that failed before it had a report. */
 export function ofFailedRun(reason: unknown): Observation[] {
+  return [ofFailure('run', reason)]
+}
+
+/** Something that failed before it had a report. */
+export function ofFailure(subject: string, reason: unknown): Observation {
   const message = reason instanceof Error ? reason.message : String(reason)
   const known = reason instanceof Error && 'hint' in reason ? reason.hint : undefined
-  const hint = typeof known === 'string' ? known : 'pipe-backup doctor tries what a run needs.'
-  return [{ subject: 'run', state: 'failure', message, hint }]
+  const hint = typeof known === 'string' ? known : 'pipe-backup doctor tries what it needs.'
+  return { subject, state: 'failure', message, hint }
 }
 
 export function ofVerify({ sinks, lost }: VerifyReport): Observation[] {
@@ -82,11 +87,12 @@ export function ofVerify({ sinks, lost }: VerifyReport): Observation[] {
 }
 
 export function ofHeal({ sinks }: HealReport): Observation[] {
-  return sinks.map(({ name, state, error }): Observation => {
+  const found = sinks.map(({ name, state, error }): Observation => {
     const subject = `heal ${name}`
     if (state !== 'failed') return { subject, state: 'ok', message: 'is level' }
     return { subject, state: 'failure', message: error ?? 'could not be healed' }
   })
+  return [{ subject: 'heal', state: 'ok', message: 'done' }, ...found]
 }
 
 /** After a healing a sink that was damaged is so no more. */
