@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { MemorySink } from '../test-support/memory-sink.ts'
 import { MemorySource } from '../test-support/memory-source.ts'
 import { TestVault } from '../test-support/test-vault.ts'
+import type { VerifyReport } from './report.ts'
 
 const SINKS = ['one', 'two', 'three']
 const source = new MemorySource('tree', {
@@ -175,6 +176,32 @@ test('a provider that takes a repaired object for the one it has is made to stor
   expect(await vault.heal()).toMatchObject({ exitCode: 0 })
   two.put = put
   expect(two.objects.get(pack)).toEqual(whole.get(pack))
+})
+
+test('a snapshot that a run is bringing to one sink after the other is missing on none', async () => {
+  restoreAll()
+  const [one, two] = [vault.sink('one'), vault.sink('two')]
+  const put = two.put.bind(two)
+  let during: VerifyReport | undefined
+  two.put = async (key, bytes, options) => {
+    if (key.startsWith('snapshots/')) {
+      expect(one.objects.get(key)).toBeDefined()
+      during = await vault.verify()
+    }
+    await put(key, bytes, options)
+  }
+  try {
+    expect(await vault.run([source])).toMatchObject({ exitCode: 0 })
+  } finally {
+    two.put = put
+  }
+  expect(during).toMatchObject({ exitCode: 0, snapshots: 3 })
+  // The run is over: now it would be.
+  const [newest = ''] = two.keys('snapshots/').slice(-1)
+  two.objects.delete(newest)
+  expect(await vault.verify()).toMatchObject({ exitCode: 1 })
+  restoreAll()
+  await vault.heal()
 })
 
 test('a sink that is away is told of, and the others are verified', async () => {
