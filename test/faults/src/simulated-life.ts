@@ -222,6 +222,8 @@ class Life {
     await verify({ ...this.#vault(), sinks: this.#sinks })
     const healed = await heal({ ...this.#vault(), sinks: this.#sinks, isNew: () => false })
     if (healed.exitCode !== 0) this.#faults.push(`not level in the end: ${JSON.stringify(healed)}`)
+    // A sink that has been away until now still shows what went meanwhile.
+    await this.#prune()
     this.#lookAtFlips()
     if (this.#flips.length > 0)
       this.#faults.push(`not repaired: ${this.#flips.map(({ key }) => key).join(', ')}`)
