@@ -39,6 +39,22 @@ test('snapshots come oldest first, each with the sinks that hold it', async () =
   ])
 })
 
+test('a snapshot from a host whose clock was years ahead is where the sink stored it, not the latest until then', async () => {
+  let now = new Date('2020-01-01T10:00:00Z')
+  const sink = new MemorySink('one', () => now)
+  const store = async (id: string, time: string) => {
+    const key = snapshotKey(new Date(time), id)
+    await sink.put(key, sealSnapshot(indexKey, key, head(id, time)))
+    now = new Date(now.getTime() + 3_600_000)
+  }
+  await store(FIRST, '2020-01-01T10:00:00.000Z')
+  await store(SECOND, '2999-01-01T11:00:00.000Z')
+  await store(THIRD, '2020-01-01T12:00:00.000Z')
+  const found = await listSnapshots({ sinks: [sink], keys })
+  expect(found.map(({ id }) => id)).toEqual(IDS)
+  expect(selectSnapshot(found, 'latest').id).toBe(THIRD)
+})
+
 test('a damaged snapshot is named and read from another sink; a sink that is away is told of', async () => {
   const [one, two, away] = [threeSnapshots(), threeSnapshots(new MemorySink('two')), new MemorySink('away')]
   away.before = () => {

@@ -36,9 +36,12 @@ export interface ListSnapshotsOptions {
 }
 
 const HEADS_AT_ONCE = 8
+/** So far the clocks of two machines may be apart. */
+const CLOCK_SKEW_MS = 3_600_000
 
 /**
- * All the snapshots on these sinks, oldest first. Needs no phrase.
+ * All the snapshots on these sinks, oldest first: one whose time has not come yet, from a host whose clock was wrong, is where the sinks'
+ * clocks say, so that it is not the latest until then. Needs no phrase.
  * @throws the first sink's error when no sink answers
  */
 export async function listSnapshots(options: ListSnapshotsOptions): Promise<readonly SnapshotInfo[]> {
@@ -79,7 +82,10 @@ export async function listSnapshots(options: ListSnapshotsOptions): Promise<read
     )
     found.push(...some.filter((info) => info !== undefined))
   }
-  return found.sort((a, b) => a.time.getTime() - b.time.getTime() || (a.key < b.key ? -1 : 1))
+  const soonMs = Date.now() + CLOCK_SKEW_MS
+  const madeAtMs = ({ time, storedAt }: SnapshotInfo) =>
+    time.getTime() > soonMs && storedAt < time ? storedAt.getTime() : time.getTime()
+  return found.sort((a, b) => madeAtMs(a) - madeAtMs(b) || (a.key < b.key ? -1 : 1))
 }
 
 async function readHead(
