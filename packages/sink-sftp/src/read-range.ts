@@ -9,6 +9,8 @@ export interface Range {
   readonly length: number
   /** In order; sixteen requests ahead of who reads. */
   readonly pieces: AsyncIterable<Uint8Array>
+  /** Closes the file, for who does not begin to read. */
+  readonly close: () => Promise<void>
 }
 
 /** @throws SinkError `range`; the server's errors */
@@ -20,6 +22,9 @@ export async function readRange(
   key: string,
 ): Promise<Range> {
   const handle = await remote.open(path, 'r')
+  let closing: Promise<void> | undefined
+  // Once: the server may have given the handle to another by the second time.
+  const close = () => (closing ??= remote.close(handle).catch(() => undefined))
   try {
     const size = await remote.size(handle)
     const wanted = length ?? size - offset
@@ -27,9 +32,16 @@ export async function readRange(
       throw new SinkError('range', `has ${size} bytes, wanted ${wanted} from ${offset}`, { sink, key })
     }
     const short = () => new SinkError('corrupt', 'became shorter while it was read', { sink, key })
-    return { length: wanted, pieces: read(remote, handle, offset, offset + wanted, onBytes, short) }
+    const pieces = async function* (): AsyncGenerator<Uint8Array> {
+      try {
+        yield* read(remote, handle, offset, offset + wanted, onBytes, short)
+      } finally {
+        await close()
+      }
+    }
+    return { length: wanted, pieces: pieces(), close }
   } catch (error) {
-    await remote.close(handle).catch(() => undefined)
+    await close()
     throw error
   }
 }
@@ -60,7 +72,6 @@ async function* read(
     }
   } finally {
     await Promise.allSettled(ahead)
-    await remote.close(handle).catch(() => undefined)
   }
 }
 

@@ -37,12 +37,20 @@ export class Remote {
     return announced?.[EXTENSIONS[extension]] !== undefined
   }
 
+  /** What is opened when nobody waits for it any more is closed; a file that was made for it is removed. */
   open(path: string, flags: 'r' | 'wx'): Promise<Buffer> {
-    return this.#call((done) => this.#sftp.open(path, flags, { mode: 0o600 }, done))
+    const late = (handle: Buffer): void => {
+      this.close(handle).catch(ignore)
+      if (flags === 'wx') this.#whole((done) => this.#sftp.unlink(path, done)).catch(ignore)
+    }
+    return this.#call((done) => this.#sftp.open(path, flags, { mode: 0o600 }, done), late)
   }
 
+  /** Asked for also when the signal has fired, though not waited for then: a handle that is left open stays so until the connection ends. */
   close(handle: Buffer): Promise<void> {
-    return this.#call((done) => this.#sftp.close(handle, (error) => done(error, undefined)))
+    const closing = this.#whole((done) => this.#sftp.close(handle, (error) => done(error, undefined)))
+    closing.catch(ignore)
+    return this.#call((done) => void closing.then(() => done(null, undefined), done))
   }
 
   write(handle: Buffer, bytes: Uint8Array, position: number): Promise<void> {
@@ -105,7 +113,8 @@ export class Remote {
 
   /** A directory's entries, as many at a time as the server sends. */
   async *entries(path: string): AsyncGenerator<RemoteEntry> {
-    const handle = await this.#call<Buffer>((done) => this.#sftp.opendir(path, done))
+    const late = (handle: Buffer): void => void this.close(handle).catch(ignore)
+    const handle = await this.#call<Buffer>((done) => this.#sftp.opendir(path, done), late)
     try {
       for (;;) {
         const some = await this.#call<readonly RemoteEntry[] | undefined>((done) =>
@@ -121,23 +130,39 @@ export class Remote {
     }
   }
 
-  #call<T>(act: (done: Callback<T>) => void): Promise<T> {
-    const signals = this.#signal ? [this.#signal, this.#lost] : [this.#lost]
-    const { promise, resolve, reject } = Promise.withResolvers<T>()
-    const onAbort = () => reject(signals.find(({ aborted }) => aborted)?.reason)
-    if (signals.some(({ aborted }) => aborted)) {
-      onAbort()
-      return promise
-    }
-    for (const signal of signals) signal.addEventListener('abort', onAbort, { once: true })
-    act((error, result) => {
-      for (const signal of signals) signal.removeEventListener('abort', onAbort)
-      if (error) reject(error)
-      else resolve(result)
-    })
-    return promise
+  /** @param late - given what comes when the signal has fired before it */
+  #call<T>(act: (done: Callback<T>) => void, late?: (result: T) => void): Promise<T> {
+    return call(act, this.#signal ? [this.#signal, this.#lost] : [this.#lost], late)
+  }
+
+  /** Not given up before the connection is. */
+  #whole(act: (done: Callback<void>) => void): Promise<void> {
+    return call(act, [this.#lost])
   }
 }
+
+function call<T>(
+  act: (done: Callback<T>) => void,
+  signals: readonly AbortSignal[],
+  late?: (result: T) => void,
+): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>()
+  const onAbort = () => reject(signals.find(({ aborted }) => aborted)?.reason)
+  if (signals.some(({ aborted }) => aborted)) {
+    onAbort()
+    return promise
+  }
+  for (const signal of signals) signal.addEventListener('abort', onAbort, { once: true })
+  act((error, result) => {
+    for (const signal of signals) signal.removeEventListener('abort', onAbort)
+    if (error) reject(error)
+    else if (signals.some(({ aborted }) => aborted)) late?.(result)
+    else resolve(result)
+  })
+  return promise
+}
+
+function ignore(): void {}
 
 const END_OF_FILE = 1
 

@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type SshServer, startSshd } from '@pipe-backup-test/services'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type SftpSinkOptions, sftpSink } from './sftp-sink.ts'
 
 let server: SshServer
@@ -77,4 +77,45 @@ test('what a killed client has left is removed a day later, and nothing else', a
   await using sink = sftpSink({ ...login, path: remote })
   await sink.put('object', Buffer.from('bytes'))
   expect(readdirSync(join(local, '.tmp'))).toEqual(['new'])
+})
+
+/** How many processes have an object open, as the kernel tells it. */
+function openHandles(path: string): number {
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return processes.flatMap((process) => {
+    try {
+      const files = readdirSync(`/proc/${process}/fd`)
+      return files.filter((file) => readlinkSync(`/proc/${process}/fd/${file}`) === path)
+    } catch {
+      return []
+    }
+  }).length
+}
+
+test('a read stream that is destroyed before it is read, and a read that is aborted, leave no handle open on the server', async () => {
+  const { local, remote } = server.makePlace()
+  await using sink = sftpSink({ ...login, path: remote })
+  await sink.put('object', Buffer.alloc(8 * 1024 * 1024))
+  const stream = await sink.createReadStream('object')
+  expect(openHandles(join(local, 'object'))).toBe(1)
+  stream.destroy()
+  await vi.waitFor(() => expect(openHandles(join(local, 'object'))).toBe(0))
+  const stop = new AbortController()
+  const reading = sink.get('object', { signal: stop.signal, onBytes: async () => stop.abort() })
+  await expect(reading).rejects.toThrow('aborted')
+  await vi.waitFor(() => expect(openHandles(join(local, 'object'))).toBe(0))
+})
+
+test('a put that is aborted while its file is being made leaves no file', async () => {
+  const { local, remote } = server.makePlace()
+  await using sink = sftpSink({ ...login, path: remote })
+  await sink.put('first', Buffer.from('bytes'))
+  for (let turns = 0; turns < 12; turns++) {
+    const stop = new AbortController()
+    const putting = sink.put('second', Buffer.from('bytes'), { signal: stop.signal })
+    for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve))
+    stop.abort()
+    await expect(putting).rejects.toThrow('aborted')
+  }
+  await vi.waitFor(() => expect(readdirSync(join(local, '.tmp'))).toEqual([]))
 })

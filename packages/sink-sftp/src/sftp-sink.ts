@@ -109,7 +109,9 @@ class SftpSink implements Sink {
           throw toSinkError(cause, this.name, key)
         }
       }
-      return Readable.from(pieces.call(this), { objectMode: false, highWaterMark: 256 * 1024 })
+      const stream = Readable.from(pieces.call(this), { objectMode: false, highWaterMark: 256 * 1024 })
+      // One that is destroyed before it is read never runs its generator.
+      return stream.once('close', () => void range.close())
     })
   }
 
