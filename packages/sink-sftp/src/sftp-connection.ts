@@ -25,6 +25,8 @@ export interface SftpLogin {
 
 const READY_MS = 20_000
 const KEEPALIVE_MS = 15_000
+/** How long a server may take to say goodbye. */
+const CLOSE_MS = 1000
 
 /** A session, and what fires when its connection is lost: ssh2 leaves some who wait for an answer without one. */
 export interface SftpSession {
@@ -38,6 +40,7 @@ export class SftpConnection implements AsyncDisposable {
   readonly #login: SftpLogin
   #session: Promise<SftpSession> | undefined
   #client: Client | undefined
+  #isClosed = false
 
   constructor(sink: string, login: SftpLogin) {
     this.#sink = sink
@@ -46,6 +49,8 @@ export class SftpConnection implements AsyncDisposable {
 
   /** @throws SinkError `unauthorized` for a host key or a user that is refused; what ssh2 throws */
   session(): Promise<SftpSession> {
+    // A connection that is made after the end would be closed by nobody.
+    if (this.#isClosed) return Promise.reject(this.#closed())
     const session = (this.#session ??= this.#connect())
     session.catch(() => this.#forget(session))
     return session
@@ -58,15 +63,25 @@ export class SftpConnection implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true
     const client = this.#client
     this.#session = undefined
     this.#client = undefined
     if (!client) return
-    const closed = new Promise<void>((resolve) => client.once('close', () => resolve()))
+    const { promise: closed, resolve } = Promise.withResolvers<void>()
+    client.once('close', () => resolve())
     client.end()
-    const timer = setTimeout(() => client.destroy(), 1000)
+    const timer = setTimeout(() => {
+      client.destroy()
+      // One that never connected never tells that it has closed.
+      resolve()
+    }, CLOSE_MS)
     await closed
     clearTimeout(timer)
+  }
+
+  #closed(): SinkError {
+    return new SinkError('protocol', 'was closed while it was used', { sink: this.#sink })
   }
 
   #forget(session: Promise<SftpSession>): void {
@@ -79,8 +94,12 @@ export class SftpConnection implements AsyncDisposable {
     const config = await this.#config((error) => {
       refusal = error
     })
+    if (this.#isClosed) throw this.#closed()
     const client = new Client()
     this.#client = client
+    // A connection tells of its end more than once: that it was not ready in time, and then that it was lost. Who connects hears the
+    // first; later ones end the connection, and who waits for an answer is told by ssh2.
+    client.on('error', () => undefined)
     client.once('close', () => {
       if (this.#client !== client) return
       this.#client = undefined
@@ -109,10 +128,8 @@ export class SftpConnection implements AsyncDisposable {
       client.destroy()
       // One that never connected never tells that it has closed.
       if (this.#client === client) this.#client = undefined
-      throw error
+      throw this.#isClosed ? this.#closed() : error
     })
-    // Later errors end the connection; who waits for an answer is told by ssh2.
-    client.on('error', () => undefined)
     const lost = new AbortController()
     client.once('close', () => lost.abort(new Error('lost')))
     return { sftp, lost: lost.signal }

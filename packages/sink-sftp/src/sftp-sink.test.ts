@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, readlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { type SshServer, startSshd } from '@pipe-backup-test/services'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
@@ -118,4 +119,37 @@ test('a put that is aborted while its file is being made leaves no file', async 
     await expect(putting).rejects.toThrow('aborted')
   }
   await vi.waitFor(() => expect(readdirSync(join(local, '.tmp'))).toEqual([]))
+})
+
+/** Takes connections, and says nothing. */
+async function startMute(): Promise<{ readonly port: number; readonly server: Server }> {
+  const mute = createServer((socket) => socket.on('error', () => undefined).resume())
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
+  const address = mute.address()
+  return { port: typeof address === 'object' ? (address?.port ?? 0) : 0, server: mute }
+}
+
+test('a sink that is closed while it connects to a server that says nothing is closed at once, and fails nobody else', async () => {
+  const { port, server: mute } = await startMute()
+  const sink = sftpSink({ ...login, port, path: '.' })
+  const waiting = expect(sink.head('object')).rejects.toMatchObject({ name: 'SinkError' })
+  const connected = new Promise((resolve) => mute.once('connection', resolve))
+  await connected
+  await sink[Symbol.asyncDispose]()
+  await waiting
+  await expect(sink.head('object')).rejects.toThrow('was closed')
+  // The end of its connection is told twice: nobody may be left who does not listen.
+  await new Promise((resolve) => mute.close(resolve))
+})
+
+test('a sink that is closed before it has begun to connect does not connect', async () => {
+  const { port, server: mute } = await startMute()
+  let connections = 0
+  mute.on('connection', () => connections++)
+  const sink = sftpSink({ ...login, port, path: '.' })
+  const waiting = expect(sink.head('object')).rejects.toThrow('was closed')
+  await sink[Symbol.asyncDispose]()
+  await waiting
+  expect(connections).toBe(0)
+  mute.close()
 })
