@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { Readable } from 'node:stream'
+import { expect, test, vi } from 'vitest'
 import { type Fault, faultySink, type SinkRequest } from './faulty-sink.ts'
 import { type MemorySink, memorySink } from './memory-sink.ts'
 import type { Sink } from './sink.ts'
@@ -151,4 +152,23 @@ test('a signal ends the waiting, with its reason', async () => {
   const controller = new AbortController()
   setImmediate(() => setImmediate(() => controller.abort(reason)))
   await expect(sink.get('key', { signal: controller.signal })).rejects.toBe(reason)
+})
+
+test('a stream that is destroyed takes what it reads from with it: before it is read, and after it was cut', async () => {
+  const below: Readable[] = []
+  const createReadStream: Sink['createReadStream'] = () => {
+    const stream = new Readable({ read: () => undefined })
+    below.push(stream)
+    return Promise.resolve(stream)
+  }
+  const sink = withRetry({ ...memorySink(), createReadStream }, { sleep: () => Promise.resolve() })
+  const unread = await sink.createReadStream('key')
+  unread.destroy()
+  await vi.waitFor(() => expect(below[0]?.destroyed).toBe(true))
+  const cut = (await sink.createReadStream('key')).resume()
+  below[1]?.destroy(failure('unreachable'))
+  await vi.waitFor(() => expect(below).toHaveLength(3))
+  await new Promise((resolve) => setImmediate(resolve))
+  cut.destroy()
+  await vi.waitFor(() => expect(below[2]?.destroyed).toBe(true))
 })

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
 import { type BackoffOptions, backoffMs } from './backoff.ts'
+import { type Followed, follow } from './follow.ts'
 import { pause } from './pause.ts'
 import type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions } from './sink.ts'
 import { SinkError } from './sink-error.ts'
@@ -34,7 +34,8 @@ export function withRetry(sink: Sink, options: RetryOptions = {}): Sink {
     createWriteStream: (key, write) => sink.createWriteStream(key, write),
     createReadStream: async (key, read = {}) => {
       const first = await retried(() => sink.createReadStream(key, read), read.signal)
-      return Readable.from(resumed(sink, attempts, first, key, read), { objectMode: false })
+      const followed = { stream: first }
+      return follow(followed, resumed(sink, attempts, followed, key, read))
     },
     get: (key, read) => retried(() => sink.get(key, read), read?.signal),
     head: (key, head) => retried(() => sink.head(key, head), head?.signal),
@@ -144,14 +145,13 @@ async function deleteAll(
 async function* resumed(
   sink: Sink,
   attempts: Attempts,
-  first: Readable,
+  followed: Followed,
   key: string,
   { offset = 0, length, ...options }: ReadOptions,
 ): AsyncGenerator<Uint8Array> {
-  let stream = first
   let got = 0
   for (let failures = 0; ; ) {
-    const reading = stream
+    const reading = followed.stream
     try {
       for await (const piece of reading as AsyncIterable<Uint8Array>) {
         got += piece.length
@@ -164,7 +164,7 @@ async function* resumed(
       await attempts.waitAfter(error, failures, options.signal)
       if (length !== undefined && got >= length) return
       const rest = { ...options, offset: offset + got, ...(length !== undefined && { length: length - got }) }
-      stream = await attempts.run(() => sink.createReadStream(key, rest), options.signal)
+      followed.stream = await attempts.run(() => sink.createReadStream(key, rest), options.signal)
     } finally {
       reading.destroy()
     }

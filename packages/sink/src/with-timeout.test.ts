@@ -1,7 +1,7 @@
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { memorySink } from './memory-sink.ts'
 import type { Sink } from './sink.ts'
 import { withTimeout } from './with-timeout.ts'
@@ -82,4 +82,69 @@ test('a write stream that takes no more fails, and so does one that never finish
     const stream = impatient({ createWriteStream }).createWriteStream('key')
     await expect(pipeline(Readable.from([Buffer.alloc(10)]), stream)).rejects.toMatchObject(silent)
   }
+})
+
+test('a stream or a listing that hangs is told that it was given up, and what opens after all is closed', async () => {
+  const signals: (AbortSignal | undefined)[] = []
+  const late = Promise.withResolvers<Readable>()
+  const sink = impatient({
+    createReadStream: (_key, options) => {
+      signals.push(options?.signal)
+      return late.promise
+    },
+    list: async function* (_prefix, options) {
+      signals.push(options?.signal)
+      yield { key: 'a', sizeBytes: 1, storedAt: new Date() }
+      await never()
+    },
+  })
+  await expect(sink.createReadStream('key')).rejects.toMatchObject(silent)
+  const listing = sink.list('')[Symbol.asyncIterator]()
+  await listing.next()
+  await expect(listing.next()).rejects.toMatchObject(silent)
+  expect(signals.map((signal) => signal?.reason)).toMatchObject([silent, silent])
+  const stream = new Readable({ read: () => undefined })
+  late.resolve(stream)
+  await vi.waitFor(() => expect(stream.destroyed).toBe(true))
+})
+
+test('a stream that is destroyed before it is read takes the one below with it; one that fails meanwhile fails its reader alone', async () => {
+  const below: Readable[] = []
+  const createReadStream: Sink['createReadStream'] = () => {
+    const stream = new Readable({ read: () => undefined })
+    below.push(stream)
+    return Promise.resolve(stream)
+  }
+  const sink = impatient({ createReadStream })
+  const unread = await sink.createReadStream('key')
+  unread.destroy()
+  await vi.waitFor(() => expect(below[0]?.destroyed).toBe(true))
+  const failing = await sink.createReadStream('key')
+  below[1]?.destroy(new Error('cut'))
+  await sleep(10)
+  await expect(failing.toArray()).rejects.toThrow('cut')
+})
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+test('nothing that was over keeps the process waiting for its silence', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const hold = Promise.withResolvers<void>()
+  const put: Sink['put'] = (_key, _bytes, options) => {
+    // Its answer comes while a piece is still held back.
+    void options?.onBytes?.(1)
+    return Promise.resolve()
+  }
+  await impatient({ put }).put('key', new Uint8Array(1), { onBytes: () => hold.promise })
+  hold.resolve()
+  await hold.promise
+  const deaf = impatient({ createWriteStream: () => new Writable({ final: () => undefined }) })
+  const stream = deaf.createWriteStream('key').on('error', () => undefined)
+  stream.end()
+  await turn()
+  expect(vi.getTimerCount()).toBe(1)
+  stream.destroy()
+  await turn()
+  expect(vi.getTimerCount()).toBe(0)
 })

@@ -1,4 +1,5 @@
 import { Readable, Writable } from 'node:stream'
+import { follow } from './follow.ts'
 import type { ObjectInfo, Sink, SinkOptions } from './sink.ts'
 import { SinkError } from './sink-error.ts'
 
@@ -26,15 +27,26 @@ export function withTimeout(sink: Sink, { silentMs }: TimeoutOptions): Sink {
     head: (key, options) => watched(options, key, (watching) => sink.head(key, watching)),
     delete: (key, options) => watched(options, key, (watching) => sink.delete(key, watching)),
     deleteMany: (keys, options) => watched(options, undefined, (watching) => sink.deleteMany(keys, watching)),
-    createReadStream: async (key, options) => {
+    createReadStream: async (key, options = {}) => {
       const silence = new Silence(sink.name, key, silentMs)
-      const stream = await silence.watch(options, () => sink.createReadStream(key, options))
-      return Readable.from(silence.eachOf(stream as AsyncIterable<Uint8Array>), { objectMode: false })
+      const { given, endedBy } = giveUp(options)
+      const opening = sink.createReadStream(key, given)
+      try {
+        const stream = await silence.watch({}, () => opening)
+        return follow({ stream }, silence.eachOf(stream as AsyncIterable<Uint8Array>, endedBy))
+      } catch (error) {
+        endedBy(error)
+        // One that opens after all is nobody's.
+        opening.then((stream) => stream.on('error', ignore).destroy(), ignore)
+        throw error
+      }
     },
     createWriteStream: (key, options) =>
       new WatchedWritable(sink.createWriteStream(key, options), sink.name, key, silentMs),
-    list: (prefix, options) =>
-      new Silence(sink.name, undefined, silentMs).eachOf<ObjectInfo>(sink.list(prefix, options)),
+    list: (prefix, options = {}) => {
+      const { given, endedBy } = giveUp(options)
+      return new Silence(sink.name, undefined, silentMs).eachOf<ObjectInfo>(sink.list(prefix, given), endedBy)
+    },
     ...(sink.freeBytes && {
       freeBytes: (options) =>
         watched(options, undefined, async (watching) => await sink.freeBytes?.(watching)),
@@ -42,6 +54,15 @@ export function withTimeout(sink: Sink, { silentMs }: TimeoutOptions): Sink {
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
   }
 }
+
+/** Options whose signal fires also when the request is given up here: what hangs must let go of its connection. */
+function giveUp<T extends SinkOptions>(options: T): { given: T; endedBy: (reason: unknown) => void } {
+  const given = new AbortController()
+  const signal = options.signal ? AbortSignal.any([options.signal, given.signal]) : given.signal
+  return { given: { ...options, signal }, endedBy: (reason) => given.abort(reason) }
+}
+
+function ignore(): void {}
 
 /** Fires when nothing was heard for so long. */
 class Silence {
@@ -67,12 +88,16 @@ class Silence {
     const silent = new AbortController()
     const fire = () => silent.abort(this.error())
     let timer = setTimeout(fire, this.#ms)
+    let held = 0
+    let over = false
     const onBytes = async (sizeBytes: number): Promise<void> => {
       clearTimeout(timer)
+      held++
       try {
         await given.onBytes?.(sizeBytes)
       } finally {
-        timer = setTimeout(fire, this.#ms)
+        // A piece may be held longer than the request takes.
+        if (--held === 0 && !over) timer = setTimeout(fire, this.#ms)
       }
     }
     const signal = given.signal ? AbortSignal.any([given.signal, silent.signal]) : silent.signal
@@ -83,13 +108,14 @@ class Silence {
     try {
       return await Promise.race([request({ signal, onBytes }), fired.promise])
     } finally {
+      over = true
       clearTimeout(timer)
       silent.signal.removeEventListener('abort', onAbort)
     }
   }
 
-  /** Hands items on; only the time in which one is waited for counts. */
-  async *eachOf<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+  /** Hands items on; only the time in which one is waited for counts. @param endedBy - told when no more are wanted, and why */
+  async *eachOf<T>(items: AsyncIterable<T>, endedBy: (reason: unknown) => void): AsyncGenerator<T> {
     const iterator = items[Symbol.asyncIterator]()
     try {
       for (;;) {
@@ -100,6 +126,9 @@ class Silence {
         if (step.done) return
         yield step.value
       }
+    } catch (error) {
+      endedBy(error)
+      throw error
     } finally {
       // Not waited for: an iterator that hangs hangs here too.
       Promise.resolve(iterator.return?.()).catch(() => undefined)
@@ -112,6 +141,7 @@ class WatchedWritable extends Writable {
   readonly #inner: Writable
   readonly #silence: Silence
   readonly #ms: number
+  #timer: NodeJS.Timeout | undefined
 
   constructor(inner: Writable, sink: string, key: string, ms: number) {
     super({ highWaterMark: inner.writableHighWaterMark })
@@ -134,6 +164,7 @@ class WatchedWritable extends Writable {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     const inner = this.#inner
+    clearTimeout(this.#timer)
     if (inner.closed) return done(error)
     const timer = setTimeout(() => done(error), this.#ms)
     inner.once('close', () => {
@@ -144,9 +175,9 @@ class WatchedWritable extends Writable {
   }
 
   #watched(done: (error?: Error | null) => void, act: (heard: (error?: Error | null) => void) => void): void {
-    const timer = setTimeout(() => this.destroy(this.#silence.error()), this.#ms)
+    this.#timer = setTimeout(() => this.destroy(this.#silence.error()), this.#ms)
     act((error) => {
-      clearTimeout(timer)
+      clearTimeout(this.#timer)
       // A failed write fails the stream by its 'error' event.
       if (!error) done()
     })
