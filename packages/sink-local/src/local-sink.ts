@@ -15,6 +15,7 @@ import {
 } from '@pipe-backup/sink'
 import { toSinkError } from './local-errors.ts'
 import { ObjectWritable } from './object-writable.ts'
+import { RangeReadable, WATCHED_READ_BYTES } from './range-readable.ts'
 import { isCode, ObjectFile, syncDirectory, TEMPORARY_DIRECTORY } from './write-object.ts'
 
 export interface LocalSinkOptions {
@@ -73,17 +74,11 @@ class LocalSink implements Sink {
 
   createReadStream(key: string, options: ReadOptions = {}): Promise<Readable> {
     return this.#do(key, options, async () => {
-      const { file, from, length } = await this.#openRange(key, options)
-      if (length === 0) {
-        await file.close()
-        const { Readable } = await import('node:stream')
-        return Readable.from([])
-      }
-      return file.createReadStream({
-        start: from,
-        end: from + length - 1,
-        highWaterMark: 1024 * 1024,
-        ...(options.signal && { signal: options.signal }),
+      const range = await this.#openRange(key, options)
+      return new RangeReadable(range, {
+        ...options,
+        short: () => this.#shorter(key),
+        translate: (error) => toSinkError(error, this.name, key),
       })
     })
   }
@@ -92,12 +87,14 @@ class LocalSink implements Sink {
     return this.#do(key, options, async () => {
       const { file, from, length } = await this.#openRange(key, options)
       try {
+        const { signal, onBytes } = options
         const bytes = Buffer.allocUnsafeSlow(length)
         for (let at = 0; at < length; ) {
-          options.signal?.throwIfAborted()
-          const { bytesRead } = await file.read(bytes, at, length - at, from + at)
-          if (bytesRead === 0)
-            throw new SinkError('corrupt', 'became shorter while it was read', { sink: this.name, key })
+          signal?.throwIfAborted()
+          const most = onBytes ? WATCHED_READ_BYTES : length
+          const { bytesRead } = await file.read(bytes, at, Math.min(most, length - at), from + at)
+          if (bytesRead === 0) throw this.#shorter(key)
+          await onBytes?.(bytesRead)
           at += bytesRead
         }
         return bytes
@@ -208,13 +205,21 @@ class LocalSink implements Sink {
     return { file, from: offset, length: wanted }
   }
 
+  #shorter(key: string): SinkError {
+    return new SinkError('corrupt', 'became shorter while it was read', { sink: this.name, key })
+  }
+
   async #newObject(key: string): Promise<ObjectFile> {
     await this.#whenReady()
     return ObjectFile.create(this.#root, key)
   }
 
   #whenReady(): Promise<void> {
-    this.#ready ??= this.#prepare()
+    this.#ready ??= this.#prepare().catch((error: unknown) => {
+      // What was in its way may be gone at the next request.
+      this.#ready = undefined
+      throw error
+    })
     return this.#ready
   }
 
@@ -226,7 +231,6 @@ class LocalSink implements Sink {
     } catch (error) {
       if (!isCode(error, 'ENOENT')) throw error
       if (!this.#create) {
-        this.#ready = undefined
         throw new SinkError('unreachable', `${this.#root} is not there`, {
           sink: this.name,
           cause: error,

@@ -1,0 +1,54 @@
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test, vi } from 'vitest'
+import { localSink } from './local-sink.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'sink-local-'))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+const sink = localSink({ name: 'disk', path: root })
+
+const MIB = 1024 * 1024
+
+function openFiles(): number {
+  const files = readdirSync('/proc/self/fd').map((file) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${file}`)
+    } catch {
+      return ''
+    }
+  })
+  return files.filter((file) => file.startsWith(root)).length
+}
+
+test('an object that becomes shorter while it is read is an error, and no short success', async () => {
+  await sink.put('object', Buffer.alloc(4 * MIB))
+  const stream = await sink.createReadStream('object')
+  truncateSync(join(root, 'object'), MIB)
+  await expect(stream.toArray()).rejects.toMatchObject({ name: 'SinkError', code: 'corrupt' })
+})
+
+test('a stream that is destroyed, read or not, closes its file', async () => {
+  await sink.put('object', Buffer.alloc(4 * MIB))
+  const unread = await sink.createReadStream('object')
+  const begun = await sink.createReadStream('object')
+  begun.read(1)
+  expect(openFiles()).toBe(2)
+  unread.destroy()
+  begun.destroy()
+  await vi.waitFor(() => expect(openFiles()).toBe(0))
+})
+
+test('what is read is told in small pieces, so that a slow disk is not taken for a silent one', async () => {
+  await sink.put('object', Buffer.alloc(4 * MIB))
+  for (const read of [
+    (onBytes: (size: number) => undefined) => sink.get('object', { onBytes }),
+    async (onBytes: (size: number) => undefined) =>
+      await (await sink.createReadStream('object', { onBytes })).toArray(),
+  ]) {
+    const sizes: number[] = []
+    await read((size) => void sizes.push(size))
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(256 * 1024)
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(4 * MIB)
+  }
+})
