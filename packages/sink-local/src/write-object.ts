@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { SinkOptions } from '@pipe-backup/sink'
 
@@ -8,6 +8,9 @@ export const TEMPORARY_DIRECTORY = '.tmp'
 
 const WRITE_BYTES = 4 * 1024 * 1024
 const WATCHED_WRITE_BYTES = 256 * 1024
+
+/** What file systems without hard links answer: FAT and exFAT EPERM, network shares and FUSE the others. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
 
 /** One object on its way: written under a temporary name, and given its own when all of it is on the disk. */
 export class ObjectFile {
@@ -55,9 +58,7 @@ export class ObjectFile {
     await this.#file.sync()
     await this.#file.close()
     signal?.throwIfAborted()
-    const publish = ifAbsent
-      ? () => link(this.#temporary, this.#path)
-      : () => rename(this.#temporary, this.#path)
+    const publish = ifAbsent ? () => this.#publishAbsent() : () => rename(this.#temporary, this.#path)
     try {
       await publish()
     } catch (error) {
@@ -73,6 +74,20 @@ export class ObjectFile {
   async discard(): Promise<void> {
     await this.#file.close().catch(() => undefined)
     await rm(this.#temporary, { force: true })
+  }
+
+  /** A link never replaces. Where there are none it is looked first: two who come in the same moment may then both be told that it was they. */
+  async #publishAbsent(): Promise<void> {
+    try {
+      await link(this.#temporary, this.#path)
+    } catch (error) {
+      if (!NO_LINKS.some((code) => isCode(error, code))) throw error
+      const taken = await lstat(this.#path).catch((cause: unknown) => {
+        if (!isCode(cause, 'ENOENT')) throw cause
+      })
+      if (taken) throw Object.assign(new Error('exists already', { cause: error }), { code: 'EEXIST' })
+      await rename(this.#temporary, this.#path)
+    }
   }
 
   async #makeParents(): Promise<void> {
