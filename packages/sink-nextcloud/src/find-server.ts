@@ -41,12 +41,12 @@ export async function findServer(
   }
   const who = await ask('ocs/v2.php/cloud/user?format=json')
   // Whether the password is right is asked here, and nowhere else in so many words.
-  if (who.status === 401 || who.status === 429 || who.status >= 500) throw await server.error(who)
+  if (isTrouble(who)) throw await server.error(who)
   const id = field(data(await readJson(who)), 'id')
-  const can = field(
-    data(await readJson(await ask('ocs/v2.php/cloud/capabilities?format=json'))),
-    'capabilities',
-  )
+  const abilities = await ask('ocs/v2.php/cloud/capabilities?format=json')
+  // One that is busy at this moment must not be taken, all the run long, for one that knows no chunks.
+  if (isTrouble(abilities)) throw await server.error(abilities)
+  const can = field(data(await readJson(abilities)), 'capabilities')
   const chunkLimit = Number(field(field(field(can, 'files'), 'chunked_upload'), 'max_size'))
   const of = (what: string) =>
     new URL(`remote.php/dav/${what}/${encodeURIComponent(typeof id === 'string' ? id : user)}/`, root)
@@ -56,6 +56,11 @@ export async function findServer(
     hasChunks: field(field(can, 'dav'), 'chunking') !== undefined,
     chunkLimit: chunkLimit > 0 ? chunkLimit : undefined,
   }
+}
+
+/** What says nothing of what the server knows or does not know. */
+function isTrouble({ status }: HttpAnswer): boolean {
+  return status === 401 || status === 429 || status >= 500
 }
 
 /** @returns undefined for an answer that is none */
