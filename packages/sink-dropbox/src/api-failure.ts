@@ -34,12 +34,20 @@ export function failureOf(response: IncomingMessage, text: string, secrets: read
   // What OAuth answers has a string there: {"error": "invalid_grant", "error_description": "…"}
   const error = body?.['error']
   const detail = isJsonObject(error) ? error : { '.tag': typeof error === 'string' ? error : '' }
-  const asked = Number(headers['retry-after'] ?? detail['retry_after'] ?? Number.NaN)
+  const askedMs = waitOf(headers['retry-after'] ?? detail['retry_after'])
   const hidden = secrets.filter((secret) => secret !== '')
   const shown = body
     ? ''
     : oneLine(hidden.reduce((left, secret) => left.replaceAll(secret, '[secret]'), text))
-  return new ApiFailure(statusCode, detail, shown, asked >= 0 ? asked * 1000 : undefined)
+  return new ApiFailure(statusCode, detail, shown, askedMs)
+}
+
+/** Retry-After: seconds, as Dropbox says it, or a date, as a proxy in front of it may. */
+function waitOf(said: unknown): number | undefined {
+  if (typeof said !== 'string' && typeof said !== 'number') return undefined
+  const asked = String(said)
+  const ms = /^\d+(?:\.\d+)?$/.test(asked) ? Number(asked) * 1000 : Date.parse(asked) - Date.now()
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined
 }
 
 function oneLine(text: string): string {
