@@ -79,14 +79,16 @@ test.for([
 })
 
 test.for([
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'CERT_NOT_YET_VALID',
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-])('%s comes with the way to trust a certificate', (code) => {
-  expect(translated(Object.assign(new Error('unable to verify'), { code })).hint).toContain(
-    'NODE_EXTRA_CA_CERTS',
-  )
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'certificate is not trusted', 'NODE_EXTRA_CA_CERTS'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'certificate is not trusted', 'NODE_EXTRA_CA_CERTS'],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'certificate is not trusted', 'NODE_EXTRA_CA_CERTS'],
+  ['CERT_NOT_YET_VALID', 'certificate is not valid yet', 'clock'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'certificate is for another name', 'forcePathStyle'],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', 'no secure connection', 'endpoint'],
+] as const)('of TLS %s says what is wrong, and what to do', ([code, what, hint]) => {
+  const error = translated(Object.assign(new Error('unable to verify'), { code }))
+  expect(error.message).toContain(what)
+  expect(error.hint).toContain(hint)
 })
 
 test('the region where the bucket is comes out of what the store says, wherever it says it', () => {

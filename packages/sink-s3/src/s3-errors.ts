@@ -106,7 +106,12 @@ const NO_HOST: Meaning = ['unreachable', 'the store’s name is not known', 'Che
 const NO_TLS: Meaning = [
   'protocol',
   'no secure connection can be made',
-  'Check `endpoint`. A certificate authority of your own is trusted when NODE_EXTRA_CA_CERTS names its file.',
+  'Check `endpoint`: is it https:, and the right port?',
+]
+const UNTRUSTED: Meaning = [
+  'protocol',
+  'the store’s certificate is not trusted',
+  'A certificate authority of your own is trusted when NODE_EXTRA_CA_CERTS names its file.',
 ]
 const TIMEOUT: Meaning = ['timeout', 'the store does not answer']
 
@@ -128,10 +133,18 @@ const NETWORK: Readonly<Record<string, Meaning>> = {
   EAI_AGAIN: NO_HOST,
   ETIMEDOUT: TIMEOUT,
   EPROTO: NO_TLS,
-  DEPTH_ZERO_SELF_SIGNED_CERT: NO_TLS,
-  SELF_SIGNED_CERT_IN_CHAIN: NO_TLS,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: NO_TLS,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: NO_TLS,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  CERT_HAS_EXPIRED: ['protocol', 'the store’s certificate has expired'],
+  CERT_NOT_YET_VALID: ['protocol', 'the store’s certificate is not valid yet', CLOCK],
+  ERR_TLS_CERT_ALTNAME_INVALID: [
+    'protocol',
+    'the store’s certificate is for another name',
+    'Check `endpoint`; a bucket with dots in its name needs `forcePathStyle: true`.',
+  ],
 }
 
 export interface ErrorPlace {
