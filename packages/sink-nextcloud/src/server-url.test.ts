@@ -23,6 +23,7 @@ test.for([
   ['https://h/remote.php/dav/files/tester/back%20ups/', { server: 'https://h', path: 'back ups' }],
   ['https://h/cloud/remote.php/dav/files/tester', { server: 'https://h/cloud', path: '' }],
   ['https://h/remote.php/webdav/a/b', { server: 'https://h', path: 'a/b' }],
+  ['https://h/remote.php/webdav/100%', { server: 'https://h', path: '100%' }],
   ['https://h/remote.php/dav/uploads/tester/', undefined],
   ['https://h/public.php/webdav/', undefined],
   ['https://h/dav/', undefined],

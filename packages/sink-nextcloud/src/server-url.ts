@@ -32,5 +32,14 @@ export function nextcloudPlace(url: string): NextcloudPlace | undefined {
   const { origin, pathname } = new URL(url)
   const [, root, path] = /^(.*?)\/remote\.php\/(?:dav\/files\/[^/]+|webdav)(?:\/(.*))?$/.exec(pathname) ?? []
   if (root === undefined) return undefined
-  return { server: origin + root, path: decodeURIComponent(path ?? '').replace(/^\/+|\/+$/g, '') }
+  return { server: origin + root, path: decoded(path ?? '').replace(/^\/+|\/+$/g, '') }
+}
+
+/** One that is not encoded as it should be is a path as people write it: `100%`. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path
+  }
 }
