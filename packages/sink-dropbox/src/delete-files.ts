@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import type { SinkOptions } from '@pipe-backup/sink'
 import { ApiFailure } from './api-failure.ts'
 import { type CommitQueue, entryOf } from './commit-queue.ts'
 import type { DropboxApi } from './dropbox-api.ts'
@@ -20,14 +21,14 @@ export async function deleteFiles(
   api: DropboxApi,
   commits: CommitQueue,
   doomed: readonly Doomed[],
-  signal: AbortSignal | undefined,
+  options: SinkOptions,
 ): Promise<ReadonlyMap<string, ApiFailure>> {
   const failed = new Map<string, ApiFailure>()
   for (let at = 0; at < doomed.length; at += BATCH_ENTRIES) {
     const entries = doomed.slice(at, at + BATCH_ENTRIES)
-    const free = await commits.lock(signal)
+    const free = await commits.lock(options.signal)
     try {
-      const results = await deleteBatch(api, entries, signal)
+      const results = await deleteBatch(api, entries, options)
       for (const [i, { path }] of entries.entries()) {
         try {
           entryOf(results[i])
@@ -46,7 +47,7 @@ export async function deleteFiles(
 async function deleteBatch(
   api: DropboxApi,
   entries: readonly Doomed[],
-  signal: AbortSignal | undefined,
+  { signal, onBytes }: SinkOptions,
 ): Promise<readonly JsonObject[]> {
   let state = await api.rpc('delete_batch', { entries }, signal)
   const id = state['async_job_id']
@@ -61,6 +62,8 @@ async function deleteBatch(
     }
     await setTimeout(waitMs, undefined, { ...(signal && { signal }) })
     state = await api.rpc('delete_batch/check', { async_job_id: id }, signal)
+    // A job of a thousand may take minutes: its answers are all that is heard of it.
+    await onBytes?.(0)
   }
   const results = state['entries']
   if (!Array.isArray(results) || results.length !== entries.length || !results.every(isJsonObject))

@@ -27,6 +27,8 @@ import { Uploads } from './uploads.ts'
 /** Above so many keys a listing finds them faster than one request for each. */
 const LOOKED_UP_ONE_BY_ONE = 64
 const AT_ONCE = 8
+/** Who watches for silence is told that a listing goes on, so often. */
+const HEARD_EVERY = 1000
 
 /**
  * A folder of a Dropbox as a sink: each object a file.
@@ -157,7 +159,7 @@ class DropboxSink implements Sink {
         keys.length > LOOKED_UP_ONE_BY_ONE
           ? await this.#findListed(keys, options)
           : await this.#lookUpEach(keys, options)
-      const failed = await deleteFiles(this.#api, this.#commits, [...doomed.values()], options.signal)
+      const failed = await deleteFiles(this.#api, this.#commits, [...doomed.values()], options)
       const errors = new Map<string, SinkError>()
       for (const [key, { path }] of doomed) {
         const error = toSinkError(failed.get(path), this.name, key)
@@ -201,6 +203,7 @@ class DropboxSink implements Sink {
       for (const key of left) {
         const doomed = await this.#lookUp(key, options)
         if (doomed) found.set(key, doomed)
+        await options.onBytes?.(0)
       }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, next))
@@ -210,8 +213,11 @@ class DropboxSink implements Sink {
   async #findListed(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, Doomed>> {
     const wanted = new Set(keys)
     const found = new Map<string, Doomed>()
-    for await (const [key, { rev }] of this.#files(commonFolder(keys), options))
+    let seen = 0
+    for await (const [key, { rev }] of this.#files(commonFolder(keys), options)) {
       if (wanted.has(key)) found.set(key, { path: this.#path(key), parent_rev: rev })
+      if (++seen % HEARD_EVERY === 0) await options.onBytes?.(0)
+    }
     return found
   }
 

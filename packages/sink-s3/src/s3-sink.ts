@@ -138,6 +138,7 @@ class S3Sink implements Sink {
       const request = () => deleteObjects(this.#bucket, some, options)
       const left = (await this.#do(undefined, options, request)) ?? (await deleteEach(this, some, options))
       for (const [key, error] of left) failed.set(key, error)
+      await options.onBytes?.(0)
     }
     return failed
   }

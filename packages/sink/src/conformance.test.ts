@@ -175,6 +175,11 @@ const flaws: readonly [string, keyof typeof promises, () => Sink][] = [
     () => flawed((good) => ({ put: (key, bytes) => good.put(key, bytes) })),
   ],
   [
+    'nothing is heard of deleting many',
+    'deleteMany tells onBytes that it goes on: of many the last comes late',
+    () => flawed((good) => ({ deleteMany: (keys) => good.deleteMany(keys) })),
+  ],
+  [
     'signals are not heard',
     'a signal that has fired stops every request, with its reason',
     () => flawed((good) => ({ head: (key) => good.head(key) })),

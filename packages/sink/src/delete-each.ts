@@ -19,6 +19,8 @@ export async function deleteEach(
         if (!(error instanceof SinkError)) throw error
         failed.set(key, error)
       }
+      // Each answer is a sign of life, to who watches for silence: of many thousands the last comes late.
+      await options.onBytes?.(0)
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, deleteNext))

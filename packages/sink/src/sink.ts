@@ -23,7 +23,8 @@ export interface SinkOptions {
   readonly signal?: AbortSignal
   /**
    * Called with the size of each piece, in bytes, before it goes out or once it has come in; the next piece waits for what it
-   * returns. Deadlines for silence and bandwidth limits hang on it, so pieces are small: 256 KiB at most.
+   * returns. Deadlines for silence and bandwidth limits hang on it, so pieces are small: 256 KiB at most. Told of 0 bytes where nothing
+   * goes but answers, such as when many are deleted.
    */
   readonly onBytes?: (sizeBytes: number) => Promise<void> | undefined
 }

@@ -2,6 +2,7 @@ import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { deleteEach } from './delete-each.ts'
 import { memorySink } from './memory-sink.ts'
 import type { Sink } from './sink.ts'
 import { withTimeout } from './with-timeout.ts'
@@ -39,6 +40,13 @@ test('time that the caller itself holds a piece back does not count', async () =
   const sink = impatient({})
   const onBytes = () => sleep(SILENT_MS * 2)
   await expect(sink.put('key', Buffer.alloc(600_000), { onBytes })).resolves.toBeUndefined()
+})
+
+test('deleting many may take as long as it likes while one after the other goes', async () => {
+  const deleting = { name: 'slow', delete: () => sleep(SILENT_MS / 3) }
+  const deleteMany: Sink['deleteMany'] = (keys, options) => deleteEach(deleting, keys, options)
+  const keys = Array.from({ length: 64 }, (_, i) => `key${i}`)
+  await expect(impatient({ deleteMany }).deleteMany(keys)).resolves.toEqual(new Map())
 })
 
 test('a listing that stops in the middle fails', async () => {

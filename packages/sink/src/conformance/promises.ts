@@ -289,6 +289,15 @@ export const promises: Readonly<Record<string, Check>> = {
     assert.ok(offMs < 60_000, `stored ${offMs} ms from now`)
   },
 
+  'deleteMany tells onBytes that it goes on: of many the last comes late': async (sink) => {
+    const keys = Array.from({ length: 12 }, (_, i) => `packs/${i}`)
+    await Promise.all(keys.map((key) => sink.put(key, sample(10))))
+    let told = 0
+    const failed = await sink.deleteMany(keys, { onBytes: () => void told++ })
+    assert.equal(failed.size, 0)
+    assert.ok(told > 0, 'nothing was heard of it')
+  },
+
   'onBytes is told of every byte that goes out, in small pieces, and can hold the next one back': async (
     sink,
   ) => {
