@@ -54,3 +54,28 @@ test('a put that failed frees its place', async () => {
   await expect(sink.put('bad', new Uint8Array())).rejects.toThrow('bad')
   await expect(sink.put('good', new Uint8Array())).resolves.toBeUndefined()
 })
+
+test.for([0, 1, 2, 3, 4, 5, 6])(
+  'who gives up when its turn comes takes nobody else’s place, %s turns later',
+  async (turns) => {
+    const first = Promise.withResolvers<void>()
+    const put: Sink['put'] = (key) => (key === 'first' ? first.promise : Promise.resolve())
+    const sink = withLimit({ ...memorySink(), put }, { concurrency: 1 })
+    const holding = sink.put('first', new Uint8Array())
+    const controller = new AbortController()
+    const waiting = sink.put('second', new Uint8Array(), { signal: controller.signal }).catch(() => undefined)
+    const third = sink.put('third', new Uint8Array())
+    first.resolve()
+    for (let i = 0; i < turns; i++) await Promise.resolve()
+    controller.abort(new Error('enough'))
+    const all = Promise.all([holding, waiting, third]).then(() => 'all')
+    await expect(
+      Promise.race([
+        all,
+        turn()
+          .then(turn)
+          .then(() => 'hangs'),
+      ]),
+    ).resolves.toBe('all')
+  },
+)

@@ -89,7 +89,10 @@ class Gate {
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const onAbort = () => {
-      this.#waiting.splice(this.#waiting.indexOf(resolve), 1)
+      const at = this.#waiting.indexOf(resolve)
+      // Its turn has come in this very moment: another one is not to be sent away for it.
+      if (at < 0) return
+      this.#waiting.splice(at, 1)
       reject(signal?.reason)
     }
     this.#waiting.push(resolve)
