@@ -1,7 +1,7 @@
-import { mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, test, vi } from 'vitest'
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
 import { localSink } from './local-sink.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'sink-local-'))
@@ -51,4 +51,26 @@ test('what is read is told in small pieces, so that a slow disk is not taken for
     expect(Math.max(...sizes)).toBeLessThanOrEqual(256 * 1024)
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(4 * MIB)
   }
+})
+
+test('a disk that is unmounted in the middle is unreachable: nothing goes to the disk below it', async () => {
+  // Another file system than the temporary directory's.
+  const below = mkdtempSync('/dev/shm/sink-local-')
+  onTestFinished(() => rmSync(below, { recursive: true }))
+  const disk = join(root, 'disk')
+  const mounted = join(root, 'mounted')
+  mkdirSync(disk)
+  symlinkSync(disk, mounted)
+  const sink = localSink({ name: 'disk', path: mounted })
+  await sink.put('before', Buffer.from('bytes'))
+  rmSync(mounted)
+  symlinkSync(below, mounted)
+  const put = sink.put('after', Buffer.from('bytes'))
+  await expect(put).rejects.toMatchObject({ name: 'SinkError', code: 'unreachable' })
+  expect(readdirSync(below)).toEqual([])
+  await expect(sink.list('')[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'unreachable' })
+  rmSync(mounted)
+  await expect(sink.put('after', Buffer.from('bytes'))).rejects.toMatchObject({ code: 'unreachable' })
+  symlinkSync(disk, mounted)
+  await sink.put('again', Buffer.from('bytes'))
 })

@@ -43,6 +43,8 @@ class LocalSink implements Sink {
   readonly #root: string
   readonly #create: boolean
   #ready: Promise<void> | undefined
+  /** The file system that the directory was on when it was first seen. */
+  #device: number | undefined
 
   constructor({ name, path, create = false }: LocalSinkOptions) {
     this.name = name
@@ -123,6 +125,8 @@ class LocalSink implements Sink {
     if (prefix !== '') checkKey(prefix.replace(/\/$/, ''), this.name)
     try {
       await this.#whenReady()
+      // What is below an unmounted disk is empty, and would say that nothing is there.
+      await this.#checkDevice()
       yield* this.#walk(prefix.replace(/\/$/, ''), options.signal)
     } catch (error) {
       throw toSinkError(error, this.name)
@@ -211,7 +215,20 @@ class LocalSink implements Sink {
 
   async #newObject(key: string): Promise<ObjectFile> {
     await this.#whenReady()
-    return ObjectFile.create(this.#root, key)
+    return ObjectFile.create(this.#root, key, () => this.#checkDevice())
+  }
+
+  /** @throws SinkError `unreachable` when the disk is no longer mounted, and what was below it has its name */
+  async #checkDevice(): Promise<void> {
+    const now = await stat(this.#root).catch((error: unknown) => {
+      if (!isCode(error, 'ENOENT')) throw error
+    })
+    if (now && now.dev === this.#device) return
+    const what = now ? 'is on another disk than before' : 'is not there any more'
+    throw new SinkError('unreachable', `${this.#root} ${what}`, {
+      sink: this.name,
+      hint: 'Was its disk unmounted?',
+    })
   }
 
   #whenReady(): Promise<void> {
@@ -240,6 +257,7 @@ class LocalSink implements Sink {
       await mkdir(this.#root, { recursive: true, mode: 0o700 })
       await syncDirectory(dirname(this.#root))
     }
+    this.#device ??= (await stat(this.#root)).dev
     await this.#removeStale()
   }
 

@@ -20,12 +20,14 @@ export class ObjectFile {
   readonly #file: FileHandle
   #at = 0
 
-  static async create(root: string, key: string): Promise<ObjectFile> {
+  /** @param isRight - asked before the directory for temporary files is made: throws when it is another disk's */
+  static async create(root: string, key: string, isRight: () => Promise<void>): Promise<ObjectFile> {
     const temporary = join(root, TEMPORARY_DIRECTORY, `${process.pid}-${randomBytes(8).toString('hex')}`)
     try {
       return new ObjectFile(root, key, temporary, await open(temporary, 'wx', 0o600))
     } catch (error) {
       if (!isCode(error, 'ENOENT')) throw error
+      await isRight()
       await mkdir(dirname(temporary), { mode: 0o700 }).catch((cause: unknown) => {
         if (!isCode(cause, 'EEXIST')) throw cause
       })
