@@ -1,5 +1,6 @@
 import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
 import { ApiFailure } from './api-failure.ts'
+import { CLOSED } from './exchange.ts'
 
 type Meaning = readonly [code: SinkErrorCode, what: string, hint?: string]
 
@@ -65,6 +66,7 @@ function meaningOf(cause: unknown): Meaning | undefined {
   if (!(cause instanceof Error) || !('code' in cause) || typeof cause.code !== 'string') return undefined
   if (cause.name === 'SinkError' || cause.name === 'AbortError') return undefined
   const { code } = cause
+  if (code === CLOSED) return ['protocol', 'was closed while it was used']
   if (CERTIFICATE.test(code)) {
     const hint = 'When a proxy is in between, name its certificate in NODE_EXTRA_CA_CERTS.'
     return ['protocol', `the server's certificate is not good: ${code}`, hint]

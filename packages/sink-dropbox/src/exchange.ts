@@ -17,13 +17,19 @@ export interface ExchangeOptions {
 /** Idle connections are closed before the server does it: a request on one that it has just closed fails. */
 const IDLE_MS = 15_000
 
+/** Of a request that is made when the sink has been closed. */
+export const CLOSED = 'ECLOSED'
+
 /** Posts over connections that are kept. */
 export class Exchange implements Disposable {
+  #isClosed = false
   readonly #http = new HttpAgent({ keepAlive: true, timeout: IDLE_MS, scheduling: 'lifo' })
   readonly #https = new HttpsAgent({ keepAlive: true, timeout: IDLE_MS, scheduling: 'lifo' })
 
   /** @returns the answer, whatever its status: its body is to be read, or destroyed */
   post(url: URL, { headers, body, sizeBytes, signal }: ExchangeOptions): Promise<IncomingMessage> {
+    // What is tried again would open a connection that nobody closes.
+    if (this.#isClosed) return Promise.reject(Object.assign(new Error('closed'), { code: CLOSED }))
     const secure = url.protocol === 'https:'
     const request = (secure ? httpsRequest : httpRequest)(url, {
       method: 'POST',
@@ -46,6 +52,7 @@ export class Exchange implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#isClosed = true
     this.#http.destroy()
     this.#https.destroy()
   }
