@@ -349,3 +349,23 @@ test('without an rsync on this machine the error says so', { timeout: TEST_MS },
   rmSync(empty, { recursive: true })
   expect(ran.stdout).toMatch(/^protocol sink "rs": object a program is missing on this machine/)
 })
+
+test('a sink that is closed while an ssh server says nothing does not wait for it', {
+  timeout: TEST_MS,
+}, async () => {
+  const connected = Promise.withResolvers<void>()
+  const mute = createServer((socket) => {
+    socket.on('error', () => undefined).resume()
+    connected.resolve()
+  })
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
+  const { port } = mute.address() as AddressInfo
+  const sink = overSsh({ port, knownHosts: [] })
+  const putting = expect(sink.put('object', Buffer.from('bytes'))).rejects.toThrow('was closed')
+  await connected.promise
+  const before = performance.now()
+  await sink[Symbol.asyncDispose]()
+  expect(performance.now() - before).toBeLessThan(5000)
+  await putting
+  mute.close()
+})

@@ -46,6 +46,7 @@ export class SshConnection implements AsyncDisposable {
   #configuration: Promise<string> | undefined
   #starting: Promise<void> | undefined
   #generation = 0
+  readonly #ended = new AbortController()
 
   constructor(options: SshConnectionOptions) {
     this.#options = options
@@ -80,6 +81,8 @@ export class SshConnection implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // A server that says nothing would be waited for.
+    this.#ended.abort()
     await this.#starting?.catch(() => undefined)
     // One that can't be told ends by itself.
     if (this.#configuration) await this.#control('exit', this.#configuration).catch(() => undefined)
@@ -92,7 +95,7 @@ export class SshConnection implements AsyncDisposable {
 
   async #start(configuration: string): Promise<void> {
     const options = ['-o', 'ControlMaster=yes', '-o', `ControlPersist=${PERSIST_SECONDS}`]
-    const signal = AbortSignal.timeout(START_MS)
+    const signal = AbortSignal.any([AbortSignal.timeout(START_MS), this.#ended.signal])
     await this.#run('ssh', ['-F', configuration, ...options, '-fN', '--', this.#host()], { signal })
   }
 
@@ -170,7 +173,7 @@ export class SshConnection implements AsyncDisposable {
       seen.set(`SHA256:${digest.replace(/=+$/, '')}`, `${ALIAS} ${type} ${key}\n`)
     }
     const port = login.port === undefined ? [] : ['-p', `${login.port}`]
-    const signal = AbortSignal.timeout(START_MS)
+    const signal = AbortSignal.any([AbortSignal.timeout(START_MS), this.#ended.signal])
     try {
       await this.#run('ssh-keyscan', ['-T', '20', ...port, '--', this.#host()], { onLine, signal })
     } catch (error) {
