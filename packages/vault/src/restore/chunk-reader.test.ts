@@ -1,6 +1,7 @@
-import { deriveKeys } from '@pipe-backup/crypto'
+import { randomBytes } from 'node:crypto'
+import { deriveKeys, sealTo } from '@pipe-backup/crypto'
 import { expect, test } from 'vitest'
-import { packKey } from '../pack-format.ts'
+import { encodePackHeader, packKey, runKeyId } from '../pack-format.ts'
 import { MemoryChunks } from '../test-support/memory-chunks.ts'
 import { MemorySink } from '../test-support/memory-sink.ts'
 import { flips, truncations } from '../test-support/outcome.ts'
@@ -68,6 +69,21 @@ test('damage on one sink is read from the next, chunk by chunk', async () => {
   const reader = await chunks.read(pack, [one, two], (error) => problems.push(error))
   for (const [i, id] of ids.entries()) expect(Buffer.from(await reader.read(id))).toEqual(PLAINS[i])
   expect(problems).toEqual([expect.objectContaining({ code: 'corrupt', sink: 'one', key })])
+})
+
+test('a header with run keys of somebody else, who knows the public key, spoils nothing on the next sink', async () => {
+  const [forged, good] = [new MemorySink('forged'), new MemorySink('good')]
+  const { chunks, ids, pack } = await smallPack([forged, good])
+  const key = packKey(pack.name)
+  const runKey = randomBytes(32)
+  const box = await sealTo(keys.publicKey, runKey)
+  const header = encodePackHeader([{ id: runKeyId(runKey), boxes: [box] }])
+  const rest = good.objects.get(key)?.subarray(header.length) ?? Buffer.alloc(0)
+  forged.objects.set(key, Buffer.concat([header, rest]))
+  const problems: Error[] = []
+  const reader = await chunks.read(pack, [forged, good], (error) => problems.push(error))
+  for (const [i, id] of ids.entries()) expect(Buffer.from(await reader.read(id))).toEqual(PLAINS[i])
+  expect(problems).toEqual([expect.objectContaining({ code: 'corrupt', sink: 'forged', key })])
 })
 
 test('a sink that lacks the pack or fails is passed over, and told of once', async () => {

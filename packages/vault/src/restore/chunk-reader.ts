@@ -32,6 +32,7 @@ export class ChunkReader {
   readonly #packs = new ByteCache(PACK_CACHE_BYTES)
   readonly #chunks = new ByteCache(CHUNK_CACHE_BYTES)
   readonly #uses = new Map<string, number>()
+  /** By sink and pack: nothing vouches for a header, and what one sink says of it must not be believed of another's. */
   readonly #runKeys = new Map<string, readonly Uint8Array[]>()
   readonly #opened = new Map<string, Uint8Array>()
   readonly #told = new Set<string>()
@@ -83,7 +84,7 @@ export class ChunkReader {
       const sealed = pack
         ? pack.subarray(chunk.offset, chunk.offset + chunk.length)
         : await sink.get(key, { offset: chunk.offset, length: chunk.length, ...(signal && { signal }) })
-      const runKey = await this.#runKey(sink, place, pack)
+      const runKey = await this.#runKey(sink, place, pack, where)
       const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength)
       const idKey = chunk.kind === ChunkKind.data ? this.#options.keys.idKey : this.#nodeIdKey
       if (Buffer.compare(chunkId(idKey, plain), chunk.id) !== 0)
@@ -98,6 +99,7 @@ export class ChunkReader {
         hasCode(cause, 'corrupt')
       if (!damage) this.#bad.add(where)
       this.#packs.delete(place.pack)
+      this.#runKeys.delete(where)
       this.#uses.set(place.pack, -64)
       if (!this.#told.has(where)) {
         this.#told.add(where)
@@ -125,8 +127,13 @@ export class ChunkReader {
     return pack
   }
 
-  async #runKey(sink: Sink, place: ChunkLocation, pack: Uint8Array | undefined): Promise<Uint8Array> {
-    let keys = this.#runKeys.get(place.pack)
+  async #runKey(
+    sink: Sink,
+    place: ChunkLocation,
+    pack: Uint8Array | undefined,
+    where: string,
+  ): Promise<Uint8Array> {
+    let keys = this.#runKeys.get(where)
     if (!keys) {
       const { signal } = this.#options
       const key = packKey(place.pack)
@@ -136,7 +143,7 @@ export class ChunkReader {
         place.chunk.offset,
       )
       keys = await Promise.all(runKeys.map(({ id, boxes }) => this.#openRunKey(id, boxes)))
-      this.#runKeys.set(place.pack, keys)
+      this.#runKeys.set(where, keys)
     }
     const runKey = keys[place.chunk.runKey]
     if (!runKey) throw new VaultError('corrupt', 'a chunk names a run key that its pack does not have')
