@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Sink } from '@pipe-backup/sink'
 import { hasCode } from './has-code.ts'
 import { packNameOf } from './pack-format.ts'
@@ -41,6 +42,9 @@ export interface ViewOptions {
 }
 
 const LEAST_PACK_BYTES = 100
+/** A listing that still shows what is gone comes late, or is wrong: it is not asked for for ever. */
+const MOST_LISTINGS = 6
+const RELIST_MS = 25
 
 /**
  * Lists a sink. Sessions first: one that is seen to have ended has shown its snapshot before. Snapshots before packs: what a
@@ -90,21 +94,30 @@ export async function viewSink(sink: Sink, options: ViewOptions): Promise<SinkVi
 
 async function readTrash(sink: Sink, options: ViewOptions): Promise<Map<string, Trash & StoredObject>> {
   const reading = { ...(options.signal && { signal: options.signal }) }
-  for (;;) {
+  for (let listings = 1; ; listings++) {
     const trash = new Map<string, Trash & StoredObject>()
-    let isComplete = true
+    const gone = new Map<string, unknown>()
     for await (const { key, sizeBytes, storedAt } of sink.list('trash/', reading)) {
       if (!isTrashKey(key)) continue
       try {
         const opened = openTrash(options.indexKey, key, await sink.get(key, reading))
         trash.set(key, { ...opened, sizeBytes, storedAt })
       } catch (cause) {
-        if (hasCode(cause, 'not-found')) isComplete = false
+        if (hasCode(cause, 'not-found')) gone.set(key, cause)
         else tellBadTrash(sink, key, cause, options)
       }
     }
+    if (gone.size === 0) return trash
     // What is gone has been replaced by another, which this listing may have been too early for.
-    if (isComplete) return trash
+    if (listings < MOST_LISTINGS) {
+      if (listings > 1) await pause(RELIST_MS * 2 ** listings, undefined, reading)
+      continue
+    }
+    for (const [key, cause] of gone) {
+      const message = `${key} is listed each time, and is not there`
+      tellBadTrash(sink, key, new VaultError('missing', message, { key, cause }), options)
+    }
+    return trash
   }
 }
 
