@@ -31,3 +31,34 @@ test('a trash object that is listed and can not be had holds nobody up', async (
     ],
   })
 })
+
+test('a sink that does not list the sessions which it was given is left alone, and the others are pruned and healed', async () => {
+  using vault = await TestVault.create(['bad', 'good'])
+  await vault.run([source])
+  const bad = vault.sink('bad')
+  const list = bad.list.bind(bad)
+  bad.list = async function* (prefix, options) {
+    if (prefix !== 'sessions/') yield* list(prefix, options)
+  }
+  const sinks = [{ name: 'bad', state: 'failed', error: expect.stringContaining('is not listed') }]
+  expect(await vault.prune()).toMatchObject({ exitCode: 3, sinks: [...sinks, { state: 'pruned' }] })
+  expect(await vault.heal()).toMatchObject({ exitCode: 1, sinks: [...sinks, { state: 'level' }] })
+})
+
+test('a prune’s session that one sink alone goes on showing does not keep the others from being pruned', async () => {
+  using vault = await TestVault.create(['bad', 'good'])
+  await vault.run([source])
+  const bad = vault.sink('bad')
+  bad.before = (operation, key) => {
+    if (operation === 'delete' && key.startsWith('sessions/')) throw bad.error('unreachable')
+  }
+  await vault.prune()
+  bad.before = undefined
+  expect(await vault.prune()).toMatchObject({
+    exitCode: 3,
+    sinks: [
+      { name: 'bad', state: 'failed', error: expect.stringContaining('has been pruning this vault') },
+      { name: 'good', state: 'pruned' },
+    ],
+  })
+})

@@ -71,6 +71,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   const views: SinkView[] = []
   /** Keys of the snapshots that each sink shows, damaged ones as well. */
   const heads = new Map<SinkView, readonly string[]>()
+  const pruned = new Set<SinkView>()
   await Promise.all(
     sinks.map(async (sink) => {
       try {
@@ -90,6 +91,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
         })
         heads.set(view, headsOf(view))
         book.strike(view)
+        if (await isBeingPruned(view, indexKey, session.id, signal)) pruned.add(view)
         views.push(view)
       } catch (error) {
         failures.set(sink.name, error instanceof Error ? error : new Error(String(error)))
@@ -101,8 +103,6 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   if (views.length === 0) throw first ?? new VaultError('too-few-copies', 'no sink is configured')
   // In the configuration's order: the first is asked first.
   views.sort((a, b) => sinks.indexOf(a.sink) - sinks.indexOf(b.sink))
-  const pruned = new Set<SinkView>()
-  for (const view of views) if (await isBeingPruned(view, indexKey, session.id, signal)) pruned.add(view)
   const { results, lost } = await levelSinks({
     views,
     targets: views.filter(({ sink }) => targets?.includes(sink.name) ?? true),

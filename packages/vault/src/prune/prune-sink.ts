@@ -3,6 +3,7 @@ import { SESSION_STALE_MS, sessionIdOf } from '../session.ts'
 import type { SinkView, StoredObject } from '../sink-view.ts'
 import { snapshotIdOf } from '../snapshot-object.ts'
 import { newTrashKey, sealTrash, type Trash } from '../trash-object.ts'
+import { VaultError } from '../vault-error.ts'
 
 /** Trash objects that are left because of the snapshots that they name alone. */
 const MOST_REMINDERS = 8
@@ -49,11 +50,19 @@ export interface PrunePlan {
   readonly drafts: readonly string[]
 }
 
-/** When the sink itself thinks it is: what it said when it stored our session. */
-export function sinkTime({ sessions }: SinkView, ownSession: string): number {
+/**
+ * When the sink itself thinks it is: what it said when it stored our session.
+ * @throws VaultError `missing` when it does not show it: others' sessions may be hidden as well
+ */
+export function sinkTime({ sink: { name }, sessions }: SinkView, ownSession: string): number {
   const own = sessions.get(ownSession)
-  if (!own) throw new Error('the session is not on the sink')
-  return own.storedAt.getTime()
+  if (own) return own.storedAt.getTime()
+  const key = `sessions/${ownSession}`
+  throw new VaultError('missing', `sink "${name}": ${key} was stored, and is not listed`, {
+    sink: name,
+    key,
+    hint: 'Its listings can not be trusted: who works there now is not known. Try `pipe-backup doctor`.',
+  })
 }
 
 /** Sessions that have not been written again for so long that whoever held them is dead. */

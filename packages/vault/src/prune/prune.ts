@@ -90,24 +90,37 @@ class Prune {
 
   async #look(): Promise<void> {
     const { sinks, host, signal } = this.#options
-    const seen = await Promise.all(
+    const joined = await this.#each(sinks, async (sink) => {
+      await requireVault(sink, host.vaultId, signal)
+      await this.#session.join(sink, signal)
+      return sink
+    })
+    // When it has joined everywhere: of two that begin at once, the later one then sees the other on every sink.
+    const free = await this.#each(joined, async (sink) => {
+      const seen = await this.#view(sink)
+      await this.#checkAlone(seen)
+      return seen
+    })
+    this.#sinks = free
+    const [first] = this.#failures.values()
+    if (free.length === 0) throw first ?? new VaultError('too-few-copies', 'no sink is configured')
+    await this.#borrowHeads()
+  }
+
+  /** Does something with each sink at once; one that fails is left out. */
+  async #each<T>(sinks: readonly Sink[], work: (sink: Sink) => Promise<T>): Promise<T[]> {
+    const results = await Promise.all(
       sinks.map(async (sink) => {
         try {
-          await requireVault(sink, host.vaultId, signal)
-          await this.#session.join(sink, signal)
-          return await this.#view(sink)
+          return [await work(sink)]
         } catch (error) {
           this.#fail(sink.name, error)
-          return undefined
+          return []
         }
       }),
     )
-    signal?.throwIfAborted()
-    this.#sinks = seen.filter((sink) => sink !== undefined)
-    const [first] = this.#failures.values()
-    if (this.#sinks.length === 0) throw first ?? new VaultError('too-few-copies', 'no sink is configured')
-    for (const sink of this.#sinks) await this.#checkAlone(sink)
-    await this.#borrowHeads()
+    this.#options.signal?.throwIfAborted()
+    return results.flat()
   }
 
   async #view(sink: Sink): Promise<PruneSink> {
@@ -122,13 +135,18 @@ class Prune {
     return { view, heads }
   }
 
-  /** One prune at a time: two that begin at once both see the other, and both give way. */
+  /**
+   * One prune at a time on a sink: two that begin at once both see the other, and both give way. What one sink alone shows keeps no other
+   * from being pruned: a prune that was killed may have left its session there, or a hostile sink kept it.
+   */
   async #checkAlone({ view }: PruneSink): Promise<void> {
     const { host, signal } = this.#options
     const record = await isBeingPruned(view, host.keys.indexKey, this.#session.id, signal)
     if (!record) return
-    const message = `host ${record.host} has been pruning this vault since ${record.started}`
+    const { name } = view.sink
+    const message = `sink "${name}": host ${record.host} has been pruning this vault since ${record.started}`
     throw new VaultError('busy', message, {
+      sink: name,
       hint: 'Try again when it is through. One that was killed is forgotten after a day.',
     })
   }
