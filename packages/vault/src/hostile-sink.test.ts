@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { ObjectInfo } from '@pipe-backup/sink'
 import { expect, test } from 'vitest'
 import type { MemorySink } from './test-support/memory-sink.ts'
@@ -62,3 +63,39 @@ test('a prune’s session that one sink alone goes on showing does not keep the 
     ],
   })
 })
+
+test.for(['damaged'])(
+  'however many packs are left on one sink alone, and are %s: the run reads again and stores them anew',
+  async (what) => {
+    using vault = await TestVault.create(['bad', 'good', 'better'])
+    const grown = new MemorySource('tree', {})
+    for (let i = 0; i < 4; i++) {
+      grown.set(`f${i}`, randomBytes(9000))
+      await vault.run([grown])
+    }
+    const bad = vault.sink('bad')
+    const packs = bad.keys('packs/')
+    const sizes = new Map(packs.map((key) => [key, bad.objects.get(key)?.length ?? 0]))
+    for (const key of packs) {
+      for (const sink of vault.sinks) sink.objects.delete(key)
+      if (what === 'damaged') bad.objects.set(key, randomBytes(sizes.get(key) ?? 0))
+    }
+    if (what !== 'damaged') {
+      const storedAt = new Date()
+      listAlso(
+        bad,
+        packs.map((key) => ({ key, sizeBytes: sizes.get(key) ?? 0, storedAt })),
+      )
+    }
+    if (what.startsWith('told')) {
+      bad.before = (operation, key) => {
+        if (operation === 'get' && sizes.has(key)) throw bad.error('corrupt', key)
+      }
+    }
+    const report = await vault.run([grown], { copies: 2 })
+    const held = { copies: 3, sources: [{ bytesRead: 36_000 }] }
+    expect(report).toMatchObject(held)
+    for (const name of ['good', 'better'])
+      expect(Object.keys(await vault.texts([vault.sink(name)]))).toHaveLength(4)
+  },
+)

@@ -29,13 +29,12 @@ export async function bringPacks(
   const { needed, wanted, damaged, signal } = options
   const missing = [...new Set([...needed, ...wanted])].filter((name) => !view.packs.has(name))
   const brought = new Map<string, number>()
-  // All that is lost is found before it is told: what is read again then rests on none of it.
-  const lost: string[] = []
+  let lost: VaultError | undefined
   await forEachLimited(missing, PACKS_AT_ONCE, async (name) => {
     const key = packKey(name)
     const pack = await fetchPack(name, views, options)
     if (!pack) {
-      if (needed.has(name)) lost.push(key)
+      if (needed.has(name)) lost ??= new VaultError('missing', `${key} is whole on no sink`, { key })
       return
     }
     const reading = { ...(signal && { signal }) }
@@ -44,7 +43,7 @@ export async function bringPacks(
     view.packs.set(name, { sizeBytes: pack.length, storedAt: new Date() })
     brought.set(name, pack.length)
   })
-  const [key] = lost
-  if (key !== undefined) throw new VaultError('missing', `${key} is whole on no sink`, { key })
+  // Not before all have been asked for: whoever is told must know of every one that nothing can rest on.
+  if (lost) throw lost
   return brought
 }
