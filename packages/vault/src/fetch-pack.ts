@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { hasCode } from './has-code.ts'
 import { packKey } from './pack-format.ts'
 import type { SinkView } from './sink-view.ts'
 import { VaultError } from './vault-error.ts'
@@ -26,8 +27,21 @@ export async function fetchPack(
     } catch (error) {
       signal?.throwIfAborted()
       view.packs.delete(name)
-      onProblem(sink, error instanceof Error ? error : new Error(String(error)))
+      onProblem(sink, asDamage(sink, key, error))
     }
   }
   return undefined
+}
+
+/** What the sink itself finds damaged, or lists and does not have, is as lost as what proves damaged here. */
+function asDamage(sink: string, key: string, cause: unknown): Error {
+  if (hasCode(cause, 'not-found'))
+    return new VaultError('missing', `sink "${sink}": ${key} is listed, and is not there`, {
+      sink,
+      key,
+      cause,
+    })
+  if (hasCode(cause, 'corrupt') && !(cause instanceof VaultError))
+    return new VaultError('corrupt', `sink "${sink}": ${key} is damaged`, { sink, key, cause })
+  return cause instanceof Error ? cause : new Error(String(cause))
 }

@@ -64,7 +64,7 @@ test('a prune’s session that one sink alone goes on showing does not keep the 
   })
 })
 
-test.for(['damaged'])(
+test.for(['damaged', 'told to be damaged by the sink itself', 'listed and not there'])(
   'however many packs are left on one sink alone, and are %s: the run reads again and stores them anew',
   async (what) => {
     using vault = await TestVault.create(['bad', 'good', 'better'])
