@@ -99,3 +99,13 @@ test.for(['damaged', 'told to be damaged by the sink itself', 'listed and not th
       expect(Object.keys(await vault.texts([vault.sink(name)]))).toHaveLength(4)
   },
 )
+
+test('a snapshot that opens nowhere is told of on the sink that shows it alone', async () => {
+  using vault = await TestVault.create(['bad', 'good'])
+  await vault.run([source])
+  const key = 'snapshots/20261123t100000z-0123456789abcdef'
+  vault.sink('bad').objects.set(key, randomBytes(100))
+  const { exitCode, sinks } = await vault.verify()
+  expect(exitCode).toBe(1)
+  expect(sinks.map(({ problems }) => problems.map((problem) => problem.key))).toEqual([[key], []])
+})

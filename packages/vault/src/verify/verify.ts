@@ -47,7 +47,8 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   signal?.throwIfAborted()
 
   const removed = new Set(verifications.flatMap(({ view }) => [...(view?.removed ?? [])]))
-  const shown = new Set(verifications.flatMap(({ view }) => [...(view?.snapshots.keys() ?? [])]))
+  // One that opens nowhere is the affair of the sink that shows it: nobody can bring it to the others.
+  const shown = new Set(verifications.flatMap(({ heads }) => [...heads.keys()]))
   const expected = [...shown].filter((key) => !removed.has(snapshotIdOf(key) ?? ''))
   const sizes = new Map(verifications.flatMap((verification) => [...verification.sizes]))
   const chosen = verifications.filter(({ sink }) => targets?.includes(sink.name) ?? true)
