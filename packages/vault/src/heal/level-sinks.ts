@@ -64,7 +64,10 @@ export async function levelSinks(
 ): Promise<{ results: LevelResult[]; lost: LostPack[] }> {
   const level = new Level(options)
   await level.repair()
+  const isReplaced = await level.replaceSpoilt()
   await level.complete()
+  // What the replaced ones needed may be of no use now.
+  if (isReplaced) await level.repair()
   await options.book.save()
   return {
     results: level.results(),
@@ -76,6 +79,8 @@ export async function levelSinks(
 interface Target {
   readonly view: SinkView
   readonly result: LevelResult
+  /** Keys of snapshots that it shows, and that need what is whole nowhere. */
+  spoilt: string[]
 }
 
 class Level {
@@ -89,6 +94,7 @@ class Level {
     this.#targets = options.targets.map((view) => ({
       view,
       result: { sink: view.sink.name, packs: 0, objects: 0, bytes: 0, postponed: [], error: undefined },
+      spoilt: [],
     }))
   }
 
@@ -114,11 +120,31 @@ class Level {
         const missing = [...needed].filter(([name]) => !view.packs.has(name))
         await forEachLimited(missing, PACKS_AT_ONCE, async ([name, snapshots]) => {
           if (await this.#bringPack(name, [target], snapshots)) return
+          target.spoilt.push(...snapshots)
           if (snapshots.length === 0 && this.#options.thorough)
             await this.#removeUseless(target, packKey(name))
         })
       })
     }
+  }
+
+  /**
+   * Snapshots that can't be restored as a sink has them: another sink may name other packs for the same, after a compaction that did not
+   * come here.
+   * @returns whether any was replaced
+   */
+  async replaceSpoilt(): Promise<boolean> {
+    let isReplaced = false
+    for (const target of this.#targets) {
+      for (const key of new Set(target.spoilt.splice(0))) {
+        const own = target.view.snapshots.get(key)
+        target.view.snapshots.delete(key)
+        if (!target.result.error) await this.#bringSnapshot(key, [target])
+        if (target.view.snapshots.has(key)) isReplaced = true
+        else if (own) target.view.snapshots.set(key, own)
+      }
+    }
+    return isReplaced
   }
 
   /** Brings what the sinks do not show. */
@@ -160,44 +186,73 @@ class Level {
   }
 
   async #bringSnapshot(key: string, targets: readonly Target[]): Promise<void> {
-    const found = await this.#findSnapshot(key)
-    if (!found) return
-    const able = targets.filter(({ view, result }) => {
-      if (!found.head.packs.some(([name]) => view.condemned.has(name))) return true
-      result.postponed.push(key)
-      return false
-    })
-    let isWhole = true
-    await forEachLimited(found.head.packs, PACKS_AT_ONCE, async ([name]) => {
-      const lacking = able.filter(({ view, result }) => !result.error && !view.packs.has(name))
-      if (lacking.length > 0 && !(await this.#bringPack(name, lacking, [key]))) isWhole = false
-    })
-    if (!isWhole) return
-    for (const target of able) {
-      if (target.result.error) continue
-      await this.#onTarget(target, async () => {
-        await this.#put(target, key, found.object)
-        const storedAt = this.#options.now()
-        target.view.snapshots.set(key, { sizeBytes: found.object.length, storedAt })
-        target.result.objects++
-      })
+    const tried = new Set<string>()
+    for (const view of this.#options.views) {
+      const lacking = targets.filter((target) => !target.result.error && !target.view.snapshots.has(key))
+      if (lacking.length === 0) return
+      const found = await this.#readSnapshot(view, key)
+      // Sinks that missed a compaction name other packs than those which did not.
+      const version = found && JSON.stringify(found.head.packs)
+      if (!version || tried.has(version)) continue
+      tried.add(version)
+      if (await this.#bringVersion(key, found, lacking)) this.#recover(key)
     }
   }
 
-  async #findSnapshot(key: string): Promise<{ object: Uint8Array; head: SnapshotHead } | undefined> {
-    const { views, indexKey, signal, onProblem } = this.#options
-    for (const view of views) {
-      if (!view.snapshots.has(key)) continue
-      try {
-        const object = await view.sink.get(key, { ...(signal && { signal }) })
-        return { object, head: openSnapshotHead(indexKey, key, object) }
-      } catch (error) {
-        signal?.throwIfAborted()
-        view.snapshots.delete(key)
-        onProblem(view.sink.name, toError(error))
-      }
+  /** @returns whether any sink has got it: not when something that it needs is whole nowhere, or condemned on each */
+  async #bringVersion(
+    key: string,
+    { object, head }: { object: Uint8Array; head: SnapshotHead },
+    targets: readonly Target[],
+  ): Promise<boolean> {
+    const able = targets.filter(({ view, result }) => {
+      if (!head.packs.some(([name]) => view.condemned.has(name))) return true
+      if (!result.postponed.includes(key)) result.postponed.push(key)
+      return false
+    })
+    let isWhole = true
+    await forEachLimited(head.packs, PACKS_AT_ONCE, async ([name]) => {
+      const lacking = able.filter(({ view, result }) => !result.error && !view.packs.has(name))
+      if (lacking.length > 0 && !(await this.#bringPack(name, lacking, [key]))) isWhole = false
+    })
+    if (!isWhole || able.length === 0) return false
+    for (const target of able) {
+      if (target.result.error) continue
+      await this.#onTarget(target, async () => {
+        await this.#put(target, key, object)
+        const storedAt = this.#options.now()
+        target.view.snapshots.set(key, { sizeBytes: object.length, storedAt })
+        target.result.objects++
+        const { postponed } = target.result
+        if (postponed.includes(key)) postponed.splice(postponed.indexOf(key), 1)
+      })
     }
-    return undefined
+    return true
+  }
+
+  /** A snapshot that was taken for lost is whole. */
+  #recover(key: string): void {
+    for (const [name, snapshots] of this.lost) {
+      snapshots.delete(key)
+      if (snapshots.size === 0) this.lost.delete(name)
+    }
+  }
+
+  async #readSnapshot(
+    view: SinkView,
+    key: string,
+  ): Promise<{ object: Uint8Array; head: SnapshotHead } | undefined> {
+    const { indexKey, signal, onProblem } = this.#options
+    if (!view.snapshots.has(key)) return undefined
+    try {
+      const object = await view.sink.get(key, { ...(signal && { signal }) })
+      return { object, head: openSnapshotHead(indexKey, key, object) }
+    } catch (error) {
+      signal?.throwIfAborted()
+      view.snapshots.delete(key)
+      onProblem(view.sink.name, toError(error))
+      return undefined
+    }
   }
 
   /** @returns false when no sink has it whole */

@@ -399,3 +399,27 @@ test('--compact moves what is live, unopened, and every snapshot restores from e
   await it.vault.run([it.source], { now: it.now })
   expect(one.puts.slice(sent).filter((key) => key.startsWith('packs/'))).toEqual([])
 })
+
+test('what rots on a sink that a compaction did not come to is restored, and healed, from what that made elsewhere', async () => {
+  using it = await Case.create(['old', 'new'])
+  const old = it.vault.sink('old')
+  const ids: string[] = []
+  for (let i = 0; i < 9; i++) {
+    it.source.set(`f${i}`, randomBytes(1000))
+    ids.push(...(await it.run(1)))
+  }
+  old.before = () => {
+    throw old.error('unreachable')
+  }
+  expect((await it.prune({ compact: true, graceMs: 0 })).compacted.from).toBeGreaterThan(0)
+  old.before = undefined
+  for (const key of old.keys('packs/'))
+    old.objects.set(key, Buffer.from(old.objects.get(key) ?? '').fill(9, 120, 160))
+
+  for (const id of ids) expect(await it.vault.texts(it.vault.sinks, id)).toEqual(it.texts.get(id))
+  const deep = await it.vault.verify({ deep: true })
+  expect(deep.sinks.map(({ state }) => state)).toEqual(['damaged', 'ok'])
+  expect(await it.vault.heal()).toMatchObject({ exitCode: 0, lost: [] })
+  expect(await proven(it, old)).toEqual(ids)
+  expect(await it.vault.verify({ deep: true })).toMatchObject({ exitCode: 0, lost: [] })
+})

@@ -20,6 +20,8 @@ export interface ChunkReaderOptions {
   readonly sinks: readonly Sink[]
   readonly keys: VaultKeys
   readonly locations: ChunkLocations
+  /** Asked once, when a chunk is whole nowhere that is known: adds other packs to the locations. */
+  readonly locateMore?: () => Promise<void>
   /** Told of each object that a sink did not have whole. */
   readonly onProblem: (error: Error) => void
   readonly signal?: AbortSignal
@@ -38,6 +40,7 @@ export class ChunkReader {
   readonly #told = new Set<string>()
   /** Packs that a sink lacks or holds damaged: not asked again. */
   readonly #bad = new Set<string>()
+  #more: Promise<void> | undefined
 
   static async open(options: ChunkReaderOptions): Promise<ChunkReader> {
     return new ChunkReader(options, (await derivedKeys(options.keys)).nodeIdKey)
@@ -54,13 +57,15 @@ export class ChunkReader {
     const cached = this.#chunks.get(name)
     if (cached) return cached
     const places = this.#options.locations.find(id)
-    for (const place of places) {
-      for (const sink of this.#options.sinks) {
-        const plain = await this.#readFrom(sink, place)
-        if (!plain) continue
-        this.#chunks.set(name, plain)
-        return plain
-      }
+    let plain = await this.#readFromAny(places)
+    if (!plain && this.#options.locateMore) {
+      this.#more ??= this.#options.locateMore()
+      await this.#more
+      plain = await this.#readFromAny(this.#options.locations.find(id).slice(places.length))
+    }
+    if (plain) {
+      this.#chunks.set(name, plain)
+      return plain
     }
     const key = places[0] && packKey(places[0].pack)
     throw new VaultError(
@@ -71,6 +76,16 @@ export class ChunkReader {
         hint: 'Run `pipe-backup verify`, and bring back any sink that is away.',
       },
     )
+  }
+
+  async #readFromAny(places: readonly ChunkLocation[]): Promise<Uint8Array | undefined> {
+    for (const place of places) {
+      for (const sink of this.#options.sinks) {
+        const plain = await this.#readFrom(sink, place)
+        if (plain) return plain
+      }
+    }
+    return undefined
   }
 
   async #readFrom(sink: Sink, place: ChunkLocation): Promise<Uint8Array | undefined> {

@@ -4,7 +4,7 @@ import type { Entry, EntryReader, Reading } from '@pipe-backup/source'
 import { CHUNK_ID_BYTES } from '../chunk-codec.ts'
 import { Extents } from '../extents.ts'
 import type { ManifestEntry } from '../manifest-node.ts'
-import type { SnapshotSource } from '../snapshot-object.ts'
+import { openSnapshotHead, type SnapshotSource } from '../snapshot-object.ts'
 import type { SnapshotInfo } from '../snapshots.ts'
 import { VaultError } from '../vault-error.ts'
 import { locateChunks } from './chunk-locations.ts'
@@ -36,15 +36,30 @@ export async function openSnapshot(options: OpenSnapshotOptions): Promise<Snapsh
   const { sinks, keys, snapshot, signal } = options
   const onProblem = options.onProblem ?? (() => undefined)
   const packs = new Set(snapshot.head.packs.map(([name]) => name))
-  const locations = await locateChunks({
-    sinks,
-    indexKey: keys.indexKey,
-    packs,
-    onProblem,
-    ...(signal && { signal }),
-  })
-  const chunks = await ChunkReader.open({ sinks, keys, locations, onProblem, ...(signal && { signal }) })
+  const reading = { sinks, onProblem, ...(signal && { signal }) }
+  const locations = await locateChunks({ ...reading, indexKey: keys.indexKey, packs })
+  const locateMore = async () => {
+    const others = new Set([...(await packsOnAnySink(options))].filter((name) => !packs.has(name)))
+    const more = await locateChunks({ ...reading, indexKey: keys.indexKey, packs: others })
+    for (const { name, footer } of more.packs()) locations.add(name, footer)
+  }
+  const chunks = await ChunkReader.open({ ...reading, keys, locations, locateMore })
   return { entries: (paths) => readEntries(chunks, snapshot, paths, signal) }
+}
+
+/** The packs of a snapshot as each sink has it: where a compaction did not come they are other ones, with the same chunks. */
+async function packsOnAnySink({ sinks, keys, snapshot, signal }: OpenSnapshotOptions): Promise<Set<string>> {
+  const packs = new Set<string>()
+  for (const sink of sinks) {
+    try {
+      const object = await sink.get(snapshot.key, { ...(signal && { signal }) })
+      for (const [name] of openSnapshotHead(keys.indexKey, snapshot.key, object).packs) packs.add(name)
+    } catch {
+      signal?.throwIfAborted()
+      // It lacks the snapshot, or is away: that has been told where it matters.
+    }
+  }
+  return packs
 }
 
 async function* readEntries(
