@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sink } from '@pipe-backup/sink'
 import { openObject, sealObject } from './sealed-object.ts'
+import { VaultError } from './vault-error.ts'
 
 /** What a session is for: prune waits for all of them, and only one of them prunes. */
 export type SessionKind = 'backup' | 'heal' | 'prune'
@@ -64,7 +65,10 @@ export class VaultSession implements AsyncDisposable {
   readonly id: string = randomBytes(8).toString('hex')
   readonly key: string = `sessions/${this.id}`
   readonly #object: Buffer
-  readonly #sinks = new Set<Sink>()
+  /** When it was last stored there, by this machine's clock; 0 where it never was. */
+  readonly #sinks = new Map<Sink, number>()
+  /** Sinks where it was taken for dead: to write it again would not bring back what was deleted meanwhile. */
+  readonly #dead = new Set<Sink>()
   readonly #ended = new AbortController()
   readonly #refreshing: Promise<void>
 
@@ -81,15 +85,37 @@ export class VaultSession implements AsyncDisposable {
   /** @throws SinkError */
   async join(sink: Sink, signal?: AbortSignal): Promise<void> {
     // Also when the put fails: the object may be there, and a prune would wait for it.
-    this.#sinks.add(sink)
+    this.#sinks.set(sink, this.#sinks.get(sink) ?? 0)
     await sink.put(this.key, this.#object, { ...(signal && { signal }) })
+    this.#sinks.set(sink, Date.now())
+  }
+
+  /**
+   * Makes sure that no prune has taken it for dead, as that of a machine that slept for a day: packs on which it rests may be deleted then.
+   * @throws VaultError `missing`; SinkError
+   */
+  async requireAlive(sink: Sink, signal?: AbortSignal): Promise<void> {
+    if (await this.#isAlive(sink, signal)) return
+    this.#dead.add(sink)
+    const { name } = sink
+    const message = `sink "${name}": ${this.key} is gone, or a day old: what this rests on may be deleted`
+    throw new VaultError('missing', message, {
+      sink: name,
+      key: this.key,
+      hint: 'The machine slept, or a clock jumped. Run it again.',
+    })
+  }
+
+  async #isAlive(sink: Sink, signal: AbortSignal | undefined): Promise<boolean> {
+    if (this.#dead.has(sink) || Date.now() - (this.#sinks.get(sink) ?? 0) > SESSION_STALE_MS / 2) return false
+    return (await sink.head(this.key, { ...(signal && { signal }) })) !== undefined
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended.abort()
     await this.#refreshing
     const signal = AbortSignal.timeout(FAREWELL_MS)
-    await Promise.allSettled([...this.#sinks].map((sink) => sink.delete(this.key, { signal })))
+    await Promise.allSettled([...this.#sinks.keys()].map((sink) => sink.delete(this.key, { signal })))
   }
 
   async #refresh(): Promise<void> {
@@ -101,7 +127,12 @@ export class VaultSession implements AsyncDisposable {
         return
       }
       // One that does not take it again will be asked again; a day without is what counts.
-      await Promise.allSettled([...this.#sinks].map((sink) => sink.put(this.key, this.#object, { signal })))
+      await Promise.allSettled([...this.#sinks.keys()].map((sink) => this.#renew(sink, signal)))
     }
+  }
+
+  async #renew(sink: Sink, signal: AbortSignal): Promise<void> {
+    await this.requireAlive(sink, signal)
+    await this.join(sink, signal)
   }
 }

@@ -84,6 +84,7 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
   const isGood = results.some(({ head }) => head.root !== undefined)
   const { id, isToRepeat, lost } = isGood
     ? await commitSnapshot(run, {
+        session,
         places,
         book,
         sources: results.map(({ head }) => head),

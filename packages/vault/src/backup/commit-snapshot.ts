@@ -5,6 +5,7 @@ import { levelSinks } from '../heal/level-sinks.ts'
 import { encodeIndex, type IndexedPack } from '../index-object.ts'
 import { packKey } from '../pack-format.ts'
 import { sealObject } from '../sealed-object.ts'
+import type { VaultSession } from '../session.ts'
 import { type SnapshotHead, type SnapshotSource, sealSnapshot, snapshotKey } from '../snapshot-object.ts'
 import { VaultError } from '../vault-error.ts'
 import type { RunContext } from './backup-options.ts'
@@ -13,6 +14,7 @@ import type { Place } from './place.ts'
 import type { Places } from './places.ts'
 
 export interface CommitSnapshotOptions {
+  readonly session: VaultSession
   readonly places: Places
   readonly book: DamageBook
   readonly sources: readonly SnapshotSource[]
@@ -40,7 +42,7 @@ export interface Commitment {
  */
 export async function commitSnapshot(run: RunContext, options: CommitSnapshotOptions): Promise<Commitment> {
   const { host, started, signal, progress } = run
-  const { places, book, live, unlisted, mayRepeat } = options
+  const { session, places, book, live, unlisted, mayRepeat } = options
   const id = randomBytes(8).toString('hex')
   const key = snapshotKey(started, id)
   const snapshot = sealSnapshot(host.keys.indexKey, key, headOf(run, options, id))
@@ -62,6 +64,7 @@ export async function commitSnapshot(run: RunContext, options: CommitSnapshotOpt
       await bringAll(run, options, place, onLost)
       progress.phase = 'committing'
       if (index) await place.put(indexKey, index)
+      await session.requireAlive(place.sink, signal)
       await place.put(key, snapshot)
       place.succeed()
       held.push(place)
@@ -150,7 +153,7 @@ async function bringAll(
  */
 async function levelAll(
   run: RunContext,
-  { places, book }: CommitSnapshotOptions,
+  { session, places, book }: CommitSnapshotOptions,
 ): Promise<VaultError | undefined> {
   const { host, progress, onSinkProblem, abortable, now = () => new Date() } = run
   progress.phase = 'healing'
@@ -161,6 +164,7 @@ async function levelAll(
     book,
     thorough: false,
     mayForgetTrash: () => false,
+    requireAlive: (sink) => session.requireAlive(sink, run.signal),
     now,
     onProblem: (sink, error) => onSinkProblem?.(sink, error),
     ...abortable,

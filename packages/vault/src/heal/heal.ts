@@ -110,6 +110,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     book,
     thorough: options.thorough ?? true,
     mayForgetTrash: (view) => !pruned.has(view),
+    requireAlive: (sink) => session.requireAlive(sink, signal),
     now,
     ...(signal && { signal }),
     onProblem,

@@ -27,6 +27,8 @@ export interface LevelOptions {
    * goes on would delete it all the same.
    */
   readonly mayForgetTrash: (view: SinkView) => boolean
+  /** Asked before a snapshot is shown on a sink. @throws where what it rests on may have been deleted meanwhile */
+  readonly requireAlive: (sink: Sink) => Promise<void>
   readonly now: () => Date
   readonly signal?: AbortSignal
   /** Told of each object that a sink was to give and did not have whole. */
@@ -219,6 +221,7 @@ class Level {
     for (const target of able) {
       if (target.result.error) continue
       await this.#onTarget(target, async () => {
+        await this.#options.requireAlive(target.view.sink)
         await this.#put(target, key, object)
         const storedAt = this.#options.now()
         target.view.snapshots.set(key, { sizeBytes: object.length, storedAt })

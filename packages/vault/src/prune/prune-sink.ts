@@ -129,6 +129,8 @@ export async function pruneSink(options: PruneSinkOptions): Promise<PruneSinkRes
     return new Set(failed.keys())
   }
 
+  // First: one that lives after all sees that it was taken for dead, before anything that it rests on goes.
+  await remove(staleSessions(view, ownSession).map((id) => `sessions/${id}`))
   const refused = await remove(plan.doomed.map(packKey))
   for (const name of plan.doomed) {
     if (refused.has(packKey(name))) continue
@@ -151,7 +153,6 @@ export async function pruneSink(options: PruneSinkOptions): Promise<PruneSinkRes
     result.snapshotsRemoved++
   }
   await remove([...forgotten, ...merged, ...plan.drafts])
-  await remove(staleSessions(view, ownSession).map((id) => `sessions/${id}`))
   return result
 }
 

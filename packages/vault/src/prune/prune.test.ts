@@ -423,3 +423,27 @@ test('what rots on a sink that a compaction did not come to is restored, and hea
   expect(await proven(it, old)).toEqual(ids)
   expect(await it.vault.verify({ deep: true })).toMatchObject({ exitCode: 0, lost: [] })
 })
+
+test('a run that slept while a prune took it for dead shows nothing that rests on what was deleted', async () => {
+  using it = await Case.create()
+  const steady = randomBytes(50_000)
+  const before = await it.vault.run([new MemorySource('tree', { steady })], { now: it.now })
+  const after = await it.vault.run([new MemorySource('tree', { other: 'text' })], { now: it.now })
+  expect([before.exitCode, after.exitCode]).toEqual([0, 0])
+  using other = it.vault.anotherHost()
+  const sleepy = new MemorySource('tree', { steady })
+  sleepy.beforeEntry = async () => {
+    const keep = [after.snapshot ?? '']
+    await other.prune({ now: it.now, keep })
+    it.pass(25)
+    expect(await other.prune({ now: it.now, keep })).toMatchObject({ exitCode: 0 })
+  }
+  const slept = await it.vault.run([sleepy], { now: it.now })
+  expect(slept).toMatchObject({ exitCode: 1, snapshot: null, copies: 0 })
+  sleepy.beforeEntry = undefined
+  expect(await it.vault.run([sleepy], { now: it.now })).toMatchObject({ exitCode: 0 })
+  for (const sink of it.vault.sinks) {
+    expect(await it.vault.texts([sink])).toEqual({ 'tree/steady': steady.toString() })
+    expect(await it.vault.snapshots([sink])).toHaveLength(2)
+  }
+})
