@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isObject } from './is-object.ts'
 import { packNameOf } from './pack-format.ts'
@@ -75,9 +75,13 @@ export class DamageBook {
     }
   }
 
-  /** Writes the book, where it has changed. Mode 0600. */
+  /** Writes the book, where it has changed, mode 0600. A full disk is no reason for what was done otherwise to have failed. */
   async save(): Promise<void> {
     if (this.#changes.length === 0) return
+    await this.#write().catch(() => rm(`${this.#file}.new`, { force: true }).catch(() => undefined))
+  }
+
+  async #write(): Promise<void> {
     this.#pages = await readPages(this.#file)
     for (const change of this.#changes.splice(0)) change(this.#pages)
     const sinks: Record<string, object> = {}

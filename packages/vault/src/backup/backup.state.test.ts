@@ -55,6 +55,30 @@ test('state that is damaged, of another vault, or no state at all, costs reading
   }
 }, 30_000)
 
+test('where no state can be written, as on a full disk, every file is read and stored, and what sinks lost is told', async () => {
+  using vault = await TestVault.create(['one', 'two'])
+  const file = join(vault.stateDirectory, 'file')
+  writeFileSync(file, '')
+  const stateDirectory = join(file, 'state')
+  const one = vault.sink('one')
+  one.after = (operation, key) => {
+    if (operation === 'put' && key.startsWith('packs/')) one.objects.delete(key)
+  }
+  const report = await vault.run([tree()], { stateDirectory, copies: 1 })
+  one.after = undefined
+  expect(report.sinks.map(({ state }) => state)).toEqual(['failed', 'ok'])
+  expect(report).toMatchObject({ exitCode: 3, copies: 1 })
+  expect(vault.sinkProblems[0]).toMatchObject({
+    sink: undefined,
+    error: { message: expect.stringMatching(/files\.db can't be used, so every file is read: /) },
+  })
+  expect(await vault.texts([vault.sink('two')])).toEqual(TEXTS)
+  expect(await vault.heal({ stateDirectory })).toMatchObject({ exitCode: 0 })
+  expect(await vault.run([tree()], { stateDirectory })).toMatchObject({ exitCode: 0, bytesStored: 0 })
+  one.objects.set(one.keys('packs/')[0] ?? '', randomBytes(900))
+  expect(await vault.verify({ stateDirectory })).toMatchObject({ exitCode: 1 })
+})
+
 test('state of a newer sink than there is now is not believed: chunks that no sink has are read and stored again', async () => {
   using vault = await TestVault.create()
   const source = tree()

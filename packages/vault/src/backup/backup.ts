@@ -64,6 +64,7 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
   const book = await DamageBook.open(stateDirectory)
   await places.open(session, book)
   using state = new FileState(stateDirectory, host.vaultId)
+  if (state.problem) options.onSinkProblem?.(undefined, state.problem)
   const carried = await CarriedSources.open(stateDirectory, host.vaultId)
   const { index, unlisted } = await loadIndex({
     views: places.views(),

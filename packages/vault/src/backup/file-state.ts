@@ -23,35 +23,38 @@ const FORGET_AFTER_RUNS = 1024
  */
 export class FileState implements Disposable {
   readonly #path: string
-  readonly #db: DatabaseSync
-  readonly #get: StatementSync
-  readonly #put: StatementSync
-  readonly #touch: StatementSync
-  readonly #run: number
+  readonly #db: DatabaseSync | undefined
+  readonly #get: StatementSync | undefined
+  readonly #put: StatementSync | undefined
+  readonly #touch: StatementSync | undefined
+  readonly #run: number = 0
   #failed = false
+  /** Why it could not be opened: a full disk, a directory of somebody else. Then every file is read. */
+  readonly problem: Error | undefined
 
   /** @param directory - made when missing; holds `files.db` */
   constructor(directory: string, vaultId: string) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
     this.#path = join(directory, 'files.db')
-    let opened: ReturnType<typeof open>
     try {
-      opened = open(this.#path, vaultId)
-    } catch {
-      // Damaged, or of another vault or version: it is only a cache.
-      removeDatabase(this.#path)
-      opened = open(this.#path, vaultId)
+      mkdirSync(directory, { recursive: true, mode: 0o700 })
+      const { db, run } = openAnew(this.#path, vaultId)
+      this.#db = db
+      this.#run = run
+      this.#get = db.prepare('SELECT seen, value FROM files WHERE key = ?')
+      this.#put = db.prepare('INSERT OR REPLACE INTO files (key, seen, value) VALUES (?, ?, ?)')
+      this.#touch = db.prepare('UPDATE files SET seen = ? WHERE key = ?')
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      this.problem = new Error(`the local state ${this.#path} can't be used, so every file is read: ${why}`, {
+        cause,
+      })
+      this.#failed = true
     }
-    this.#db = opened.db
-    this.#run = opened.run
-    this.#get = this.#db.prepare('SELECT seen, value FROM files WHERE key = ?')
-    this.#put = this.#db.prepare('INSERT OR REPLACE INTO files (key, seen, value) VALUES (?, ?, ?)')
-    this.#touch = this.#db.prepare('UPDATE files SET seen = ? WHERE key = ?')
   }
 
   /** The extents of a file that is as it was when they were stored, or undefined. @param key - keyed hash of its path */
   unchanged(key: Uint8Array, size: number, mtimeNs: bigint, identity: FileIdentity): Extents | undefined {
-    const found = this.#attempt(() => this.#get.get(key))
+    const found = this.#attempt(() => this.#get?.get(key))
     const value = found?.['value']
     if (!(value instanceof Uint8Array) || value.length < STAMP_BYTES + CHECKSUM_BYTES) return undefined
     const known = Buffer.from(value.buffer, value.byteOffset, value.length)
@@ -59,7 +62,7 @@ export class FileState implements Disposable {
     const end = known.length - CHECKSUM_BYTES
     if (crc32(known.subarray(0, end)) !== known.readUInt32LE(end)) return undefined
     if (this.#run - Number(found?.['seen']) >= SEEN_EVERY_RUNS)
-      this.#attempt(() => this.#touch.run(this.#run, key))
+      this.#attempt(() => this.#touch?.run(this.#run, key))
     return new Extents(known.subarray(STAMP_BYTES, end))
   }
 
@@ -70,12 +73,12 @@ export class FileState implements Disposable {
     row.set(stampOf(size, mtimeNs, identity))
     row.set(packed, STAMP_BYTES)
     row.writeUInt32LE(crc32(row.subarray(0, end)), end)
-    this.#attempt(() => this.#put.run(key, this.#run, row.subarray(0, end + CHECKSUM_BYTES)))
+    this.#attempt(() => this.#put?.run(key, this.#run, row.subarray(0, end + CHECKSUM_BYTES)))
   }
 
   /** Chunks of which less than half was in use at the end of the last run. */
   mostlyDead(): Set<string> {
-    const rows = this.#attempt(() => this.#db.prepare('SELECT id FROM dead').all()) ?? []
+    const rows = this.#attempt(() => this.#db?.prepare('SELECT id FROM dead').all()) ?? []
     return new Set(
       rows.map((dead) => (dead['id'] instanceof Uint8Array ? Buffer.from(dead['id']).toString('hex') : '')),
     )
@@ -83,22 +86,24 @@ export class FileState implements Disposable {
 
   /** Makes what was remembered last, and the list of mostly dead chunks with it. */
   commit(mostlyDead?: Iterable<Uint8Array>): void {
+    const db = this.#db
+    if (!db) return
     this.#attempt(() => {
       if (mostlyDead) {
-        this.#db.exec('DELETE FROM dead')
-        const insert = this.#db.prepare('INSERT OR IGNORE INTO dead (id) VALUES (?)')
+        db.exec('DELETE FROM dead')
+        const insert = db.prepare('INSERT OR IGNORE INTO dead (id) VALUES (?)')
         for (const id of mostlyDead) insert.run(id)
-        this.#db.prepare('DELETE FROM files WHERE seen < ?').run(this.#run - FORGET_AFTER_RUNS)
-        this.#db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('run', ?)").run(String(this.#run))
+        db.prepare('DELETE FROM files WHERE seen < ?').run(this.#run - FORGET_AFTER_RUNS)
+        db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('run', ?)").run(String(this.#run))
       }
-      this.#db.exec('COMMIT')
-      this.#db.exec('BEGIN')
+      db.exec('COMMIT')
+      db.exec('BEGIN')
     })
   }
 
   [Symbol.dispose](): void {
-    this.#attempt(() => this.#db.exec('ROLLBACK'))
-    this.#db.close()
+    this.#attempt(() => this.#db?.exec('ROLLBACK'))
+    this.#db?.close()
   }
 
   /** Does something with the database. Once that has failed, nothing more; what is damaged is not kept for the next run. */
@@ -117,6 +122,16 @@ export class FileState implements Disposable {
 
 function removeDatabase(path: string): void {
   for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
+}
+
+/** Damaged, or of another vault or version: it is only a cache, and begun anew. */
+function openAnew(path: string, vaultId: string): ReturnType<typeof open> {
+  try {
+    return open(path, vaultId)
+  } catch {
+    removeDatabase(path)
+    return open(path, vaultId)
+  }
 }
 
 function open(path: string, vaultId: string): { db: DatabaseSync; run: number } {

@@ -41,7 +41,8 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
   }
 
   const keys = new Set(views.flatMap((view) => [...view.indexes.keys()]))
-  await forgetOthers(options.cacheDirectory, keys)
+  // Without copies the index is fetched each time: no reason for a run to fail.
+  await forgetOthers(options.cacheDirectory, keys).catch(() => undefined)
   for (const key of keys) {
     for (const pack of await readIndex(key, options)) {
       if (listed.has(pack.name)) continue
