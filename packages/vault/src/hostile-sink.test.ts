@@ -62,6 +62,10 @@ test('a prune’s session that one sink alone goes on showing does not keep the 
       { name: 'good', state: 'pruned' },
     ],
   })
+  vault.sink('good').before = () => {
+    throw vault.sink('good').error('unreachable')
+  }
+  await expect(vault.prune()).rejects.toMatchObject({ code: 'busy', sink: 'bad' })
 })
 
 test.for(['damaged', 'told to be damaged by the sink itself', 'listed and not there'])(

@@ -1,5 +1,6 @@
 import type { Sink } from '@pipe-backup/sink'
 import { toFailure } from '../failure.ts'
+import { hasCode } from '../has-code.ts'
 import { packKey } from '../pack-format.ts'
 import { readHeads } from '../read-heads.ts'
 import { VaultSession } from '../session.ts'
@@ -102,8 +103,13 @@ class Prune {
       return seen
     })
     this.#sinks = free
-    const [first] = this.#failures.values()
-    if (free.length === 0) throw first ?? new VaultError('too-few-copies', 'no sink is configured')
+    const failures = [...this.#failures.values()]
+    if (free.length === 0)
+      throw (
+        failures.find((error) => hasCode(error, 'busy')) ??
+        failures[0] ??
+        new VaultError('too-few-copies', 'no sink is configured')
+      )
     await this.#borrowHeads()
   }
 
