@@ -99,3 +99,19 @@ test('work that goes on is shown, and known to be dead after a day', async () =>
   clock += 25 * HOUR_MS
   expect((await statusOf(vault)).sessions).toMatchObject([{ isStale: true }])
 })
+
+test('a sink that missed a compaction is level with the others, and so are they; rubbish among its snapshots is its own', async () => {
+  using vault = await vaultWithRuns([1, 2, 3, 4, 5, 6, 7, 8, 9])
+  const one = vault.sink('one')
+  one.before = () => {
+    throw one.error('unreachable')
+  }
+  const { compacted } = await vault.prune({ compact: true, graceMs: 0, now })
+  expect(compacted.from).toBeGreaterThan(0)
+  one.before = undefined
+  const states = async () => (await statusOf(vault)).sinks.map(({ state, behind }) => [state, behind])
+  const level = ['ok', 0]
+  expect(await states()).toEqual([level, level, level])
+  one.objects.set('snapshots/20261123t100000z-0123456789abcdef', randomBytes(100))
+  expect(await states()).toEqual([['damaged', 0], level, level])
+})

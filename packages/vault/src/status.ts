@@ -1,9 +1,10 @@
 import type { Sink } from '@pipe-backup/sink'
 import { DamageBook } from './damage-book.ts'
 import { packKey } from './pack-format.ts'
+import { readHeads } from './read-heads.ts'
 import { openSession, SESSION_STALE_MS, type SessionRecord } from './session.ts'
 import { type SinkView, type StoredObject, viewSink } from './sink-view.ts'
-import { snapshotIdOf } from './snapshot-object.ts'
+import type { SnapshotHead } from './snapshot-object.ts'
 import { listSnapshots, type SnapshotInfo } from './snapshots.ts'
 import { requireVault } from './vault-header.ts'
 
@@ -78,8 +79,11 @@ export async function vaultStatus(options: VaultStatusOptions): Promise<VaultSta
           ...(onProblem && { onProblem }),
         })
   const removed = new Set(views.flatMap((view) => [...view.removed]))
-  const shown = new Set(views.flatMap((view) => [...view.snapshots.keys()]))
-  const wanted = [...shown].filter((key) => !removed.has(snapshotIdOf(key) ?? ''))
+  // One that opens nowhere is the affair of the sink that shows it.
+  const wanted = snapshots.filter(({ id }) => !removed.has(id)).map(({ key }) => key)
+  const lacks = new Map(
+    await Promise.all(views.map(async (view) => [view, await lackOf(view, snapshots, options)] as const)),
+  )
   return {
     snapshots,
     sinks: looks.map(({ sink, view, badTrash, error }): SinkStatus => {
@@ -88,7 +92,7 @@ export async function vaultStatus(options: VaultStatusOptions): Promise<VaultSta
         ...badTrash,
         ...view.hollow,
         ...(book?.of(sink.name).keys() ?? []),
-        ...missingPacks(view, snapshots),
+        ...(lacks.get(view) ?? []),
       ])
       const behind = wanted.filter((key) => !view.snapshots.has(key)).length
       const latest = snapshots.findLast((snapshot) => view.snapshots.has(snapshot.key))?.time
@@ -146,11 +150,28 @@ async function look(sink: Sink, { vaultId, indexKey, signal }: VaultStatusOption
   }
 }
 
-function* missingPacks(view: SinkView, snapshots: readonly SnapshotInfo[]): Generator<string> {
-  for (const { key, head } of snapshots) {
-    if (!view.snapshots.has(key)) continue
-    for (const [name] of head.packs) if (!view.packs.has(name)) yield packKey(name)
-  }
+/** Keys of what a sink shows damaged, or lacks of what its snapshots need. */
+async function lackOf(
+  view: SinkView,
+  snapshots: readonly SnapshotInfo[],
+  { indexKey, signal, onProblem }: VaultStatusOptions,
+): Promise<string[]> {
+  const opened = new Map(snapshots.map(({ key, head }) => [key, head]))
+  const isShort = (key: string) => opened.get(key)?.packs.some(([name]) => !view.packs.has(name)) ?? true
+  const lack: string[] = []
+  // Where a compaction did not come a sink has other packs for the same snapshot: what counts is what it says itself.
+  const heads = await readHeads(view, [...view.snapshots.keys()].filter(isShort), {
+    indexKey,
+    ...(signal && { signal }),
+    onBad: (key) => lack.push(key),
+  }).catch((error: unknown) => {
+    signal?.throwIfAborted()
+    onProblem?.(error instanceof Error ? error : new Error(String(error)))
+    return new Map<string, SnapshotHead>()
+  })
+  for (const { packs } of heads.values())
+    for (const [name] of packs) if (!view.packs.has(name)) lack.push(packKey(name))
+  return lack
 }
 
 function sizesOf(
