@@ -51,6 +51,9 @@ const pattern = fc
   .map((pieces) => pieces.join(''))
   // Known not to be as git has it: a run of three asterisks or more beside other characters.
   .filter((one) => !one.includes('***'))
+  // By gitignore(5) `**` is a regular asterisk where no slash bounds it. Git itself takes off what no wildcard is in
+  // before it matches, so that `.**/a` becomes `**/a` below a dot and ignores `.b/c/a`. Ours is the manual's way.
+  .filter((one) => !/(?<!^!?|\/)\*\*/.test(one))
 
 /** What git does not ignore. */
 function keptByGit(root: string, patterns: readonly string[]): string[] {
