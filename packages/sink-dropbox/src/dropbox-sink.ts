@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { pipeline, Readable, type Writable } from 'node:stream'
 import {
   checkKey,
+  checkMostBytes,
   isKey,
   type ObjectInfo,
   type PutOptions,
@@ -29,6 +30,14 @@ const LOOKED_UP_ONE_BY_ONE = 64
 const AT_ONCE = 8
 /** Who watches for silence is told that a listing goes on, so often. */
 const HEARD_EVERY = 1000
+
+/** Bytes on their way. */
+interface Download {
+  readonly response: IncomingMessage
+  readonly sizeBytes: number
+  /** Of all the bytes, when all of them come. */
+  readonly contentHash: string | undefined
+}
 
 /**
  * A folder of a Dropbox as a sink: each object a file.
@@ -77,7 +86,7 @@ class DropboxSink implements Sink {
 
   createReadStream(key: string, options: ReadOptions = {}): Promise<Readable> {
     return this.#do(key, options, async () => {
-      const download = await this.#download(key, options)
+      const download = await this.#open(key, options)
       if (!download) return Readable.from([])
       const body = new CheckedBody({
         ...options,
@@ -94,7 +103,7 @@ class DropboxSink implements Sink {
 
   get(key: string, options: ReadOptions = {}): Promise<Uint8Array> {
     return this.#do(key, options, async () => {
-      const download = await this.#download(key, options)
+      const download = await this.#open(key, options)
       if (!download) return new Uint8Array()
       const bytes = Buffer.allocUnsafeSlow(download.sizeBytes)
       const body = new CheckedBody({
@@ -227,11 +236,19 @@ class DropboxSink implements Sink {
     throw new SinkError('corrupt', 'stored with other bytes than were sent', { sink: this.name, key })
   }
 
+  async #open(key: string, options: ReadOptions): Promise<Download | undefined> {
+    const download = await this.#download(key, options)
+    try {
+      if (download) checkMostBytes(download.sizeBytes, options.mostBytes, { sink: this.name, key })
+    } catch (error) {
+      download?.response.destroy()
+      throw error
+    }
+    return download
+  }
+
   /** @returns undefined for a range of nothing @throws SinkError `range` */
-  async #download(
-    key: string,
-    { offset = 0, length, signal }: ReadOptions,
-  ): Promise<{ response: IncomingMessage; sizeBytes: number; contentHash: string | undefined } | undefined> {
+  async #download(key: string, { offset = 0, length, signal }: ReadOptions): Promise<Download | undefined> {
     const refuse = (sizeBytes: number): SinkError => {
       const what = `has ${sizeBytes} bytes, wanted ${length ?? 'those'} from ${offset}`
       return new SinkError('range', what, { sink: this.name, key })

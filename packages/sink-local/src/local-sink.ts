@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import {
   checkKey,
+  checkMostBytes,
   deleteEach,
   isKey,
   type ObjectInfo,
@@ -194,17 +195,19 @@ class LocalSink implements Sink {
     }
   }
 
-  async #openRange(key: string, { offset = 0, length }: ReadOptions) {
+  async #openRange(key: string, { offset = 0, length, mostBytes }: ReadOptions) {
     await this.#whenReady()
     const file = await open(join(this.#root, key), 'r')
     const { size } = await file.stat()
     const wanted = length ?? size - offset
-    if (offset < 0 || wanted < 0 || offset + wanted > size) {
+    try {
+      const place = { sink: this.name, key }
+      if (offset < 0 || wanted < 0 || offset + wanted > size)
+        throw new SinkError('range', `has ${size} bytes, wanted ${wanted} from ${offset}`, place)
+      checkMostBytes(wanted, mostBytes, place)
+    } catch (error) {
       await file.close()
-      throw new SinkError('range', `has ${size} bytes, wanted ${wanted} from ${offset}`, {
-        sink: this.name,
-        key,
-      })
+      throw error
     }
     return { file, from: offset, length: wanted }
   }

@@ -1,6 +1,6 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { SinkError } from '@pipe-backup/sink'
+import { checkMostBytes, SinkError } from '@pipe-backup/sink'
 import type { Share } from './budget.ts'
 import { meansAbsent, type Watch, whatIsThere } from './listing.ts'
 import type { MemorySpool } from './memory-spool.ts'
@@ -13,6 +13,11 @@ const GUESS_BYTES = 32 * 1024 * 1024
 /** How often the file that rsync writes is looked at. */
 const LOOK_MS = 20
 
+export interface PullOptions extends Watch {
+  /** `corrupt` when the object has more. */
+  readonly mostBytes?: number | undefined
+}
+
 /** An object on its way into the spool: its bytes can be read as they come, and are what the server has once it has `ended`. */
 export class PulledObject implements AsyncDisposable {
   /** Resolves to the size, when rsync has checked the whole object. */
@@ -24,14 +29,14 @@ export class PulledObject implements AsyncDisposable {
   readonly #directory: string
   readonly #path: string
   readonly #given: AbortController = new AbortController()
-  readonly #options: Watch
+  readonly #options: PullOptions
   #file: FileHandle | undefined
   #hereBytes = 0
   #over = false
   #changed = Promise.withResolvers<void>()
   #looking: Promise<void> | undefined
 
-  constructor(server: RsyncServer, spool: MemorySpool, key: string, options: Watch) {
+  constructor(server: RsyncServer, spool: MemorySpool, key: string, options: PullOptions) {
     this.#server = server
     this.#spool = spool
     this.#key = key
@@ -79,13 +84,15 @@ export class PulledObject implements AsyncDisposable {
     const signal = this.#options.signal
       ? AbortSignal.any([this.#options.signal, this.#given.signal])
       : this.#given.signal
-    const guess = Math.min(GUESS_BYTES, down.totalBytes)
+    const { mostBytes = GUESS_BYTES } = this.#options
+    const guess = Math.max(1, Math.min(GUESS_BYTES, down.totalBytes, mostBytes))
     await down.take(this.#share, guess, signal)
     if (!(await this.#tryPull(guess, signal))) {
       this.#share.shrinkTo(0)
       const found = await whatIsThere(this.#server, [this.#key], { ...this.#options, signal })
       const size = found.get(this.#key)?.sizeBytes
       if (size === undefined) throw this.#notFound()
+      checkMostBytes(size, this.#options.mostBytes, { sink: this.#spool.sink, key: this.#key })
       await down.take(this.#share, size, signal)
       if (!(await this.#tryPull(size, signal))) throw this.#damaged()
     }

@@ -1,6 +1,7 @@
 import { Readable, type Writable } from 'node:stream'
 import {
   checkKey,
+  checkMostBytes,
   type ObjectInfo,
   type PutOptions,
   type ReadOptions,
@@ -12,7 +13,7 @@ import {
 import { deleteObjects } from './delete-objects.ts'
 import { listed, type Watch, whatIsThere } from './listing.ts'
 import { MemorySpool } from './memory-spool.ts'
-import { PulledObject } from './pulled-object.ts'
+import { PulledObject, type PullOptions } from './pulled-object.ts'
 import { RecentObjects } from './recent-objects.ts'
 import { toSinkError } from './rsync-errors.ts'
 import { RsyncServer } from './rsync-server.ts'
@@ -119,7 +120,7 @@ class RsyncSink implements Sink {
 
   createReadStream(key: string, options: ReadOptions = {}): Promise<Readable> {
     return this.#do(key, options, async ({ server, spool }) => {
-      const pulled = new PulledObject(server, spool, key, this.#watch(options))
+      const pulled = new PulledObject(server, spool, key, this.#pull(key, options))
       try {
         await pulled.moreThan(0)
       } catch (error) {
@@ -142,7 +143,7 @@ class RsyncSink implements Sink {
       const isRange = options.offset !== undefined || options.length !== undefined
       const since = this.#recent.changes
       const recent = isRange ? this.#recent.take(key) : undefined
-      const pulled = recent ?? new PulledObject(server, spool, key, this.#watch(options))
+      const pulled = recent ?? new PulledObject(server, spool, key, this.#pull(key, options))
       let good = false
       try {
         for (let told = recent ? await pulled.ended : 0; ; ) {
@@ -153,6 +154,7 @@ class RsyncSink implements Sink {
         }
         good = true
         const [from, to] = this.#range(key, await pulled.ended, options)
+        checkMostBytes(to - from, options.mostBytes, { sink: this.name, key })
         return await pulled.read(from, to - from)
       } finally {
         if (good && isRange) this.#recent.keep(key, pulled, since)
@@ -292,6 +294,13 @@ class RsyncSink implements Sink {
       options.signal?.throwIfAborted()
       throw toSinkError(cause, this.name, key)
     }
+  }
+
+  /** All of the object comes, whatever is wanted of it. @throws SinkError `corrupt` */
+  #pull(key: string, { offset = 0, length, mostBytes, ...options }: ReadOptions): PullOptions {
+    if (length !== undefined) checkMostBytes(length, mostBytes, { sink: this.name, key })
+    const most = length === undefined && mostBytes !== undefined ? offset + mostBytes : undefined
+    return { ...this.#watch(options), mostBytes: most }
   }
 
   /** @throws SinkError `range` */

@@ -1,6 +1,12 @@
 import { Readable } from 'node:stream'
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
-import { type ObjectInfo, type ReadOptions, SinkError, type SinkOptions } from '@pipe-backup/sink'
+import {
+  checkMostBytes,
+  type ObjectInfo,
+  type ReadOptions,
+  SinkError,
+  type SinkOptions,
+} from '@pipe-backup/sink'
 import { ObjectReadable } from './object-readable.ts'
 import type { S3Bucket } from './s3-bucket.ts'
 import { type ErrorPlace, isS3Error, statusOf, toSinkError } from './s3-errors.ts'
@@ -86,6 +92,7 @@ export class S3Reads {
         throw new SinkError('protocol', 'the store does not say how long it is', this.#place(key))
       try {
         if (!isWhole) this.#checkRange(key, sizeBytes, ContentRange, options)
+        checkMostBytes(sizeBytes, options.mostBytes, this.#place(key))
       } catch (error) {
         body.destroy()
         throw error

@@ -1,4 +1,4 @@
-import { type ReadOptions, SinkError } from '@pipe-backup/sink'
+import { checkMostBytes, type ReadOptions, SinkError } from '@pipe-backup/sink'
 import type { Remote } from './remote.ts'
 
 const REQUEST_BYTES = 255 * 1024
@@ -13,11 +13,11 @@ export interface Range {
   readonly close: () => Promise<void>
 }
 
-/** @throws SinkError `range`; the server's errors */
+/** @throws SinkError `range`, `corrupt`; the server's errors */
 export async function readRange(
   remote: Remote,
   path: string,
-  { offset = 0, length, onBytes }: ReadOptions,
+  { offset = 0, length, mostBytes, onBytes }: ReadOptions,
   sink: string,
   key: string,
 ): Promise<Range> {
@@ -31,6 +31,7 @@ export async function readRange(
     if (offset < 0 || wanted < 0 || offset + wanted > size) {
       throw new SinkError('range', `has ${size} bytes, wanted ${wanted} from ${offset}`, { sink, key })
     }
+    checkMostBytes(wanted, mostBytes, { sink, key })
     const short = () => new SinkError('corrupt', 'became shorter while it was read', { sink, key })
     const pieces = async function* (): AsyncGenerator<Uint8Array> {
       try {

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type ReadOptions, SinkError } from '@pipe-backup/sink'
+import { checkMostBytes, type ReadOptions, SinkError } from '@pipe-backup/sink'
 import type { Dav, DavOptions } from './dav.ts'
 import { finish, type HttpAnswer } from './http-client.ts'
 import { toSinkError } from './webdav-errors.ts'
@@ -22,7 +22,7 @@ interface Asked {
 /** Where a server replaces an object it takes the old one away first: what is missing is asked for again, so long after. */
 export const REPLACING_MS = 50
 
-/** @throws SinkError `not-found`, `range` */
+/** @throws SinkError `not-found`, `range`, `corrupt` */
 export async function readRange(dav: Dav, path: string, key: string, options: ReadOptions): Promise<Range> {
   const { signal } = options
   const asked: Asked = { dav, path, key, options }
@@ -40,7 +40,7 @@ export async function readRange(dav: Dav, path: string, key: string, options: Re
 
 async function tryRange(asked: Asked): Promise<Range | 'absent' | 'emptied'> {
   const { dav, path, options } = asked
-  const { offset = 0, length } = options
+  const { offset = 0, length, mostBytes } = options
   // HTTP has no range of no bytes.
   if (length === 0) return emptyRange(asked)
   const about = davOptions(asked)
@@ -63,6 +63,7 @@ async function tryRange(asked: Asked): Promise<Range | 'absent' | 'emptied'> {
     if (offset + (length ?? 0) > size) throw outOfRange(asked, size)
     if (from > offset) throw nonsense(asked)
     const take = length ?? size - offset
+    checkMostBytes(take, mostBytes, { sink: dav.sink, key: asked.key })
     const close = (): void => {
       answer.body.destroy()
     }

@@ -31,6 +31,14 @@ const flaws: readonly [string, keyof typeof promises, () => Sink][] = [
       })),
   ],
   [
+    'it believes how long an object says it is',
+    'what has more bytes than may be read is corrupt, and is not read',
+    () =>
+      flawed((good) => ({
+        get: (key, options) => good.get(key, { ...options, mostBytes: Number.POSITIVE_INFINITY }),
+      })),
+  ],
+  [
     'it says nonsense of its room',
     'where it can say how much room there is, it says a number of bytes',
     () => flawed(() => ({ freeBytes: async () => Number.NaN })),

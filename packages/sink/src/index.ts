@@ -1,5 +1,6 @@
 export { type BackoffOptions, backoffMs } from './backoff.ts'
 export { checkKey, isKey } from './check-key.ts'
+export { checkMostBytes } from './check-most-bytes.ts'
 export { deleteEach } from './delete-each.ts'
 export { pieces } from './pieces.ts'
 export type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions, SinkTraits } from './sink.ts'

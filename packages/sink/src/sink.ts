@@ -44,6 +44,11 @@ export interface ReadOptions extends SinkOptions {
   readonly offset?: number
   /** How many bytes. Default: to the end. */
   readonly length?: number
+  /**
+   * Fail with `corrupt` where more than these are to be read, before memory is taken for them: what a sink says of itself must not
+   * fill the memory of who asks it.
+   */
+  readonly mostBytes?: number
 }
 
 /**

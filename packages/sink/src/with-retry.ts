@@ -114,7 +114,7 @@ async function holds(
   if (info?.sizeBytes !== bytes.length) return false
   if (info.sha256 !== undefined)
     return info.sha256 === (sha256 ?? createHash('sha256').update(bytes).digest('hex'))
-  return Buffer.compare(await sink.get(key, options), bytes) === 0
+  return Buffer.compare(await sink.get(key, { ...options, length: bytes.length }), bytes) === 0
 }
 
 async function deleteAll(

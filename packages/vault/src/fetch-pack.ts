@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { hasCode } from './has-code.ts'
 import { packKey } from './pack-format.ts'
+import { getObject } from './read-sink.ts'
 import type { SinkView } from './sink-view.ts'
 import { VaultError } from './vault-error.ts'
 
@@ -21,7 +22,7 @@ export async function fetchPack(
     if (!view.packs.has(name)) continue
     const sink = view.sink.name
     try {
-      const pack = await view.sink.get(key, { ...(signal && { signal }) })
+      const pack = await getObject(view.sink, key, signal)
       if (createHash('sha256').update(pack).digest('hex') === name) return pack
       throw new VaultError('corrupt', `sink "${sink}": ${key} is damaged`, { sink, key })
     } catch (error) {

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { ObjectInfo } from '@pipe-backup/sink'
+import { memorySink } from '@pipe-backup/sink/testing'
 import { expect, test } from 'vitest'
+import { listObjects } from './read-sink.ts'
 import type { MemorySink } from './test-support/memory-sink.ts'
 import { MemorySource } from './test-support/memory-source.ts'
 import { TestVault } from './test-support/test-vault.ts'
@@ -112,4 +114,54 @@ test('a snapshot that opens nowhere is told of on the sink that shows it alone',
   const { exitCode, sinks } = await vault.verify()
   expect(exitCode).toBe(1)
   expect(sinks.map(({ problems }) => problems.map((problem) => problem.key))).toEqual([[key], []])
+})
+
+test('nothing is read of a sink without saying how much it may be', async () => {
+  using vault = await TestVault.create(['one', 'two'])
+  let reads = 0
+  for (const name of ['one', 'two']) {
+    const sink = vault.sink(name)
+    const get = sink.get.bind(sink)
+    sink.get = (key, options) => {
+      reads++
+      expect(options?.length ?? options?.mostBytes, `get ${key}`).toBeGreaterThan(0)
+      return get(key, options)
+    }
+  }
+  await vault.run([source])
+  await vault.run([new MemorySource('tree', { a: 'the second' })])
+  await vault.prune()
+  await vault.verify()
+  vault.sink('two').objects.clear()
+  await vault.heal()
+  await vault.texts()
+  expect(reads).toBeGreaterThan(10)
+})
+
+test('a vault.json that is longer than any can be is damaged, and mended', async () => {
+  using vault = await TestVault.create(['bad', 'good'])
+  await vault.run([source])
+  const bad = vault.sink('bad')
+  const header = bad.objects.get('vault.json') ?? Buffer.of()
+  bad.objects.set('vault.json', Buffer.concat([header, Buffer.alloc(64 * 1024, ' ')]))
+  expect(await vault.verify()).toMatchObject({
+    sinks: [
+      { name: 'bad', problems: [{ key: 'vault.json', why: 'corrupt' }] },
+      { name: 'good', problems: [] },
+    ],
+  })
+  await vault.heal()
+  expect(bad.objects.get('vault.json')).toEqual(header)
+})
+
+test('a listing without end is given up', async () => {
+  async function* forEver(): AsyncGenerator<ObjectInfo> {
+    for (let i = 0; ; i++) yield { key: `packs/ab/${i}`, sizeBytes: 1000, storedAt: new Date() }
+  }
+  const sink = memorySink('bad')
+  sink.list = forEver
+  const listing = async () => {
+    for await (const { key } of listObjects(sink, 'packs/', undefined, 1000)) expect(key).toContain('packs/')
+  }
+  await expect(listing()).rejects.toMatchObject({ code: 'protocol', sink: 'bad' })
 })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeIndex, encodeIndex } from './index-object.ts'
+import { decodeIndex, encodeIndex, sealIndexes } from './index-object.ts'
+import { openObject } from './sealed-object.ts'
 import { outcomeOf } from './test-support/outcome.ts'
 
 const packs = fc.array(
@@ -38,4 +39,21 @@ test('bytes of any kind are an index or corrupt, and hostile counts are refused'
     }),
   )
   expect(outcomeOf(() => decodeIndex(Buffer.alloc(100, 0xff)))).toBe('corrupt')
+})
+
+test('packs that are too many for one index are in several, in order, each once', () => {
+  const indexKey = new Uint8Array(32).fill(7)
+  fc.assert(
+    fc.property(packs, fc.integer({ min: 1, max: 1000 }), (written, mostBytes) => {
+      const indexes = sealIndexes(indexKey, written, mostBytes)
+      const contents = indexes.map(({ key, object }) => openObject(indexKey, key, object))
+      expect(contents.flatMap((content) => decodeIndex(content).map(({ name }) => name))).toEqual(
+        written.map(({ name }) => name),
+      )
+      for (const content of contents) {
+        const isOne = decodeIndex(content).length === 1
+        expect(content.length <= mostBytes + 4 || isOne).toBe(true)
+      }
+    }),
+  )
 })

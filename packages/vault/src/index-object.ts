@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
+import { sealObject } from './sealed-object.ts'
 
 /** A pack as an index lists it. */
 export interface IndexedPack {
@@ -8,6 +10,31 @@ export interface IndexedPack {
   readonly sizeBytes: number
   /** The footer's content, opened but not decoded. */
   readonly footer: Uint8Array
+}
+
+/** How much content an index is given before another is begun: each is read whole. */
+const INDEX_BYTES = 64 * 1024 * 1024
+
+/** Indexes of these packs, under new keys: one, or as many as it takes; none of no packs. */
+export function sealIndexes(
+  indexKey: Uint8Array,
+  packs: readonly IndexedPack[],
+  indexBytes: number = INDEX_BYTES,
+): { readonly key: string; readonly object: Buffer }[] {
+  const parts: IndexedPack[][] = []
+  let bytes = Number.POSITIVE_INFINITY
+  for (const pack of packs) {
+    bytes += pack.footer.length + 40
+    if (bytes > indexBytes) {
+      parts.push([])
+      bytes = pack.footer.length + 40
+    }
+    parts.at(-1)?.push(pack)
+  }
+  return parts.map((part) => {
+    const key = `index/${randomBytes(16).toString('hex')}`
+    return { key, object: sealObject(indexKey, key, encodeIndex(part)) }
+  })
 }
 
 /** The content of an index object (docs/format.md section 6). */

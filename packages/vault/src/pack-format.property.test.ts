@@ -27,7 +27,7 @@ const chunk: fc.Arbitrary<PackChunk> = fc.record({
   kind: fc.constantFrom(0 as const, 1 as const, 2 as const),
   runKey: fc.nat(0xffff),
   offset: u32,
-  length: u32,
+  length: fc.nat(MAX_CHUNK_BYTES + 41),
   rawLength: fc.nat(MAX_CHUNK_BYTES),
   id: bytesOf(32),
 })

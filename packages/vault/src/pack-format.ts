@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { openAead, sealAead } from '@pipe-backup/crypto'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { CHUNK_ID_BYTES, type ChunkKind, MAX_CHUNK_BYTES } from './chunk-codec.ts'
+import { CHUNK_ID_BYTES, CHUNK_OVERHEAD_BYTES, type ChunkKind, MAX_CHUNK_BYTES } from './chunk-codec.ts'
 import { VaultError } from './vault-error.ts'
 
 const MAGIC = Buffer.from('PBPACK\x00\x01', 'latin1')
@@ -126,7 +126,7 @@ export function decodeFooterContent(content: Uint8Array): PackFooter {
     const offset = reader.u32()
     const length = reader.u32()
     const rawLength = reader.u32()
-    if (rawLength > MAX_CHUNK_BYTES)
+    if (rawLength > MAX_CHUNK_BYTES || length > MAX_CHUNK_BYTES + CHUNK_OVERHEAD_BYTES)
       throw new VaultError('corrupt', 'a chunk is longer than any chunk can be')
     chunks.push({ kind, runKey, offset, length, rawLength, id: reader.raw(CHUNK_ID_BYTES) })
   }

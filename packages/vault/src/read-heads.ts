@@ -1,5 +1,6 @@
 import { forEachLimited } from './for-each-limited.ts'
 import { hasCode } from './has-code.ts'
+import { getObject } from './read-sink.ts'
 import type { SinkView } from './sink-view.ts'
 import { openSnapshotHead, type SnapshotHead } from './snapshot-object.ts'
 import { VaultError } from './vault-error.ts'
@@ -27,7 +28,7 @@ export async function readHeads(
   await forEachLimited(keys, HEADS_AT_ONCE, async (key) => {
     if (!view.snapshots.has(key)) return
     try {
-      const object = await view.sink.get(key, { ...(signal && { signal }) })
+      const object = await getObject(view.sink, key, signal)
       heads.set(key, openSnapshotHead(indexKey, key, object))
     } catch (error) {
       if (hasCode(error, 'not-found')) {

@@ -3,16 +3,23 @@ import { openAead, sealAead } from '@pipe-backup/crypto'
 import { VaultError } from './vault-error.ts'
 
 const MAGIC = Buffer.from('PBOBJ\x00\x00\x01', 'latin1')
-/** The largest content that is believed: an index of ten million chunks is half of it. */
+/** Sealed: the snapshot of a vault of a hundred terabytes. Nothing longer is written or read. */
+export const MOST_SEALED_BYTES: number = 256 * 1024 * 1024
+/** The largest content that is believed. */
 const MAX_CONTENT_BYTES = 1024 * 1024 * 1024
 
-/** Seals the content of an index, snapshot, trash or session object under its key (docs/format.md section 3). */
+/**
+ * Seals the content of an index, snapshot, trash or session object under its key (docs/format.md section 3).
+ * @throws VaultError `corrupt` when it would be longer than any such object can be
+ */
 export function sealObject(indexKey: Uint8Array, key: string, content: Uint8Array): Buffer {
   const packed = zstdCompressSync(content, {
     params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_contentSizeFlag]: 1 },
   })
   const object = Buffer.allocUnsafe(MAGIC.length + packed.length + 40)
   object.set(MAGIC)
+  if (content.length > MAX_CONTENT_BYTES || object.length > MOST_SEALED_BYTES)
+    throw new VaultError('corrupt', `${key} would have ${object.length} bytes: nobody would read it`, { key })
   sealAead(indexKey, packed, Buffer.from(key), object, MAGIC.length)
   return object
 }

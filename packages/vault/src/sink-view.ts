@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Sink } from '@pipe-backup/sink'
 import { hasCode } from './has-code.ts'
 import { packNameOf } from './pack-format.ts'
+import { getObject, listObjects } from './read-sink.ts'
 import { sessionIdOf } from './session.ts'
 import { snapshotIdOf } from './snapshot-object.ts'
 import { isTrashKey, openTrash, type Trash } from './trash-object.ts'
@@ -53,27 +54,26 @@ const RELIST_MS = 25
  */
 export async function viewSink(sink: Sink, options: ViewOptions): Promise<SinkView> {
   const { signal } = options
-  const listing = { ...(signal && { signal }) }
   const hollow = new Set<string>()
   const sessions = new Map<string, StoredObject>()
-  for await (const { key, sizeBytes, storedAt } of sink.list('sessions/', listing)) {
+  for await (const { key, sizeBytes, storedAt } of listObjects(sink, 'sessions/', signal)) {
     const id = sessionIdOf(key)
     if (id !== undefined) sessions.set(id, { sizeBytes, storedAt })
   }
   const trash = await readTrash(sink, options)
   const snapshots = new Map<string, StoredObject>()
-  for await (const { key, sizeBytes, storedAt } of sink.list('snapshots/', listing)) {
+  for await (const { key, sizeBytes, storedAt } of listObjects(sink, 'snapshots/', signal)) {
     if (snapshotIdOf(key) === undefined) continue
     if (sizeBytes === 0) hollow.add(key)
     else snapshots.set(key, { sizeBytes, storedAt })
   }
   const indexes = new Map<string, StoredObject>()
-  for await (const { key, sizeBytes, storedAt } of sink.list('index/', listing)) {
+  for await (const { key, sizeBytes, storedAt } of listObjects(sink, 'index/', signal)) {
     if (sizeBytes === 0) hollow.add(key)
     else indexes.set(key, { sizeBytes, storedAt })
   }
   const packs = new Map<string, StoredObject>()
-  for await (const { key, sizeBytes, storedAt } of sink.list('packs/', listing)) {
+  for await (const { key, sizeBytes, storedAt } of listObjects(sink, 'packs/', signal)) {
     const name = packNameOf(key)
     if (name === undefined) continue
     if (sizeBytes < LEAST_PACK_BYTES) hollow.add(key)
@@ -97,10 +97,10 @@ async function readTrash(sink: Sink, options: ViewOptions): Promise<Map<string, 
   for (let listings = 1; ; listings++) {
     const trash = new Map<string, Trash & StoredObject>()
     const gone = new Map<string, unknown>()
-    for await (const { key, sizeBytes, storedAt } of sink.list('trash/', reading)) {
+    for await (const { key, sizeBytes, storedAt } of listObjects(sink, 'trash/', options.signal)) {
       if (!isTrashKey(key)) continue
       try {
-        const opened = openTrash(options.indexKey, key, await sink.get(key, reading))
+        const opened = openTrash(options.indexKey, key, await getObject(sink, key, options.signal))
         trash.set(key, { ...opened, sizeBytes, storedAt })
       } catch (cause) {
         if (hasCode(cause, 'not-found')) gone.set(key, cause)
@@ -122,8 +122,12 @@ async function readTrash(sink: Sink, options: ViewOptions): Promise<Map<string, 
 }
 
 function tellBadTrash(sink: Sink, key: string, cause: unknown, { onBadTrash }: ViewOptions): void {
-  if (!(cause instanceof VaultError)) throw cause
-  const error = new VaultError(cause.code, `sink "${sink.name}": ${cause.message}`, {
+  const isBad = cause instanceof VaultError
+  // What the sink itself knows to be damaged, or has more bytes than it can have.
+  if (!isBad && !hasCode(cause, 'corrupt')) throw cause
+  const code = isBad ? cause.code : 'corrupt'
+  const why = isBad ? cause.message : `${key} is damaged`
+  const error = new VaultError(code, `sink "${sink.name}": ${why}`, {
     sink: sink.name,
     key,
     cause,

@@ -1,5 +1,6 @@
 import type { HostKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
+import { getObject, listObjects } from './read-sink.ts'
 import { openSnapshotHead, type SnapshotHead, snapshotIdOf } from './snapshot-object.ts'
 import { VaultError } from './vault-error.ts'
 
@@ -50,7 +51,7 @@ export async function listSnapshots(options: ListSnapshotsOptions): Promise<read
   const storedAts = new Map<string, Date>()
   const listings = await Promise.allSettled(
     sinks.map(async (sink) => {
-      for await (const { key, storedAt } of sink.list('snapshots/', { ...(signal && { signal }) })) {
+      for await (const { key, storedAt } of listObjects(sink, 'snapshots/', signal)) {
         if (snapshotIdOf(key) === undefined) continue
         const earliest = storedAts.get(key)
         if (!earliest || storedAt < earliest) storedAts.set(key, storedAt)
@@ -97,7 +98,7 @@ async function readHead(
   const { keys, signal, onProblem } = options
   for (const sink of holders) {
     try {
-      const head = openSnapshotHead(keys.indexKey, key, await sink.get(key, { ...(signal && { signal }) }))
+      const head = openSnapshotHead(keys.indexKey, key, await getObject(sink, key, signal))
       return toSnapshotInfo(key, head, storedAt, holders)
     } catch (error) {
       signal?.throwIfAborted()

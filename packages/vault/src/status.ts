@@ -2,6 +2,7 @@ import type { Sink } from '@pipe-backup/sink'
 import { DamageBook } from './damage-book.ts'
 import { packKey } from './pack-format.ts'
 import { readHeads } from './read-heads.ts'
+import { getObject } from './read-sink.ts'
 import { openSession, SESSION_STALE_MS, type SessionRecord } from './session.ts'
 import { type SinkView, type StoredObject, viewSink } from './sink-view.ts'
 import type { SnapshotHead } from './snapshot-object.ts'
@@ -206,7 +207,7 @@ async function readSessions(
       }
       const key = `sessions/${id}`
       // One that has just ended is gone.
-      const object = await sink.get(key, { ...(signal && { signal }) }).catch(() => undefined)
+      const object = await getObject(sink, key, signal).catch(() => undefined)
       const record = object && openSession(indexKey, key, object)
       if (!record) continue
       const isStale = now.getTime() - storedAt.getTime() > SESSION_STALE_MS

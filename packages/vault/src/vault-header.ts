@@ -1,11 +1,11 @@
 import { vaultIdOf } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { hasCode } from './has-code.ts'
+import { getObject } from './read-sink.ts'
 import { VaultError } from './vault-error.ts'
 
 const KEY = 'vault.json'
 const FORMAT = 'pipe-backup vault'
-const MAX_BYTES = 64 * 1024
 
 /** Which vault a sink holds (docs/format.md section 4). */
 export interface VaultHeader {
@@ -18,18 +18,18 @@ export interface VaultHeader {
 export async function readVaultHeader(sink: Sink, signal?: AbortSignal): Promise<VaultHeader | undefined> {
   let bytes: Uint8Array
   try {
-    bytes = await sink.get(KEY, { ...(signal && { signal }) })
+    bytes = await getObject(sink, KEY, signal)
   } catch (error) {
     if (hasCode(error, 'not-found')) return undefined
+    // The sink itself knows that it is damaged, or that it is longer than it can be.
+    if (hasCode(error, 'corrupt')) throw notOne(sink.name, 'is damaged', error)
     throw error
   }
   return decodeVaultHeader(bytes, sink.name)
 }
 
 function decodeVaultHeader(bytes: Uint8Array, sink: string): VaultHeader {
-  const bad = (why: string) =>
-    new VaultError('not-a-vault', `sink "${sink}": ${KEY} ${why}`, { sink, key: KEY })
-  if (bytes.length > MAX_BYTES) throw bad('is too long')
+  const bad = (why: string) => notOne(sink, why)
   let parsed: unknown
   try {
     parsed = JSON.parse(Buffer.from(bytes).toString())
@@ -55,6 +55,10 @@ function decodeVaultHeader(bytes: Uint8Array, sink: string): VaultHeader {
   const id = vaultIdOf(publicKey)
   if (file.get('id') !== id) throw bad('has an id that is not that of its public key')
   return { id, publicKey }
+}
+
+function notOne(sink: string, why: string, cause?: unknown): VaultError {
+  return new VaultError('not-a-vault', `sink "${sink}": ${KEY} ${why}`, { sink, key: KEY, cause })
 }
 
 function encodeVaultHeader(publicKey: Uint8Array): Buffer {

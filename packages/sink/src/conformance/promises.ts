@@ -263,6 +263,22 @@ export const promises: Readonly<Record<string, Check>> = {
     }
   },
 
+  'what has more bytes than may be read is corrupt, and is not read': async (sink) => {
+    const bytes = sample(300_000)
+    await sink.put('object', bytes)
+    assert.equal(digest(await sink.get('object', { mostBytes: 300_000 })), digest(bytes))
+    assert.equal((await sink.get('object', { offset: 299_990, mostBytes: 10 })).length, 10)
+    assert.equal((await readAll(sink, 'object', { offset: 7, length: 10, mostBytes: 10 })).length, 10)
+    for (const range of [{}, { offset: 1 }, { offset: 1, length: 70_001 }]) {
+      let told = 0
+      const options = { ...range, mostBytes: 70_000, onBytes: (size: number) => void (told += size) }
+      const longer = { code: 'corrupt', key: 'object' }
+      await assert.rejects(sink.get('object', options), longer, `get ${JSON.stringify(range)}`)
+      await assert.rejects(readAll(sink, 'object', options), longer, `read ${JSON.stringify(range)}`)
+      assert.equal(told, 0, 'bytes were read')
+    }
+  },
+
   'what is absent is undefined, not-found, or deleted already': async (sink) => {
     assert.equal(await sink.head('absent/object'), undefined)
     await assert.rejects(sink.get('absent/object'), {

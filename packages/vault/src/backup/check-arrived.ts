@@ -1,6 +1,7 @@
 import type { ObjectInfo, Sink } from '@pipe-backup/sink'
 import { forEachLimited } from '../for-each-limited.ts'
-import { packKey } from '../pack-format.ts'
+import { packKey, packNameOf } from '../pack-format.ts'
+import { listObjects } from '../read-sink.ts'
 import { VaultError } from '../vault-error.ts'
 
 /** Up to so many packs are asked for one by one; more are listed. */
@@ -27,7 +28,8 @@ export async function checkArrived(
   const options = { ...(signal && { signal }) }
   const found = new Map<string, ObjectInfo>()
   if (sent.size > ASKED) {
-    for await (const info of sink.list('packs/', options)) found.set(info.key, info)
+    for await (const info of listObjects(sink, 'packs/', signal))
+      if (sent.has(packNameOf(info.key) ?? '')) found.set(info.key, info)
   } else {
     await forEachLimited(sent.keys(), AT_ONCE, async (name) => {
       const info = await sink.head(packKey(name), options)

@@ -2,9 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { DamageBook } from '../damage-book.ts'
 import { bringPacks } from '../heal/bring-packs.ts'
 import { levelSinks } from '../heal/level-sinks.ts'
-import { encodeIndex, type IndexedPack } from '../index-object.ts'
+import { type IndexedPack, sealIndexes } from '../index-object.ts'
 import { packKey } from '../pack-format.ts'
-import { sealObject } from '../sealed-object.ts'
 import type { VaultSession } from '../session.ts'
 import { type SnapshotHead, type SnapshotSource, sealSnapshot, snapshotKey } from '../snapshot-object.ts'
 import { VaultError } from '../vault-error.ts'
@@ -46,9 +45,7 @@ export async function commitSnapshot(run: RunContext, options: CommitSnapshotOpt
   const id = randomBytes(8).toString('hex')
   const key = snapshotKey(started, id)
   const snapshot = sealSnapshot(host.keys.indexKey, key, headOf(run, options, id))
-  const indexKey = `index/${randomBytes(16).toString('hex')}`
-  const index =
-    unlisted.length > 0 ? sealObject(host.keys.indexKey, indexKey, encodeIndex(unlisted)) : undefined
+  const indexes = sealIndexes(host.keys.indexKey, unlisted)
 
   // Sinks that missed nothing first: those behind are healed from them.
   const behind = ({ view }: Place) => [...live.keys()].filter((name) => !view?.packs.has(name)).length
@@ -63,7 +60,7 @@ export async function commitSnapshot(run: RunContext, options: CommitSnapshotOpt
     try {
       await bringAll(run, options, place, onLost)
       progress.phase = 'committing'
-      if (index) await place.put(indexKey, index)
+      for (const index of indexes) await place.put(index.key, index.object)
       await session.requireAlive(place.sink, signal)
       await place.put(key, snapshot)
       place.succeed()

@@ -5,6 +5,7 @@ import { hasCode } from '../has-code.ts'
 import { decodeIndex, type IndexedPack } from '../index-object.ts'
 import { decodeFooterContent, packKey } from '../pack-format.ts'
 import { readPackFooter } from '../read-pack-footer.ts'
+import { getObject } from '../read-sink.ts'
 import { openObject } from '../sealed-object.ts'
 import type { SinkView } from '../sink-view.ts'
 import { VaultError } from '../vault-error.ts'
@@ -100,7 +101,7 @@ export async function readIndex(
   for (const view of views) {
     if (!view.indexes.has(key)) continue
     try {
-      const object = await view.sink.get(key, { ...(signal && { signal }) })
+      const object = await getObject(view.sink, key, signal)
       const packs = decodeIndex(openObject(indexKey, key, object))
       await keepCopy(cached, object)
       return packs

@@ -1,5 +1,6 @@
 import type { Sink } from '@pipe-backup/sink'
 import { hasCode } from '../has-code.ts'
+import { getObject, listObjects } from '../read-sink.ts'
 import { openSnapshotHead, snapshotIdOf } from '../snapshot-object.ts'
 import { VaultError } from '../vault-error.ts'
 import { putVaultHeader, readVaultHeader, type VaultHeader } from '../vault-header.ts'
@@ -41,11 +42,10 @@ export async function adoptSink(sink: Sink, options: AdoptOptions): Promise<bool
 
 /** Only this vault's hosts can have written a snapshot that opens. */
 async function showsOurs(sink: Sink, { host, signal }: AdoptOptions): Promise<boolean> {
-  const reading = { ...(signal && { signal }) }
-  for await (const { key } of sink.list('snapshots/', reading)) {
+  for await (const { key } of listObjects(sink, 'snapshots/', signal)) {
     if (snapshotIdOf(key) === undefined) continue
     try {
-      openSnapshotHead(host.keys.indexKey, key, await sink.get(key, reading))
+      openSnapshotHead(host.keys.indexKey, key, await getObject(sink, key, signal))
       return true
     } catch (error) {
       if (!hasCode(error, 'corrupt') && !hasCode(error, 'not-found')) throw error
@@ -56,7 +56,7 @@ async function showsOurs(sink: Sink, { host, signal }: AdoptOptions): Promise<bo
 
 async function isEmpty(sink: Sink, signal: AbortSignal | undefined): Promise<boolean> {
   for (const prefix of ['snapshots/', 'index/', 'packs/']) {
-    for await (const _ of sink.list(prefix, { ...(signal && { signal }) })) return false
+    for await (const _ of listObjects(sink, prefix, signal)) return false
   }
   return true
 }

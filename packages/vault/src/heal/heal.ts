@@ -2,6 +2,7 @@ import type { Sink } from '@pipe-backup/sink'
 import { DamageBook } from '../damage-book.ts'
 import { toFailure } from '../failure.ts'
 import { isBeingPruned } from '../prune/is-being-pruned.ts'
+import { getObject } from '../read-sink.ts'
 import { VaultSession } from '../session.ts'
 import { type SinkView, viewSink } from '../sink-view.ts'
 import { openSnapshotHead, snapshotIdOf } from '../snapshot-object.ts'
@@ -148,7 +149,7 @@ async function opensNow(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   try {
-    openSnapshotHead(indexKey, key, await sink.get(key, { ...(signal && { signal }) }))
+    openSnapshotHead(indexKey, key, await getObject(sink, key, signal))
     return true
   } catch {
     signal?.throwIfAborted()

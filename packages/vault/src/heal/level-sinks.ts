@@ -4,6 +4,7 @@ import { fetchPack } from '../fetch-pack.ts'
 import { forEachLimited } from '../for-each-limited.ts'
 import { packKey, packNameOf } from '../pack-format.ts'
 import { readHeads } from '../read-heads.ts'
+import { getObject } from '../read-sink.ts'
 import { openObject } from '../sealed-object.ts'
 import type { SinkView } from '../sink-view.ts'
 import { openSnapshotHead, type SnapshotHead, snapshotIdOf } from '../snapshot-object.ts'
@@ -248,7 +249,7 @@ class Level {
     const { indexKey, signal, onProblem } = this.#options
     if (!view.snapshots.has(key)) return undefined
     try {
-      const object = await view.sink.get(key, { ...(signal && { signal }) })
+      const object = await getObject(view.sink, key, signal)
       return { object, head: openSnapshotHead(indexKey, key, object) }
     } catch (error) {
       signal?.throwIfAborted()
@@ -308,7 +309,7 @@ class Level {
   async #fetchIndex({ sink, indexes }: SinkView, key: string): Promise<Uint8Array | undefined> {
     const { indexKey, signal, onProblem } = this.#options
     try {
-      const object = await sink.get(key, { ...(signal && { signal }) })
+      const object = await getObject(sink, key, signal)
       openObject(indexKey, key, object)
       return object
     } catch (error) {

@@ -1,11 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { readIndex } from '../backup/load-index.ts'
 import { fetchPack } from '../fetch-pack.ts'
-import { encodeIndex, type IndexedPack } from '../index-object.ts'
+import { type IndexedPack, sealIndexes } from '../index-object.ts'
 import { decodeFooterContent, type PackFooter, packKey } from '../pack-format.ts'
 import { readPackFooter } from '../read-pack-footer.ts'
-import { sealObject } from '../sealed-object.ts'
 import { type SnapshotHead, sealSnapshot, snapshotIdOf } from '../snapshot-object.ts'
 import { chooseForCompaction, type PackUse } from './choose-for-compaction.ts'
 import { type MovedPack, Repacker } from './repacker.ts'
@@ -75,7 +73,7 @@ export async function compact(options: CompactOptions): Promise<PruneReport['com
     if (last) await store(last)
   }
   if (listed.length === 0) return { from: 0, into: 0, bytes: 0 }
-  await putIndex(options, able, listed)
+  await putIndexes(options, able, listed)
   await onAll(options, able, (sink) => rewriteHeads(sink, moves, options))
   return { from: moves.size, into: listed.length, bytes }
 }
@@ -155,17 +153,17 @@ function packUses(
   return uses
 }
 
-async function putIndex(
+async function putIndexes(
   options: CompactOptions,
   able: Set<PruneSink>,
   packs: readonly IndexedPack[],
 ): Promise<void> {
-  const key = `index/${randomBytes(16).toString('hex')}`
-  const object = sealObject(options.indexKey, key, encodeIndex(packs))
-  await onAll(options, able, async ({ view }) => {
-    await view.sink.put(key, object, { ...(options.signal && { signal: options.signal }) })
-    view.indexes.set(key, { sizeBytes: object.length, storedAt: new Date() })
-  })
+  for (const { key, object } of sealIndexes(options.indexKey, packs)) {
+    await onAll(options, able, async ({ view }) => {
+      await view.sink.put(key, object, { ...(options.signal && { signal: options.signal }) })
+      view.indexes.set(key, { sizeBytes: object.length, storedAt: new Date() })
+    })
+  }
 }
 
 /** Says of each snapshot that stays on a sink where its chunks are now. */

@@ -1,3 +1,4 @@
+import { getObject } from '../read-sink.ts'
 import { openSession, SESSION_STALE_MS, type SessionRecord } from '../session.ts'
 import type { SinkView } from '../sink-view.ts'
 import { sinkTime } from './prune-sink.ts'
@@ -18,7 +19,7 @@ export async function isBeingPruned(
     if (id === ownSession || nowMs - storedAt.getTime() > SESSION_STALE_MS) continue
     const key = `sessions/${id}`
     try {
-      const object = await view.sink.get(key, { ...(signal && { signal }) })
+      const object = await getObject(view.sink, key, signal)
       const record = openSession(indexKey, key, object)
       if (record?.kind === 'prune') return record
     } catch {

@@ -1,8 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { readIndex } from '../backup/load-index.ts'
-import { encodeIndex, type IndexedPack } from '../index-object.ts'
-import { sealObject } from '../sealed-object.ts'
+import { type IndexedPack, sealIndexes } from '../index-object.ts'
 import type { SinkView } from '../sink-view.ts'
 
 export interface MergeIndexesOptions {
@@ -45,12 +43,11 @@ export async function mergeIndexes(options: MergeIndexesOptions): Promise<void> 
     isWorthIt ||= isMostlyGone || packs.length === 0
   }
   if (spent.length === 0 || !(isWorthIt || small > MOST_SMALL)) return
-  const key = `index/${randomBytes(16).toString('hex')}`
   const packs = [...listed.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
-  const object = packs.length === 0 ? undefined : sealObject(indexKey, key, encodeIndex(packs))
+  const merged = sealIndexes(indexKey, packs)
   for (const { sink, indexes } of views) {
     try {
-      if (object) await sink.put(key, object, { ...(signal && { signal }) })
+      for (const { key, object } of merged) await sink.put(key, object, { ...(signal && { signal }) })
       const old = spent.filter((name) => indexes.has(name))
       const failed = await sink.deleteMany(old, { ...(signal && { signal }) })
       for (const error of failed.values()) onProblem(sink.name, error)

@@ -1,4 +1,5 @@
 import { packKey } from '../pack-format.ts'
+import { listObjects } from '../read-sink.ts'
 import { SESSION_STALE_MS, sessionIdOf } from '../session.ts'
 import type { SinkView, StoredObject } from '../sink-view.ts'
 import { snapshotIdOf } from '../snapshot-object.ts'
@@ -195,7 +196,7 @@ async function condemn(
   }
   const draft = await write(undefined)
   const sessions: string[] = []
-  for await (const { key } of sink.list('sessions/', options)) {
+  for await (const { key } of listObjects(sink, 'sessions/', signal)) {
     const id = sessionIdOf(key)
     if (id !== undefined && id !== ownSession) sessions.push(id)
   }

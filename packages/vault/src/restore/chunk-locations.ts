@@ -2,6 +2,7 @@ import type { Sink } from '@pipe-backup/sink'
 import { decodeIndex } from '../index-object.ts'
 import { decodeFooterContent, MAX_PACK_CHUNKS, type PackChunk, packKey } from '../pack-format.ts'
 import { readPackFooter } from '../read-pack-footer.ts'
+import { getObject, listObjects } from '../read-sink.ts'
 import { openObject } from '../sealed-object.ts'
 import { VaultError } from '../vault-error.ts'
 
@@ -71,18 +72,17 @@ export async function locateChunks(options: {
   readonly signal?: AbortSignal
 }): Promise<ChunkLocations> {
   const { sinks, indexKey, packs, onProblem, signal } = options
-  const get = { ...(signal && { signal }) }
   const locations = new ChunkLocations()
   const left = new Set(packs)
   const read = new Set<string>()
   for (const sink of sinks) {
     if (left.size === 0) break
     try {
-      for await (const { key } of sink.list('index/', get)) {
+      for await (const { key } of listObjects(sink, 'index/', signal)) {
         if (left.size === 0) break
         if (read.has(key)) continue
         try {
-          for (const pack of decodeIndex(openObject(indexKey, key, await sink.get(key, get)))) {
+          for (const pack of decodeIndex(openObject(indexKey, key, await getObject(sink, key, signal)))) {
             if (!left.has(pack.name)) continue
             decodeFooterContent(pack.footer)
             locations.add(pack.name, pack.footer)

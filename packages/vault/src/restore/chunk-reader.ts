@@ -4,6 +4,7 @@ import { ChunkKind, unsealChunk } from '../chunk-codec.ts'
 import { hasCode } from '../has-code.ts'
 import { packKey, runKeyId } from '../pack-format.ts'
 import { readPackHeader } from '../read-pack-header.ts'
+import { getObject } from '../read-sink.ts'
 import { VaultError } from '../vault-error.ts'
 import { derivedKeys } from '../vault-host.ts'
 import { ByteCache } from './byte-cache.ts'
@@ -137,7 +138,7 @@ export class ChunkReader {
     const { signal } = this.#options
     const info = await sink.head(key, { ...(signal && { signal }) })
     if (!info || info.sizeBytes > WHOLE_PACK_BYTES) return undefined
-    const pack = await sink.get(key, { ...(signal && { signal }) })
+    const pack = await getObject(sink, key, signal)
     this.#packs.set(name, pack)
     return pack
   }

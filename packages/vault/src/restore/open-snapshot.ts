@@ -4,6 +4,7 @@ import type { Entry, EntryReader, Reading } from '@pipe-backup/source'
 import { CHUNK_ID_BYTES } from '../chunk-codec.ts'
 import { Extents } from '../extents.ts'
 import type { ManifestEntry } from '../manifest-node.ts'
+import { getObject } from '../read-sink.ts'
 import { openSnapshotHead, type SnapshotSource } from '../snapshot-object.ts'
 import type { SnapshotInfo } from '../snapshots.ts'
 import { VaultError } from '../vault-error.ts'
@@ -52,7 +53,7 @@ async function packsOnAnySink({ sinks, keys, snapshot, signal }: OpenSnapshotOpt
   const packs = new Set<string>()
   for (const sink of sinks) {
     try {
-      const object = await sink.get(snapshot.key, { ...(signal && { signal }) })
+      const object = await getObject(sink, snapshot.key, signal)
       for (const [name] of openSnapshotHead(keys.indexKey, snapshot.key, object).packs) packs.add(name)
     } catch {
       signal?.throwIfAborted()

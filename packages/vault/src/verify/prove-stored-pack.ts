@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import type { Sink } from '@pipe-backup/sink'
 import { packKey } from '../pack-format.ts'
+import { getObject } from '../read-sink.ts'
 
 export interface PackProof {
   readonly isWhole: boolean
@@ -48,7 +49,7 @@ export class StoredPackProver {
 
   /** Reads it whole, for who wants to look into it. @throws SinkError */
   async read(name: string, signal: AbortSignal | undefined): Promise<PackProof> {
-    const pack = await this.#sink.get(packKey(name), { ...(signal && { signal }) })
+    const pack = await getObject(this.#sink, packKey(name), signal)
     const isWhole = createHash('sha256').update(pack).digest('hex') === name
     return { isWhole, bytesRead: pack.length, pack }
   }

@@ -6,6 +6,7 @@ import { hasCode } from '../has-code.ts'
 import { decodeIndex } from '../index-object.ts'
 import { decodeFooterContent, packKey, packNameOf } from '../pack-format.ts'
 import { readHeads } from '../read-heads.ts'
+import { getObject, listObjects } from '../read-sink.ts'
 import { openObject } from '../sealed-object.ts'
 import { SESSION_STALE_MS } from '../session.ts'
 import { type SinkView, viewSink } from '../sink-view.ts'
@@ -171,7 +172,7 @@ export class SinkVerification {
 
   async #showsSnapshots(): Promise<boolean> {
     const { signal } = this.#options
-    for await (const _ of this.sink.list('snapshots/', { ...(signal && { signal }) })) return true
+    for await (const _ of listObjects(this.sink, 'snapshots/', signal)) return true
     return false
   }
 
@@ -191,7 +192,7 @@ export class SinkVerification {
   async #readIndex(key: string): Promise<void> {
     const { indexKey, signal } = this.#options
     try {
-      const object = await this.sink.get(key, { ...(signal && { signal }) })
+      const object = await getObject(this.sink, key, signal)
       for (const pack of decodeIndex(openObject(indexKey, key, object))) {
         decodeFooterContent(pack.footer)
         this.sizes.set(pack.name, pack.sizeBytes)
