@@ -100,3 +100,18 @@ test('init joins what is there, makes what is not, and tells of the sink that fa
   await expect(findVault({ sinks: [away] })).rejects.toMatchObject({ code: 'unreachable' })
   expect(await findVault({ sinks: [new MemorySink('empty')] })).toBeUndefined()
 })
+
+test('a sink that shows another vault does not hide the wanted one on the others', async () => {
+  const sinks = [await sinkWith(theirs, 'forged'), await sinkWith(ours, 'good')]
+  const problems: unknown[] = []
+  const onProblem = (error: Error) => problems.push(error)
+  expect(await findVault({ sinks, wanted: vaultIdOf(ours), onProblem })).toMatchObject({
+    id: vaultIdOf(ours),
+    sinks: ['good'],
+  })
+  expect(problems).toEqual([expect.objectContaining({ code: 'not-a-vault', sink: 'forged' })])
+  await expect(findVault({ sinks, wanted: 'f'.repeat(32) })).rejects.toMatchObject({ code: 'not-a-vault' })
+  expect(await findVault({ sinks: sinks.slice(1), wanted: 'f'.repeat(32) })).toMatchObject({
+    id: vaultIdOf(ours),
+  })
+})

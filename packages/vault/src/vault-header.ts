@@ -85,16 +85,18 @@ export async function putVaultHeader(
 export async function requireVault(sink: Sink, vaultId: string, signal?: AbortSignal): Promise<void> {
   const header = await readVaultHeader(sink, signal)
   if (header?.id === vaultId) return
-  throw new VaultError(
-    'not-a-vault',
-    header ? `sink "${sink.name}" holds another vault (${header.id})` : `sink "${sink.name}" holds no vault`,
-    {
-      sink: sink.name,
-      hint: header
-        ? 'Check where the sink points.'
-        : 'Is the disk mounted, the path right? A new sink is filled by `pipe-backup heal`.',
-    },
-  )
+  if (header) throw holdsAnother(sink.name, header)
+  throw new VaultError('not-a-vault', `sink "${sink.name}" holds no vault`, {
+    sink: sink.name,
+    hint: 'Is the disk mounted, the path right? A new sink is filled by `pipe-backup heal`.',
+  })
+}
+
+function holdsAnother(sink: string, { id }: VaultHeader): VaultError {
+  return new VaultError('not-a-vault', `sink "${sink}" holds another vault (${id})`, {
+    sink,
+    hint: 'Check where the sink points.',
+  })
 }
 
 /**
@@ -149,15 +151,21 @@ function isMissingRoot(reason: unknown): boolean {
 /**
  * Finds out which vault the sinks hold.
  * @returns undefined when no sink that answers holds one
- * @throws VaultError `not-a-vault` when they hold different ones; the last SinkError when none answers
+ * @throws VaultError `not-a-vault` when they hold different ones, and none the wanted one; the last SinkError when none answers
  */
 export async function findVault(options: {
   readonly sinks: readonly Sink[]
+  /** The id of the one that is looked for: where any sink holds it, those that hold another are told of, and passed over. */
+  readonly wanted?: string
   readonly signal?: AbortSignal
   readonly onProblem?: (error: Error) => void
 }): Promise<(VaultHeader & { readonly sinks: readonly string[] }) | undefined> {
-  const { sinks, signal, onProblem } = options
+  const { sinks, wanted, signal, onProblem } = options
   const found = await Promise.allSettled(sinks.map((sink) => readVaultHeader(sink, signal)))
+  const isWanted = ({ id }: VaultHeader): boolean => id === wanted
+  const isThere = found.some(
+    (result) => result.status === 'fulfilled' && result.value && isWanted(result.value),
+  )
   let vault: VaultHeader | undefined
   const holders: string[] = []
   const errors: Error[] = []
@@ -168,6 +176,10 @@ export async function findVault(options: {
       continue
     }
     if (!result.value) continue
+    if (isThere && !isWanted(result.value)) {
+      errors.push(holdsAnother(name, result.value))
+      continue
+    }
     if (vault && vault.id !== result.value.id) {
       throw new VaultError(
         'not-a-vault',

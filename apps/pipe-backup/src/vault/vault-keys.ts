@@ -71,9 +71,11 @@ async function requireVaultOf(
   { signal, output }: Session,
   otherVault: (found: string) => Error,
 ): Promise<void> {
-  const found = await findVault({ sinks, signal, onProblem: (error) => output.warn(errorLine(error)) })
+  const wanted = vaultIdOf(keys.publicKey)
+  const onProblem = (error: Error): void => output.warn(errorLine(error))
+  const found = await findVault({ sinks, wanted, signal, onProblem })
   if (found === undefined) throw noVault(sinks)
-  if (found.id !== vaultIdOf(keys.publicKey)) throw otherVault(found.id)
+  if (found.id !== wanted) throw otherVault(found.id)
 }
 
 /** @param vaultId - of the vault that is there */

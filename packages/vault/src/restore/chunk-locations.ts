@@ -1,4 +1,5 @@
 import type { Sink } from '@pipe-backup/sink'
+import { forEachLimited } from '../for-each-limited.ts'
 import { decodeIndex } from '../index-object.ts'
 import { decodeFooterContent, MAX_PACK_CHUNKS, type PackChunk, packKey } from '../pack-format.ts'
 import { readPackFooter } from '../read-pack-footer.ts'
@@ -13,6 +14,7 @@ export interface ChunkLocation {
 }
 
 const ENTRY_BYTES = 47
+const FOOTERS_AT_ONCE = 8
 
 /**
  * Where the chunks of some packs are. Footers stay as bytes, and a sorted table points into them: a million chunks are a hundred
@@ -60,17 +62,19 @@ export class ChunkLocations {
   }
 }
 
-/**
- * Learns where the chunks of these packs are: from the index objects, and from the footers of packs that no index lists.
- * @throws VaultError `missing` when a pack can't be found out about from any sink; its files would be lost
- */
-export async function locateChunks(options: {
+export interface LocateOptions {
   readonly sinks: readonly Sink[]
   readonly indexKey: Uint8Array
   readonly packs: ReadonlySet<string>
   readonly onProblem: (error: Error) => void
   readonly signal?: AbortSignal
-}): Promise<ChunkLocations> {
+}
+
+/**
+ * Learns where the chunks of these packs are: from the index objects, and from the footers of packs that no index lists.
+ * @throws VaultError `missing` when a pack can't be found out about from any sink; its files would be lost
+ */
+export async function locateChunks(options: LocateOptions): Promise<ChunkLocations> {
   const { sinks, indexKey, packs, onProblem, signal } = options
   const locations = new ChunkLocations()
   const left = new Set(packs)
@@ -100,7 +104,7 @@ export async function locateChunks(options: {
     }
   }
   for (const name of left) {
-    const footer = await footerFromAny(name, sinks, indexKey, onProblem, signal)
+    const footer = await footerFromAny(name, options)
     if (footer) locations.add(name, footer)
     else
       onProblem(
@@ -112,12 +116,21 @@ export async function locateChunks(options: {
   return locations
 }
 
+/** Adds what the footers of these packs say, where an index has said something else. */
+export async function relocateChunks(locations: ChunkLocations, options: LocateOptions): Promise<void> {
+  const known = new Map(locations.packs().map(({ name, footer }) => [name, footer]))
+  await forEachLimited(options.packs, FOOTERS_AT_ONCE, async (name) => {
+    const footer = await footerFromAny(name, options)
+    if (!footer || Buffer.compare(footer, known.get(name) ?? Buffer.of()) === 0) return
+    locations.add(name, footer)
+    const key = packKey(name)
+    options.onProblem(new VaultError('corrupt', `what an index says of ${key} is false`, { key }))
+  })
+}
+
 async function footerFromAny(
   name: string,
-  sinks: readonly Sink[],
-  indexKey: Uint8Array,
-  onProblem: (error: Error) => void,
-  signal: AbortSignal | undefined,
+  { sinks, indexKey, onProblem, signal }: LocateOptions,
 ): Promise<Uint8Array | undefined> {
   for (const sink of sinks) {
     try {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { chunkId, openSealed, type VaultKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { ChunkKind, unsealChunk } from '../chunk-codec.ts'
@@ -23,6 +24,8 @@ export interface ChunkReaderOptions {
   readonly locations: ChunkLocations
   /** Asked once, when a chunk is whole nowhere that is known: adds other packs to the locations. */
   readonly locateMore?: () => Promise<void>
+  /** Asked once, when the locations are seen to be false: adds what the packs themselves say, where it is something else. */
+  readonly locateAnew?: () => Promise<void>
   /** Told of each object that a sink did not have whole. */
   readonly onProblem: (error: Error) => void
   readonly signal?: AbortSignal
@@ -42,6 +45,7 @@ export class ChunkReader {
   /** Packs that a sink lacks or holds damaged: not asked again. */
   readonly #bad = new Set<string>()
   #more: Promise<void> | undefined
+  #anew: Promise<void> | undefined
 
   static async open(options: ChunkReaderOptions): Promise<ChunkReader> {
     return new ChunkReader(options, (await derivedKeys(options.keys)).nodeIdKey)
@@ -57,12 +61,21 @@ export class ChunkReader {
     const name = Buffer.from(id).toString('latin1')
     const cached = this.#chunks.get(name)
     if (cached) return cached
-    const places = this.#options.locations.find(id)
+    const { locations, locateMore, locateAnew } = this.#options
+    const places = locations.find(id)
     let plain = await this.#readFromAny(places)
-    if (!plain && this.#options.locateMore) {
-      this.#more ??= this.#options.locateMore()
+    if (!plain && locateMore) {
+      this.#more ??= locateMore()
       await this.#more
-      plain = await this.#readFromAny(this.#options.locations.find(id).slice(places.length))
+      plain = await this.#readFromAny(locations.find(id).slice(places.length))
+    }
+    if (!plain && locateAnew) {
+      const known = locations.find(id)
+      if (this.#anew || !(await this.#areDamaged(known))) {
+        this.#anew ??= locateAnew()
+        await this.#anew
+        plain = await this.#readFromAny(locations.find(id).slice(known.length))
+      }
     }
     if (plain) {
       this.#chunks.set(name, plain)
@@ -77,6 +90,19 @@ export class ChunkReader {
         hint: 'Run `pipe-backup verify`, and bring back any sink that is away.',
       },
     )
+  }
+
+  /** Whether damage explains that a chunk is in none of these places: a pack that is whole, and does not have it there, was listed falsely. */
+  async #areDamaged(places: readonly ChunkLocation[]): Promise<boolean> {
+    const { sinks, signal } = this.#options
+    for (const { pack: name } of places) {
+      for (const sink of sinks) {
+        const pack = await getObject(sink, packKey(name), signal).catch(() => undefined)
+        signal?.throwIfAborted()
+        if (pack && createHash('sha256').update(pack).digest('hex') === name) return false
+      }
+    }
+    return places.length > 0
   }
 
   async #readFromAny(places: readonly ChunkLocation[]): Promise<Uint8Array | undefined> {

@@ -8,7 +8,7 @@ import { getObject } from '../read-sink.ts'
 import { openSnapshotHead, type SnapshotSource } from '../snapshot-object.ts'
 import type { SnapshotInfo } from '../snapshots.ts'
 import { VaultError } from '../vault-error.ts'
-import { locateChunks } from './chunk-locations.ts'
+import { locateChunks, relocateChunks } from './chunk-locations.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import { isBelow, walkExtents, walkManifest } from './walk-manifest.ts'
 
@@ -44,7 +44,8 @@ export async function openSnapshot(options: OpenSnapshotOptions): Promise<Snapsh
     const more = await locateChunks({ ...reading, indexKey: keys.indexKey, packs: others })
     for (const { name, footer } of more.packs()) locations.add(name, footer)
   }
-  const chunks = await ChunkReader.open({ ...reading, keys, locations, locateMore })
+  const locateAnew = () => relocateChunks(locations, { ...reading, indexKey: keys.indexKey, packs })
+  const chunks = await ChunkReader.open({ ...reading, keys, locations, locateMore, locateAnew })
   return { entries: (paths) => readEntries(chunks, snapshot, paths, signal) }
 }
 

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { decodeIndex, encodeIndex } from '../index-object.ts'
+import { decodeFooterContent, encodeFooterContent, type PackChunk } from '../pack-format.ts'
+import { openObject, sealObject } from '../sealed-object.ts'
 import { MemorySink } from '../test-support/memory-sink.ts'
 import { MemorySource } from '../test-support/memory-source.ts'
 import { codeOf, flips, truncations } from '../test-support/outcome.ts'
@@ -92,6 +95,31 @@ test('wherever the index is damaged, it is named and everything restored', async
   for (const { at, damaged } of some)
     expect([at, await readWith(key, damaged)]).toEqual([at, { texts: EXPECTED, named: [key] }])
 })
+
+const LIES: Record<string, (chunk: PackChunk) => PackChunk[]> = {
+  'no chunk': () => [],
+  'other places': (chunk) => [{ ...chunk, offset: chunk.offset + 1 }],
+  'places beyond the pack': (chunk) => [{ ...chunk, offset: 2 ** 31 }],
+  'another run key': (chunk) => [{ ...chunk, runKey: 7 }],
+  'longer chunks': (chunk) => [{ ...chunk, rawLength: chunk.rawLength + 1 }],
+}
+
+test.for(Object.keys(LIES))(
+  'an index that lists %s falsely, under the right key, loses nothing',
+  async (lie) => {
+    const key = keyOf('index/')
+    const { indexKey } = vault.keys
+    const lying = decodeIndex(openObject(indexKey, key, good.objects.get(key) ?? Buffer.of())).map((pack) => {
+      const { hostId, chunks } = decodeFooterContent(pack.footer)
+      return {
+        ...pack,
+        footer: encodeFooterContent({ hostId, chunks: chunks.flatMap(LIES[lie] ?? (() => [])) }),
+      }
+    })
+    const { texts } = await readWith(key, sealObject(indexKey, key, encodeIndex(lying)))
+    expect(texts).toEqual(EXPECTED)
+  },
+)
 
 test('a missing pack is named, and gives nothing', async () => {
   for (const which of [0, 1]) {
