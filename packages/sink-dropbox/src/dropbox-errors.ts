@@ -71,6 +71,12 @@ function meaningOf(cause: unknown): Meaning | undefined {
     const hint = 'When a proxy is in between, name its certificate in NODE_EXTRA_CA_CERTS.'
     return ['protocol', `the server's certificate is not good: ${code}`, hint]
   }
+  if (code === 'ERR_PROXY_TUNNEL')
+    return [
+      'unreachable',
+      'the proxy makes no connection to Dropbox',
+      'Check HTTPS_PROXY and NO_PROXY in the environment.',
+    ]
   if (code === 'ETIMEDOUT') return ['timeout', 'Dropbox does not answer']
   if (code.startsWith('HPE_'))
     return ['protocol', `no HTTP was answered: ${code}`, 'Check `apiUrl` and `contentUrl`.']

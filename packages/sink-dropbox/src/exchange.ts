@@ -24,7 +24,12 @@ export const CLOSED = 'ECLOSED'
 export class Exchange implements Disposable {
   #isClosed = false
   readonly #http = new HttpAgent({ keepAlive: true, timeout: IDLE_MS, scheduling: 'lifo' })
-  readonly #https = new HttpsAgent({ keepAlive: true, timeout: IDLE_MS, scheduling: 'lifo' })
+  readonly #https = new HttpsAgent({
+    keepAlive: true,
+    timeout: IDLE_MS,
+    scheduling: 'lifo',
+    proxyEnv: process.env,
+  })
 
   /** @returns the answer, whatever its status: its body is to be read, or destroyed */
   post(url: URL, { headers, body, sizeBytes, signal }: ExchangeOptions): Promise<IncomingMessage> {

@@ -35,7 +35,7 @@ export async function connect(settings: S3Settings): Promise<S3Connection> {
     requestTimeout: 0,
     socketTimeout: 0,
     httpAgent: new http.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
-    httpsAgent: new https.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
+    httpsAgent: new https.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, proxyEnv: process.env }),
     logger: SILENT,
   })
   let host = ''

@@ -131,6 +131,11 @@ const NETWORK: Readonly<Record<string, Meaning>> = {
   EADDRNOTAVAIL: ['unreachable', 'the network is down'],
   ENOTFOUND: NO_HOST,
   EAI_AGAIN: NO_HOST,
+  ERR_PROXY_TUNNEL: [
+    'unreachable',
+    'the proxy makes no connection to the store',
+    'Check HTTPS_PROXY and NO_PROXY in the environment.',
+  ],
   ETIMEDOUT: TIMEOUT,
   EPROTO: NO_TLS,
   DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,

@@ -63,7 +63,9 @@ export class HttpClient implements Disposable {
     const { user, password, token, ca, plainHttp = LOOPBACK.test(hostname), atOnce } = options
     const kept = { keepAlive: true, timeout: IDLE_MS, scheduling: 'lifo' } as const
     const secure = protocol === 'https:'
-    this.#agent = secure ? new HttpsAgent({ ...kept, ...(ca !== undefined && { ca }) }) : new HttpAgent(kept)
+    this.#agent = secure
+      ? new HttpsAgent({ ...kept, proxyEnv: process.env, ...(ca !== undefined && { ca }) })
+      : new HttpAgent(kept)
     this.#origin = origin
     const credentials = { ...(user !== undefined && { user }), ...(password !== undefined && { password }) }
     this.#authorization = new Authorization(token === undefined ? credentials : { token }, {

@@ -67,6 +67,11 @@ const NETWORK: Readonly<Record<string, Meaning>> = {
   EADDRNOTAVAIL: AWAY,
   ENOTFOUND: UNKNOWN_HOST,
   EAI_AGAIN: UNKNOWN_HOST,
+  ERR_PROXY_TUNNEL: [
+    'unreachable',
+    'the proxy makes no connection to the server',
+    'Check HTTPS_PROXY and NO_PROXY in the environment.',
+  ],
   ETIMEDOUT: ['timeout', 'the server does not answer'],
   EPROTO: ['protocol', 'no secure connection can be made', 'Is it https:, and the right port?'],
   DEPTH_ZERO_SELF_SIGNED_CERT: TLS,

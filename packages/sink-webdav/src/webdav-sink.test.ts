@@ -9,9 +9,10 @@ import {
   type ApacheServer,
   type DavCollection,
   startApache,
+  startConnectProxy,
   startTamperingProxy,
 } from '@pipe-backup-test/services'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { AuthType, createClient } from 'webdav'
 import { type WebdavSinkOptions, webdavSink } from './webdav-sink.ts'
 
@@ -24,6 +25,7 @@ beforeAll(async () => {
   apache = await startApache()
 })
 afterAll(() => apache[Symbol.asyncDispose]())
+afterEach(() => void vi.unstubAllEnvs())
 
 function open(
   options: Partial<WebdavSinkOptions> = {},
@@ -142,6 +144,35 @@ test('TLS: a certificate of an authority that is trusted, and of none', async ()
   })
   const plain = `https://127.0.0.1:${apache.port}${place.path}`
   await expect(open({ url: plain }).sink.head('object')).rejects.toMatchObject({ code: 'protocol' })
+})
+
+test('TLS goes through the proxy of HTTPS_PROXY, but to what NO_PROXY names', async () => {
+  const { port, ca } = apache.tls
+  const place = apache.makeCollection()
+  const url = `https://127.0.0.1:${port}${place.path}`
+  const server = `127.0.0.1:${port}`
+  await using proxy = await startConnectProxy()
+  vi.stubEnv('HTTPS_PROXY', proxy.url)
+  const { sink } = open({ url, ca })
+  await sink.put('object', Buffer.alloc(3 * MIB, 7))
+  expect(Buffer.from(await sink.get('object')).equals(Buffer.alloc(3 * MIB, 7))).toBe(true)
+  expect(new Set(proxy.asked)).toEqual(new Set([server]))
+  await expect(open({ url }).sink.head('object')).rejects.toMatchObject({ code: 'unauthorized' })
+  const { length } = proxy.asked
+  vi.stubEnv('NO_PROXY', '127.0.0.1')
+  expect((await open({ url, ca }).sink.head('object'))?.sizeBytes).toBe(3 * MIB)
+  expect(proxy.asked).toHaveLength(length)
+})
+
+test('a proxy that makes no connection is named', async () => {
+  await using proxy = await startConnectProxy({ lets: false })
+  vi.stubEnv('HTTPS_PROXY', proxy.url.replace('//', '//joe:secret@'))
+  const failed = await open({ url: 'https://dav.example/place' })
+    .sink.head('object')
+    .catch((error: unknown) => error)
+  expect(failed).toMatchObject({ code: 'unreachable', hint: expect.stringContaining('HTTPS_PROXY') })
+  expect(String(failed)).not.toContain('secret')
+  expect(proxy.asked).toEqual(['dav.example:443'])
 })
 
 test('create makes the collection, and those above it', async () => {

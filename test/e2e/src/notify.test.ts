@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileS
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { startSmtp } from '@pipe-backup-test/services'
+import { startConnectProxy, startSmtp } from '@pipe-backup-test/services'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Sandbox } from './sandbox.ts'
 
@@ -167,3 +167,22 @@ test('a prune that can not be done at all is told, once, and when it works again
   await sandbox.ok(['prune'])
   expect(JSON.parse(hooks()[1]?.body ?? '').text).toContain('prune works again')
 }, 60_000)
+
+test('sinks and notifications go through the proxy of HTTPS_PROXY; one that makes no connection costs a line', async () => {
+  using sandbox = new Sandbox()
+  await using proxy = await startConnectProxy({ lets: false })
+  const notify = [{ type: 'ping', url: 'https://hc.example/very-secret' }]
+  await prepared(sandbox, notify)
+  sandbox.configure({
+    sources: [{ type: 'files', name: 'tree', paths: ['tree'] }],
+    sinks: [...sandbox.sinks('one'), { type: 'webdav', name: 'dav', url: 'https://dav.example/place' }],
+    copies: 1,
+    notify,
+  })
+  const { code, err } = await sandbox.run(['run'], { env: { HTTPS_PROXY: proxy.url } })
+  expect(code).toBe(3)
+  expect(err).toContain('the proxy makes no connection to the server')
+  expect(err).toContain("hc.example can't be reached")
+  expect(err).not.toContain('very-secret')
+  expect(new Set(proxy.asked)).toEqual(new Set(['dav.example:443', 'hc.example:443']))
+})

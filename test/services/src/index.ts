@@ -6,6 +6,7 @@ export {
   startApache,
 } from './apache.ts'
 export { S3_KMS_KEY_ID, type S3Server, startS3 } from './ceph.ts'
+export { type ConnectProxy, startConnectProxy } from './connect-proxy.ts'
 export { ensureDebianPackages, missingDebianPackages } from './debian-packages.ts'
 export { type DropboxServer, type DropboxServerOptions, startDropbox } from './dropbox/dropbox-server.ts'
 export { freePort } from './free-port.ts'
