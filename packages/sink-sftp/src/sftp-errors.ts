@@ -3,6 +3,9 @@ import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
 /** SSH_FX_*: draft-ietf-secsh-filexfer-02 section 7, and what later drafts added that servers send in version 3 too. */
 export const Status = { noSuchFile: 2, permissionDenied: 3, failure: 4, unsupported: 8 } as const
 
+export const NO_SPACE = 'not stored: the server has no space left'
+export const FREE_SOME = 'Free some space, then run `pipe-backup heal`.'
+
 const STATUS: Readonly<Record<number, readonly [SinkErrorCode, string, string?]>> = {
   2: ['not-found', 'is not there'],
   3: ['forbidden', 'permission denied by the server', 'Check who owns the directory, and its mode.'],
@@ -13,8 +16,8 @@ const STATUS: Readonly<Record<number, readonly [SinkErrorCode, string, string?]>
   8: ['protocol', 'the server does not offer this operation'],
   11: ['exists', 'exists already'],
   12: ['forbidden', 'the file system is read-only'],
-  14: ['full', 'not stored: the server has no space left', 'Free some space, then run `pipe-backup heal`.'],
-  15: ['full', 'not stored: the quota is used up', 'Free some space, then run `pipe-backup heal`.'],
+  14: ['full', NO_SPACE, FREE_SOME],
+  15: ['full', 'not stored: the quota is used up', FREE_SOME],
 }
 
 const UNREACHABLE = new Set([

@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { type SshServer, startSshd } from '@pipe-backup-test/services'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { type SftpSinkOptions, sftpSink } from './sftp-sink.ts'
 
 let server: SshServer
@@ -152,4 +155,22 @@ test('a sink that is closed before it has begun to connect does not connect', as
   await waiting
   expect(connections).toBe(0)
   mute.close()
+})
+
+test('a disk that is full is told as such, by put and by stream, and nothing is left of what did not fit', async () => {
+  const place = server.makePlace()
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=777', 'none', place.local])
+  onTestFinished(() => void execFileSync('umount', [place.local]))
+  await using sink = sftpSink({ ...login, path: place.remote })
+  const full = { code: 'full', hint: expect.stringContaining('Free some space') }
+  await expect(sink.put('object', Buffer.alloc(2 * 1024 * 1024, 7))).rejects.toMatchObject(full)
+  const written = pipeline(
+    Readable.from([Buffer.alloc(2 * 1024 * 1024, 7)]),
+    sink.createWriteStream('object'),
+  )
+  await expect(written).rejects.toMatchObject(full)
+  await sink.put('small', Buffer.alloc(512 * 1024, 7))
+  const keys: string[] = []
+  for await (const { key } of sink.list('')) keys.push(key)
+  expect(keys).toEqual(['small'])
 })

@@ -58,8 +58,9 @@ class SftpSink implements Sink {
         await upload.write(bytes)
         await upload.commit(this.name, key, options.ifAbsent ?? false)
       } catch (error) {
+        const explained = await upload.explained(error, this.name, key)
         await this.#discard(upload)
-        throw error
+        throw explained
       }
     })
   }
@@ -71,8 +72,10 @@ class SftpSink implements Sink {
     const step = (work: () => Promise<void>, done: (error?: Error | null) => void): void => {
       work().then(
         () => done(),
-        (cause: unknown) =>
-          done((options.signal?.aborted ? cause : toSinkError(cause, this.name, key)) as Error),
+        async (cause: unknown) => {
+          const why = (await upload?.explained(cause, this.name, key)) ?? cause
+          done((options.signal?.aborted ? why : toSinkError(why, this.name, key)) as Error)
+        },
       )
     }
     return new Writable({

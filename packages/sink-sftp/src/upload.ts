@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path/posix'
 import { SinkError, type SinkOptions } from '@pipe-backup/sink'
 import type { Remote } from './remote.ts'
-import { isStatus, Status } from './sftp-errors.ts'
+import { FREE_SOME, isStatus, NO_SPACE, Status } from './sftp-errors.ts'
 
 /** Where objects are written before they have their name. Its name can't be a key, so listings never show it. */
 export const TEMPORARY_DIRECTORY = '.tmp'
@@ -91,6 +91,15 @@ export class Upload {
       await makeDirectories(remote, this.#root, dirname(this.#path))
       await this.#publish(sink, key, ifAbsent)
     }
+  }
+
+  /** OpenSSH says no more of a disk that is full than that it failed: then it is asked how much room there is. */
+  async explained(cause: unknown, sink: string, key: string): Promise<unknown> {
+    if (!isStatus(cause, Status.failure) || !this.#remote.has('statvfs')) return cause
+    const free = await this.#remote.freeBytes(this.#root).catch(() => Number.POSITIVE_INFINITY)
+    return free < REQUEST_BYTES
+      ? new SinkError('full', NO_SPACE, { sink, key, cause, hint: FREE_SOME })
+      : cause
   }
 
   /** Leaves nothing behind, as far as the server still answers. @param remote - not ended by the signal that ended the upload */
