@@ -64,6 +64,47 @@ echo "== removed"; crontab -l
   expect(removed.trim()).toBe('5 5 * * * somebody elses')
 })
 
+test('one scheduler takes over from the other, and remove finds it wherever it is', async () => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox)
+  mkdirSync(sandbox.path('bin'))
+  // No systemd runs where tests do: what it is told is written down.
+  const told = `#!/bin/sh\necho "$@" >> '${sandbox.path('told')}'\n`
+  writeFileSync(sandbox.path('bin/systemctl'), told, { mode: 0o755 })
+  writeFileSync(
+    sandbox.path('script'),
+    `set -e
+mount -t tmpfs tmpfs /var/spool/cron/crontabs
+mount -t tmpfs tmpfs /etc/systemd/system
+pb="$1 $2 --config pipe-backup.json"
+there() { echo "== $1: $(crontab -l 2>/dev/null | grep -c sandbox) $(ls /etc/systemd/system | wc -l)"; }
+$pb schedule install --cron; there cron
+$pb schedule install --systemd; there systemd
+$pb schedule install --cron; there again
+$pb schedule remove --systemd; there kept
+$pb schedule remove; there none
+$pb schedule install --systemd; $pb schedule remove; there gone
+`,
+  )
+  const { stdout } = await execa('unshare', ['--mount', 'sh', 'script', process.execPath, MAIN], {
+    cwd: sandbox.root,
+    env: { ...sandbox.environment(), PATH: `${sandbox.path('bin')}:${process.env['PATH']}` },
+  })
+  expect(stdout.match(/(?<=== ).*/g)).toEqual([
+    'cron: 1 0',
+    'systemd: 0 2',
+    'again: 1 0',
+    'kept: 1 0',
+    'none: 0 0',
+    'gone: 0 0',
+  ])
+  expect(stdout.match(/^removed from.*/gm)).toEqual([
+    'removed from the crontab: it would run twice',
+    'removed from systemd: it would run twice',
+  ])
+  expect(readFileSync(sandbox.path('told'), 'utf8')).toContain('disable --now pipe-backup-sandbox.timer')
+})
+
 test('the units are what systemd takes, and their command works from nowhere', async () => {
   using sandbox = new Sandbox()
   await prepared(sandbox)

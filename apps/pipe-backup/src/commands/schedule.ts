@@ -47,6 +47,7 @@ export async function scheduleInstall(session: Session, options: ScheduleOptions
     await installCrontabLine(config.vault, line)
     output.print(`installed in the crontab: ${line}`)
   }
+  await removeOther(scheduler, config, session)
   const missing = [...new Set(secretVariables([config.sources, config.sinks, config.notify]))]
   if (missing.length > 0) {
     output.warn(
@@ -76,17 +77,40 @@ export async function scheduleShow(session: Session, options: ScheduleOptions): 
   return 0
 }
 
-/** `schedule remove`. @returns the exit code */
+/** `schedule remove`: wherever it is installed, or from where the options say. @returns the exit code */
 export async function scheduleRemove(session: Session, options: ScheduleOptions): Promise<number> {
   const { machine, output } = session
   const config = await openConfig(session)
-  const isRemoved =
-    chooseScheduler(options) === 'systemd'
-      ? await removeUnits(machine, config.vault)
-      : await removeCrontabLine(config.vault)
+  const chosen = chooseScheduler(options)
+  const isOne = options.systemd === true || options.cron === true
+  let isRemoved = false
+  for (const scheduler of ['cron', 'systemd'] as const) {
+    if (isOne && scheduler !== chosen) continue
+    isRemoved = (await removeFrom(scheduler, machine, config)) || isRemoved
+  }
   output.print(isRemoved ? 'removed' : 'there was nothing to remove')
   output.printJson({ removed: isRemoved })
   return 0
+}
+
+/** What one scheduler has taken over another must not do as well. */
+async function removeOther(scheduler: Scheduler, config: LoadedConfig, session: Session): Promise<void> {
+  const { machine, output } = session
+  const [other, name] =
+    scheduler === 'cron' ? (['systemd', 'systemd'] as const) : (['cron', 'the crontab'] as const)
+  try {
+    if (await removeFrom(other, machine, config)) output.print(`removed from ${name}: it would run twice`)
+  } catch (error) {
+    output.warn(`may run twice, by ${name} too: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** @returns whether it was there */
+async function removeFrom(scheduler: Scheduler, machine: Machine, { vault }: LoadedConfig): Promise<boolean> {
+  if (scheduler === 'systemd') return await removeUnits(machine, vault)
+  // Who has no cron has nothing in it.
+  if ((await findCrontabLine(vault).catch(() => undefined)) === undefined) return false
+  return await removeCrontabLine(vault)
 }
 
 function chooseScheduler({ systemd = false, cron = false }: ScheduleOptions): Scheduler {
