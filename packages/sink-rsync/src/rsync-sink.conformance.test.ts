@@ -15,17 +15,14 @@ afterAll(async () => {
   for (const server of [openssh, restricted, daemon]) await server[Symbol.asyncDispose]()
 })
 
-/** Eight puts at a time share one rsync, and each rsync over ssh is a session, a shell and Python on the server. */
-const LISTED_OVER_SSH = 400
-const LISTED_BY_DAEMON = 2000
-
 function overSsh(name: string, server: SshServer): void {
   const { host, port, user, identity, hostKey } = server
   const login = { name: 'rs', port, identity, hostKey }
   const targetOf = (path: string) => `${user}@${host}:${path}`
   describeSink(name, {
     open: () => rsyncSink({ ...login, target: targetOf(server.makePlace().remote) }),
-    listed: LISTED_OVER_SSH,
+    // Those that wait share one rsync.
+    putsAtOnce: 64,
     server: {
       host,
       port,
@@ -85,7 +82,7 @@ const login = { name: 'rs', password }
 
 describeSink('rsync, a daemon with a secrets file', {
   open: () => rsyncSink({ ...login, target: targetOf(makeDirectory()) }),
-  listed: LISTED_BY_DAEMON,
+  putsAtOnce: 64,
   server: {
     host,
     port,

@@ -12,12 +12,12 @@ afterAll(async () => {
   for (const server of [openssh, chrooted, proftpd]) await server[Symbol.asyncDispose]()
 })
 
-function suite(name: string, server: SshServer, listed?: number): void {
+function suite(name: string, server: SshServer): void {
   const { host, port, user, identity, hostKey } = server
   const login = { name: 'ssh', host, port, user, identity, hostKey }
   describeSink(name, {
     open: () => sftpSink({ ...login, path: server.makePlace().remote }),
-    ...(listed !== undefined && { listed }),
+    putsAtOnce: 64,
     server: {
       host,
       port,
@@ -53,5 +53,5 @@ function suite(name: string, server: SshServer, listed?: number): void {
 }
 
 suite('sftp, OpenSSH', openssh)
-suite('sftp, OpenSSH in a chroot', chrooted, 500)
-suite('sftp, proftpd mod_sftp', proftpd, 1000)
+suite('sftp, OpenSSH in a chroot', chrooted)
+suite('sftp, proftpd mod_sftp', proftpd)

@@ -11,6 +11,8 @@ export interface SinkSuiteOptions {
   readonly open: () => Sink | Promise<Sink>
   /** How many objects the long listing has. Default 5,000; fewer for a server that takes minutes for them. */
   readonly listed?: number
+  /** How many of these are put at a time. Default 8; more where what a request costs is shared by those that wait. */
+  readonly putsAtOnce?: number
   /** The largest object. Default 100 MiB. */
   readonly largestBytes?: number
   /** False for a sink that can't keep `ifAbsent`. Default true. */
@@ -30,15 +32,16 @@ export interface SinkSuiteOptions {
   >
 }
 
-const TEST_MS = 120_000
+const TEST_MS = 300_000
 
 /** The suite that every sink must pass, as a `describe` block of vitest. */
 export function describeSink(name: string, options: SinkSuiteOptions): void {
-  const { listed = 5000, largestBytes = 100 * 1024 * 1024, ifAbsent = true, server, broken = {} } = options
+  const { listed = 5000, putsAtOnce = 8, largestBytes = 100 * 1024 * 1024, ifAbsent = true } = options
+  const { server, broken = {} } = options
   describe(`sink ${name}`, { timeout: TEST_MS }, () => {
     test.for(Object.entries(promises))('%s', async ([, check]) => {
       await using sink = await options.open()
-      await check(sink, { listed, largestBytes, ifAbsent })
+      await check(sink, { listed, putsAtOnce, largestBytes, ifAbsent })
     })
 
     if (server) {

@@ -9,6 +9,8 @@ import { digest, keysOf, readAll, sample } from './sample.ts'
 export interface CheckSettings {
   /** How many objects a long listing has. */
   readonly listed: number
+  /** How many of them are put at a time. */
+  readonly putsAtOnce: number
   /** The largest object, in bytes. */
   readonly largestBytes: number
   /** Whether `ifAbsent` is kept. */
@@ -191,7 +193,10 @@ export const promises: Readonly<Record<string, Check>> = {
     await writer
   },
 
-  'a long listing is whole, and has each object once, with its size': async (sink, { listed }) => {
+  'a long listing is whole, and has each object once, with its size': async (
+    sink,
+    { listed, putsAtOnce },
+  ) => {
     const keys = Array.from(
       { length: listed },
       (_, i) => `packs/${(i % 7).toString(16)}/${String(i).padStart(6, '0')}`,
@@ -200,7 +205,7 @@ export const promises: Readonly<Record<string, Check>> = {
     const putNext = async () => {
       for (const key of left) await sink.put(key, sample(key.charCodeAt(key.length - 1)))
     }
-    await Promise.all(Array.from({ length: 8 }, putNext))
+    await Promise.all(Array.from({ length: putsAtOnce }, putNext))
     await sink.put('other', sample(1))
     const infos: { key: string; sizeBytes: number }[] = []
     for await (const { key, sizeBytes } of sink.list('packs/')) infos.push({ key, sizeBytes })
