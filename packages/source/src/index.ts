@@ -14,3 +14,4 @@ export type {
 } from './entry.ts'
 export { SourceError, type SourceErrorCode, type SourceProblem } from './problem.ts'
 export type { ReadContext, Source } from './source.ts'
+export { type SourceTimeoutOptions, withTimeout } from './with-timeout.ts'

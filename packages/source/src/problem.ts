@@ -1,7 +1,8 @@
 /**
  * Why something could not be taken.
  * - `unreadable`: permission, I/O; `changed`: it would not hold still; `vanished`: gone since it was listed;
- * - `command-failed`: a program ended badly; `truncated`: its output lacks its end; `skipped`: left out on purpose (a socket).
+ * - `command-failed`: a program ended badly; `truncated`: its output lacks its end; `timeout`: nothing came for too long;
+ * - `skipped`: left out on purpose (a socket).
  */
 export type SourceErrorCode =
   | 'unreadable'
@@ -9,6 +10,7 @@ export type SourceErrorCode =
   | 'vanished'
   | 'command-failed'
   | 'truncated'
+  | 'timeout'
   | 'skipped'
 
 /** Something about one entry, or one directory, that the run's report must name. */

@@ -85,3 +85,20 @@ test('a source with `every` is read no more often, and is in every snapshot', as
   await sandbox.ok(['run', '--source', 'b'])
   expect(String(await cat('b'))).toBe('new b')
 })
+
+test.for([
+  ['a hook', { before: ['sleep', '600'] }, 'its `before` failed: sleep said nothing for 1 s, and was ended'],
+  [
+    'a source',
+    { type: 'command', paths: undefined, run: ['sleep', '600'], path: 'out' },
+    'nothing has come of it for 1 s',
+  ],
+] as const)('%s that hangs fails its source alone, when its time is up', async ([, hanging, said]) => {
+  using sandbox = new Sandbox()
+  await prepared(sandbox, {}, { timeout: '1s', ...hanging })
+  const ran = await sandbox.run(['run', '--json'])
+  expect(ran.err).toContain(said)
+  expect(ran.code).toBe(3)
+  expect(JSON.parse(ran.out.toString()).sources).toMatchObject([{ state: 'ok' }, { state: 'failed' }])
+  expect(notes(sandbox)).toContain('after b failed')
+})

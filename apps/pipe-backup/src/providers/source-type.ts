@@ -1,4 +1,4 @@
-import type { Source } from '@pipe-backup/source'
+import { type Source, withTimeout } from '@pipe-backup/source'
 import { z } from 'zod'
 import { strictObject } from '../config/strict-object.ts'
 import {
@@ -8,6 +8,7 @@ import {
   duration,
   name,
   secretKeys,
+  toMilliseconds,
 } from '../config/values.ts'
 import type { Finding } from '../doctor/finding.ts'
 import type { OpenContext } from './sink-type.ts'
@@ -17,8 +18,16 @@ export interface SourceConfig {
   readonly type: string
   readonly name: string
   readonly every?: DurationConfig | undefined
+  readonly timeout?: DurationConfig | undefined
   readonly before?: CommandConfig | undefined
   readonly after?: CommandConfig | undefined
+}
+
+/** Whoever waits longer waits for good, and nobody would hear of it. */
+const SILENT_MS = 6 * 60 * 60 * 1000
+
+export function silentMsOf({ timeout }: { readonly timeout?: DurationConfig | undefined }): number {
+  return timeout === undefined ? SILENT_MS : toMilliseconds(timeout)
 }
 
 /** A type of source as the configuration knows it. */
@@ -57,6 +66,9 @@ export function sourceType<const Shape extends z.ZodRawShape>(
       every: duration
         .optional()
         .describe('Read it no more often than this; between, snapshots have it as it was read last'),
+      timeout: duration
+        .optional()
+        .describe('How long nothing may come of it, or of its commands, before it has failed. Default 6h'),
       before: command
         .optional()
         .describe('A command to run before it is read; when it fails, this source has failed'),
@@ -67,7 +79,10 @@ export function sourceType<const Shape extends z.ZodRawShape>(
         ),
     }).describe(description),
     secrets: secretKeys(shape),
-    open: (config, context) => open(options.parse(config), { ...context, name: config.name }),
+    open: async (config, context) => {
+      const source = await open(options.parse(config), { ...context, name: config.name })
+      return withTimeout(source, { silentMs: silentMsOf(config) })
+    },
     check: (config, context) => check(options.parse(config), context),
   }
 }

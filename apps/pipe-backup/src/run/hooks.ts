@@ -4,6 +4,7 @@ import { execa } from 'execa'
 import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import type { CommandConfig } from '../config/values.ts'
+import { type SourceConfig, silentMsOf } from '../providers/source-type.ts'
 import type { Session } from '../session.ts'
 
 /** Lines of a complaint that are passed on. */
@@ -14,6 +15,7 @@ const MOST_OUTPUT = 64 * 1024
 const LAST_WORDS_MS = 300
 /** How long an `after` may take once the run has been stopped. */
 const FAREWELL_MS = 5000
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** The commands of the configuration that run before and after a source is read, and before and after a run. */
 export class Hooks {
@@ -50,21 +52,27 @@ export class Hooks {
 
   /** @throws SourceError `command-failed`: the source is not to be read */
   async beforeSource(name: string): Promise<void> {
-    const before = this.#find(name)?.before
+    const source = this.#find(name)
+    const before = source?.before
     if (!before) return
-    const failure = await this.#run(before, { PIPE_BACKUP_SOURCE: name })
+    const failure = await this.#run(before, { PIPE_BACKUP_SOURCE: name }, source)
     if (failure !== undefined) throw new SourceError('command-failed', `its \`before\` failed: ${failure}`)
   }
 
   /** @throws CommandError `hook-failed` */
   async afterSource({ name, state, error }: SourceReport): Promise<void> {
-    const after = this.#find(name)?.after
+    const source = this.#find(name)
+    const after = source?.after
     if (!after) return
-    const failure = await this.#run(after, {
-      PIPE_BACKUP_SOURCE: name,
-      PIPE_BACKUP_OUTCOME: state === 'incomplete' ? 'warning' : state,
-      PIPE_BACKUP_ERROR: error ?? '',
-    })
+    const failure = await this.#run(
+      after,
+      {
+        PIPE_BACKUP_SOURCE: name,
+        PIPE_BACKUP_OUTCOME: state === 'incomplete' ? 'warning' : state,
+        PIPE_BACKUP_ERROR: error ?? '',
+      },
+      source,
+    )
     if (failure !== undefined) throw new CommandError('hook-failed', `its \`after\` failed: ${failure}`)
   }
 
@@ -76,16 +84,20 @@ export class Hooks {
   async #run(
     [program = '', ...args]: CommandConfig,
     env: Readonly<Record<string, string>>,
+    source: Pick<SourceConfig, 'timeout'> = {},
   ): Promise<string | undefined> {
     const { machine, output, signal } = this.#session
     // What was prepared is to be undone also when the run is stopped.
-    const cancelSignal = signal.aborted ? AbortSignal.timeout(FAREWELL_MS) : signal
+    const stopped = signal.aborted ? AbortSignal.timeout(FAREWELL_MS) : signal
+    const silentMs = silentMsOf(source)
+    const hung = new AbortController()
+    const timer = setTimeout(() => hung.abort(), Math.min(silentMs, LONGEST_TIMER_MS))
     const running = execa(program, args, {
       cwd: machine.cwd,
       env: { ...env, PIPE_BACKUP_VAULT: this.#config.vault },
       stdin: 'ignore',
       buffer: false,
-      cancelSignal,
+      cancelSignal: AbortSignal.any([stopped, hung.signal]),
       reject: false,
     })
     const { nodeChildProcess: child } = running
@@ -102,6 +114,7 @@ export class Hooks {
       const decoder = new TextDecoder()
       try {
         for await (const piece of running.iterable({ from, binary: true })) {
+          timer.refresh()
           const text = decoder.decode(piece, { stream: true })
           all = (all + text).slice(-MOST_OUTPUT)
           if (from === 'stderr') complaint = (complaint + text).slice(-MOST_OUTPUT)
@@ -111,9 +124,11 @@ export class Hooks {
       }
     }
     const [ran] = await Promise.all([running, listen('stdout'), listen('stderr')])
+    clearTimeout(timer)
     if (all !== '') output.note(all.trimEnd())
     if (!ran.failed) return undefined
     const said = complaint.trim().split('\n').slice(-MOST_LINES).join(' | ')
+    if (hung.signal.aborted) return `${program} said nothing for ${silentMs / 1000} s, and was ended`
     const how = ran.signal !== undefined ? `was ended by ${ran.signal}` : `exited with ${ran.exitCode}`
     if (ran.exitCode === undefined && ran.signal === undefined)
       return `${program} could not be run: ${ran.originalMessage ?? ''}`

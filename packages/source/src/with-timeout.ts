@@ -1,0 +1,93 @@
+import type { Entry, EntryReader, FileEntry } from './entry.ts'
+import { SourceError } from './problem.ts'
+import type { Source } from './source.ts'
+
+export interface SourceTimeoutOptions {
+  /** How long nothing may come, in milliseconds. */
+  readonly silentMs: number
+}
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/**
+ * A source that fails as a whole, with SourceError `timeout`, when nothing has come of it for a while: a program that waits for a lock, a
+ * file system whose server is gone. Time in which the caller holds things up does not count. What hangs is told to stop, and not waited for.
+ */
+export function withTimeout(source: Source, { silentMs }: SourceTimeoutOptions): Source {
+  return {
+    ...source,
+    async *entries(context = {}) {
+      const given = new AbortController()
+      const signal = context.signal ? AbortSignal.any([context.signal, given.signal]) : given.signal
+      const silence = new Silence(silentMs, given)
+      const entries = source.entries({ ...context, signal })[Symbol.asyncIterator]()
+      let isOver = false
+      try {
+        for (;;) {
+          const step = await silence.watch(entries.next())
+          isOver = step.done === true
+          if (step.done) return
+          yield step.value.type === 'file' ? watched(step.value, silence) : step.value
+        }
+      } finally {
+        const ended = isOver ? undefined : entries.return?.()
+        if (silence.isBroken) ended?.catch(() => undefined)
+        else await ended
+      }
+    },
+  }
+}
+
+/** The same entry, for its metadata may move on when it is opened; its readers are others. */
+function watched(entry: FileEntry, silence: Silence): Entry {
+  const open = entry.open.bind(entry)
+  return Object.defineProperty(entry, 'open', {
+    configurable: true,
+    enumerable: true,
+    value: async () => watchedReader(await silence.watch(open()), silence),
+  })
+}
+
+function watchedReader(reader: EntryReader, silence: Silence): EntryReader {
+  return {
+    read: (into) => silence.watch(reader.read(into)),
+    finish: () => silence.watch(reader.finish()),
+    close: () => {
+      const closed = reader.close()
+      if (!silence.isBroken) return closed
+      Promise.resolve(closed).catch(() => undefined)
+    },
+  }
+}
+
+class Silence {
+  readonly #ms: number
+  readonly #given: AbortController
+
+  /** @param given - what is aborted when nothing comes */
+  constructor(ms: number, given: AbortController) {
+    this.#ms = Math.min(ms, LONGEST_TIMER_MS)
+    this.#given = given
+  }
+
+  get isBroken(): boolean {
+    return this.#given.signal.aborted
+  }
+
+  /** What is at hand is handed on as it is. @throws SourceError `timeout` */
+  watch<T>(coming: Promise<T>): Promise<T>
+  watch<T>(coming: T | Promise<T>): T | Promise<T>
+  watch<T>(coming: T | Promise<T>): T | Promise<T> {
+    if (!(coming instanceof Promise)) return coming
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const error = new SourceError('timeout', `nothing has come of it for ${this.#ms / 1000} s`, {
+          hint: 'Look at what it waits for; `timeout` of the source says how long is too long.',
+        })
+        reject(error)
+        this.#given.abort(error)
+      }, this.#ms)
+      coming.then(resolve, reject).finally(() => clearTimeout(timer))
+    })
+  }
+}
