@@ -86,6 +86,18 @@ export function createProgram(version: string, runner: Runner): Command {
       act(async (session) => (await import('./commands/ls.ts')).ls(session, snapshot, path, options)),
     )
 
+  add(
+    'find',
+    'find entries in all the snapshots, and which of them have each',
+    "pipe-backup find '*.json'\npipe-backup find 'wallet/**/wallet.json' --snapshot latest",
+  )
+    .argument('<pattern>', PATTERN)
+    .option('--snapshot <snapshot>', `search this one alone: ${SNAPSHOT}`)
+    .option(...PHRASE_FILE)
+    .action((pattern: string, options: { snapshot?: string; phraseFile?: string }) =>
+      act(async (session) => (await import('./commands/find.ts')).find(session, pattern, options)),
+    )
+
   add('cat', "print one file's bytes", 'pipe-backup cat latest database/shop.sql | mysql shop')
     .argument('<snapshot>', SNAPSHOT)
     .argument('<path>', "the file: its source's name first")
@@ -281,6 +293,9 @@ export function createProgram(version: string, runner: Runner): Command {
 const UNSAID: GlobalOptions = { json: false, quiet: false, verbose: false, color: true, from: [] }
 
 const SNAPSHOT = 'an id or its beginning, latest, latest~2, or a time such as 2026-11-23T10:00'
+
+const PATTERN =
+  "a name ('*.json') at any depth, a path from its source's name on ('wallet/**/*.json'), or one as on the machine ('/etc/*'); a slash at its end: directories alone"
 
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value]

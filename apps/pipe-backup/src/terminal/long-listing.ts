@@ -1,4 +1,5 @@
 import type { Entry } from '@pipe-backup/source'
+import type { ListedEntry } from '@pipe-backup/vault'
 import { decodeUtf8, escapeBytes, escapeText } from './escape-bytes.ts'
 import { formatTime } from './quantities.ts'
 
@@ -13,7 +14,7 @@ const LETTER: Readonly<Record<Entry['type'], string>> = {
 }
 
 /** An entry in one line, much as `ls -l` shows it. */
-export function longLine(entry: Entry): string {
+export function longLine(entry: ListedEntry): string {
   const owner = escapeText(entry.user === '' ? String(entry.uid) : entry.user)
   const group = escapeText(entry.group === '' ? String(entry.gid) : entry.group)
   const time = formatTime(new Date(Number(entry.mtimeNs / 1_000_000n)))
@@ -22,7 +23,7 @@ export function longLine(entry: Entry): string {
 }
 
 /** An entry for programs: see the README for the fields. */
-export function entryToJson(entry: Entry): Readonly<Record<string, unknown>> {
+export function entryToJson(entry: ListedEntry): Readonly<Record<string, unknown>> {
   return {
     ...jsonPath('path', entry.path),
     type: entry.type,
@@ -37,7 +38,7 @@ export function entryToJson(entry: Entry): Readonly<Record<string, unknown>> {
   }
 }
 
-function details(entry: Entry): Readonly<Record<string, unknown>> {
+function details(entry: ListedEntry): Readonly<Record<string, unknown>> {
   switch (entry.type) {
     case 'file':
       return { size: entry.size ?? null, ...(entry.unsteady === true && { unsteady: true }) }
@@ -67,7 +68,7 @@ function isoTime(mtimeNs: bigint): string | null {
   return Number.isNaN(time.getTime()) ? null : time.toISOString()
 }
 
-function sizeOf(entry: Entry): string {
+function sizeOf(entry: ListedEntry): string {
   switch (entry.type) {
     case 'file':
       return entry.size === undefined ? '?' : String(entry.size)
@@ -82,7 +83,7 @@ function sizeOf(entry: Entry): string {
   }
 }
 
-function suffix(entry: Entry): string {
+function suffix(entry: ListedEntry): string {
   switch (entry.type) {
     case 'symlink':
       return ` -> ${escapeBytes(entry.target)}`

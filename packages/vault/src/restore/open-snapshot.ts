@@ -4,12 +4,11 @@ import type { Entry, EntryReader, Reading } from '@pipe-backup/source'
 import { CHUNK_ID_BYTES } from '../chunk-codec.ts'
 import { Extents } from '../extents.ts'
 import type { ManifestEntry } from '../manifest-node.ts'
-import { getObject } from '../read-sink.ts'
-import { openSnapshotHead, type SnapshotSource } from '../snapshot-object.ts'
+import type { SnapshotSource } from '../snapshot-object.ts'
 import type { SnapshotInfo } from '../snapshots.ts'
 import { VaultError } from '../vault-error.ts'
-import { locateChunks, relocateChunks } from './chunk-locations.ts'
-import { ChunkReader } from './chunk-reader.ts'
+import type { ChunkReader } from './chunk-reader.ts'
+import { openChunks } from './open-chunks.ts'
 import { isBelow, walkExtents, walkManifest } from './walk-manifest.ts'
 
 export interface OpenSnapshotOptions {
@@ -34,34 +33,9 @@ export interface SnapshotReader {
 
 /** Opens a snapshot for reading. Needs the phrase's keys. */
 export async function openSnapshot(options: OpenSnapshotOptions): Promise<SnapshotReader> {
-  const { sinks, keys, snapshot, signal } = options
-  const onProblem = options.onProblem ?? (() => undefined)
-  const packs = new Set(snapshot.head.packs.map(([name]) => name))
-  const reading = { sinks, onProblem, ...(signal && { signal }) }
-  const locations = await locateChunks({ ...reading, indexKey: keys.indexKey, packs })
-  const locateMore = async () => {
-    const others = new Set([...(await packsOnAnySink(options))].filter((name) => !packs.has(name)))
-    const more = await locateChunks({ ...reading, indexKey: keys.indexKey, packs: others })
-    for (const { name, footer } of more.packs()) locations.add(name, footer)
-  }
-  const locateAnew = () => relocateChunks(locations, { ...reading, indexKey: keys.indexKey, packs })
-  const chunks = await ChunkReader.open({ ...reading, keys, locations, locateMore, locateAnew })
+  const { snapshot, signal, ...rest } = options
+  const chunks = await openChunks({ ...rest, snapshots: [snapshot], ...(signal && { signal }) })
   return { entries: (paths) => readEntries(chunks, snapshot, paths, signal) }
-}
-
-/** The packs of a snapshot as each sink has it: where a compaction did not come they are other ones, with the same chunks. */
-async function packsOnAnySink({ sinks, keys, snapshot, signal }: OpenSnapshotOptions): Promise<Set<string>> {
-  const packs = new Set<string>()
-  for (const sink of sinks) {
-    try {
-      const object = await getObject(sink, snapshot.key, signal)
-      for (const [name] of openSnapshotHead(keys.indexKey, snapshot.key, object).packs) packs.add(name)
-    } catch {
-      signal?.throwIfAborted()
-      // It lacks the snapshot, or is away: that has been told where it matters.
-    }
-  }
-  return packs
 }
 
 async function* readEntries(

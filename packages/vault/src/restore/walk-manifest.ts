@@ -18,13 +18,13 @@ export function isBelow(path: Uint8Array, selected: Uint8Array): boolean {
 }
 
 /** Whether anything at or below `selected` can stand in [first, next). */
-function mayHold(selected: Uint8Array, first: Uint8Array, next: Uint8Array | undefined): boolean {
+export function mayHold(selected: Uint8Array, first: Uint8Array, next: Uint8Array | undefined): boolean {
   if (next && comparePaths(selected, next) >= 0) return false
   return comparePaths(selected, first) >= 0 || isBelow(first, selected)
 }
 
 /** Every level but the last has at least two nodes to each of the one above: more levels than this hold nothing real. */
-const MOST_LEVELS = 64
+export const MOST_LEVELS = 64
 
 /**
  * The entries of a manifest in order, reading only the nodes that may hold what is wanted.
@@ -68,6 +68,6 @@ async function* walkExtentTree(
   else for (const child of node.children) yield* walkExtentTree(chunks, child.id, levels - 1)
 }
 
-function checkLevels(left: number): void {
+export function checkLevels(left: number): void {
   if (left === 0) throw new VaultError('corrupt', 'a manifest has more levels than any can have')
 }

@@ -1,0 +1,136 @@
+import { comparePaths } from '@pipe-backup/source'
+import { decodeManifestNode, type ManifestEntry } from '../manifest-node.ts'
+import { Heap } from './heap.ts'
+import { checkLevels, MOST_LEVELS, mayHold, type ReadsChunks } from './walk-manifest.ts'
+
+/** What is at one path in several manifests. */
+export interface MergedPath {
+  readonly path: Uint8Array
+  /** Each manifest that has an entry there is in one of these, by its number. */
+  readonly found: readonly { readonly entry: ManifestEntry; readonly manifests: readonly number[] }[]
+}
+
+export interface MergeOptions {
+  /** Read only what may hold this path or anything below it. */
+  readonly below?: Uint8Array | undefined
+  /** Leave out what all the manifests have in one and the same node: it is not read. */
+  readonly skipShared?: boolean
+  /** Told of a node that can't be read, and the manifests it is missing from; without this the merge ends with the error. */
+  readonly onUnreadable?: (error: unknown, manifests: readonly number[]) => void
+}
+
+type Item = { readonly path: Uint8Array } & (
+  | { readonly id: Uint8Array; readonly next: Uint8Array | undefined }
+  | { readonly id?: undefined; readonly entry: ManifestEntry }
+)
+
+/** A node that has been read, and how far the merge has come in it. */
+interface Cursor {
+  readonly items: readonly Item[]
+  at: number
+  readonly manifests: readonly number[]
+  /** Levels that its children may still have. */
+  readonly levels: number
+}
+
+/**
+ * The entries of several manifests in the order of their paths. A node that several of them have at the same place is read once for all,
+ * and what is held at a time is a path of nodes for each that differs, never a manifest.
+ * @param roots - `undefined` for a manifest without entries
+ */
+export async function* mergeManifests(
+  chunks: ReadsChunks,
+  roots: readonly (Uint8Array | undefined)[],
+  options: MergeOptions = {},
+): AsyncGenerator<MergedPath> {
+  const { below, skipShared = false, onUnreadable } = options
+  const heap = new Heap<{ readonly cursor: Cursor; readonly item: Item }>((a, b) =>
+    compareItems(a.item, b.item),
+  )
+  const push = (cursor: Cursor): void => {
+    for (;;) {
+      const item = cursor.items[cursor.at++]
+      if (!item) return
+      if (below && item.id && !mayHold(below, item.path, item.next)) continue
+      heap.push({ cursor, item })
+      return
+    }
+  }
+  const open = async ({ id, manifests, levels }: Shared): Promise<void> => {
+    if (skipShared && manifests.length === roots.length) return
+    try {
+      checkLevels(levels)
+      push({ items: itemsOf(await chunks.read(id)), at: 0, manifests, levels: levels - 1 })
+    } catch (error) {
+      if (!onUnreadable) throw error
+      onUnreadable(error, manifests)
+    }
+  }
+
+  const first = new SharedNodes()
+  for (const [manifest, root] of roots.entries()) if (root) first.add(root, [manifest], MOST_LEVELS)
+  for (const node of first.all()) await open(node)
+
+  for (let least = heap.least; least; least = heap.least) {
+    const { path } = least.item
+    const nodes = new SharedNodes()
+    const found: { entry: ManifestEntry; manifests: readonly number[] }[] = []
+    // All the nodes that begin here, before any entry: an entry of the same path may be in them.
+    const wantsNodes = least.item.id !== undefined
+    for (let next = heap.least; next && isAt(next.item, path, wantsNodes); next = heap.least) {
+      heap.pop()
+      const { cursor, item } = next
+      if (item.id) nodes.add(item.id, cursor.manifests, cursor.levels)
+      else found.push({ entry: item.entry, manifests: cursor.manifests })
+      push(cursor)
+    }
+    for (const node of nodes.all()) await open(node)
+    if (found.length > 0) yield { path, found }
+  }
+}
+
+interface Shared {
+  readonly id: Uint8Array
+  readonly manifests: readonly number[]
+  readonly levels: number
+}
+
+/** Nodes by their ids, each with all the manifests that have it. */
+class SharedNodes {
+  readonly #nodes = new Map<string, Shared>()
+
+  add(id: Uint8Array, manifests: readonly number[], levels: number): void {
+    const name = Buffer.from(id).toString('latin1')
+    const known = this.#nodes.get(name)
+    if (!known) this.#nodes.set(name, { id, manifests, levels })
+    else {
+      this.#nodes.set(name, {
+        id,
+        manifests: [...new Set([...known.manifests, ...manifests])].sort((a, b) => a - b),
+        levels: Math.min(known.levels, levels),
+      })
+    }
+  }
+
+  all(): Iterable<Shared> {
+    return this.#nodes.values()
+  }
+}
+
+function itemsOf(bytes: Uint8Array): readonly Item[] {
+  const node = decodeManifestNode(bytes)
+  if (node.type === 'leaf') return node.entries.map((entry) => ({ path: entry.path, entry }))
+  return node.children.map(({ firstPath, id }, i) => ({
+    path: firstPath,
+    id,
+    next: node.children[i + 1]?.firstPath,
+  }))
+}
+
+function compareItems(a: Item, b: Item): number {
+  return comparePaths(a.path, b.path) || Number(b.id !== undefined) - Number(a.id !== undefined)
+}
+
+function isAt(item: Item, path: Uint8Array, node: boolean): boolean {
+  return (item.id !== undefined) === node && comparePaths(item.path, path) === 0
+}
