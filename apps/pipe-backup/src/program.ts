@@ -98,6 +98,18 @@ export function createProgram(version: string, runner: Runner): Command {
       act(async (session) => (await import('./commands/find.ts')).find(session, pattern, options)),
     )
 
+  add(
+    'diff',
+    'show what was added, removed and changed between two snapshots',
+    'pipe-backup diff latest~1 latest',
+  )
+    .argument('<before>', SNAPSHOT)
+    .argument('<after>', 'another')
+    .option(...PHRASE_FILE)
+    .action((before: string, after: string, options: { phraseFile?: string }) =>
+      act(async (session) => (await import('./commands/diff.ts')).diff(session, before, after, options)),
+    )
+
   add('cat', "print one file's bytes", 'pipe-backup cat latest database/shop.sql | mysql shop')
     .argument('<snapshot>', SNAPSHOT)
     .argument('<path>', "the file: its source's name first")

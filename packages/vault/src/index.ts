@@ -11,6 +11,12 @@ export {
 export { type HealedSink, type HealOptions, type HealReport, heal } from './heal/heal.ts'
 export { type PruneOptions, prune } from './prune/prune.ts'
 export type { PrunedSink, PruneReport } from './prune/report.ts'
+export {
+  type ChangedPart,
+  type Difference,
+  type DiffOptions,
+  diffSnapshots,
+} from './restore/diff-snapshots.ts'
 export { type FindOptions, type FoundEntry, findEntries } from './restore/find-entries.ts'
 export type { ListedEntry } from './restore/listed-entry.ts'
 export type { OpenSnapshotsOptions } from './restore/open-chunks.ts'

@@ -96,7 +96,7 @@ export async function openReading(
 }
 
 /** Says which snapshot is read, and warns of what it lacks. */
-function tellSnapshot({ output }: Session, snapshot: SnapshotInfo): void {
+export function tellSnapshot({ output }: Session, snapshot: SnapshotInfo): void {
   output.note(`snapshot ${snapshot.id} of ${snapshot.host}, ${snapshot.time.toISOString()}`)
   for (const { name, state, error } of snapshot.sources) {
     if (state === 'ok') continue

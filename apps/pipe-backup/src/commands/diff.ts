@@ -1,0 +1,30 @@
+import { diffSnapshots, selectSnapshot } from '@pipe-backup/vault'
+import { DiffTotals, differenceLine, differenceToJson } from '../find/difference-lines.ts'
+import type { Session } from '../session.ts'
+import { batchLines } from '../terminal/batch-lines.ts'
+import { openSnapshots, tellSnapshot } from '../vault/open-reading.ts'
+
+/** `diff`: what another snapshot has otherwise. @returns the exit code */
+export async function diff(
+  session: Session,
+  first: string,
+  second: string,
+  options: { readonly phraseFile?: string },
+): Promise<number> {
+  const { output, signal } = session
+  await using opened = await openSnapshots(session, options.phraseFile)
+  const { sinks, keys, snapshots, onProblem } = opened
+  const [before, after] = [selectSnapshot(snapshots, first), selectSnapshot(snapshots, second)]
+  for (const snapshot of new Set([before, after])) tellSnapshot(session, snapshot)
+  const totals = new DiffTotals()
+  async function* lines(): AsyncGenerator<string> {
+    for await (const one of diffSnapshots({ sinks, keys, before, after, signal, onProblem })) {
+      totals.add(one)
+      yield output.json ? JSON.stringify(differenceToJson(one)) : differenceLine(one)
+    }
+    if (output.json) yield JSON.stringify({ before: before.id, after: after.id, summary: totals })
+  }
+  await output.stream(batchLines(lines()), signal)
+  output.print(totals.toString())
+  return 0
+}
