@@ -313,6 +313,7 @@ test('every command has help with an example, and the program says its version',
     'config',
     'config check',
     'config schema',
+    'completion',
   ]
   const helps = await Promise.all(['', ...commands].map(async (command) => ok(`${command} --help`.trim())))
   for (const help of helps) expect(help).toContain('\nExample:\n  ')

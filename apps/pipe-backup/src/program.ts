@@ -1,4 +1,5 @@
-import { Command, Option } from 'commander'
+import { Argument, Command, Option } from 'commander'
+import type { Shell } from './commands/completion.ts'
 import type { GlobalOptions, Session } from './session.ts'
 
 /** Runs a command with all that it needs, and keeps its exit code. */
@@ -299,6 +300,18 @@ export function createProgram(version: string, runner: Runner): Command {
     'pipe-backup config schema > pipe-backup.schema.json',
     config,
   ).action(() => act(async () => (await import('./commands/config-schema.ts')).configSchemaCommand()))
+
+  add(
+    'completion',
+    'print a script that makes a shell complete commands, options and names',
+    'pipe-backup completion bash > ~/.local/share/bash-completion/completions/pipe-backup\n' +
+      'echo "source <(pipe-backup completion zsh)" >> ~/.zshrc    # after compinit\n' +
+      'pipe-backup completion fish > ~/.config/fish/completions/pipe-backup.fish',
+  )
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish'] satisfies Shell[]))
+    .action((shell: Shell) =>
+      act(async () => (await import('./commands/completion.ts')).completion(program, shell)),
+    )
   return program
 }
 
