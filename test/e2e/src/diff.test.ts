@@ -107,3 +107,12 @@ test('one snapshot, none that is there, and none without the phrase are refused'
   expect((await sandbox.run(['diff', 'latest', 'latest~9', ...phrase])).code).toBe(1)
   expect((await sandbox.run(['diff', 'latest~1', 'latest'])).code).toBe(2)
 })
+
+test('a source that a run was not asked for is shown as removed, and that is said', async () => {
+  await sandbox.ok(['run', '--stdin', 'words/hello.txt'], { input: 'hello' })
+  const { code, out, err } = await sandbox.run(['diff', 'latest~1', 'latest', ...phrase])
+  expect(code).toBe(0)
+  expect(out.toString()).toContain('+  words/hello.txt  (5 B)\n')
+  expect(err).toContain('is without source "tree": all of it is shown as removed')
+  expect(err).toContain('is without source "words": all of it is shown as added')
+})

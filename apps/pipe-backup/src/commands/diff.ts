@@ -1,4 +1,4 @@
-import { diffSnapshots, selectSnapshot } from '@pipe-backup/vault'
+import { diffSnapshots, type SnapshotInfo, selectSnapshot } from '@pipe-backup/vault'
 import { DiffTotals, differenceLine, differenceToJson } from '../find/difference-lines.ts'
 import type { Session } from '../session.ts'
 import { batchLines } from '../terminal/batch-lines.ts'
@@ -16,6 +16,8 @@ export async function diff(
   const { sinks, keys, snapshots, onProblem } = opened
   const [before, after] = [selectSnapshot(snapshots, first), selectSnapshot(snapshots, second)]
   for (const snapshot of new Set([before, after])) tellSnapshot(session, snapshot)
+  warnOfLone(session, before, after, 'removed')
+  warnOfLone(session, after, before, 'added')
   const totals = new DiffTotals()
   async function* lines(): AsyncGenerator<string> {
     for await (const one of diffSnapshots({ sinks, keys, before, after, signal, onProblem })) {
@@ -27,4 +29,13 @@ export async function diff(
   await output.stream(batchLines(lines()), signal)
   output.print(totals.toString())
   return 0
+}
+
+/** A run of some sources alone makes a snapshot without the others: that nobody removed anything is to be seen. */
+function warnOfLone({ output }: Session, one: SnapshotInfo, other: SnapshotInfo, shownAs: string): void {
+  const names = new Set(other.sources.map(({ name }) => name))
+  for (const { name } of one.sources) {
+    if (names.has(name)) continue
+    output.warn(`snapshot ${other.id} is without source "${name}": all of it is shown as ${shownAs}`)
+  }
 }
