@@ -31,6 +31,11 @@ beforeAll(async () => {
 })
 afterAll(() => sandbox[Symbol.dispose]())
 
+function environment(): { readonly cwd: string; readonly env: Record<string, string> } {
+  const PATH = `${sandbox.path('bin')}:${process.env['PATH'] ?? ''}`
+  return { cwd: sandbox.root, env: { ...sandbox.environment(), PATH, HOME: sandbox.root, TERM: 'xterm' } }
+}
+
 /** What bash offers at the end of these words, of which the last may be begun. */
 async function offered(...words: string[]): Promise<string[]> {
   const asked = `
@@ -40,13 +45,7 @@ async function offered(...words: string[]): Promise<string[]> {
     COMP_CWORD=$#
     _pipe_backup pipe-backup
     for reply in "\${COMPREPLY[@]}"; do printf '%s\\n' "$reply"; done`
-  const { stdout } = await execa('bash', ['--norc', '-c', asked, 'bash', ...words], {
-    cwd: sandbox.root,
-    env: {
-      ...sandbox.environment(),
-      PATH: `${sandbox.path('bin')}:${process.env['PATH'] ?? ''}`,
-    },
-  })
+  const { stdout } = await execa('bash', ['--norc', '-c', asked, 'bash', ...words], environment())
   return stdout.split('\n').filter((line) => line !== '')
 }
 
@@ -97,10 +96,50 @@ test('snapshots, paths, files and shells are offered where they stand', async ()
   expect(await offered('completion', '')).toEqual(['bash', 'zsh', 'fish'])
 })
 
-test('a shell that is none of these is refused, and zsh and fish get scripts with every command', async () => {
+/** What fish offers at the end of this line. */
+async function offeredByFish(line: string): Promise<string[]> {
+  const asked = 'source ./script.fish; complete -C $argv[1]'
+  const { stdout } = await execa('fish', ['--no-config', '-c', asked, line], environment())
+  return stdout.split('\n').flatMap((one) => one.split('\t', 1).filter((name) => name !== ''))
+}
+
+test('fish offers commands, options, and names of the configuration', async () => {
+  writeFileSync(sandbox.path('script.fish'), await sandbox.ok(['completion', 'fish']))
+  expect((await offeredByFish('pipe-backup ')).toSorted()).toEqual((await helped()).toSorted())
+  expect((await offeredByFish('pipe-backup key ')).toSorted()).toEqual((await helped('key')).toSorted())
+  expect(await offeredByFish('pipe-backup restore latest --rep')).toEqual(['--repair'])
+  expect((await offeredByFish('pipe-backup heal --sink ')).toSorted()).toEqual(['cloud', 'disk'])
+  expect(await offeredByFish('pipe-backup --json run --source wo')).toEqual(['words'])
+  expect(await offeredByFish('pipe-backup --config other.json heal --sink ')).toEqual(['tape'])
+  expect(await offeredByFish('pipe-backup heal --config=other.json --sink ')).toEqual(['tape'])
+  expect((await offeredByFish('pipe-backup completion ')).toSorted()).toEqual(['bash', 'fish', 'zsh'])
+})
+
+test('zsh completes what is begun', async () => {
+  writeFileSync(sandbox.path('script.zsh'), await sandbox.ok(['completion', 'zsh']))
+  // A terminal of its own for each line, for a line that is not new is drawn in pieces. It is read until it shows what it should.
+  const typed = `
+    zmodload zsh/zpty
+    press() {
+      zpty shell zsh -f -i
+      zpty -w shell "PS1=; autoload -Uz compinit; compinit -u -d ./zcompdump; source ./script.zsh; print re''ady"
+      zpty -r shell got '*ready*'
+      zpty -w -n shell "$1"$'\\t'
+      zpty -r shell got "*$2*"
+      print -r -- "$2"
+      zpty -d shell
+    }
+    press 'pipe-backup stat' 'pipe-backup status'
+    press 'pipe-backup heal --sink d' 'pipe-backup heal --sink disk'
+    press 'pipe-backup restore latest --rep' 'pipe-backup restore latest --repair'`
+  const { stdout } = await execa('zsh', ['-f', '-c', typed], { ...environment(), timeout: 50_000 })
+  expect(stdout.split('\n')).toEqual([
+    'pipe-backup status',
+    'pipe-backup heal --sink disk',
+    'pipe-backup restore latest --repair',
+  ])
+})
+
+test('a shell that is none of these is refused', async () => {
   expect((await sandbox.run(['completion', 'csh'])).code).toBe(2)
-  const commands = await helped()
-  const fish = (await sandbox.ok(['completion', 'fish'])).toString()
-  for (const name of commands) expect(fish).toContain(` -a '${name}' -d '`)
-  expect((await sandbox.ok(['completion', 'zsh'])).toString()).toContain('bashcompinit\n')
 })

@@ -6,6 +6,7 @@ const PACKAGES = [
   'ceph-mon',
   'ceph-osd',
   'cron',
+  'fish',
   'libapache2-mod-php',
   'libarchive-tools',
   'mariadb-client',
@@ -22,6 +23,7 @@ const PACKAGES = [
   'restic',
   'rsync',
   'systemd',
+  'zsh',
 ]
 
 try {

@@ -9,12 +9,7 @@ export function fishScript(table: readonly CompletedCommand[]): string {
         ({ name, description }) => `${at} -a ${quoted(name)} -d ${quoted(description)}`,
       ),
       ...command.options.map(({ flags, description, value }) =>
-        [
-          at,
-          ...flags.map(flagOf),
-          ...(value ? ['-r', ...completionOf(value)] : []),
-          `-d ${quoted(description)}`,
-        ].join(' '),
+        [at, ...flags.map(flagOf), ...(value ? valueOf(value) : []), `-d ${quoted(description)}`].join(' '),
       ),
       ...command.arguments.map((completes) => [at, ...completionOf(completes)].join(' ')),
     ]
@@ -25,7 +20,7 @@ export function fishScript(table: readonly CompletedCommand[]): string {
 function __pipe_backup_at
     set -l command
     for word in (commandline -opc)[2..-1]
-        if contains -- (string join ' ' $command $word) ${table
+        if contains -- (string join -- ' ' $command $word) ${table
           .filter(({ path }) => path !== '')
           .map(({ path }) => quoted(path))
           .join(' ')}
@@ -35,9 +30,14 @@ function __pipe_backup_at
     test "$command" = "$argv[1]"
 end
 
-# The names of the configuration's sources or sinks.
+# The names of the sources or sinks of the configuration, of that which is named before the cursor.
 function __pipe_backup_names
-    pipe-backup config check --json 2>/dev/null </dev/null | string replace -rf '.*"'$argv[1]'":\\[([^]]*)\\].*' '$1' | string match -ar '"name":"[^"]*"' | string replace -r '"name":"(.*)"' '$1'
+    set -l words (commandline -opc)
+    set -l config (string match -- '--config=*' $words)
+    if set -l at (contains -i -- --config $words)
+        set config --config $words[(math $at + 1)]
+    end
+    pipe-backup config check --json $config 2>/dev/null </dev/null | string replace -rf '.*"'$argv[1]'":\\[([^]]*)\\].*' '$1' | string match -ar '"name":"[^"]*"' | string replace -r '"name":"(.*)"' '$1'
 end
 
 complete -c pipe-backup -f
@@ -47,6 +47,12 @@ ${lines.map((line) => `complete -c pipe-backup ${line}`).join('\n')}
 
 function flagOf(flag: string): string {
   return flag.startsWith('--') ? `-l ${quoted(flag.slice(2))}` : `-s ${quoted(flag.slice(1))}`
+}
+
+/** Of an option: files only where one is wanted. */
+function valueOf(completes: Completes): readonly string[] {
+  const isFile = 'from' in completes && completes.from === 'files'
+  return [isFile ? '-r' : '-x', ...completionOf(completes)]
 }
 
 function completionOf(completes: Completes): readonly string[] {
