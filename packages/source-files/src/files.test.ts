@@ -18,7 +18,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { FileEntry, SourceProblem } from '@pipe-backup/source'
 import { describeSource } from '@pipe-backup/source/conformance'
-import { afterAll, afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { type FilesOptions, files } from './files.ts'
 import { filesSource } from './files-source.ts'
 import { readEntry, TestTree } from './test-support/test-tree.ts'
@@ -163,6 +163,17 @@ test('a file changed a moment ago is waited for until its next change is sure to
     text: 'x',
     end: { steady: true, mtimeNs: entry?.mtimeNs, identity: { ctimeNs, inode: ino } },
   })
+})
+
+test('and for as long as it takes, when the clock is set back a little meanwhile', async () => {
+  writeFileSync(at('fresh'), 'x')
+  const entry = (await walked()).entries.get('/fresh')
+  const now = Date.now.bind(Date)
+  const clock = vi.spyOn(Date, 'now').mockImplementationOnce(now)
+  clock.mockImplementation(() => now() - 20)
+  const { end } = await readEntry(entry)
+  clock.mockRestore()
+  expect(end).toHaveProperty('identity.ctimeNs', statSync(at('fresh'), { bigint: true }).ctimeNs)
 })
 
 test.for<[string, (path: string) => void]>([

@@ -20,10 +20,15 @@ export interface Walk {
 const LEASE_MS = 60_000
 const ASK_AGAIN_MS = 50
 
+/** How long one stamp is waited for: far more than a tick, as clocks are set and timers go off early. */
+const CLOCK_MS = 1_000
+
 /** What an opening may still wait for. */
 interface Patience {
   forClock: boolean
   forLease: boolean
+  /** The stamp that was waited for: once that is old enough nothing more is, so a file that changes all the time is read at last. */
+  stampNs?: bigint
 }
 
 /** A regular file as the walk saw it. A class, so that a hundred thousand of them share one `open`. */
@@ -79,10 +84,12 @@ export class WalkedFile implements FileEntry {
   async #openLater(firstWaitMs: number, patience: Patience): Promise<EntryReader> {
     const { signal } = this.#walk
     const untilMs = performance.now() + LEASE_MS
+    const clockUntilMs = performance.now() + CLOCK_MS
     for (let waitMs = firstWaitMs; ; ) {
       // An abort ends the wait; the next try throws its reason.
       await sleep(waitMs, undefined, signal && { signal }).catch(() => undefined)
       patience.forLease = performance.now() < untilMs
+      patience.forClock = performance.now() < clockUntilMs
       const opened = this.#tryOpen(patience)
       if (typeof opened !== 'number') return opened
       waitMs = opened
@@ -99,10 +106,9 @@ export class WalkedFile implements FileEntry {
       fd = opener.open(this.#absolute, this.uid)
       const stat = fstatSync(fd, { bigint: true })
       if (!stat.isFile()) throw toSourceError(replaced('file'), this.path)
-      const waitMs = patience.forClock && stat.size > 0n ? msUntilTelling(stat.ctimeNs, startedMs) : 0
+      const waitMs = mayWaitFor(stat, patience) ? msUntilTelling(stat.ctimeNs, startedMs) : 0
       if (waitMs > 0) {
-        // Once only: a file that changes all the time is never old enough.
-        patience.forClock = false
+        patience.stampNs = stat.ctimeNs
         closeSync(fd)
         return waitMs
       }
@@ -148,4 +154,8 @@ export class WalkedFile implements FileEntry {
     if (this.#linkKey !== undefined) this.#walk.links.forget(this.#linkKey)
     this.#linkKey = undefined
   }
+}
+
+function mayWaitFor({ size, ctimeNs }: BigIntStats, { forClock, stampNs = ctimeNs }: Patience): boolean {
+  return forClock && size > 0n && ctimeNs === stampNs
 }
