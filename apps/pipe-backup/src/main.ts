@@ -48,18 +48,8 @@ const runner: Runner = async (options, command) => {
   }
 }
 
-await useProxy(process.env)
 await parse(createProgram(version, runner))
 setTimeout(() => process.exit(), LINGER_MS).unref()
-
-/** For `fetch`, which knows nothing of HTTPS_PROXY by itself; the sinks' connections do. Plain HTTP goes straight where it is to go. */
-async function useProxy({ HTTPS_PROXY, https_proxy, NO_PROXY, no_proxy }: NodeJS.ProcessEnv): Promise<void> {
-  if (HTTPS_PROXY === undefined && https_proxy === undefined) return
-  const { default: http } = await import('node:http')
-  // Since Node.js 24.14.
-  if ('setGlobalProxyFromEnv' in http)
-    http.setGlobalProxyFromEnv({ HTTPS_PROXY, https_proxy, NO_PROXY, no_proxy })
-}
 
 async function parse(program: Command): Promise<void> {
   for (const command of withSubcommands(program)) command.exitOverride()

@@ -81,13 +81,10 @@ export async function scheduleShow(session: Session, options: ScheduleOptions): 
 export async function scheduleRemove(session: Session, options: ScheduleOptions): Promise<number> {
   const { machine, output } = session
   const config = await openConfig(session)
-  const chosen = chooseScheduler(options)
-  const isOne = options.systemd === true || options.cron === true
+  const schedulers =
+    options.systemd || options.cron ? [chooseScheduler(options)] : (['cron', 'systemd'] as const)
   let isRemoved = false
-  for (const scheduler of ['cron', 'systemd'] as const) {
-    if (isOne && scheduler !== chosen) continue
-    isRemoved = (await removeFrom(scheduler, machine, config)) || isRemoved
-  }
+  for (const scheduler of schedulers) isRemoved = (await removeFrom(scheduler, machine, config)) || isRemoved
   output.print(isRemoved ? 'removed' : 'there was nothing to remove')
   output.printJson({ removed: isRemoved })
   return 0

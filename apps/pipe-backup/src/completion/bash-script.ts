@@ -1,3 +1,4 @@
+import { shellQuoted } from '../shell-quoted.ts'
 import type { CompletedCommand, Completes } from './command-table.ts'
 
 /**
@@ -16,7 +17,7 @@ export function bashScript(table: readonly CompletedCommand[]): string {
 # What can follow an option that takes a value; $1 is the command and the option.
 _pipe_backup_value() {
   case "$1" in
-${taking.map(({ places, value }) => `    ${places.map(quoted).join(' | ')}) echo ${quoted(kindOf(value))} ;;`).join('\n')}
+${taking.map(({ places, value }) => `    ${places.map(shellQuoted).join(' | ')}) echo ${shellQuoted(kindOf(value))} ;;`).join('\n')}
     *) return 1 ;;
   esac
 }
@@ -30,7 +31,7 @@ ${table.flatMap(argumentCases).join('\n')}
 
 _pipe_backup_options() {
   case "$1" in
-${table.map(({ path, options }) => `    ${quoted(path)}) echo ${quoted(options.flatMap(({ flags }) => flags).join(' '))} ;;`).join('\n')}
+${table.map(({ path, options }) => `    ${shellQuoted(path)}) echo ${shellQuoted(options.flatMap(({ flags }) => flags).join(' '))} ;;`).join('\n')}
   esac
 }
 
@@ -40,7 +41,7 @@ ${table
   .filter(({ commands }) => commands.length > 0)
   .map(
     ({ path, commands }) =>
-      `    ${quoted(path)}) echo ${quoted(commands.map(({ name }) => name).join(' '))} ;;`,
+      `    ${shellQuoted(path)}) echo ${shellQuoted(commands.map(({ name }) => name).join(' '))} ;;`,
   )
   .join('\n')}
   esac
@@ -125,13 +126,8 @@ function kindOf(completes: Completes): string {
 
 function argumentCases({ path, arguments: expected, more }: CompletedCommand): string[] {
   return expected.map((completes, i) => {
-    const place = quoted(`${path} ${i}`)
-    const following = more && i === expected.length - 1 ? ` | ${quoted(`${path} `)}[0-9]*` : ''
-    return `    ${place}${following}) echo ${quoted(kindOf(completes))} ;;`
+    const place = shellQuoted(`${path} ${i}`)
+    const following = more && i === expected.length - 1 ? ` | ${shellQuoted(`${path} `)}[0-9]*` : ''
+    return `    ${place}${following}) echo ${shellQuoted(kindOf(completes))} ;;`
   })
-}
-
-/** As one word of the shell, whatever is in it. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
 }

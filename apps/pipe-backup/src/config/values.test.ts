@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { duration, size, toBytes, toMilliseconds } from './values.ts'
+import { duration, size, toBytes, toMilliseconds, toTimerMilliseconds } from './values.ts'
 
 test.for([
   [30, 30_000],
@@ -31,4 +31,9 @@ test.for([
 
 test.for(['', '5', '2Mib', '-1k', 'MiB', 0, 1.5])('%j is no size', (value) => {
   expect(size.safeParse(value).success).toBe(false)
+})
+
+test('a wait of months is one that a timer can keep', () => {
+  expect(toTimerMilliseconds('10w')).toBe(2 ** 31 - 1)
+  expect(toTimerMilliseconds('90s')).toBe(90_000)
 })

@@ -94,6 +94,14 @@ export function toMilliseconds(value: DurationConfig): number {
   return Number(count) * seconds * 1000
 }
 
+/** Timers that are to run longer go off at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/** As `toMilliseconds`, for what is waited for: weeks and months are as good as for good. */
+export function toTimerMilliseconds(value: DurationConfig): number {
+  return Math.min(toMilliseconds(value), LONGEST_TIMER_MS)
+}
+
 const SIZE_FORMS = 'must be a number of bytes, or text such as 500KB, 2MiB'
 const SIZE = /^(\d+(?:\.\d+)?)\s*(B|[KMGT]i?B?|[kmgt])$/
 

@@ -119,6 +119,7 @@ export class Notifier {
 
   async #openAll(): Promise<(Channel | { readonly channel: string; readonly error: Error })[]> {
     const { notify = [], vault, host } = this.#config
+    if (notify.length > 0) await useProxy(process.env)
     const secrets = openSecrets(this.#config, this.#session)
     return await Promise.all(
       notify.map(async (config) => {
@@ -134,6 +135,15 @@ export class Notifier {
   #complain(channel: string, reason: unknown): void {
     this.#session.output.warn(`${channel}: ${errorLine(toError(reason))}`)
   }
+}
+
+/** For `fetch`, which knows nothing of HTTPS_PROXY by itself; the sinks' connections do. Plain HTTP goes straight where it is to go. */
+async function useProxy({ HTTPS_PROXY, https_proxy, NO_PROXY, no_proxy }: NodeJS.ProcessEnv): Promise<void> {
+  if (HTTPS_PROXY === undefined && https_proxy === undefined) return
+  const { default: http } = await import('node:http')
+  // Since Node.js 24.14.
+  if ('setGlobalProxyFromEnv' in http)
+    http.setGlobalProxyFromEnv({ HTTPS_PROXY, https_proxy, NO_PROXY, no_proxy })
 }
 
 /** Times of a clock that was ahead are taken for now: until it has caught up, nothing would ever be old. */

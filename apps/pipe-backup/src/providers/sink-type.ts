@@ -10,7 +10,7 @@ import {
   secretKeys,
   size,
   toBytes,
-  toMilliseconds,
+  toTimerMilliseconds,
 } from '../config/values.ts'
 
 /** What every sink's configuration has, whatever its type. */
@@ -92,7 +92,7 @@ const TRIES = 6
 
 /** A sink with the limits of its configuration; one that is reached over a network is tried again, and not waited for in silence. */
 function guarded(sink: Sink, { uploadLimit, timeout, concurrency }: SinkConfig, isRemote: boolean): Sink {
-  const silentMs = timeout === undefined ? (isRemote ? SILENT_MS : undefined) : toMilliseconds(timeout)
+  const silentMs = timeout === undefined ? (isRemote ? SILENT_MS : undefined) : toTimerMilliseconds(timeout)
   const limits = {
     ...(uploadLimit !== undefined && { uploadBytesPerSecond: toBytes(uploadLimit) }),
     ...(concurrency !== undefined && { concurrency }),

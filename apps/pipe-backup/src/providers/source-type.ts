@@ -8,7 +8,7 @@ import {
   duration,
   name,
   secretKeys,
-  toMilliseconds,
+  toTimerMilliseconds,
 } from '../config/values.ts'
 import type { Finding } from '../doctor/finding.ts'
 import type { OpenContext } from './sink-type.ts'
@@ -27,7 +27,7 @@ export interface SourceConfig {
 const SILENT_MS = 6 * 60 * 60 * 1000
 
 export function silentMsOf({ timeout }: { readonly timeout?: DurationConfig | undefined }): number {
-  return timeout === undefined ? SILENT_MS : toMilliseconds(timeout)
+  return timeout === undefined ? SILENT_MS : toTimerMilliseconds(timeout)
 }
 
 /** A type of source as the configuration knows it. */

@@ -15,7 +15,6 @@ const MOST_OUTPUT = 64 * 1024
 const LAST_WORDS_MS = 300
 /** How long an `after` may take once the run has been stopped. */
 const FAREWELL_MS = 5000
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** The commands of the configuration that run before and after a source is read, and before and after a run. */
 export class Hooks {
@@ -91,7 +90,7 @@ export class Hooks {
     const stopped = signal.aborted ? AbortSignal.timeout(FAREWELL_MS) : signal
     const silentMs = silentMsOf(source)
     const hung = new AbortController()
-    const timer = setTimeout(() => hung.abort(), Math.min(silentMs, LONGEST_TIMER_MS))
+    const timer = setTimeout(() => hung.abort(), silentMs)
     const running = execa(program, args, {
       cwd: machine.cwd,
       env: { ...env, PIPE_BACKUP_VAULT: this.#config.vault },

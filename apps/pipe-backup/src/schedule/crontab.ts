@@ -1,5 +1,6 @@
 import { execa } from 'execa'
 import { CommandError } from '../command-error.ts'
+import { shellQuoted } from '../shell-quoted.ts'
 import { plainCron } from './cron-expression.ts'
 
 /** At the end of the line that is ours. */
@@ -57,8 +58,4 @@ async function writeCrontab(lines: readonly string[]): Promise<void> {
   })
   if (exitCode !== 0)
     throw new CommandError('no-scheduler', `the crontab could not be written: ${stderr.trim()}`)
-}
-
-function shellQuoted(word: string): string {
-  return /^[\w./:=@+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { chunkId, openSealed, type VaultKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { ChunkKind, unsealChunk } from '../chunk-codec.ts'
@@ -8,6 +7,7 @@ import { readPackHeader } from '../read-pack-header.ts'
 import { getObject } from '../read-sink.ts'
 import { VaultError } from '../vault-error.ts'
 import { derivedKeys } from '../vault-host.ts'
+import { StoredPackProver } from '../verify/prove-stored-pack.ts'
 import { ByteCache } from './byte-cache.ts'
 import type { ChunkLocation, ChunkLocations } from './chunk-locations.ts'
 
@@ -97,9 +97,9 @@ export class ChunkReader {
     const { sinks, signal } = this.#options
     for (const { pack: name } of places) {
       for (const sink of sinks) {
-        const pack = await getObject(sink, packKey(name), signal).catch(() => undefined)
+        const proof = await new StoredPackProver(sink).prove(name, signal).catch(() => undefined)
         signal?.throwIfAborted()
-        if (pack && createHash('sha256').update(pack).digest('hex') === name) return false
+        if (proof?.isWhole) return false
       }
     }
     return places.length > 0
