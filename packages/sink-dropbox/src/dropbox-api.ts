@@ -35,11 +35,11 @@ export class DropboxApi implements Disposable {
     this.#tokens = new AccessTokens(options, this.#exchange, options.apiUrl, options.now)
   }
 
-  /** JSON to JSON. */
-  async rpc(route: string, argument: object, signal?: AbortSignal): Promise<JsonObject> {
+  /** JSON to JSON; null is the argument of routes that take none. */
+  async rpc(route: string, argument: object | null, signal?: AbortSignal): Promise<JsonObject> {
     const body = Buffer.from(JSON.stringify(argument))
     const response = await this.#authorized(signal, (authorization) =>
-      this.#exchange.post(new URL(`${this.#options.apiUrl}/2/files/${route}`), {
+      this.#exchange.post(new URL(`${this.#options.apiUrl}/2/${route}`), {
         headers: { ...authorization, 'Content-Type': 'application/json' },
         body: [body],
         sizeBytes: body.length,
@@ -57,7 +57,7 @@ export class DropboxApi implements Disposable {
     options: UploadOptions = {},
   ): Promise<JsonObject> {
     const response = await this.#authorized(options.signal, (authorization) =>
-      this.#exchange.post(new URL(`${this.#options.contentUrl}/2/files/${route}`), {
+      this.#exchange.post(new URL(`${this.#options.contentUrl}/2/${route}`), {
         headers: {
           ...authorization,
           'Content-Type': 'application/octet-stream',
@@ -79,7 +79,7 @@ export class DropboxApi implements Disposable {
     signal?: AbortSignal,
   ): Promise<{ readonly response: IncomingMessage; readonly result: JsonObject }> {
     const response = await this.#authorized(signal, (authorization) =>
-      this.#exchange.post(new URL(`${this.#options.contentUrl}/2/files/${route}`), {
+      this.#exchange.post(new URL(`${this.#options.contentUrl}/2/${route}`), {
         headers: {
           ...authorization,
           'Dropbox-API-Arg': headerJson(argument),

@@ -176,6 +176,42 @@ test('what has rotted at Dropbox is corrupt when it is read whole', async () => 
   await expect(reading()).rejects.toMatchObject({ code: 'corrupt', key: 'object' })
 })
 
+test('how much room there is: of the account, of the team and its member, or unknown', async () => {
+  const { sink, server, another } = await startBox({ quotaBytes: 150_000 })
+  await sink.put('object', randomBytes(50_000))
+  expect(await sink.freeBytes?.()).toBe(100_000)
+
+  const team = (limit: string) => ({
+    used: 70,
+    allocation: {
+      '.tag': 'team',
+      used: 900,
+      allocated: 1000,
+      user_within_team_space_allocated: 80,
+      user_within_team_space_limit_type: { '.tag': limit },
+    },
+  })
+  for (const [usage, free] of [
+    [team('alert_only'), 100],
+    [team('stop_sync'), 10],
+    [{ used: 3, allocation: { '.tag': 'individual', allocated: 2 } }, 0],
+    [{ used: 3, allocation: { '.tag': 'other' } }, undefined],
+  ] as const) {
+    server.fail(
+      { type: 'answer', status: 200, body: JSON.stringify(usage) },
+      { route: 'users/get_space_usage' },
+    )
+    expect(await sink.freeBytes?.()).toBe(free)
+  }
+
+  const refreshToken = server.tokens.grant([
+    'files.content.read',
+    'files.content.write',
+    'files.metadata.read',
+  ])
+  expect(await another({ refreshToken }).freeBytes?.()).toBeUndefined()
+})
+
 test('a Dropbox without room is full, however the bytes come; what fits is stored', async () => {
   const { sink } = await startBox({ quotaBytes: 150_000 })
   const full = { code: 'full', hint: expect.stringContaining('Free some') }

@@ -20,6 +20,7 @@ import { DropboxApi } from './dropbox-api.ts'
 import { toSinkError } from './dropbox-errors.ts'
 import { type FileInfo, fileInfo } from './file-info.ts'
 import { findFile } from './find-file.ts'
+import { freeSpace } from './free-space.ts'
 import { listFiles } from './list-files.ts'
 import { checkOptions, type DropboxSinkOptions } from './options.ts'
 import { UploadWritable } from './upload-writable.ts'
@@ -148,7 +149,7 @@ class DropboxSink implements Sink {
       if (!doomed) return
       const free = await this.#commits.lock(options.signal)
       try {
-        await this.#api.rpc('delete_v2', doomed, options.signal)
+        await this.#api.rpc('files/delete_v2', doomed, options.signal)
       } catch (error) {
         if (!(error instanceof ApiFailure) || !error.has('not_found')) throw error
       } finally {
@@ -177,6 +178,16 @@ class DropboxSink implements Sink {
       return errors
     } catch (error) {
       options.signal?.throwIfAborted()
+      throw toSinkError(error, this.name)
+    }
+  }
+
+  async freeBytes({ signal }: SinkOptions = {}): Promise<number | undefined> {
+    signal?.throwIfAborted()
+    try {
+      return await freeSpace(this.#api, signal)
+    } catch (error) {
+      signal?.throwIfAborted()
       throw toSinkError(error, this.name)
     }
   }
@@ -258,7 +269,7 @@ class DropboxSink implements Sink {
       if (length === 0 || offset < 0 || (length ?? 0) < 0) throw new ApiFailure(416, {})
       const range = isPart ? `bytes=${offset}-${length === undefined ? '' : offset + length - 1}` : undefined
       const { response, result } = await this.#api.download(
-        'download',
+        'files/download',
         { path: this.#path(key) },
         range,
         signal,

@@ -15,18 +15,18 @@ export async function* listFiles(
   folder: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<FileInfo> {
-  let route = 'list_folder'
+  let route = 'files/list_folder'
   let argument: object = {
     path: folder,
     recursive: true,
     include_non_downloadable_files: false,
     limit: PAGE_ENTRIES,
   }
-  for (let more = true; more; route = 'list_folder/continue') {
+  for (let more = true; more; route = 'files/list_folder/continue') {
     const page = await api.rpc(route, argument, signal).catch((error: unknown) => {
       // Before the first page: a folder that is not there, or a file in its place.
       const isAbsent = error instanceof ApiFailure && (error.has('not_found') || error.has('not_folder'))
-      if (!isAbsent || route !== 'list_folder') throw error
+      if (!isAbsent || route !== 'files/list_folder') throw error
       return { entries: [], has_more: false, cursor: '' }
     })
     const { entries, has_more: hasMore, cursor } = page

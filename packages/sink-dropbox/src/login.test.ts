@@ -30,7 +30,7 @@ test('a login gives a refresh token that a sink lives on, with the permissions t
     token_access_type: 'offline',
     code_challenge: expect.stringMatching(/^[\w-]{43}$/),
     code_challenge_method: 'S256',
-    scope: 'files.content.read files.content.write files.metadata.read',
+    scope: 'account_info.read files.content.read files.content.write files.metadata.read',
   })
 })
 

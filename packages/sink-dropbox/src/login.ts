@@ -7,7 +7,7 @@ import { Exchange } from './exchange.ts'
 import { API_URL, checkText, urlOf } from './options.ts'
 
 /** All that a sink needs, and no more. */
-const SCOPES = ['files.content.read', 'files.content.write', 'files.metadata.read']
+const SCOPES = ['account_info.read', 'files.content.read', 'files.content.write', 'files.metadata.read']
 const PAGE = 'https://www.dropbox.com/oauth2/authorize'
 
 export interface DropboxLoginOptions {

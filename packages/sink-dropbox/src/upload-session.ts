@@ -45,14 +45,19 @@ export class UploadSession {
     await this.#again(async (failures) => {
       if (this.#id === undefined) {
         // A session whose answer was lost is nobody's; Dropbox drops it after 7 days.
-        const started = await api.upload('upload_session/start', { close, content_hash }, piece, sending)
+        const started = await api.upload(
+          'files/upload_session/start',
+          { close, content_hash },
+          piece,
+          sending,
+        )
         if (typeof started['session_id'] !== 'string') throw new ApiFailure(200, {}, 'no session')
         this.#id = started['session_id']
         return
       }
       const cursor = { session_id: this.#id, offset: this.#offset }
       try {
-        await api.upload('upload_session/append_v2', { cursor, close, content_hash }, piece, sending)
+        await api.upload('files/upload_session/append_v2', { cursor, close, content_hash }, piece, sending)
       } catch (error) {
         if (failures > 0 && this.#hasArrived(error, this.#offset + piece.length)) return
         throw asLookup(error)

@@ -84,7 +84,9 @@ export class Uploads {
     try {
       if (bytes.length === 0) await lock()
       const argument = { ...commitInfo(path, ifAbsent), content_hash: hash }
-      return fileInfo(await this.#api.upload('upload', argument, bytes, { ...options, beforeLast: lock }))
+      return fileInfo(
+        await this.#api.upload('files/upload', argument, bytes, { ...options, beforeLast: lock }),
+      )
     } catch (error) {
       const id = error instanceof ApiFailure ? error.detail['upload_session_id'] : undefined
       if (typeof id === 'string')
@@ -97,7 +99,7 @@ export class Uploads {
 
   async #inTwoSteps(path: string, bytes: Uint8Array, hash: string, options: PutOptions): Promise<FileInfo> {
     const argument = { close: true, content_hash: hash }
-    const { session_id } = await this.#api.upload('upload_session/start', argument, bytes, options)
+    const { session_id } = await this.#api.upload('files/upload_session/start', argument, bytes, options)
     if (typeof session_id !== 'string') throw new ApiFailure(200, {}, 'no session')
     return this.#finish(path, { cursor: { session_id, offset: bytes.length }, contentHash: hash }, options)
   }

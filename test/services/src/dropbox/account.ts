@@ -51,6 +51,9 @@ const DISALLOWED_NAMES = new Set([
   '.dropbox.attr',
 ])
 
+/** What an account without a quota says that it has. */
+const UNLIMITED_BYTES = 2 ** 41
+
 export interface AccountOptions {
   readonly quotaBytes: number
   /** How long a change of the namespace holds its lock. */
@@ -82,6 +85,13 @@ export class Account {
 
   get files(): readonly StoredFile[] {
     return [...this.#stored.values()].filter((stored) => stored.tag === 'file')
+  }
+
+  /** @see https://github.com/dropbox/dropbox-api-spec, users.stone: SpaceUsage */
+  get spaceUsage(): object {
+    const { quotaBytes } = this.#options
+    const allocated = Number.isFinite(quotaBytes) ? quotaBytes : UNLIMITED_BYTES
+    return { used: this.#usedBytes, allocation: { '.tag': 'individual', allocated } }
   }
 
   changesSince(count: number): readonly string[] {

@@ -47,11 +47,11 @@ def refused(call, error=ApiError):
 
 
 def log_in():
-    flow = DropboxOAuth2FlowNoRedirect(os.environ["APP_KEY"], use_pkce=True, token_access_type="offline", scope=["files.content.read", "files.content.write", "files.metadata.read"])
+    flow = DropboxOAuth2FlowNoRedirect(os.environ["APP_KEY"], use_pkce=True, token_access_type="offline", scope=["account_info.read", "files.content.read", "files.content.write", "files.metadata.read"])
     flow.requests_session = new_session()
     print(flow.start(), flush=True)
     result = flow.finish(sys.stdin.readline().strip())
-    assert result.scope == "files.content.read files.content.write files.metadata.read"
+    assert result.scope == "account_info.read files.content.read files.content.write files.metadata.read"
     return result.refresh_token
 
 
@@ -62,6 +62,9 @@ box = Dropbox(oauth2_refresh_token=refresh_token, app_key=os.environ["APP_KEY"],
 assert refused(lambda: Dropbox(oauth2_access_token="sl." + 60 * "x", session=new_session()).files_list_folder(""), AuthError).error.is_invalid_access_token()
 assert "malformed" in refused(lambda: Dropbox(oauth2_access_token="x", session=new_session()).files_list_folder(""), BadInputError).message
 assert refused(lambda: Dropbox(oauth2_refresh_token="x", app_key=os.environ["APP_KEY"], session=new_session()).files_list_folder(""), AuthError).error.is_invalid_access_token()
+
+space = box.users_get_space_usage()
+assert space.used == 0 and space.allocation.get_individual().allocated > 0
 
 # Upload: content hash, the same bytes again, conflicts, files in the way
 data = os.urandom(BLOCK + 1)

@@ -8,6 +8,7 @@ import {
   type Check,
   integer,
   list,
+  nothing,
   optional,
   PATTERNS,
   required,
@@ -47,8 +48,10 @@ const LIST = struct({
   include_restorable_info: withDefault(boolean, false),
 })
 
-/** By name. https://github.com/dropbox/dropbox-api-spec, files.stone */
+/** By name. https://github.com/dropbox/dropbox-api-spec, files.stone and users.stone */
 export const ROUTES: Readonly<Record<string, Route>> = {
+  'users/get_space_usage': rpc('account_info.read', nothing, (_, { account }) => account.spaceUsage),
+
   'files/get_metadata': rpc(
     'files.metadata.read',
     struct({

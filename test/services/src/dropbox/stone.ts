@@ -73,6 +73,12 @@ export const boolean: Check<boolean> = (value, at) => {
   return value
 }
 
+/** Of routes without an argument. */
+export const nothing: Check<null> = (value, at) => {
+  if (value !== null) throw new BadArgument(at, 'expected null')
+  return null
+}
+
 export function integer(min = 0, max: number = Number.MAX_SAFE_INTEGER): Check<number> {
   return (value, at) => {
     if (typeof value !== 'number' || !Number.isInteger(value))
