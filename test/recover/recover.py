@@ -100,20 +100,34 @@ def master_of(phrase):
     need(hashlib.sha256(master).digest()[0] == bits & 0xFF, 'the phrase does not add up: a word is another than it was')
     return master
 
+def pair_of(master):
+    return sodium.crypto_box_seed_keypair(kdf(master, 1, b'pbvault1'))
+
 class Vault:
     def __init__(self, sink, phrase):
         self.sink = sink
+        head = parse_json(self.read('vault.json'), 'vault.json')
+        need(head.get('format') == 'pipe-backup vault', 'vault.json is not that of a vault')
+        need(head.get('version') == 1, f"the vault has version {head.get('version')}, this reads version 1")
         master = master_of(phrase)
-        self.public, self.secret = sodium.crypto_box_seed_keypair(kdf(master, 1, b'pbvault1'))
+        self.public, self.secret = pair_of(master)
+        if head.get('publicKey') != self.public.hex():
+            master = self.granted()
+            self.public, self.secret = pair_of(master)
+        need(head.get('publicKey') == self.public.hex(), 'this is the phrase of another vault')
+        need(head.get('id') == hashlib.sha256(b'pipe-backup vault 1\n' + self.public).hexdigest()[:32], 'the id in vault.json is wrong')
         self.id_key, self.index_key = kdf(master, 2, b'pbvault1'), kdf(master, 3, b'pbvault1')
         self.node_id_key = kdf(self.id_key, 1, b'pbnodeid')
         self.run_keys, self.headers, self.chunks = {}, {}, {}
         self.cache = collections.OrderedDict()
-        head = parse_json(self.read('vault.json'), 'vault.json')
-        need(head.get('format') == 'pipe-backup vault', 'vault.json is not that of a vault')
-        need(head.get('version') == 1, f"the vault has version {head.get('version')}, this reads version 1")
-        need(head.get('publicKey') == self.public.hex(), 'this is the phrase of another vault')
-        need(head.get('id') == hashlib.sha256(b'pipe-backup vault 1\n' + self.public).hexdigest()[:32], 'the id in vault.json is wrong')
+    # section 4
+    def granted(self):
+        key = 'grants/' + hashlib.sha256(b'pipe-backup recipient 1\n' + self.public).hexdigest()[:32]
+        need(os.path.exists(os.path.join(self.sink, key)), 'this is the phrase of another vault')
+        data = self.read(key)
+        need(len(data) == 120 and data[:8] == b'PBGRANT\1', f'{key} is not a grant')
+        need(hashlib.sha256(data[:88]).digest() == data[88:], f'{key} is damaged')
+        return sodium.crypto_box_seal_open(data[8:88], self.public, self.secret)
     def read(self, key):
         with open(os.path.join(self.sink, key), 'rb') as f:
             return f.read()

@@ -270,6 +270,34 @@ export function createProgram(version: string, runner: Runner): Command {
       act(async (session) => (await import('./commands/key-check.ts')).keyCheck(session, options)),
     )
 
+  add(
+    'add-recipient',
+    'let another phrase open the vault: what is in it and what will be',
+    'pipe-backup key add-recipient 3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29\npipe-backup key add-recipient --phrase-out /media/usb/partner.txt',
+    key,
+  )
+    .argument(
+      '[public-key]',
+      'what `key generate` printed for the recipient; without it a new phrase is made',
+    )
+    .option(...PHRASE_FILE)
+    .option('--phrase-out <file>', 'write the new phrase to a new file (0600); - is standard output')
+    .action((publicKey: string | undefined, options: { phraseFile?: string; phraseOut?: string }) =>
+      act(async (session) =>
+        (await import('./commands/key-add-recipient.ts')).keyAddRecipient(session, publicKey, options),
+      ),
+    )
+  add(
+    'generate',
+    'make a phrase for a recipient, and print its public key; needs no vault',
+    'pipe-backup key generate --phrase-out /media/usb/my-phrase.txt',
+    key,
+  )
+    .option('--phrase-out <file>', 'write the phrase to a new file (0600); - is standard output')
+    .action((options: { phraseOut?: string }) =>
+      act(async (session) => (await import('./commands/key-generate.ts')).keyGenerate(session, options)),
+    )
+
   const dropbox = add('dropbox', 'a sink in a Dropbox', 'pipe-backup dropbox login')
   add(
     'login',

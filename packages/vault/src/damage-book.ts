@@ -71,6 +71,7 @@ export class DamageBook {
       const pack = packNameOf(key)
       if (pack !== undefined) view.packs.delete(pack)
       view.indexes.delete(key)
+      view.grants.delete(key)
       view.snapshots.delete(key)
     }
   }

@@ -8,6 +8,7 @@ export {
   type SinkReport,
   type SourceReport,
 } from './backup/report.ts'
+export { addGrant, openGrant } from './grant.ts'
 export { type HealedSink, type HealOptions, type HealReport, heal } from './heal/heal.ts'
 export { type PruneOptions, prune } from './prune/prune.ts'
 export type { PrunedSink, PruneReport } from './prune/report.ts'

@@ -5,6 +5,7 @@ import { MOST_SEALED_BYTES } from './sealed-object.ts'
 const MOST_BYTES = new Map([
   ['vault.json', 64 * 1024],
   ['sessions', 64 * 1024],
+  ['grants', 64 * 1024],
   ['packs', 128 * 1024 * 1024],
 ])
 /** Packs of 64 TiB, which is far beyond what one vault is for. */

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Sink } from '@pipe-backup/sink'
+import { isGrantKey } from './grant.ts'
 import { hasCode } from './has-code.ts'
 import { packNameOf } from './pack-format.ts'
 import { getObject, listObjects } from './read-sink.ts'
@@ -21,6 +22,8 @@ export interface SinkView {
   readonly packs: Map<string, StoredObject>
   /** By key; empty ones count as absent. */
   readonly indexes: Map<string, StoredObject>
+  /** By key; empty ones count as absent. */
+  readonly grants: Map<string, StoredObject>
   /** By key. */
   readonly snapshots: Map<string, StoredObject>
   /** By key. */
@@ -72,6 +75,12 @@ export async function viewSink(sink: Sink, options: ViewOptions): Promise<SinkVi
     if (sizeBytes === 0) hollow.add(key)
     else indexes.set(key, { sizeBytes, storedAt })
   }
+  const grants = new Map<string, StoredObject>()
+  for await (const { key, sizeBytes, storedAt } of listObjects(sink, 'grants/', signal)) {
+    if (!isGrantKey(key)) continue
+    if (sizeBytes === 0) hollow.add(key)
+    else grants.set(key, { sizeBytes, storedAt })
+  }
   const packs = new Map<string, StoredObject>()
   for await (const { key, sizeBytes, storedAt } of listObjects(sink, 'packs/', signal)) {
     const name = packNameOf(key)
@@ -83,6 +92,7 @@ export async function viewSink(sink: Sink, options: ViewOptions): Promise<SinkVi
     sink,
     packs,
     indexes,
+    grants,
     snapshots,
     trash,
     sessions,

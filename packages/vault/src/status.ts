@@ -176,10 +176,10 @@ async function lackOf(
 }
 
 function sizesOf(
-  { packs, indexes, snapshots, trash, condemned }: SinkView,
+  { packs, indexes, grants, snapshots, trash, condemned }: SinkView,
   now: Date,
 ): Pick<SinkStatus, 'objects' | 'bytes' | 'bytesCondemned' | 'bytesNew'> {
-  const all = [packs, indexes, snapshots, trash].flatMap((some) => [...some.values()])
+  const all = [packs, indexes, grants, snapshots, trash].flatMap((some) => [...some.values()])
   const total = (some: readonly StoredObject[]): number =>
     some.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   const newerThan = (days: number): number =>

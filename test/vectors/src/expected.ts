@@ -47,6 +47,8 @@ export interface ExpectedVault {
     readonly publicKey: string
     readonly secretKey: string
   }
+  /** A phrase to whose public key the vault was granted. */
+  readonly partner?: string
   readonly snapshots: readonly ExpectedSnapshot[]
 }
 

@@ -107,6 +107,18 @@ test.for(vaults.filter(({ name }) => name !== 'crafted-hostile'))(
   },
 )
 
+test('recover.py restores with the phrase of a partner, too', async () => {
+  const vault = vaults.find(({ partner }) => partner)
+  using directory = new Directory()
+  const { code, err } = await recover(
+    { sink: vault?.sink ?? '', phrase: vault?.partner ?? '' },
+    '--to',
+    directory.path,
+  )
+  expect([code, err]).toEqual([0, ''])
+  expect(readFileSync(join(directory.path, 'tree/a'), 'utf8')).toBe('of two')
+})
+
 test.for(vaults)('recover.py lists the snapshots of $name', async (vault) => {
   const { code, out } = await recover(vault, '--list')
   expect([code, out.split('\n').map((line) => line.split(' ')[0])]).toEqual([

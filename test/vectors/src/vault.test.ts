@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto'
-import { deriveKeys, masterFromPhrase, type VaultKeys } from '@pipe-backup/crypto'
+import {
+  deriveKeys,
+  masterFromPhrase,
+  phraseFromMaster,
+  type VaultKeys,
+  vaultIdOf,
+} from '@pipe-backup/crypto'
 import { localSink } from '@pipe-backup/sink-local'
 import type { Entry } from '@pipe-backup/source'
-import { findVault, listSnapshots, openSnapshot, selectSnapshot } from '@pipe-backup/vault'
+import { findVault, listSnapshots, openGrant, openSnapshot, selectSnapshot } from '@pipe-backup/vault'
 import { expect, test } from 'vitest'
 import { type ExpectedEntry, type ExpectedVault, expectedVaults } from './expected.ts'
 
@@ -113,6 +119,20 @@ test('the extra recipient of a run opens it with its own pair, and no other run'
         expect([...(await reading).sources.values()]).toEqual(sources?.map(({ entries }) => entries))
       else await expect(reading).rejects.toMatchObject({ code: 'missing' })
     }
+  }
+})
+
+test('what was granted to a partner opens with the phrase of that partner, and gives the phrase of the vault', async () => {
+  const vaults = whole.filter(({ partner }) => partner)
+  expect(vaults.map(({ name }) => name)).toEqual(['engine-grant'])
+  for (const { sink, phrase, partner = '' } of vaults) {
+    const master = await openGrant({
+      sinks: [localSink({ name: 'vector', path: sink })],
+      pair: await deriveKeys(masterFromPhrase(partner)),
+      vaultId: vaultIdOf((await deriveKeys(masterFromPhrase(phrase))).publicKey),
+      onProblem: (error) => expect.fail(error.message),
+    })
+    expect(phraseFromMaster(master ?? Uint8Array.of())).toBe(phrase)
   }
 })
 

@@ -5,10 +5,17 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { deriveKeys, phraseFromMaster } from '@pipe-backup/crypto'
+import { deriveKeys, masterFromPhrase, phraseFromMaster, vaultIdOf } from '@pipe-backup/crypto'
 import { localSink } from '@pipe-backup/sink-local'
 import type { Source } from '@pipe-backup/source'
-import { backup, createVaultHost, initVault, listSnapshots, type VaultHost } from '@pipe-backup/vault'
+import {
+  addGrant,
+  backup,
+  createVaultHost,
+  initVault,
+  listSnapshots,
+  type VaultHost,
+} from '@pipe-backup/vault'
 import { type Described, describedSource, expectedOf, file, other } from './described-source.ts'
 
 interface Run {
@@ -23,7 +30,7 @@ async function writeVault(
   directory: string,
   about: string,
   runsOf: (newHost: (recipients?: readonly Uint8Array[]) => VaultHost) => readonly Run[],
-  more: object = {},
+  more: { readonly partner?: string; readonly recipient?: object } = {},
 ): Promise<void> {
   const master = createHash('sha256').update(`pipe-backup engine vector: ${about}`).digest()
   const keys = await deriveKeys(Uint8Array.from(master))
@@ -58,6 +65,11 @@ async function writeVault(
         entries: expectedOf(entries),
       })),
     })
+  }
+  if (more.partner !== undefined) {
+    const { publicKey } = await deriveKeys(masterFromPhrase(more.partner))
+    const vaultId = vaultIdOf(keys.publicKey)
+    await addGrant({ sinks: [sink], vaultId, master: Uint8Array.from(master), recipient: publicKey })
   }
   for (const stateDirectory of states.values()) rmSync(stateDirectory, { recursive: true })
   rmSync(join(path, '.tmp'), { recursive: true, force: true })
@@ -162,5 +174,13 @@ await writeVault(
       publicKey: Buffer.from(recipient.publicKey).toString('hex'),
       secretKey: Buffer.from(recipient.secretKey).toString('hex'),
     },
+  },
+)
+await writeVault(
+  join(to, 'engine-grant'),
+  'A vault that was granted to a partner, whose phrase is another.',
+  (host) => [{ host: host(), hostName: 'alone', time: TIME, sources: { tree: [file('a', 'of two')] } }],
+  {
+    partner: phraseFromMaster(Uint8Array.from(createHash('sha256').update('pipe-backup partner').digest())),
   },
 )

@@ -16,7 +16,7 @@ import { UsageError } from '../usage-error.ts'
 import { findVaultToJoin } from '../vault/find-vault-to-join.ts'
 import { rememberSinks } from '../vault/known-sinks.ts'
 import { openConfig, openSecrets } from '../vault/open-config.ts'
-import { keysFromPhrase, wrongPhrase } from '../vault/vault-keys.ts'
+import { openGranted, readMaster } from '../vault/vault-keys.ts'
 
 export interface InitOptions {
   readonly phraseOut?: string
@@ -83,7 +83,10 @@ async function create({ session, config, sinks }: Making, outlet: PhraseOutlet):
 const JOIN_HINT = 'To join a vault give its phrase: pipe-backup init --phrase-file FILE.'
 
 async function join({ session, config, sinks }: Making, phraseFile: string | undefined): Promise<number> {
-  const keys = await keysFromPhrase(session, phraseFile)
+  const own = await readMaster(session, phraseFile)
+  const found = await findVaultToJoin(sinks, session)
+  const isOwn = found === undefined || found.id === vaultIdOf((await deriveKeys(own)).publicKey)
+  const keys = await deriveKeys(isOwn ? own : await openGranted(own, found.id, sinks, session))
   const vaultId = vaultIdOf(keys.publicKey)
   const known = await findHost(config.hostKey)
   if (known !== undefined && known.vaultId !== vaultId) {
@@ -95,8 +98,6 @@ async function join({ session, config, sinks }: Making, phraseFile: string | und
       hint,
     )
   }
-  const found = await findVaultToJoin(sinks, session)
-  if (found !== undefined && found.id !== vaultId) throw wrongPhrase(found.id)
   const host = known ?? createVaultHost(keys)
   await using undo = new AsyncDisposableStack()
   if (known === undefined) {

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { readSecureFile, writeSecureFile } from './secure-file.ts'
+import { readSecureFile, replaceSecureFile, writeSecureFile } from './secure-file.ts'
 
 let directory: string
 
@@ -30,6 +30,16 @@ test('nothing is ever replaced, not even through a link that points nowhere', as
   await symlink(join(directory, 'target'), join(directory, 'link'))
   await expect(writeSecureFile(join(directory, 'link'), 'new')).rejects.toMatchObject({ code: 'exists' })
   await expect(stat(join(directory, 'target'))).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+test('a file is replaced as a whole, for its owner alone, also where an earlier try was cut short', async () => {
+  const file = join(directory, 'k')
+  await writeSecureFile(file, 'old')
+  await writeFile(`${file}.new`, 'half', { mode: 0o644 })
+  await replaceSecureFile(file, 'new')
+  expect(await readSecureFile(file)).toBe('new')
+  expect((await stat(file)).mode & 0o777).toBe(0o600)
+  await expect(stat(`${file}.new`)).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
 test.for([0o640, 0o604, 0o620, 0o601])('a file with mode %o is refused, with what to do', async (mode) => {

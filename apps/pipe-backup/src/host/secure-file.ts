@@ -1,4 +1,4 @@
-import { mkdir, open, rm } from 'node:fs/promises'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** A file that would be replaced, or that others can read. Exit code 2: somebody has to look. */
@@ -35,8 +35,18 @@ export async function writeSecureFile(file: string, text: string): Promise<void>
   } finally {
     await handle.close()
   }
-  await using directory = await open(dirname(file))
-  await directory.sync()
+  await syncDirectory(dirname(file))
+}
+
+/**
+ * Writes a file of the same kind in the place of the one there is. Durable when it returns; when it throws, the old one is there.
+ */
+export async function replaceSecureFile(file: string, text: string): Promise<void> {
+  const fresh = `${file}.new`
+  await rm(fresh, { force: true })
+  await writeSecureFile(fresh, text)
+  await rename(fresh, file)
+  await syncDirectory(dirname(file))
 }
 
 /**
@@ -59,4 +69,9 @@ export async function readSecureFile(file: string): Promise<string | undefined> 
   } finally {
     await handle.close()
   }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  await using directory = await open(path)
+  await directory.sync()
 }

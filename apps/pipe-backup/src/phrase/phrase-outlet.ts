@@ -41,7 +41,7 @@ function toTerminal(): PhraseOutlet {
     give: (phrase) => {
       process.stdout.write(`${phraseGrid(phrase)}\n`)
       return Promise.resolve(async () => {
-        process.stdout.write('No vault was made: this phrase opens nothing.\n')
+        process.stdout.write('Nothing was made: this phrase opens nothing.\n')
       })
     },
     json: () => ({}),

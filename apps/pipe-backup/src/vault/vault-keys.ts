@@ -1,6 +1,6 @@
 import { deriveKeys, type HostKeys, masterFromPhrase, type VaultKeys, vaultIdOf } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
-import { findVault, VaultError } from '@pipe-backup/vault'
+import { findVault, openGrant, VaultError } from '@pipe-backup/vault'
 import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findHost } from '../host/load-host.ts'
@@ -10,11 +10,12 @@ import type { Session } from '../session.ts'
 import { errorLine } from '../terminal/error-line.ts'
 
 /**
- * Asks for the recovery phrase and derives all keys from it.
+ * Asks for the recovery phrase.
  * @param file - from --phrase-file
+ * @returns the master secret that it stands for
  * @throws UsageError when there is none to be had; CryptoError `bad-phrase`
  */
-export async function keysFromPhrase(session: Session, file: string | undefined): Promise<VaultKeys> {
+export async function readMaster(session: Session, file: string | undefined): Promise<Uint8Array> {
   const { machine, output, phraseVariable } = session
   const { stdin, stderr } = process
   const ask = (): Promise<string> => promptForPhrase(stdin, (text) => void stderr.write(text))
@@ -26,21 +27,48 @@ export async function keysFromPhrase(session: Session, file: string | undefined)
     warn: (message) => output.warn(message),
     ask: stdin.isTTY && stderr.isTTY ? ask : undefined,
   })
-  return await deriveKeys(masterFromPhrase(phrase))
+  return masterFromPhrase(phrase)
 }
 
 /**
- * The keys that open everything, from the recovery phrase, proven to be those of the vault on the sinks.
- * @throws as `keysFromPhrase`; CommandError `wrong-phrase`; VaultError `not-a-vault`
+ * The master secret of the vault on the sinks: from its recovery phrase, or from that of a recipient to whom it was granted.
+ * @throws as `readMaster`; CommandError `wrong-phrase`; VaultError `not-a-vault`
  */
+export async function openMaster(
+  sinks: readonly Sink[],
+  session: Session,
+  file: string | undefined,
+): Promise<Uint8Array> {
+  const master = await readMaster(session, file)
+  const { publicKey } = await deriveKeys(master)
+  const found = await findVaultOf(publicKey, sinks, session)
+  return found === vaultIdOf(publicKey) ? master : await openGranted(master, found, sinks, session)
+}
+
+/**
+ * What was granted to the recipient whose phrase this is.
+ * @param own - the master secret of that phrase
+ * @throws CommandError `wrong-phrase`
+ */
+export async function openGranted(
+  own: Uint8Array,
+  vaultId: string,
+  sinks: readonly Sink[],
+  { signal, output }: Session,
+): Promise<Uint8Array> {
+  const onProblem = (error: Error): void => output.warn(errorLine(error))
+  const granted = await openGrant({ sinks, pair: await deriveKeys(own), vaultId, signal, onProblem })
+  if (granted === undefined) throw wrongPhrase(vaultId)
+  return granted
+}
+
+/** The keys that open everything. @throws as `openMaster` */
 export async function openVaultKeys(
   sinks: readonly Sink[],
   session: Session,
   file: string | undefined,
 ): Promise<VaultKeys> {
-  const keys = await keysFromPhrase(session, file)
-  await requireVaultOf(keys, sinks, session, wrongPhrase)
-  return keys
+  return await deriveKeys(await openMaster(sinks, session, file))
 }
 
 /**
@@ -56,30 +84,29 @@ export async function openListingKeys(
   const phraseGiven = file !== undefined || session.phraseVariable !== undefined
   const host = phraseGiven ? undefined : await findHost(config.hostKey)
   if (host === undefined) return await openVaultKeys(sinks, session, file)
-  const other = (found: string): VaultError =>
-    new VaultError(
-      'not-a-vault',
-      `the sinks hold vault ${found}, the host key ${config.hostKey} is that of ${host.vaultId}`,
-    )
-  await requireVaultOf(host.keys, sinks, session, other)
-  return host.keys
+  const found = await findVaultOf(host.keys.publicKey, sinks, session)
+  if (found === host.vaultId) return host.keys
+  throw new VaultError(
+    'not-a-vault',
+    `the sinks hold vault ${found}, the host key ${config.hostKey} is that of ${host.vaultId}`,
+  )
 }
 
-async function requireVaultOf(
-  keys: HostKeys,
+/** @returns the id of the vault with this public key, where any sink holds that, else of the one that they hold */
+async function findVaultOf(
+  publicKey: Uint8Array,
   sinks: readonly Sink[],
   { signal, output }: Session,
-  otherVault: (found: string) => Error,
-): Promise<void> {
-  const wanted = vaultIdOf(keys.publicKey)
+): Promise<string> {
+  const wanted = vaultIdOf(publicKey)
   const onProblem = (error: Error): void => output.warn(errorLine(error))
   const found = await findVault({ sinks, wanted, signal, onProblem })
   if (found === undefined) throw noVault(sinks)
-  if (found.id !== wanted) throw otherVault(found.id)
+  return found.id
 }
 
 /** @param vaultId - of the vault that is there */
-export function wrongPhrase(vaultId: string): CommandError {
+function wrongPhrase(vaultId: string): CommandError {
   return new CommandError('wrong-phrase', `this is the recovery phrase of another vault, not of ${vaultId}`)
 }
 

@@ -1,6 +1,7 @@
 import type { Sink } from '@pipe-backup/sink'
 import { DamageBook } from '../damage-book.ts'
 import { toFailure } from '../failure.ts'
+import { checkGrant, isGrantKey } from '../grant.ts'
 import { isBeingPruned } from '../prune/is-being-pruned.ts'
 import { getObject } from '../read-sink.ts'
 import { VaultSession } from '../session.ts'
@@ -70,8 +71,8 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   for (const { sink, key } of options.damaged ?? []) book.add(sink, key, 'corrupt', now())
   const failures = new Map<string, Error>()
   const views: SinkView[] = []
-  /** Keys of the snapshots that each sink shows, damaged ones as well. */
-  const heads = new Map<SinkView, readonly string[]>()
+  /** Keys of the snapshots and grants that each sink shows, damaged ones as well. */
+  const shown = new Map<SinkView, readonly string[]>()
   const pruned = new Set<SinkView>()
   await Promise.all(
     sinks.map(async (sink) => {
@@ -90,7 +91,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
             book.add(sink.name, key, 'corrupt', now())
           },
         })
-        heads.set(view, headsOf(view))
+        shown.set(view, shownBy(view))
         book.strike(view)
         if (await isBeingPruned(view, indexKey, session.id, signal)) pruned.add(view)
         views.push(view)
@@ -121,8 +122,8 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   const spoilt = new Set<string>()
   for (const view of views) {
     const { name } = view.sink
-    for (const key of heads.get(view) ?? []) {
-      if (view.snapshots.has(key) || removed.has(snapshotIdOf(key) ?? '')) continue
+    for (const key of shown.get(view) ?? []) {
+      if (view.snapshots.has(key) || view.grants.has(key) || removed.has(snapshotIdOf(key) ?? '')) continue
       if (await opensNow(view, key, indexKey, signal)) {
         book.clear(name, key)
         continue
@@ -132,7 +133,9 @@ export async function heal(options: HealOptions): Promise<HealReport> {
         name,
         new VaultError('corrupt', `${key} is damaged, and whole on no sink`, {
           key,
-          hint: 'Bring back any sink that is away; where none has it, delete that object by hand.',
+          hint: isGrantKey(key)
+            ? 'Bring back any sink that is away; where none has it, run `pipe-backup key add-recipient` for it again.'
+            : 'Bring back any sink that is away; where none has it, delete that object by hand.',
         }),
       )
     }
@@ -149,7 +152,9 @@ async function opensNow(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   try {
-    openSnapshotHead(indexKey, key, await getObject(sink, key, signal))
+    const object = await getObject(sink, key, signal)
+    if (isGrantKey(key)) checkGrant(key, object)
+    else openSnapshotHead(indexKey, key, object)
     return true
   } catch {
     signal?.throwIfAborted()
@@ -157,8 +162,9 @@ async function opensNow(
   }
 }
 
-function headsOf({ snapshots, hollow }: SinkView): string[] {
-  return [...snapshots.keys(), ...[...hollow].filter((key) => snapshotIdOf(key) !== undefined)]
+function shownBy({ snapshots, grants, hollow }: SinkView): string[] {
+  const isShown = (key: string): boolean => snapshotIdOf(key) !== undefined || isGrantKey(key)
+  return [...snapshots.keys(), ...grants.keys(), ...[...hollow].filter(isShown)]
 }
 
 function report(

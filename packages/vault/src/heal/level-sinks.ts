@@ -2,6 +2,7 @@ import type { Sink } from '@pipe-backup/sink'
 import type { DamageBook } from '../damage-book.ts'
 import { fetchPack } from '../fetch-pack.ts'
 import { forEachLimited } from '../for-each-limited.ts'
+import { checkGrant } from '../grant.ts'
 import { packKey, packNameOf } from '../pack-format.ts'
 import { readHeads } from '../read-heads.ts'
 import { getObject } from '../read-sink.ts'
@@ -161,7 +162,13 @@ class Level {
       const lacking = this.#targets.filter(({ view, result }) => !result.error && !view.snapshots.has(key))
       if (lacking.length > 0) await this.#bringSnapshot(key, lacking)
     }
-    for (const target of this.#targets) await this.#onTarget(target, () => this.#bringIndexes(target))
+    for (const target of this.#targets) {
+      await this.#onTarget(target, async () => {
+        await this.#bringOthers(target, 'grants')
+        await this.#bringOthers(target, 'indexes')
+        if (this.#options.thorough) await this.#removeSpoilt(target)
+      })
+    }
   }
 
   /** @returns names of packs that the snapshots need which this sink shows, and these snapshots' keys */
@@ -282,22 +289,25 @@ class Level {
     return true
   }
 
-  /** Index objects that other sinks have and this one lacks. They are a cache: without one, footers are read. */
-  async #bringIndexes(target: Target): Promise<void> {
-    const { views, book, thorough } = this.#options
-    const { view } = target
-    const removed = new Set(views.flatMap((other) => [...other.removed]))
-    for (const other of views) {
-      for (const key of other.indexes.keys()) {
-        if (view.indexes.has(key)) continue
-        const object = await this.#fetchIndex(other, key)
+  /** What other sinks have and this one lacks. Indexes are a cache: without one, footers are read. */
+  async #bringOthers(target: Target, kind: 'grants' | 'indexes'): Promise<void> {
+    for (const other of this.#options.views) {
+      for (const key of other[kind].keys()) {
+        if (target.view[kind].has(key)) continue
+        const object = await this.#fetchOther(other, kind, key)
         if (!object) continue
         await this.#put(target, key, object)
-        view.indexes.set(key, { sizeBytes: object.length, storedAt: this.#options.now() })
+        target.view[kind].set(key, { sizeBytes: object.length, storedAt: this.#options.now() })
         target.result.objects++
       }
     }
-    if (!thorough) return
+  }
+
+  /** Takes away what is damaged and was brought by no other sink, where nothing is lost with it. */
+  async #removeSpoilt(target: Target): Promise<void> {
+    const { views, book } = this.#options
+    const { view } = target
+    const removed = new Set(views.flatMap((other) => [...other.removed]))
     for (const key of book.of(view.sink.name).keys()) {
       const isUseless = key.startsWith('trash/')
         ? this.#options.mayForgetTrash(view)
@@ -306,16 +316,21 @@ class Level {
     }
   }
 
-  async #fetchIndex({ sink, indexes }: SinkView, key: string): Promise<Uint8Array | undefined> {
+  async #fetchOther(
+    view: SinkView,
+    kind: 'grants' | 'indexes',
+    key: string,
+  ): Promise<Uint8Array | undefined> {
     const { indexKey, signal, onProblem } = this.#options
     try {
-      const object = await getObject(sink, key, signal)
-      openObject(indexKey, key, object)
+      const object = await getObject(view.sink, key, signal)
+      if (kind === 'grants') checkGrant(key, object)
+      else openObject(indexKey, key, object)
       return object
     } catch (error) {
       signal?.throwIfAborted()
-      indexes.delete(key)
-      onProblem(sink.name, toError(error))
+      view[kind].delete(key)
+      onProblem(view.sink.name, toError(error))
       return undefined
     }
   }

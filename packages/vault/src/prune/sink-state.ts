@@ -8,9 +8,9 @@ export interface PruneSink {
 }
 
 /** Bytes of all that a sink holds. */
-export function totalBytes({ packs, indexes, snapshots, trash }: SinkView): number {
+export function totalBytes({ packs, indexes, grants, snapshots, trash }: SinkView): number {
   let bytes = 0
-  for (const objects of [packs, indexes, snapshots, trash])
+  for (const objects of [packs, indexes, grants, snapshots, trash])
     for (const { sizeBytes } of objects.values()) bytes += sizeBytes
   return bytes
 }

@@ -26,6 +26,8 @@ export interface RestoredEntry {
 
 /** A vault on sinks in memory, a host of it, and a directory for the host's state. */
 export class TestVault implements Disposable {
+  /** What its phrase stands for. */
+  readonly master: Uint8Array
   readonly keys: VaultKeys
   readonly sinks: readonly MemorySink[]
   readonly host: VaultHost
@@ -40,13 +42,15 @@ export class TestVault implements Disposable {
     seed = 7,
     now: () => Date = () => new Date(),
   ): Promise<TestVault> {
-    const keys = await deriveKeys(new Uint8Array(32).fill(seed))
+    const master = new Uint8Array(32).fill(seed)
+    const keys = await deriveKeys(master)
     const sinks = sinkNames.map((name) => new MemorySink(name, now))
     await initVault({ sinks, publicKey: keys.publicKey })
-    return new TestVault(keys, sinks, createVaultHost(keys))
+    return new TestVault(master, keys, sinks, createVaultHost(keys))
   }
 
-  private constructor(keys: VaultKeys, sinks: readonly MemorySink[], host: VaultHost) {
+  private constructor(master: Uint8Array, keys: VaultKeys, sinks: readonly MemorySink[], host: VaultHost) {
+    this.master = master
     this.keys = keys
     this.sinks = sinks
     this.host = host
@@ -55,7 +59,7 @@ export class TestVault implements Disposable {
 
   /** Another host of the same vault on the same sinks. */
   anotherHost(): TestVault {
-    return new TestVault(this.keys, this.sinks, createVaultHost(this.keys))
+    return new TestVault(this.master, this.keys, this.sinks, createVaultHost(this.keys))
   }
 
   /** A sink by its name. @throws Error when there is none */

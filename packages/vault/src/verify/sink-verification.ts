@@ -2,6 +2,7 @@ import type { Sink } from '@pipe-backup/sink'
 import type { DamageBook } from '../damage-book.ts'
 import { toFailure } from '../failure.ts'
 import { forEachLimited } from '../for-each-limited.ts'
+import { checkGrant } from '../grant.ts'
 import { hasCode } from '../has-code.ts'
 import { decodeIndex } from '../index-object.ts'
 import { decodeFooterContent, packKey, packNameOf } from '../pack-format.ts'
@@ -88,15 +89,18 @@ export class SinkVerification {
         }
       }
       await forEachLimited([...view.indexes.keys()], INDEXES_AT_ONCE, (key) => this.#readIndex(key))
+      for (const key of view.grants.keys()) await this.#readGrant(key)
     })
   }
 
   /**
    * Compares with what must be there, and proves the packs of a sample.
    * @param expected - keys of the snapshots that any sink shows
+   * @param grants - keys of the grants that any sink has
    */
   async prove(
     expected: readonly string[],
+    grants: ReadonlySet<string>,
     sizes: ReadonlyMap<string, number>,
     window: SampleWindow,
   ): Promise<void> {
@@ -104,9 +108,9 @@ export class SinkVerification {
     if (!view || this.error) return
     await this.#attempt(async () => {
       for (const key of this.#isBeingWritten(view) ? [] : expected) {
-        if (!view.snapshots.has(key) && !view.hollow.has(key))
-          this.#tell(key, 'missing', `${key} is missing: another sink has it`)
+        if (!view.snapshots.has(key)) this.#tellLacking(key, view)
       }
+      for (const key of grants) if (!view.grants.has(key)) this.#tellLacking(key, view)
       this.#forgetSettled(new Set(expected))
       for (const [name, [snapshot]] of this.needed) {
         const key = packKey(name)
@@ -182,8 +186,8 @@ export class SinkVerification {
     return [...sessions.values()].some(({ storedAt }) => nowMs - storedAt.getTime() <= SESSION_STALE_MS)
   }
 
-  #count({ packs, indexes, snapshots, trash }: SinkView): void {
-    for (const objects of [packs, indexes, snapshots, trash]) {
+  #count({ packs, indexes, grants, snapshots, trash }: SinkView): void {
+    for (const objects of [packs, indexes, grants, snapshots, trash]) {
       this.#objects += objects.size
       for (const { sizeBytes } of objects.values()) this.#bytes += sizeBytes
     }
@@ -201,6 +205,17 @@ export class SinkVerification {
     } catch (error) {
       // A prune has merged it into another.
       if (hasCode(error, 'not-found')) this.view?.indexes.delete(key)
+      else if (hasCode(error, 'corrupt')) this.#tell(key, 'corrupt', `${key} is damaged`)
+      else throw error
+    }
+  }
+
+  async #readGrant(key: string): Promise<void> {
+    try {
+      checkGrant(key, await getObject(this.sink, key, this.#options.signal))
+      this.#clear(key)
+    } catch (error) {
+      if (hasCode(error, 'not-found')) this.view?.grants.delete(key)
       else if (hasCode(error, 'corrupt')) this.#tell(key, 'corrupt', `${key} is damaged`)
       else throw error
     }
@@ -243,6 +258,10 @@ export class SinkVerification {
     this.#clear(key)
   }
 
+  #tellLacking(key: string, { hollow }: SinkView): void {
+    if (!hollow.has(key)) this.#tell(key, 'missing', `${key} is missing: another sink has it`)
+  }
+
   /** What the book says of objects that are gone and that nothing needs any more. */
   #forgetSettled(expected: ReadonlySet<string>): void {
     const { book } = this.#options
@@ -250,7 +269,8 @@ export class SinkVerification {
     if (!book || !view) return
     for (const key of book.of(this.sink.name).keys()) {
       const name = packNameOf(key)
-      const isThere = view.hollow.has(key) || view.indexes.has(key) || this.#problems.has(key)
+      const isThere =
+        view.hollow.has(key) || view.indexes.has(key) || view.grants.has(key) || this.#problems.has(key)
       const isWanted = name === undefined ? expected.has(key) : needed.has(name) || view.packs.has(name)
       if (!isThere && !isWanted) book.clear(this.sink.name, key)
     }

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { deriveKeys } from '@pipe-backup/crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { addGrant } from '../grant.ts'
 import type { MemorySink } from '../test-support/memory-sink.ts'
 import { MemorySource } from '../test-support/memory-source.ts'
 import { TestVault } from '../test-support/test-vault.ts'
@@ -20,6 +22,13 @@ beforeAll(async () => {
   await vault.run([source])
   source.set('a', 'the first, changed')
   await vault.run([source])
+  const { publicKey } = await deriveKeys(new Uint8Array(32).fill(8))
+  await addGrant({
+    sinks: vault.sinks,
+    vaultId: vault.host.vaultId,
+    master: vault.master,
+    recipient: publicKey,
+  })
   whole = contentOf(vault.sink('one'))
 })
 afterAll(() => vault[Symbol.dispose]())

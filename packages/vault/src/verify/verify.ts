@@ -50,11 +50,14 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   // One that opens nowhere is the affair of the sink that shows it: nobody can bring it to the others.
   const shown = new Set(verifications.flatMap(({ heads }) => [...heads.keys()]))
   const expected = [...shown].filter((key) => !removed.has(snapshotIdOf(key) ?? ''))
+  const grants = new Set(verifications.flatMap(({ view }) => [...(view?.grants.keys() ?? [])]))
   const sizes = new Map(verifications.flatMap((verification) => [...verification.sizes]))
   const chosen = verifications.filter(({ sink }) => targets?.includes(sink.name) ?? true)
   const windows = chosen.map(({ sink }) => ({ from: book?.cursor(sink.name) ?? 0, part: sample }))
   await Promise.all(
-    chosen.map((verification, i) => verification.prove(expected, sizes, windows[i] ?? { from: 0, part: 1 })),
+    chosen.map((verification, i) =>
+      verification.prove(expected, grants, sizes, windows[i] ?? { from: 0, part: 1 }),
+    ),
   )
   signal?.throwIfAborted()
   if (options.deepKeys) {
