@@ -51,11 +51,11 @@ echo "== removed"; crontab -l
   expect(lines[1]).toMatch(
     /^17 \* \* \* \* env PATH=\S+ .*pipe-backup\.js --config .*pipe-backup\.json scheduled --quiet # pipe-backup sandbox$/,
   )
-  // As cron runs it, where programs are looked for in /usr/bin and /bin.
+  // As cron runs it: it knows of no variable that was set where it was installed.
   const command = lines[1]?.slice('17 * * * * '.length).replaceAll(String.raw`\%`, '%') ?? ''
   const ran = await execa('/bin/sh', ['-c', command], {
     cwd: '/',
-    env: { ...sandbox.environment(), PATH: '/usr/bin:/bin' },
+    env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent' },
     extendEnv: false,
   })
   expect([ran.stdout, snapshots(sandbox).length]).toEqual(['', 1])
@@ -122,7 +122,10 @@ test('the units are what systemd takes, and their command works from nowhere', a
   expect(timer).toContain('OnCalendar=*-*-* *:17:00\nPersistent=true')
 
   const command = /^ExecStart=(.*)$/m.exec(service)?.[1]?.split(' ') ?? []
-  await execa(command[0] ?? '', command.slice(1), { cwd: '/', env: sandbox.environment(), extendEnv: false })
+  // A service of the system has not even a HOME.
+  const environment = [...service.matchAll(/^Environment="?([^=]+)=(.*?)"?$/gm)].map(([, ...pair]) => pair)
+  const env = Object.fromEntries(environment) as Record<string, string>
+  await execa(command[0] ?? '', command.slice(1), { cwd: '/', env, extendEnv: false })
   expect(snapshots(sandbox)).toHaveLength(1)
 })
 

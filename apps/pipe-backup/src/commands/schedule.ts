@@ -14,6 +14,7 @@ import {
   unitTexts,
 } from '../schedule/systemd.ts'
 import { thisCommand } from '../schedule/this-command.ts'
+import { timerEnvironment } from '../schedule/timer-environment.ts'
 import { secretVariables } from '../secrets/read-secret.ts'
 import type { Session } from '../session.ts'
 import { formatTime } from '../terminal/quantities.ts'
@@ -122,16 +123,12 @@ function scheduleOf({ schedule, file }: LoadedConfig): string {
 }
 
 function unitsOf(config: LoadedConfig, cron: string, { machine }: Session): ReturnType<typeof unitTexts> {
-  return unitTexts(machine, config, cron, thisCommand(config, 'scheduled'), pathOf(machine))
+  return unitTexts(machine, config, cron, thisCommand(config, 'scheduled'), timerEnvironment(machine))
 }
 
 function lineOf(config: LoadedConfig, cron: string, { machine }: Session): string {
-  return crontabLine(config.vault, cron, thisCommand(config, 'scheduled', '--quiet'), pathOf(machine))
-}
-
-/** Where whoever installs it finds programs: what has been tried by hand works at night as well. */
-function pathOf({ env }: Machine): string {
-  return env['PATH'] ?? '/usr/bin:/bin'
+  const command = thisCommand(config, 'scheduled', '--quiet')
+  return crontabLine(config.vault, cron, command, timerEnvironment(machine))
 }
 
 function tellNext(cron: string, { output }: Session, more: object): void {

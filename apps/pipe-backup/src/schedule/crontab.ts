@@ -11,11 +11,16 @@ function markOf(vault: string): string {
 /**
  * The line of a crontab.
  * @param command - program and arguments
- * @param path - where programs are found: cron itself looks into /usr/bin and /bin alone
+ * @param environment - as `timerEnvironment` gives it
  */
-export function crontabLine(vault: string, cron: string, command: readonly string[], path: string): string {
+export function crontabLine(
+  vault: string,
+  cron: string,
+  command: readonly string[],
+  environment: readonly string[],
+): string {
   // In a crontab % is the end of the line.
-  const words = ['env', `PATH=${path}`, ...command].map((word) =>
+  const words = ['env', ...environment, ...command].map((word) =>
     shellQuoted(word).replaceAll('%', String.raw`\%`),
   )
   return `${plainCron(cron)} ${words.join(' ')} ${markOf(vault)}`

@@ -24,7 +24,13 @@ async function serviceOf(uid: number, more: object = {}): Promise<string> {
   })
   const machine = machineOf(uid)
   const config = await loadConfig(file, machine)
-  return unitTexts(machine, config, '0 * * * *', ['/usr/bin/env', '100% of $HOME'], '/usr/bin').service
+  return unitTexts(
+    machine,
+    config,
+    '0 * * * *',
+    ['/usr/bin/env', '100% of $HOME'],
+    ['PATH=/usr/bin', 'HOME=/a home'],
+  ).service
 }
 
 /** All that systemd has to say of it. */
@@ -40,6 +46,7 @@ test("what is the system's is fenced in, but for its state and its disks, whatev
   const service = await serviceOf(0)
   expect(service).toContain('ProtectSystem=strict\nProtectHome=read-only\n')
   expect(service).toContain(`ReadWritePaths=-"${directory}/a disk for 100%% $HOME"\n`)
+  expect(service).toContain('\nEnvironment=PATH=/usr/bin\nEnvironment="HOME=/a home"\n')
   expect(service).toContain('ExecStart=/usr/bin/env "100%% of $$HOME"\n')
   expect(
     verify(service)

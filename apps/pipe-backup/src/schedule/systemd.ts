@@ -34,14 +34,14 @@ export function unitDirectory(machine: Machine): string {
  * The texts of the units.
  * @param machine - whose units they are: the system's for root, else the user's
  * @param command - program and arguments
- * @param path - where programs are found
+ * @param environment - as `timerEnvironment` gives it
  */
 export function unitTexts(
   machine: Pick<Machine, 'uid'>,
   config: LoadedConfig,
   cron: string,
   command: readonly string[],
-  path: string,
+  environment: readonly string[],
 ): Units {
   const writable = [config.state, ...localSinkPaths(config)]
   return {
@@ -53,7 +53,7 @@ After=network-online.target
 [Service]
 Type=oneshot
 ExecStart=${command.map(argumentQuoted).join(' ')}
-Environment=${unitQuoted(`PATH=${path}`)}
+${environment.map((variable) => `Environment=${unitQuoted(variable)}`).join('\n')}
 # Secrets that the configuration takes from the environment.
 EnvironmentFile=-${unitQuoted(join(dirname(config.file), `${config.vault}.env`)).replaceAll('"', '')}
 UMask=0077
