@@ -14,8 +14,7 @@ import {
   unitTexts,
 } from '../schedule/systemd.ts'
 import { thisCommand } from '../schedule/this-command.ts'
-import { timerEnvironment } from '../schedule/timer-environment.ts'
-import { secretVariables } from '../secrets/read-secret.ts'
+import { timerEnvironment, variablesNotInTimer } from '../schedule/timer-environment.ts'
 import type { Session } from '../session.ts'
 import { formatTime } from '../terminal/quantities.ts'
 import { UsageError } from '../usage-error.ts'
@@ -49,7 +48,7 @@ export async function scheduleInstall(session: Session, options: ScheduleOptions
     output.print(`installed in the crontab: ${line}`)
   }
   await removeOther(scheduler, config, session)
-  const missing = [...new Set(secretVariables([config.sources, config.sinks, config.notify]))]
+  const missing = variablesNotInTimer(config, machine)
   if (missing.length > 0) {
     output.warn(
       `${missing.join(', ')}: not in a timer's environment. Put them into files, or for systemd into ${config.vault}.env beside the configuration`,

@@ -1,7 +1,21 @@
+import type { LoadedConfig } from '../config/load-config.ts'
 import type { Machine } from '../machine.ts'
+import { secretVariables } from '../secrets/read-secret.ts'
 
-/** Where the host key, the state and `~` are, and what the programs of sources and hooks look for their own files by. */
-const PLACES = ['HOME', 'XDG_CONFIG_HOME', 'XDG_STATE_HOME'] as const
+/** Where the host key, the state, `~` and the files of libraries and other programs are. */
+const PLACES = [
+  'HOME',
+  'XDG_CONFIG_HOME',
+  'XDG_STATE_HOME',
+  'NODE_EXTRA_CA_CERTS',
+  'AWS_PROFILE',
+  'AWS_REGION',
+  'AWS_CONFIG_FILE',
+  'AWS_SHARED_CREDENTIALS_FILE',
+  'AWS_ENDPOINT_URL_S3',
+  'NO_PROXY',
+  'no_proxy',
+] as const
 
 /**
  * The environment that a timer is to run in, as NAME=value: what has been tried by hand works at night as well. cron and systemd
@@ -11,4 +25,21 @@ export function timerEnvironment({ env, home }: Pick<Machine, 'env' | 'home'>): 
   const values: NodeJS.ProcessEnv = { ...env, HOME: home }
   const places = PLACES.flatMap((name) => (values[name] ? [`${name}=${values[name]}`] : []))
   return [`PATH=${env['PATH'] ?? '/usr/bin:/bin'}`, ...places]
+}
+
+/** The variables that this configuration needs, by what is set here, and that a timer lacks: secrets, and what ends with a login. */
+export function variablesNotInTimer(
+  { sources, sinks, notify }: Pick<LoadedConfig, 'sources' | 'sinks' | 'notify'>,
+  { env }: Pick<Machine, 'env'>,
+): readonly string[] {
+  const reaches = (...types: string[]): boolean => sinks.some(({ type }) => types.includes(type))
+  const hasAgent = sinks.some(
+    (sink) => ['sftp', 'rsync'].includes(sink.type) && !('identity' in sink) && !('password' in sink),
+  )
+  const used = [
+    ...(reaches('s3') ? ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'] : []),
+    ...(hasAgent ? ['SSH_AUTH_SOCK'] : []),
+    ...(reaches('s3', 'webdav', 'nextcloud', 'dropbox') ? ['HTTPS_PROXY', 'https_proxy'] : []),
+  ]
+  return [...new Set([...secretVariables([sources, sinks, notify]), ...used.filter((name) => env[name])])]
 }
