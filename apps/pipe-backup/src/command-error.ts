@@ -3,6 +3,7 @@
  * - `vault-exists`: `init` where a vault is already; `wrong-phrase`: the recovery phrase of another vault;
  * - `not-a-file`: `cat` of something else; `locked`: another run goes on; `cancelled`: Ctrl-C at the prompt;
  * - `no-lock`: the lock of the state directory can't be had for a reason of the machine's;
+ * - `no-state`: a file of the state directory could not be written;
  * - `hook-failed`: a command that the configuration runs before or after;
  * - `no-scheduler`: neither systemd nor cron does what was asked.
  */
@@ -12,6 +13,7 @@ export type CommandErrorCode =
   | 'not-a-file'
   | 'locked'
   | 'no-lock'
+  | 'no-state'
   | 'cancelled'
   | 'hook-failed'
   | 'no-scheduler'

@@ -41,7 +41,7 @@ export async function heal(session: Session, { sink: names }: HealCommandOptions
     }),
   )
   const level = report.sinks.filter(({ state }) => state !== 'failed').map(({ name }) => name)
-  await rememberSinks(config.state, level)
+  await rememberSinks(config.state, level, output)
   tell(report, session)
   await notifier.tell([...ofHeal(report), ...ofHealed(report)])
   return report.exitCode

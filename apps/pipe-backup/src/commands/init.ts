@@ -123,7 +123,7 @@ async function makeVault({ sinks, config, session }: Making, host: VaultHost): P
   const results = await initVault({ sinks, publicKey: host.keys.publicKey, signal })
   signal.throwIfAborted()
   const holders = results.filter(({ state }) => state !== 'failed').map(({ sink }) => sink)
-  await rememberSinks(config.state, holders)
+  await rememberSinks(config.state, holders, session.output)
   if (results.some(({ state }) => state !== 'failed')) return results
   throw results[0]?.error ?? new Error('no sink could be used')
 }

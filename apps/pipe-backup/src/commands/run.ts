@@ -102,6 +102,7 @@ async function runOnce(
   await rememberSinks(
     config.state,
     report.sinks.filter(({ state }) => state === 'ok').map(({ name }) => name),
+    output,
   )
   tell(report, config, session, told)
   await notifyOfRun(notifier, ofRun(report))

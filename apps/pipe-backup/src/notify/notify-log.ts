@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Delivery, Notice, Reminders } from '@pipe-backup/notify'
+import { writeState } from '../state/write-state.ts'
 
 /** What is remembered from one command to the next. JSON, in the state directory. */
 export interface NotifyLog {
@@ -54,9 +55,7 @@ function only<T>(value: unknown, isUsable: (item: unknown) => item is T): Readon
   return Object.fromEntries(usable)
 }
 
+/** @throws CommandError `no-state` */
 export async function writeNotifyLog(stateDirectory: string, log: NotifyLog): Promise<void> {
-  const file = fileOf(stateDirectory)
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  await writeFile(`${file}.new`, `${JSON.stringify(log)}\n`, { mode: 0o600 })
-  await rename(`${file}.new`, file)
+  await writeState(fileOf(stateDirectory), log)
 }

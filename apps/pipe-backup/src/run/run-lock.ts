@@ -1,8 +1,9 @@
 import { truncateSync } from 'node:fs'
-import { access, chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { access, chmod, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { CommandError } from '../command-error.ts'
+import { writeState } from '../state/write-state.ts'
 
 /** SQLITE_BUSY: https://www.sqlite.org/rescode.html#busy */
 const BUSY = 5
@@ -27,9 +28,17 @@ export async function takeRunLock(
   stateDirectory: string,
   { name = 'run', now = () => new Date() }: RunLockOptions = {},
 ): Promise<Disposable> {
-  await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
+  const unusable = (error: unknown): CommandError =>
+    new CommandError(
+      'no-lock',
+      `${file} could not be locked: ${error instanceof Error ? error.message : String(error)}`,
+      `Can this user write to ${stateDirectory}, and is there space left?`,
+    )
   const file = join(stateDirectory, `${name}.lock`)
   const holderFile = join(stateDirectory, `${name}.json`)
+  await mkdir(stateDirectory, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw unusable(error)
+  })
   let database: DatabaseSync
   try {
     database = lockOn(file)
@@ -42,23 +51,14 @@ export async function takeRunLock(
         'Wait for it to end.',
       )
     }
-    if (code === undefined) throw error
-    throw new CommandError(
-      'no-lock',
-      `${file} could not be locked: ${error instanceof Error ? error.message : String(error)}`,
-      `Can this user write to ${stateDirectory}, and is there space left?`,
-    )
+    throw unusable(error)
   }
-  try {
-    await chmod(file, 0o600)
-    // For people alone: whether the lock is held is never decided by it.
-    await writeFile(holderFile, JSON.stringify({ pid: process.pid, since: now().toISOString() }), {
-      mode: 0o600,
-    })
-  } catch (error) {
+  await chmod(file, 0o600).catch((error: unknown) => {
     database.close()
-    throw error
-  }
+    throw unusable(error)
+  })
+  // For people alone: whether the lock is held is never decided by it, and a full disk is no reason not to back up.
+  await writeState(holderFile, { pid: process.pid, since: now().toISOString() }).catch(() => undefined)
   return { [Symbol.dispose]: () => database.close() }
 }
 

@@ -1,5 +1,6 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeState } from '../state/write-state.ts'
 
 const TASKS = ['run', 'prune', 'verify'] as const
 export type ScheduledTask = (typeof TASKS)[number]
@@ -35,11 +36,10 @@ export class ScheduleLog {
     return this.#begun.get(task)
   }
 
+  /** @throws CommandError `no-state`; it is begun all the same */
   async begin(task: ScheduledTask, now: Date): Promise<void> {
     this.#begun.set(task, now)
-    await mkdir(join(this.#file, '..'), { recursive: true, mode: 0o700 })
     const times = Object.fromEntries([...this.#begun].map(([name, time]) => [name, time.toISOString()]))
-    await writeFile(`${this.#file}.new`, `${JSON.stringify(times)}\n`, { mode: 0o600 })
-    await rename(`${this.#file}.new`, this.#file)
+    await writeState(this.#file, times)
   }
 }

@@ -1,5 +1,6 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeState } from '../state/write-state.ts'
 
 /** The last time that a snapshot was read back, every byte of it. */
 export interface Drill {
@@ -30,12 +31,6 @@ export async function readLastDrill(stateDirectory: string): Promise<Drill | und
 
 /** Remembers a drill. Not to be able to is no reason for a restore to fail. */
 export async function recordDrill(stateDirectory: string, drill: Drill): Promise<void> {
-  const file = fileOf(stateDirectory)
-  try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-    await writeFile(`${file}.new`, `${JSON.stringify(drill)}\n`, { mode: 0o600 })
-    await rename(`${file}.new`, file)
-  } catch {
-    // The next one will be remembered.
-  }
+  // The next one will be remembered.
+  await writeState(fileOf(stateDirectory), drill).catch(() => undefined)
 }

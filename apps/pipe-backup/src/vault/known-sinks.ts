@@ -1,5 +1,8 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeState } from '../state/write-state.ts'
+import { errorLine } from '../terminal/error-line.ts'
+import type { Output } from '../terminal/output.ts'
 
 const FILE = 'sinks.json'
 
@@ -18,13 +21,16 @@ export async function readKnownSinks(stateDirectory: string): Promise<ReadonlySe
   }
 }
 
-/** Adds sinks that hold the vault now. */
-export async function rememberSinks(stateDirectory: string, names: Iterable<string>): Promise<void> {
+/** Adds sinks that hold the vault now. Not to be able to is told, and no reason for what was done to have failed. */
+export async function rememberSinks(
+  stateDirectory: string,
+  names: Iterable<string>,
+  output: Output,
+): Promise<void> {
   const known = await readKnownSinks(stateDirectory)
   const all = new Set([...(known ?? []), ...names])
   if (known && all.size === known.size) return
-  await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
-  const file = join(stateDirectory, FILE)
-  await writeFile(`${file}.new`, `${JSON.stringify([...all].sort())}\n`, { mode: 0o600 })
-  await rename(`${file}.new`, file)
+  await writeState(join(stateDirectory, FILE), [...all].sort()).catch((error: Error) =>
+    output.warn(errorLine(error)),
+  )
 }

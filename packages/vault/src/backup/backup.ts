@@ -64,7 +64,8 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
   const book = await DamageBook.open(stateDirectory)
   await places.open(session, book)
   using state = new FileState(stateDirectory, host.vaultId)
-  if (state.problem) options.onSinkProblem?.(undefined, state.problem)
+  const { problem } = state
+  if (problem) options.onSinkProblem?.(undefined, problem)
   const carried = await CarriedSources.open(stateDirectory, host.vaultId)
   const { index, unlisted } = await loadIndex({
     views: places.views(),
@@ -95,6 +96,7 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
       })
     : { id: null, isToRepeat: false }
   state.commit(index.mostlyDead())
+  if (state.problem && state.problem !== problem) options.onSinkProblem?.(undefined, state.problem)
   if (id !== null) await reader.keepForLater()
   run.progress.phase = 'done'
   const report = describe(run, places, results, id, lost)

@@ -10,6 +10,8 @@ const CHECKSUM_BYTES = 4
 const SCHEMA_VERSION = 2
 /** Of what SQLite says: SQLITE_CORRUPT, SQLITE_NOTADB. */
 const DAMAGED: ReadonlySet<unknown> = new Set([11, 26])
+/** SQLITE_FULL, and what a full disk makes of the log and of the memory that belongs to it: https://www.sqlite.org/rescode.html */
+const FULL: ReadonlySet<unknown> = new Set([13, 778, 4874])
 /** A row is marked as seen only every so many runs, so that an unchanged run writes next to nothing. */
 const SEEN_EVERY_RUNS = 32
 /** More than a source that is read once a week misses. */
@@ -29,8 +31,8 @@ export class FileState implements Disposable {
   readonly #touch: StatementSync | undefined
   readonly #run: number = 0
   #failed = false
-  /** Why it could not be opened: a full disk, a directory of somebody else. Then every file is read. */
-  readonly problem: Error | undefined
+  /** Why it can't be used, or could not be until the end of the run: a full disk, a directory of somebody else. Then every file is read. */
+  problem: Error | undefined
 
   /** @param directory - made when missing; holds `files.db` */
   constructor(directory: string, vaultId: string) {
@@ -44,11 +46,7 @@ export class FileState implements Disposable {
       this.#put = db.prepare('INSERT OR REPLACE INTO files (key, seen, value) VALUES (?, ?, ?)')
       this.#touch = db.prepare('UPDATE files SET seen = ? WHERE key = ?')
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause)
-      this.problem = new Error(`the local state ${this.#path} can't be used, so every file is read: ${why}`, {
-        cause,
-      })
-      this.#failed = true
+      this.#fail("can't be used, so every file is read", cause)
     }
   }
 
@@ -106,13 +104,21 @@ export class FileState implements Disposable {
     this.#db?.close()
   }
 
+  #fail(what: string, cause: unknown): void {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    this.problem = new Error(`the local state ${this.#path} ${what}: ${why} (is there space left?)`, {
+      cause,
+    })
+    this.#failed = true
+  }
+
   /** Does something with the database. Once that has failed, nothing more; what is damaged is not kept for the next run. */
   #attempt<T>(act: () => T): T | undefined {
     if (this.#failed) return undefined
     try {
       return act()
     } catch (error) {
-      this.#failed = true
+      this.#fail('could not be kept, so the next run reads more than has changed', error)
       const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined
       if (DAMAGED.has(code)) removeDatabase(this.#path)
       return undefined
@@ -128,7 +134,9 @@ function removeDatabase(path: string): void {
 function openAnew(path: string, vaultId: string): ReturnType<typeof open> {
   try {
     return open(path, vaultId)
-  } catch {
+  } catch (error) {
+    // Where there is no space now, there will be again: then it is as good as it was.
+    if (error instanceof Error && 'errcode' in error && FULL.has(error.errcode)) throw error
     removeDatabase(path)
     return open(path, vaultId)
   }
