@@ -134,6 +134,27 @@ test('a restore to standard output is a tar, and its reader may go away', async 
   expect(stderr).toBe('141\n')
 })
 
+test.for([
+  ['snapshots', '3'],
+  ['ls latest --phrase-file phrase', '1'],
+])('%s, into a file on a full disk, says that its output is lost', async ([command, code]) => {
+  await ok('init --phrase-out phrase')
+  await ok('run')
+  const child = spawn(
+    'sh',
+    [
+      '-c',
+      `"$0" --conditions=pipe-backup-src "$1" ${command} >/dev/full; echo $? >&2`,
+      process.execPath,
+      MAIN,
+    ],
+    { cwd: home, env: { PATH: process.env['PATH'], HOME: home, XDG_CONFIG_HOME: join(home, 'c') } },
+  )
+  expect(await text(child.stderr)).toBe(
+    `pipe-backup: standard output could not be written: ENOSPC: no space left on device, write\n${code}\n`,
+  )
+})
+
 test('what is piped in is one entry of its own source', async () => {
   await ok('init --phrase-out phrase')
   await ok('run --stdin database/x.sql', { input: 'insert\n' })

@@ -10,11 +10,18 @@ const LINGER_MS = 5000
 /** What a program that a closed pipe ended is reported with: 128 + SIGPIPE. */
 const CLOSED_PIPE = 141
 
+/** Why what was printed has not arrived, as on a full disk. */
+let lostOutput: NodeJS.ErrnoException | undefined
+
 const version = readVersion()
 const phraseVariable = takePhraseVariable(process.env)
 
 // A reader that goes away, as `| head` does, is told of by the write that failed; without this it would be a crash.
-process.stdout.on('error', () => undefined)
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE' || lostOutput) return
+  lostOutput = error
+  process.once('exit', tellLostOutput)
+})
 process.stderr.on('error', () => undefined)
 
 const runner: Runner = async (options, command) => {
@@ -42,6 +49,7 @@ const runner: Runner = async (options, command) => {
 
   async function tellFailure(error: unknown): Promise<number> {
     if (isClosedPipe(error)) return CLOSED_PIPE
+    if (error === lostOutput) return 1
     const { reportError } = await import('./terminal/report-error.ts')
     const exitCode = reportError(error, output)
     return watch.exitCode() ?? exitCode
@@ -50,6 +58,12 @@ const runner: Runner = async (options, command) => {
 
 await parse(createProgram(version, runner))
 setTimeout(() => process.exit(), LINGER_MS).unref()
+
+/** Who redirected it must not take what there is for the whole. The work itself may be done. */
+function tellLostOutput(): void {
+  process.stderr.write(`pipe-backup: standard output could not be written: ${lostOutput?.message}\n`)
+  process.exitCode ||= 3
+}
 
 async function parse(program: Command): Promise<void> {
   for (const command of withSubcommands(program)) command.exitOverride()
