@@ -66,6 +66,8 @@ export interface LocateOptions {
   readonly sinks: readonly Sink[]
   readonly indexKey: Uint8Array
   readonly packs: ReadonlySet<string>
+  /** Keys of index objects that are not to be believed. */
+  readonly distrusted?: ReadonlySet<string>
   readonly onProblem: (error: Error) => void
   readonly signal?: AbortSignal
 }
@@ -78,7 +80,7 @@ export async function locateChunks(options: LocateOptions): Promise<ChunkLocatio
   const { sinks, indexKey, packs, onProblem, signal } = options
   const locations = new ChunkLocations()
   const left = new Set(packs)
-  const read = new Set<string>()
+  const read = new Set<string>(options.distrusted)
   for (const sink of sinks) {
     if (left.size === 0) break
     try {

@@ -14,6 +14,8 @@ import type { SinkVerification } from './sink-verification.ts'
 export interface CheckManifestsOptions {
   readonly verifications: readonly SinkVerification[]
   readonly keys: VaultKeys
+  /** Keys of index objects that are false. */
+  readonly distrusted: ReadonlySet<string>
   readonly signal?: AbortSignal
 }
 
@@ -21,11 +23,12 @@ export interface CheckManifestsOptions {
  * Walks every manifest of every snapshot: all the chunks that it uses must be there, long enough, and counted as live by the
  * snapshot, for a prune goes by that. Data chunks are not read: their packs have been opened.
  */
-export async function checkManifests({ verifications, keys, signal }: CheckManifestsOptions): Promise<void> {
+export async function checkManifests(options: CheckManifestsOptions): Promise<void> {
+  const { verifications, signal } = options
   const sinks = verifications.filter(({ error }) => !error).map(({ sink }) => sink)
   for (const { key, head, shownBy } of versionsOf(verifications)) {
     signal?.throwIfAborted()
-    const wrong = await checkSnapshot(head, sinks, keys, signal)
+    const wrong = await checkSnapshot(head, sinks, options)
     if (wrong === undefined) continue
     for (const verification of shownBy)
       verification.tellWrong(key, `${key} can't be restored in full: ${wrong}`)
@@ -56,14 +59,13 @@ function versionsOf(verifications: readonly SinkVerification[]): Iterable<Snapsh
 async function checkSnapshot(
   head: SnapshotHead,
   sinks: readonly Sink[],
-  keys: VaultKeys,
-  signal: AbortSignal | undefined,
+  { keys, distrusted, signal }: CheckManifestsOptions,
 ): Promise<string | undefined> {
   // What is missing or damaged has been told, object by object: here it only matters what that spoils.
   const onProblem = () => undefined
   const reading = { onProblem, ...(signal && { signal }) }
   const packs = new Set(head.packs.map(([name]) => name))
-  const locations = await locateChunks({ sinks, indexKey: keys.indexKey, packs, ...reading })
+  const locations = await locateChunks({ sinks, indexKey: keys.indexKey, packs, distrusted, ...reading })
   const chunks = await ChunkReader.open({ sinks, keys, locations, ...reading })
   const live = liveChunks(head, locations)
   const counting: ReadsChunks = {

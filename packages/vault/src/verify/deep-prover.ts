@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { chunkId, openSealed, type VaultKeys } from '@pipe-backup/crypto'
 import { ChunkKind, unsealChunk } from '../chunk-codec.ts'
 import { discard } from '../discard.ts'
@@ -19,6 +20,7 @@ export class DeepProver {
   readonly #nodeIdKey: Uint8Array
   readonly #runKeys = new Map<string, Uint8Array>()
   readonly #done = new Map<string, Promise<string | undefined>>()
+  readonly #footers = new Map<string, string>()
 
   static async open(keys: VaultKeys): Promise<DeepProver> {
     return new DeepProver(keys, (await derivedKeys(keys)).nodeIdKey)
@@ -37,7 +39,7 @@ export class DeepProver {
   prove(name: string, pack: Uint8Array): Promise<string | undefined> {
     let proof = this.#done.get(name)
     if (!proof) {
-      proof = this.#open(pack).then(
+      proof = this.#open(name, pack).then(
         () => undefined,
         (error: unknown) => (error instanceof Error ? error.message : String(error)),
       )
@@ -46,12 +48,18 @@ export class DeepProver {
     return proof
   }
 
-  async #open(pack: Uint8Array): Promise<void> {
+  /** Whether an index says of a pack what its footer says. True of one that was not opened: nothing is known against it. */
+  isFooterOf(name: string, digest: string): boolean {
+    return (this.#footers.get(name) ?? digest) === digest
+  }
+
+  async #open(name: string, pack: Uint8Array): Promise<void> {
     const endAt = pack.length - PACK_END_BYTES
     const footerAt = endAt - decodePackEnd(pack.subarray(endAt), pack.length)
     const { runKeys, length } = decodePackHeader(pack)
     const header = pack.subarray(0, length)
     const footer = openFooter(this.#keys.indexKey, header, pack.subarray(footerAt, endAt))
+    this.#footers.set(name, footerDigest(footer))
     const keys = await Promise.all(runKeys.map((runKey) => this.#openRunKey(runKey)))
     for (const [i, chunk] of decodeFooterContent(footer).chunks.entries()) {
       const runKey = keys[chunk.runKey]
@@ -79,4 +87,9 @@ export class DeepProver {
     }
     throw new VaultError('corrupt', 'no run key in its header opens with this phrase')
   }
+}
+
+/** @param footer - its content, opened */
+export function footerDigest(footer: Uint8Array): string {
+  return createHash('sha256').update(footer).digest('base64')
 }

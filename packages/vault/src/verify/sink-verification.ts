@@ -14,7 +14,7 @@ import { type SinkView, viewSink } from '../sink-view.ts'
 import type { SnapshotHead } from '../snapshot-object.ts'
 import { VaultError } from '../vault-error.ts'
 import { readVaultHeader, requireVault } from '../vault-header.ts'
-import type { DeepProver } from './deep-prover.ts'
+import { type DeepProver, footerDigest } from './deep-prover.ts'
 import { type PackProof, StoredPackProver } from './prove-stored-pack.ts'
 import type { VerifiedSink, VerifyProblem, VerifyProgress } from './report.ts'
 
@@ -51,6 +51,8 @@ export class SinkVerification {
   readonly needed: Map<string, string[]> = new Map()
   /** How many bytes packs must have, by name, as far as the index objects of this sink say. */
   readonly sizes: Map<string, number> = new Map()
+  /** What index objects say of packs, by the index's key: where packs are opened, too. */
+  readonly #said = new Map<string, { readonly name: string; readonly footer: string }[]>()
   #packsProven = 0
   #bytesRead = 0
   #objects = 0
@@ -126,6 +128,19 @@ export class SinkVerification {
     })
   }
 
+  /** Compares what index objects say with the packs that were opened. @returns keys of those that are false */
+  proveIndexes(): string[] {
+    const { deep } = this.#options
+    const isFalse = ({ name, footer }: { readonly name: string; readonly footer: string }): boolean =>
+      deep?.isFooterOf(name, footer) === false
+    return [...this.#said].flatMap(([key, said]) => {
+      const wrong = said.find(isFalse)
+      if (!wrong) return []
+      this.#tell(key, 'corrupt', `${key} is false: ${packKey(wrong.name)} has other chunks than it says`)
+      return [key]
+    })
+  }
+
   /** Whether this sink holds a pack, and nothing is known against it. */
   holdsWhole(name: string): boolean {
     const key = packKey(name)
@@ -194,13 +209,19 @@ export class SinkVerification {
   }
 
   async #readIndex(key: string): Promise<void> {
-    const { indexKey, signal } = this.#options
+    const { indexKey, deep, signal } = this.#options
     try {
       const object = await getObject(this.sink, key, signal)
-      for (const pack of decodeIndex(openObject(indexKey, key, object))) {
+      const packs = decodeIndex(openObject(indexKey, key, object))
+      for (const pack of packs) {
         decodeFooterContent(pack.footer)
         this.sizes.set(pack.name, pack.sizeBytes)
       }
+      if (deep)
+        this.#said.set(
+          key,
+          packs.map(({ name, footer }) => ({ name, footer: footerDigest(footer) })),
+        )
       this.#clear(key)
     } catch (error) {
       // A prune has merged it into another.

@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { deriveKeys } from '@pipe-backup/crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addGrant } from '../grant.ts'
+import { decodeIndex, encodeIndex } from '../index-object.ts'
+import { decodeFooterContent, encodeFooterContent } from '../pack-format.ts'
+import { openObject, sealObject } from '../sealed-object.ts'
 import type { MemorySink } from '../test-support/memory-sink.ts'
 import { MemorySource } from '../test-support/memory-source.ts'
 import { TestVault } from '../test-support/test-vault.ts'
@@ -155,6 +158,30 @@ test('a sink whose snapshot is damaged and whole nowhere is not level, until the
   expect(await vault.heal()).toMatchObject({ exitCode: 0 })
   restoreAll()
   await vault.verify()
+})
+
+test('an index that says something else than the packs, under the right key, is found by opening them, and goes', async () => {
+  restoreAll()
+  const { indexKey } = vault.keys
+  const [key = ''] = vault.sink('one').keys('index/')
+  const lying = decodeIndex(openObject(indexKey, key, whole.get(key) ?? Buffer.of())).map((pack) => {
+    const { hostId, chunks } = decodeFooterContent(pack.footer)
+    const elsewhere = chunks.map((chunk) => ({ ...chunk, offset: chunk.offset + 1 }))
+    return { ...pack, footer: encodeFooterContent({ hostId, chunks: elsewhere }) }
+  })
+  const object = sealObject(indexKey, key, encodeIndex(lying))
+  for (const name of SINKS) vault.sink(name).objects.set(key, object)
+
+  expect(await vault.verify()).toMatchObject({ exitCode: 0 })
+  const { sinks, exitCode } = await vault.verify({ deep: true })
+  expect(exitCode).toBe(1)
+  expect(sinks.flatMap(({ problems }) => problems)).toEqual(
+    SINKS.map((sink) => expect.objectContaining({ sink, key, why: 'corrupt' })),
+  )
+  expect(await vault.heal()).toMatchObject({ exitCode: 0 })
+  for (const name of SINKS) expect(vault.sink(name).keys('index/')).not.toContain(key)
+  await vault.run([source])
+  expect(await vault.verify({ deep: true })).toMatchObject({ exitCode: 0 })
 })
 
 test('samples go through everything in turn, and find each flipped bit within one round', async () => {

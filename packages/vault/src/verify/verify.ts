@@ -61,9 +61,11 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   )
   signal?.throwIfAborted()
   if (options.deepKeys) {
+    const distrusted = new Set(chosen.flatMap((verification) => verification.proveIndexes()))
     await checkManifests({
       verifications: chosen,
       keys: options.deepKeys,
+      distrusted,
       ...(signal && { signal }),
     })
   }
