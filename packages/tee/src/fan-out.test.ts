@@ -137,3 +137,81 @@ test('an abort ends pushing and waiting with its reason', async () => {
   await expect(waiting).rejects.toThrow('enough')
   await expect(fan.end()).rejects.toThrow('enough')
 })
+
+/** A writer whose items take a while, and that says how their bytes go. */
+function slow(name: string, log: string[], { pieces, pieceMs }: { pieces: number; pieceMs: number }) {
+  return {
+    name,
+    write: async (item: number, _signal: AbortSignal, onBytes: (sizeBytes: number) => void) => {
+      for (let i = 0; i < pieces; i++) {
+        await sleep(pieceMs)
+        onBytes(1 / pieces)
+      }
+      log.push(`${name}${item}`)
+    },
+  }
+}
+
+test('the only writer is never too slow: an item may take longer than the window may stay full', async () => {
+  const log: string[] = []
+  const fan = fanOut([slow('a', log, { pieces: 4, pieceMs: 20 })], {
+    windowBytes: 1,
+    sizeOf: () => 1,
+    detachAfterMs: 10,
+  })
+  for (let i = 0; i < 3; i++) await fan.push(i)
+  expect(await fan.end()).toMatchObject([{ state: 'ok', written: 3 }])
+})
+
+test('a slow writer that is needed is waited for; one more than are needed is detached', async () => {
+  for (const [minAttached, state] of [
+    [2, 'ok'],
+    [1, 'detached'],
+  ] as const) {
+    const log: string[] = []
+    const fan = fanOut([collector('fast', []), slow('slow', log, { pieces: 4, pieceMs: 20 })], {
+      windowBytes: 1,
+      sizeOf: () => 1,
+      detachAfterMs: 10,
+      minAttached,
+    })
+    for (let i = 0; i < 3; i++) await fan.push(i)
+    const [fast, slowest] = await fan.end()
+    expect({ fast: fast?.state, slow: slowest?.state }).toEqual({ fast: 'ok', slow: state })
+    if (slowest?.error) expect(slowest.error.message).toMatch(/^too slow: it took \d+ kB\/s while another waited/)
+  }
+})
+
+test('writers that are all slow are all waited for, however long', async () => {
+  const fan = fanOut(
+    ['a', 'b', 'c'].map((name) => slow(name, [], { pieces: 2, pieceMs: 20 })),
+    { windowBytes: 2, sizeOf: () => 1, detachAfterMs: 5 },
+  )
+  for (let i = 0; i < 5; i++) await fan.push(i)
+  expect(await fan.end()).toMatchObject([{ state: 'ok' }, { state: 'ok' }, { state: 'ok' }])
+})
+
+test('each result comes when its writer is through, not when all are', async () => {
+  const gate = Promise.withResolvers<void>()
+  const fan = fanOut(
+    [{ name: 'late', write: () => gate.promise }, collector('early', [])],
+    { windowBytes: 9, sizeOf: () => 1 },
+  )
+  await fan.push(1)
+  const results = fan.results()
+  expect((await results.next()).value).toMatchObject({ name: 'early', state: 'ok' })
+  gate.resolve()
+  expect((await results.next()).value).toMatchObject({ name: 'late', state: 'ok' })
+  expect((await results.next()).done).toBe(true)
+})
+
+test('when no writer is left the error has a name of its own, and each failure', async () => {
+  const broken = (name: string) => ({ name, write: () => Promise.reject(new Error(`${name} is full`)) })
+  const fan = fanOut([broken('a'), broken('b')], { windowBytes: 1, sizeOf: () => 1 })
+  await fan.push(1)
+  await sleep(1)
+  await expect(fan.push(2)).rejects.toMatchObject({
+    name: 'TooFewWritersError',
+    message: 'too few writers are left: a: a is full; b: b is full',
+  })
+})

@@ -1,10 +1,10 @@
 import { Writable } from 'node:stream'
-import { type FanOut, type FanOutResult, fanOut } from './fan-out.ts'
+import { type FanOut, type FanOutResult, fanOut, TooFewWritersError } from './fan-out.ts'
 
 export interface TeeOptions {
   /** Memory for bytes on their way, in bytes. Default 64 MiB. */
   readonly windowBytes?: number
-  /** How long a full window is waited for before the slowest stream is dropped. Default 30 s. */
+  /** How long a full window is waited for before a stream is dropped that is slower than `minWriters` others. Default 30 s. */
   readonly detachAfterMs?: number
   /** How many streams must finish for the tee to have finished. Default 1. */
   readonly minWriters?: number
@@ -43,7 +43,7 @@ class Tee extends Writable {
         windowBytes,
         sizeOf: (bytes) => bytes.length,
         minWriters,
-        ...(detachAfterMs !== undefined && { detachAfterMs }),
+        detachAfterMs,
       },
     )
   }
@@ -105,7 +105,7 @@ class Tee extends Writable {
     const good = ended.filter(({ state }) => state === 'ok').length
     if (good >= minWriters) return
     const failures = ended.flatMap(({ name, error }) => (error ? [`${name}: ${error.message}`] : []))
-    throw new Error(`${good} of ${ended.length} streams finished, ${minWriters} must: ${failures.join('; ')}`)
+    throw new TooFewWritersError(`${good} of ${ended.length} streams finished, ${minWriters} must: ${failures.join('; ')}`)
   }
 }
 

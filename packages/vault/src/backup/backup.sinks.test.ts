@@ -101,7 +101,7 @@ test('a sink that stalls is left behind, and healed from another before the run 
     await delay(60_000, undefined, signal && { signal }).catch(() => undefined)
     throw slow.error('timeout')
   }
-  const report = await vault.run([new MemorySource('tree', TREE)], { detachAfterMs: 300 })
+  const report = await vault.run([new MemorySource('tree', TREE)], { copies: 1, detachAfterMs: 300 })
   expect(report).toMatchObject({ exitCode: 0, copies: 2 })
   expect(report.sinks.find(({ name }) => name === 'slow')?.healed).toBeGreaterThan(0)
   expect(vault.sinkProblems).toContainEqual({
@@ -110,6 +110,46 @@ test('a sink that stalls is left behind, and healed from another before the run 
   })
   expect(await provenSnapshots(vault, slow)).toBe(1)
 }, 20_000)
+
+test('a slow sink that is needed is waited for, however long it may hold the window', async () => {
+  using vault = await TestVault.create(['fast', 'slow'])
+  const slow = vault.sink('slow')
+  let puts = 0
+  slow.before = async (operation, key) => {
+    if (operation === 'put' && key.startsWith('packs/') && puts++ === 0) await delay(500)
+  }
+  const report = await vault.run([new MemorySource('tree', TREE)], { copies: 2, detachAfterMs: 50 })
+  expect(report).toMatchObject({ exitCode: 0, copies: 2, sinks: [{ healed: 0 }, { healed: 0 }] })
+  expect(vault.sinkProblems).toEqual([])
+})
+
+test('a sink has its snapshot while another is still being sent its packs', async () => {
+  using vault = await TestVault.create(['slow', 'fast'])
+  const fast = vault.sink('fast')
+  let shownMeanwhile: number | undefined
+  vault.sink('slow').before = async (operation, key) => {
+    if (operation !== 'put' || !key.startsWith('packs/') || shownMeanwhile !== undefined) return
+    for (let waited = 0; waited < 200 && fast.keys('snapshots/').length === 0; waited++) await delay(50)
+    shownMeanwhile = fast.keys('snapshots/').length
+  }
+  const report = await vault.run([new MemorySource('tree', TREE)])
+  expect({ ...report, shownMeanwhile }).toMatchObject({ exitCode: 0, copies: 2, shownMeanwhile: 1 })
+}, 20_000)
+
+test('when every sink fails in the middle, that is one line and no bug', async () => {
+  using vault = await TestVault.create(['one', 'two'])
+  for (const sink of vault.sinks) {
+    sink.before = (operation, key) => {
+      if (operation === 'put' && key.startsWith('packs/')) throw sink.error('full')
+    }
+  }
+  const big = new MemorySource('tree', { a: randomBytes(300 * 1024 * 1024) })
+  await expect(vault.run([big])).rejects.toMatchObject({
+    name: 'VaultError',
+    code: 'too-few-copies',
+    message: expect.stringMatching(/^no sink is left to write to\..*one: .*two: /),
+  })
+}, 60_000)
 
 test('an empty sink that joins later gets everything, also what older runs stored', async () => {
   using vault = await TestVault.create(['one', 'two'])

@@ -5,7 +5,7 @@ import type { VaultError } from '../vault-error.ts'
 import { derivedKeys } from '../vault-host.ts'
 import type { BackupOptions, RunContext } from './backup-options.ts'
 import { CarriedSources } from './carried-sources.ts'
-import { commitSnapshot } from './commit-snapshot.ts'
+import { type Commitment, commitSnapshot } from './commit-snapshot.ts'
 import { FileState } from './file-state.ts'
 import { loadIndex } from './load-index.ts'
 import { PackLine } from './pack-line.ts'
@@ -81,7 +81,7 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
   const results: SourceResult[] = []
   for (const source of options.sources) results.push(await reader.take(source))
   run.progress.phase = 'sending'
-  await line.end()
+  await line.flush()
 
   const isGood = results.some(({ head }) => head.root !== undefined)
   const { id, isToRepeat, lost } = isGood
@@ -90,11 +90,12 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
         places,
         book,
         sources: results.map(({ head }) => head),
+        through: line.through(),
         live: index.livePacks(),
         unlisted: line.unlisted,
         mayRepeat,
       })
-    : { id: null, isToRepeat: false }
+    : await giveUp(line)
   state.commit(index.mostlyDead())
   if (state.problem && state.problem !== problem) options.onSinkProblem?.(undefined, state.problem)
   if (id !== null) await reader.keepForLater()
@@ -102,6 +103,12 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
   const report = describe(run, places, results, id, lost)
   const seconds = Math.round(performance.now() - startedAt) / 1000
   return { report: { ...report, bytesStored: line.bytesStored, seconds }, isToRepeat }
+}
+
+/** No source could be read. What was sent nevertheless serves the next run. */
+async function giveUp(line: PackLine): Promise<Commitment> {
+  for await (const _ of line.through());
+  return { id: null, isToRepeat: false }
 }
 
 function describe(

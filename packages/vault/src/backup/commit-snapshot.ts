@@ -17,6 +17,8 @@ export interface CommitSnapshotOptions {
   readonly places: Places
   readonly book: DamageBook
   readonly sources: readonly SnapshotSource[]
+  /** Yields each sink that new packs go to when all have arrived there, or it has failed. */
+  readonly through: AsyncIterable<Place>
   /** Every pack that the snapshot needs, and which of its chunks. */
   readonly live: ReadonlyMap<string, Buffer>
   /** Packs that no index object lists yet. */
@@ -41,22 +43,21 @@ export interface Commitment {
  */
 export async function commitSnapshot(run: RunContext, options: CommitSnapshotOptions): Promise<Commitment> {
   const { host, started, signal, progress } = run
-  const { session, places, book, live, unlisted, mayRepeat } = options
+  const { session, places, through, book, live, unlisted, mayRepeat } = options
   const id = randomBytes(8).toString('hex')
   const key = snapshotKey(started, id)
   const snapshot = sealSnapshot(host.keys.indexKey, key, headOf(run, options, id))
   const indexes = sealIndexes(host.keys.indexKey, unlisted)
 
-  // Sinks that missed nothing first: those behind are healed from them.
-  const behind = ({ view }: Place) => [...live.keys()].filter((name) => !view?.packs.has(name)).length
-  const ordered = places.all.filter(({ view }) => view).sort((a, b) => behind(a) - behind(b))
+  const tried = new Set<Place>()
   const held: Place[] = []
   let isToRepeat = false
   const onLost = () => {
     isToRepeat = mayRepeat
   }
-  for (const place of ordered) {
-    if (isToRepeat) break
+  const commit = async (place: Place): Promise<void> => {
+    if (isToRepeat) return
+    tried.add(place)
     try {
       await bringAll(run, options, place, onLost)
       progress.phase = 'committing'
@@ -70,6 +71,12 @@ export async function commitSnapshot(run: RunContext, options: CommitSnapshotOpt
       place.fail(error, place.state === 'detached' ? 'detached' : 'failed')
     }
   }
+  const behind = ({ view }: Place) => [...live.keys()].filter((name) => !view?.packs.has(name)).length
+  // Sinks that missed nothing as soon as they have everything, whatever the others still wait for.
+  for await (const place of through) if (place.state === 'ok' && behind(place) === 0) await commit(place)
+  // The others are healed from them: those that missed least first.
+  const left = places.all.filter((place) => place.view && !tried.has(place))
+  for (const place of left.sort((a, b) => behind(a) - behind(b))) await commit(place)
   await book.save()
   if (isToRepeat) {
     // It rests on what is whole nowhere. Where it can't be taken back, verify will tell of it.

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sealTo } from '@pipe-backup/crypto'
-import { type FanOut, fanOut } from '@pipe-backup/tee'
+import { type FanOut, fanOut, TooFewWritersError } from '@pipe-backup/tee'
 import { ChunkKind } from '../chunk-codec.ts'
 import type { ChunkIndex } from '../chunk-index.ts'
 import type { IndexedPack } from '../index-object.ts'
@@ -8,6 +9,7 @@ import { decodeFooterContent, encodePackHeader, packKey, runKeyId } from '../pac
 import type { SealWorkerData } from '../seal/messages.ts'
 import type { FinishedPack } from '../seal/pack-writer.ts'
 import { poolBytes, SealPool } from '../seal/seal-pool.ts'
+import { VaultError } from '../vault-error.ts'
 import type { DerivedKeys } from '../vault-host.ts'
 import type { RunContext } from './backup-options.ts'
 import type { Place } from './place.ts'
@@ -20,6 +22,11 @@ const LEAST_TEE_BYTES = 64 * 1024 * 1024
 const DETACH_AFTER_MS = 30_000
 /** Packs that one sink is sent at the same time. */
 const PACKS_AT_ONCE = 2
+/** A program whose output is read goes on with so much of it, this often, while the window is full. */
+const PIECE_BYTES = 1024 * 1024
+const PIECE_EVERY_MS = 10_000
+/** As many finished packs may wait for room in the window while a program's output is read on in pieces. */
+const MAX_WAITING_PACKS = 4
 
 /** From slabs to all the sinks at once: seals what is new into packs, and sends each to every sink that works. */
 export class PackLine implements AsyncDisposable {
@@ -52,7 +59,7 @@ export class PackLine implements AsyncDisposable {
       places.working().map((place) => ({
         name: place.sink.name,
         concurrency: PACKS_AT_ONCE,
-        write: (pack, writing) => this.#send(place, pack, writing),
+        write: (pack, writing, onBytes) => this.#send(place, pack, writing, onBytes),
       })),
       {
         // The window is all that a run may hold: what is being filled is a part of it.
@@ -60,6 +67,8 @@ export class PackLine implements AsyncDisposable {
         sizeOf: (pack) => pack.buffer.byteLength,
         onRelease: (pack) => this.pool.recycle(pack.buffer),
         detachAfterMs,
+        minAttached: run.copies,
+        takeTurns: true,
         ...abortable,
       },
     )
@@ -115,14 +124,35 @@ export class PackLine implements AsyncDisposable {
     if (this.#pushError !== undefined) throw this.#pushError
   }
 
-  /** Sends what is left, and says which sinks were left behind. @throws the abort's reason */
-  async end(): Promise<void> {
+  /**
+   * Back-pressure for the output of a program, which goes on in small pieces: a database server ends a client that does not read for
+   * a minute (`net_write_timeout` of MySQL and MariaDB).
+   * @returns how many bytes may be read before it is to be called again
+   * @throws what ended the sending
+   */
+  async roomForPiece(): Promise<number> {
+    do {
+      const pause = new AbortController()
+      const isLate = sleep(PIECE_EVERY_MS, true, { signal: pause.signal, ref: false }).catch(() => true)
+      await Promise.race([this.room(), isLate])
+      pause.abort()
+    } while (this.#notPushed > MAX_WAITING_PACKS)
+    return PIECE_BYTES
+  }
+
+  /** Seals what is left; after this every pack is in the window. @throws what ended the sending */
+  async flush(): Promise<void> {
     await this.pool.flush()
     await this.room()
-    const results = await this.#fan.end()
-    this.#run.signal?.throwIfAborted()
-    for (const { name, state, error } of results) {
-      if (state !== 'ok') this.#places.of(name)?.fail(error, state)
+  }
+
+  /** After `flush`: yields each sink as soon as it has been sent everything, or has failed. @throws the abort's reason */
+  async *through(): AsyncGenerator<Place> {
+    for await (const { name, state, error } of this.#fan.results()) {
+      const place = this.#places.of(name)
+      if (!place) continue
+      if (state !== 'ok') place.fail(error, state)
+      yield place
     }
   }
 
@@ -162,15 +192,37 @@ export class PackLine implements AsyncDisposable {
         },
         (error: unknown) => {
           this.#notPushed--
-          this.#pushError ??= error instanceof Error ? error : new Error(String(error))
+          this.#pushError ??= ofSending(error)
         },
       )
   }
 
-  async #send(place: Place, pack: FinishedPack, signal: AbortSignal): Promise<void> {
-    await place.sink.put(packKey(pack.name), new Uint8Array(pack.buffer, 0, pack.length), { signal })
+  async #send(
+    place: Place,
+    pack: FinishedPack,
+    signal: AbortSignal,
+    onBytes: (sizeBytes: number) => void,
+  ): Promise<void> {
+    await place.sink.put(packKey(pack.name), new Uint8Array(pack.buffer, 0, pack.length), {
+      signal,
+      sha256: pack.name,
+      onBytes: (sizeBytes) => {
+        onBytes(sizeBytes)
+        return undefined
+      },
+    })
     place.view?.packs.set(pack.name, { sizeBytes: pack.length, storedAt: this.#run.started })
     place.sent.set(pack.name, pack.length)
     place.count(pack.length)
   }
+}
+
+function ofSending(error: unknown): Error {
+  if (error instanceof TooFewWritersError) {
+    return new VaultError('too-few-copies', `no sink is left to write to. ${error.message}`, {
+      cause: error,
+      hint: 'What arrived is used by the next run.',
+    })
+  }
+  return error instanceof Error ? error : new Error(String(error))
 }

@@ -50,6 +50,8 @@ export interface SourceBackupOptions {
   readonly mostlyDead: ReadonlySet<string>
   /** Resolves when the run may take up more: the window has room. */
   readonly room: () => Promise<void>
+  /** The same for a program's output, which is never left unread for long. @returns how many bytes may be read before it is called again */
+  readonly roomForPiece: () => Promise<number>
   readonly onProblem: (problem: SourceProblem) => void
   readonly onRead: (bytes: number) => void
   readonly onEntry: () => void
@@ -125,7 +127,7 @@ export class SourceBackup {
       this.#queue.push({ ...queued, size: entry.size ?? 0, content: { extents: () => known } })
       return
     }
-    await this.#options.room()
+    if (entry.size !== undefined) await this.#options.room()
     await this.#read(entry, pathHash)
   }
 
@@ -175,7 +177,8 @@ export class SourceBackup {
     const reader = await entry.open()
     try {
       const small = entry.size !== undefined && entry.size < BUNDLE_FILE_BYTES
-      const { size, content } = small ? await this.#readSmall(reader) : await this.#readLarge(reader)
+      const isLive = entry.size === undefined
+      const { size, content } = small ? await this.#readSmall(reader) : await this.#readLarge(reader, { isLive })
       return { size, content, end: await reader.finish() }
     } finally {
       await reader.close()
@@ -192,7 +195,9 @@ export class SourceBackup {
       this.#countRead(got)
       if (got === 0) break
       at += got
-      if (at === start + BUNDLE_FILE_BYTES) return this.#readLarge(reader, slab.bytes.subarray(start, at))
+      if (at === start + BUNDLE_FILE_BYTES) {
+        return this.#readLarge(reader, { already: slab.bytes.subarray(start, at) })
+      }
     }
     const size = at - start
     if (size === 0) return { size, content: new ChunkedContent() }
@@ -234,7 +239,11 @@ export class SourceBackup {
     slab?.submit(this.#options.pool, () => this.#queue.drain())
   }
 
-  async #readLarge(reader: EntryReader, already?: Uint8Array): Promise<ReadContent> {
+  /** @param how - `already`: bytes that have been read; `isLive`: a program writes it, and is not to wait for long */
+  async #readLarge(
+    reader: EntryReader,
+    { already, isLive = false }: { readonly already?: Uint8Array; readonly isLive?: boolean },
+  ): Promise<ReadContent> {
     const { pool } = this.#options
     const content = new ChunkedContent()
     let slab = (this.#largeSlab ??= new Slab(await pool.takeSlab()))
@@ -249,17 +258,19 @@ export class SourceBackup {
       content.add(slab.cut(chunkStart, to - chunkStart, ChunkKind.data), to - chunkStart)
       chunkStart = to
     }
-    for (let ended = false; !ended; ) {
+    for (let ended = false, allowed = 0; !ended; ) {
       if (slab.room === 0) {
         slab = await this.#nextLargeSlab(slab, chunkStart)
         chunkStart = 0
-        await this.#options.room()
+        if (!isLive) await this.#options.room()
       }
+      if (isLive && allowed <= 0) allowed = await this.#options.roomForPiece()
       const step = reader.read(
         slab.bytes.subarray(slab.filled, slab.filled + Math.min(READ_BYTES, slab.room)),
       )
       const got = typeof step === 'number' ? step : await step
       this.#countRead(got)
+      allowed -= got
       slab.filled += got
       size += got
       ended = got === 0

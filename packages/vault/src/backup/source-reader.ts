@@ -156,6 +156,7 @@ export class SourceReader {
       nodeIdKey: derived.nodeIdKey,
       mostlyDead: state.mostlyDead(),
       room: () => line.room(),
+      roomForPiece: () => line.roomForPiece(),
       onProblem: (problem) => onProblem?.({ ...problem, source: source.name }),
       onRead: (bytes) => {
         progress.bytesRead += bytes
