@@ -172,3 +172,60 @@ test('a stream that is destroyed takes what it reads from with it: before it is 
   cut.destroy()
   await vi.waitFor(() => expect(below[2]?.destroyed).toBe(true))
 })
+
+test('a sink that is down costs one round of tries, not one for each object; now and then it is looked at', async () => {
+  let now = 0
+  let isDown = true
+  const { sink, requests, memory } = setting(() => (isDown ? { before: failure('unreachable') } : {}), {
+    tries: 6,
+    now: () => now,
+  })
+  await memory.put('a', bytes)
+  await expect(sink.get('a')).rejects.toMatchObject({ code: 'unreachable' })
+  expect(requests).toHaveLength(6)
+  for (const request of [
+    () => sink.get('b'),
+    () => sink.head('c'),
+    () => sink.put('d', bytes),
+    () => sink.createReadStream('e'),
+    () => sink.list('').next?.(),
+    () => sink.deleteMany(['f']),
+  ]) {
+    await expect(async () => await request()).rejects.toMatchObject({
+      code: 'unreachable',
+      message: 'sink "memory": as planned',
+    })
+  }
+  expect(requests).toHaveLength(6)
+  now = 31_000
+  await expect(sink.get('a')).rejects.toMatchObject({ code: 'unreachable' })
+  await expect(sink.get('a')).rejects.toMatchObject({ code: 'unreachable' })
+  expect(requests).toHaveLength(7)
+  isDown = false
+  now = 60_000
+  await expect(sink.get('a')).rejects.toMatchObject({ code: 'unreachable' })
+  now = 92_000
+  expect(Buffer.from(await sink.get('a'))).toEqual(bytes)
+  expect(Buffer.from(await sink.get('a'))).toEqual(bytes)
+})
+
+test('requests that wait for their next try give up when another has used its tries up', async () => {
+  const { sink, requests } = setting(() => ({ before: failure('unreachable') }), { tries: 6 })
+  const results = await Promise.allSettled(['a', 'b', 'c', 'd'].map((key) => sink.get(key)))
+  expect(results.map(({ status }) => status)).toEqual(Array.from({ length: 4 }, () => 'rejected'))
+  expect(requests.length).toBeLessThanOrEqual(4 * 6)
+  await expect(sink.get('e')).rejects.toMatchObject({ code: 'unreachable' })
+  expect(requests.length).toBeLessThanOrEqual(4 * 6)
+})
+
+test('one object that never comes does not make a sink down that gives the others', async () => {
+  const { sink, memory } = setting(({ operation, key }) =>
+    operation === 'get' && key === 'bad' ? { before: failure('timeout') } : {},
+  )
+  await memory.put('good', bytes)
+  await memory.put('bad', bytes)
+  const bad = expect(sink.get('bad')).rejects.toMatchObject({ code: 'timeout' })
+  await sink.get('good')
+  await bad
+  expect(Buffer.from(await sink.get('good'))).toEqual(bytes)
+})

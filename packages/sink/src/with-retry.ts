@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type BackoffOptions, backoffMs } from './backoff.ts'
 import { type Followed, follow } from './follow.ts'
+import { Outage } from './outage.ts'
 import { pause } from './pause.ts'
 import type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions } from './sink.ts'
 import { SinkError } from './sink-error.ts'
@@ -14,6 +15,7 @@ export interface RetryOptions extends BackoffOptions {
   readonly onRetry?: (error: SinkError, waitMs: number) => void
   /** Given by tests. */
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>
+  readonly now?: () => number
 }
 
 const TRIES = 8
@@ -21,6 +23,8 @@ const LONGEST_WAIT_MS = 600_000
 
 /**
  * A sink whose requests are made again when they failed for a reason that may pass (`SinkError.retryable`).
+ * When the tries of one request are used up and nothing else was answered meanwhile, the sink is down: what follows fails at once with the
+ * same error, but for one request now and then that looks whether it is back.
  * After a `put` that failed without an answer the object is looked for before it is sent again. Reads go on where they were
  * cut, listings leave out what they have shown. Write streams are handed on as they are: their bytes can't be had twice.
  */
@@ -52,31 +56,73 @@ export function withRetry(sink: Sink, options: RetryOptions = {}): Sink {
 /** Counts what has failed and waits between. */
 class Attempts {
   readonly #options: RetryOptions
+  readonly #outage: Outage
 
   constructor(options: RetryOptions) {
     this.#options = options
+    this.#outage = new Outage(options.now ?? (() => performance.now()))
+  }
+
+  /** Begins a round. @throws SinkError when the sink is down */
+  begin(): Round {
+    this.#outage.check()
+    return new Round(this.#options, this.#outage)
   }
 
   async run<T>(request: (failures: number) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    for (let failures = 0; ; ) {
+    const round = this.begin()
+    for (;;) {
       try {
-        return await request(failures)
+        const result = await request(round.failures)
+        round.succeed()
+        return result
       } catch (error) {
-        failures++
-        await this.waitAfter(error, failures, signal)
+        await round.waitAfter(error, signal)
       }
     }
   }
+}
+
+/** The tries of one request. */
+class Round {
+  readonly #options: RetryOptions
+  readonly #outage: Outage
+  #successesBefore: number
+  failures = 0
+
+  constructor(options: RetryOptions, outage: Outage) {
+    this.#options = options
+    this.#outage = outage
+    this.#successesBefore = outage.successes
+  }
+
+  /** The sink has answered: what fails from now on begins anew. */
+  succeed(): void {
+    this.failures = 0
+    this.#outage.succeed()
+    this.#successesBefore = this.#outage.successes
+  }
 
   /** @throws the error, when trying again makes no sense */
-  async waitAfter(error: unknown, failures: number, signal?: AbortSignal): Promise<void> {
+  async waitAfter(error: unknown, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted()
     const { tries = TRIES, longestWaitMs = LONGEST_WAIT_MS, onRetry, sleep = pause } = this.#options
-    if (!(error instanceof SinkError) || !error.retryable || failures >= tries) throw error
-    const waitMs = backoffMs(failures, error.retryAfterMs, this.#options)
-    if (waitMs > longestWaitMs) throw error
+    if (!(error instanceof SinkError)) throw error
+    if (!error.retryable) {
+      // A refusal is an answer.
+      this.#outage.succeed()
+      throw error
+    }
+    this.failures++
+    const waitMs = backoffMs(this.failures, error.retryAfterMs, this.#options)
+    if (this.#outage.isDown || this.failures >= tries || waitMs > longestWaitMs) {
+      this.#outage.fail(error, this.#successesBefore)
+      throw error
+    }
     onRetry?.(error, waitMs)
     await sleep(waitMs, signal)
+    // Others have used their tries up meanwhile.
+    if (this.#outage.isDown) throw error
   }
 }
 
@@ -125,7 +171,8 @@ async function deleteAll(
 ): Promise<ReadonlyMap<string, SinkError>> {
   const lasting = new Map<string, SinkError>()
   let left = keys
-  for (let failures = 1; ; failures++) {
+  const round = attempts.begin()
+  for (;;) {
     const asked = left
     const failed = await attempts.run(() => sink.deleteMany(asked, options), options.signal)
     for (const [key, error] of failed) if (!error.retryable) lasting.set(key, error)
@@ -134,7 +181,7 @@ async function deleteAll(
     if (!first) return lasting
     left = passing.map(([key]) => key)
     try {
-      await attempts.waitAfter(first[1], failures, options.signal)
+      await round.waitAfter(first[1], options.signal)
     } catch (error) {
       if (error !== first[1]) throw error
       return new Map([...lasting, ...passing])
@@ -150,18 +197,18 @@ async function* resumed(
   { offset = 0, length, ...options }: ReadOptions,
 ): AsyncGenerator<Uint8Array> {
   let got = 0
-  for (let failures = 0; ; ) {
+  const round = attempts.begin()
+  for (;;) {
     const reading = followed.stream
     try {
       for await (const piece of reading as AsyncIterable<Uint8Array>) {
         got += piece.length
-        failures = 0
+        round.succeed()
         yield piece
       }
       return
     } catch (error) {
-      failures++
-      await attempts.waitAfter(error, failures, options.signal)
+      await round.waitAfter(error, options.signal)
       if (length !== undefined && got >= length) return
       const rest = { ...options, offset: offset + got, ...(length !== undefined && { length: length - got }) }
       followed.stream = await attempts.run(() => sink.createReadStream(key, rest), options.signal)
@@ -178,18 +225,19 @@ async function* listed(
   options: SinkOptions,
 ): AsyncGenerator<ObjectInfo> {
   const shown = new Set<string>()
-  for (let failures = 0; ; ) {
+  const round = attempts.begin()
+  for (;;) {
     try {
       for await (const info of sink.list(prefix, options)) {
         if (shown.has(info.key)) continue
         shown.add(info.key)
-        failures = 0
+        round.succeed()
         yield info
       }
+      round.succeed()
       return
     } catch (error) {
-      failures++
-      await attempts.waitAfter(error, failures, options.signal)
+      await round.waitAfter(error, options.signal)
     }
   }
 }
