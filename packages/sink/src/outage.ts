@@ -54,7 +54,10 @@ export class Outage {
     this.#nextAt = this.#now() + this.#waitMs
     const { code, sink, hint, retryAfterMs } = error
     // Without the key: it stands for all.
-    const what = error.message.slice(error.message.indexOf(':') + 1).replace(error.key ?? '', '').trim()
+    const what = error.message
+      .slice(error.message.indexOf(':') + 1)
+      .replace(error.key ?? '', '')
+      .trim()
     this.#error = new SinkError(code, what, {
       sink,
       cause: error,

@@ -178,7 +178,8 @@ test('a slow writer that is needed is waited for; one more than are needed is de
     for (let i = 0; i < 3; i++) await fan.push(i)
     const [fast, slowest] = await fan.end()
     expect({ fast: fast?.state, slow: slowest?.state }).toEqual({ fast: 'ok', slow: state })
-    if (slowest?.error) expect(slowest.error.message).toMatch(/^too slow: it took \d+ kB\/s while another waited/)
+    if (slowest?.error)
+      expect(slowest.error.message).toMatch(/^too slow: it took \d+ kB\/s while another waited/)
   }
 })
 
@@ -193,10 +194,10 @@ test('writers that are all slow are all waited for, however long', async () => {
 
 test('each result comes when its writer is through, not when all are', async () => {
   const gate = Promise.withResolvers<void>()
-  const fan = fanOut(
-    [{ name: 'late', write: () => gate.promise }, collector('early', [])],
-    { windowBytes: 9, sizeOf: () => 1 },
-  )
+  const fan = fanOut([{ name: 'late', write: () => gate.promise }, collector('early', [])], {
+    windowBytes: 9,
+    sizeOf: () => 1,
+  })
   await fan.push(1)
   const results = fan.results()
   expect((await results.next()).value).toMatchObject({ name: 'early', state: 'ok' })

@@ -203,7 +203,9 @@ class Fan<T> implements FanOut<T> {
   #detach(lane: FanOutLane<Held<T>>, othersLeft: number, what: string): void {
     const { minWriters = 1, minAttached = minWriters } = this.#options
     if (othersLeft === 0 || othersLeft < minAttached) return
-    lane.detach(new Error(`too slow: it took ${what} while ${othersLeft === 1 ? 'another' : 'others'} waited for it`))
+    lane.detach(
+      new Error(`too slow: it took ${what} while ${othersLeft === 1 ? 'another' : 'others'} waited for it`),
+    )
   }
 
   #check(): void {

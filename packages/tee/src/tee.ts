@@ -105,7 +105,9 @@ class Tee extends Writable {
     const good = ended.filter(({ state }) => state === 'ok').length
     if (good >= minWriters) return
     const failures = ended.flatMap(({ name, error }) => (error ? [`${name}: ${error.message}`] : []))
-    throw new TooFewWritersError(`${good} of ${ended.length} streams finished, ${minWriters} must: ${failures.join('; ')}`)
+    throw new TooFewWritersError(
+      `${good} of ${ended.length} streams finished, ${minWriters} must: ${failures.join('; ')}`,
+    )
   }
 }
 

@@ -10,7 +10,11 @@ class Simulation {
   nowMs = 0
 
   /** @param shares - bytes a second that each of the writing lanes gets */
-  constructor(items: readonly number[], shares: (active: readonly number[]) => readonly number[], concurrency = 2) {
+  constructor(
+    items: readonly number[],
+    shares: (active: readonly number[]) => readonly number[],
+    concurrency = 2,
+  ) {
     this.#shares = shares
     this.lanes = items.map((left) => ({
       left,
@@ -47,12 +51,14 @@ class Simulation {
         const moved = (share * stepMs) / 1000
         this.#turns.add(lane, moved, this.nowMs)
         lane.rate = share
-        lane.inFlight = lane.inFlight.map((bytes) => bytes - moved / lane.inFlight.length).filter((bytes) => {
-          if (bytes > 1) return true
-          lane.written++
-          this.finished.push({ lane: i, atMs: this.nowMs })
-          return false
-        })
+        lane.inFlight = lane.inFlight
+          .map((bytes) => bytes - moved / lane.inFlight.length)
+          .filter((bytes) => {
+            if (bytes > 1) return true
+            lane.written++
+            this.finished.push({ lane: i, atMs: this.nowMs })
+            return false
+          })
       }
       this.nowMs += stepMs
     }

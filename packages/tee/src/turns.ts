@@ -69,7 +69,9 @@ export class Turns {
   /** The items of one lane at once are worth it between two of them, and where no other lane could take the place. */
   #hasSecond(lane: Lane, now: number): boolean {
     if (isFaster(lane, SEVERAL_BYTES_PER_SECOND, now)) return true
-    return this.#slots > this.#writing(now) && this.#lanes.every((other) => !other.isReady || other.writing > 0)
+    return (
+      this.#slots > this.#writing(now) && this.#lanes.every((other) => !other.isReady || other.writing > 0)
+    )
   }
 
   #conclude(rate: number): void {
@@ -80,7 +82,8 @@ export class Turns {
     else if (this.#trial === -1 && isLess) this.#settle(1, before)
     else if (this.#trial === 1 || rate < before * CHANGED || rate * CHANGED > before) this.#try(1, rate)
     else if (this.#trial === -1) this.#try(-1, Math.max(rate, before))
-    else if (++this.#held >= HOLD_TICKS) this.#try(++this.#tries % 2 === 0 || this.#slots === 1 ? 1 : -1, rate)
+    else if (++this.#held >= HOLD_TICKS)
+      this.#try(++this.#tries % 2 === 0 || this.#slots === 1 ? 1 : -1, rate)
     else this.#carried = Math.max(rate, before * (1 - DIFFERENCE / HOLD_TICKS))
   }
 
@@ -107,7 +110,8 @@ export class Turns {
 
   /** Slow lanes that are writing. */
   #writing(now: number): number {
-    return this.#lanes.filter((lane) => lane.writing > 0 && !isFaster(lane, FAST_BYTES_PER_SECOND, now)).length
+    return this.#lanes.filter((lane) => lane.writing > 0 && !isFaster(lane, FAST_BYTES_PER_SECOND, now))
+      .length
   }
 }
 

@@ -178,7 +178,9 @@ export class SourceBackup {
     try {
       const small = entry.size !== undefined && entry.size < BUNDLE_FILE_BYTES
       const isLive = entry.size === undefined
-      const { size, content } = small ? await this.#readSmall(reader) : await this.#readLarge(reader, { isLive })
+      const { size, content } = small
+        ? await this.#readSmall(reader)
+        : await this.#readLarge(reader, { isLive })
       return { size, content, end: await reader.finish() }
     } finally {
       await reader.close()
