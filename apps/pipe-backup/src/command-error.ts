@@ -5,6 +5,7 @@
  * - `no-lock`: the lock of the state directory can't be had for a reason of the machine's;
  * - `no-state`: a file of the state directory could not be written;
  * - `hook-failed`: a command that the configuration runs before or after;
+ * - `mass-removal`: a prune that would take most of what is there;
  * - `no-scheduler`: neither systemd nor cron does what was asked.
  */
 export type CommandErrorCode =
@@ -16,6 +17,7 @@ export type CommandErrorCode =
   | 'no-state'
   | 'cancelled'
   | 'hook-failed'
+  | 'mass-removal'
   | 'no-scheduler'
 
 /** A command that failed for a reason that a person can understand: exit code 1. */

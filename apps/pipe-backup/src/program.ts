@@ -192,7 +192,8 @@ export function createProgram(version: string, runner: Runner): Command {
   )
     .option('--dry-run', 'show what would go, and how much it frees; change nothing')
     .option('--compact', 'move what is live out of packs that are mostly dead, and put small packs together')
-    .action((options: { dryRun?: boolean; compact?: boolean }) =>
+    .option('--force', 'also where more than half of what is there would go')
+    .action((options: { dryRun?: boolean; compact?: boolean; force?: boolean }) =>
       act(async (session) => (await import('./commands/prune.ts')).prune(session, options)),
     )
 

@@ -14,3 +14,9 @@ export function toSnapshotPath(argument: string): Uint8Array {
   }
   return Buffer.from(components.join('/'))
 }
+
+/** The name of the source that a path begins with. */
+export function sourceOfPath(path: Uint8Array): string {
+  const slash = path.indexOf(0x2f)
+  return Buffer.from(slash < 0 ? path : path.subarray(0, slash)).toString()
+}

@@ -1,2 +1,3 @@
+export { massRemoval } from './mass-removal.ts'
 export { type Policy, PolicyError, type RetentionOptions } from './policy.ts'
 export { type Retention, type RetentionSnapshot, retain } from './retain.ts'

@@ -49,8 +49,8 @@ beforeAll(async () => {
   snapshots = listed.map(({ id, time }) => ({
     id,
     time: new Date(time),
-    host: 'h',
-    sources: [],
+    hostId: 'h',
+    sources: [{ name: 'data', state: 'ok' as const }],
   }))
 }, 300_000)
 afterAll(() => rmSync(directory, { recursive: true, force: true }))

@@ -9,7 +9,7 @@ const NOW = Date.parse('2026-11-23T10:00:00Z')
 
 const at = (time: number | string, more: Partial<RetentionSnapshot> = {}): RetentionSnapshot => {
   const date = new Date(time)
-  return { id: date.toISOString(), time: date, host: 'h', sources: [{ name: 's', state: 'ok' }], ...more }
+  return { id: date.toISOString(), time: date, hostId: 'h', sources: [{ name: 's', state: 'ok' }], ...more }
 }
 const hourly = (count: number) => Array.from({ length: count }, (_, i) => at(NOW - i * HOUR_MS))
 const keptOf = (snapshots: readonly RetentionSnapshot[], policy: Policy, timeZone = 'UTC') =>
@@ -78,8 +78,8 @@ test('the last good snapshot of each source stays, however old; of one that neve
   }))
   const { kept } = retain([...failing, old, seen], { last: 1 })
   expect([...kept.keys()].sort()).toEqual([old.id, seen.id, failing[0]?.id].sort())
-  expect(kept.get(old.id)).toEqual(['last good of db'])
-  expect(kept.get(seen.id)).toEqual(['last seen of tree'])
+  expect(kept.get(old.id)).toEqual(['last', 'last good of db'])
+  expect(kept.get(seen.id)).toEqual(['last', 'last seen of tree'])
 })
 
 test('a clock that was years off for one run takes the last good snapshot from no source', () => {
@@ -96,13 +96,70 @@ test('a clock that was years off for one run takes the last good snapshot from n
   for (const claimed of ['2036-11-23T10:00Z', '1976-11-23T10:00Z']) {
     const odd = at(claimed, { storedAt: new Date(NOW - 30 * HOUR_MS - 1) })
     const { kept } = retain([...snapshots.map(seen), odd], { last: 5 }, { timeZone: 'UTC' })
-    expect(kept.get(new Date(NOW - 20 * HOUR_MS).toISOString())).toEqual(['last good of s'])
+    expect(kept.get(new Date(NOW - 20 * HOUR_MS).toISOString())).toEqual(['last', 'last good of s'])
   }
 })
 
 test('hosts are thinned out by themselves', () => {
-  const others = hourly(10).map((snapshot) => ({ ...snapshot, id: `other ${snapshot.id}`, host: 'other' }))
+  const others = hourly(10).map((snapshot) => ({ ...snapshot, id: `other ${snapshot.id}`, hostId: 'other' }))
   expect(keptOf([...hourly(10), ...others], { last: 2 })).toHaveLength(4)
+})
+
+test('21 days of a good run at 10:00, and a later one of one source, or of a database that failed: each source as if alone', () => {
+  const ok = (name: string) => ({ name, state: 'ok' as const })
+  const full = Array.from({ length: 21 }, (_, i) =>
+    at(NOW - i * DAY_MS, { sources: [ok('wallet'), ok('database')] }),
+  )
+  const later = (sources: RetentionSnapshot['sources']) =>
+    Array.from({ length: 21 }, (_, i) => at(NOW - i * DAY_MS + 13 * HOUR_MS, { sources }))
+  const failed = { name: 'database', state: 'failed' as const }
+  const partial = { name: 'database', state: 'incomplete' as const }
+  for (const others of [[ok('wallet')], [ok('wallet'), failed], [ok('wallet'), partial]]) {
+    const kept = keptOf([...full, ...later(others)], { daily: 7, weekly: 4 })
+    const good = full.filter(({ id }) => kept.includes(id))
+    expect(keptOf(full, { daily: 7, weekly: 4 })).toEqual(good.map(({ id }) => id).sort())
+  }
+})
+
+test('a piped-in dump every minute thins out no hourly run', () => {
+  const runs = hourly(48)
+  const piped = Array.from({ length: 1440 }, (_, i) =>
+    at(NOW - i * 60_000 - 1000, { sources: [{ name: 'piped', state: 'ok' }] }),
+  )
+  const kept = keptOf([...runs, ...piped], { hourly: 24 })
+  expect(runs.filter(({ id }) => kept.includes(id))).toHaveLength(24)
+})
+
+test('a source that is never complete is thinned out like any other, by what it has', () => {
+  const partial = hourly(100).map((snapshot) => ({
+    ...snapshot,
+    sources: [{ name: 's', state: 'incomplete' as const }],
+  }))
+  expect(keptOf(partial, { hourly: 24 })).toHaveLength(24)
+  const good = at(NOW - 50 * HOUR_MS + 1)
+  expect(keptOf([...partial, good], { hourly: 24 })).toHaveLength(25)
+})
+
+test('two hosts of one name over 60 days, a prune each day: each keeps what it would keep alone', () => {
+  const policy = { hourly: 24, daily: 7, weekly: 4, monthly: 12 }
+  const days = 60
+  const of = (hostId: string, day: number, offsetMs: number) =>
+    Array.from({ length: 24 }, (_, hour) => {
+      const time = new Date(NOW + day * DAY_MS + hour * HOUR_MS + offsetMs)
+      return { ...at(time.getTime()), id: `${hostId} ${time.toISOString()}`, hostId, storedAt: time }
+    })
+  const prune = (list: readonly RetentionSnapshot[]) => {
+    const { kept } = retain(list, policy, { timeZone: 'UTC', floorDays: 7 })
+    return list.filter(({ id }) => kept.has(id))
+  }
+  let [one, two, both]: RetentionSnapshot[][] = [[], [], []]
+  for (let day = 0; day < days; day++) {
+    one = prune([...one, ...of('one', day, 0)])
+    two = prune([...two, ...of('two', day, 20 * 60_000)])
+    both = prune([...both, ...of('one', day, 0), ...of('two', day, 20 * 60_000)])
+  }
+  expect(both.map(({ id }) => id).sort()).toEqual([...one, ...two].map(({ id }) => id).sort())
+  expect(one).toHaveLength(34)
 })
 
 test('snapshots with chosen times never take the place of others', () => {
@@ -144,7 +201,7 @@ const snapshots = fc
   .array(
     fc.record({
       minutes: fc.integer({ min: -600_000, max: 600_000 }),
-      host: fc.constantFrom('a', 'b'),
+      hostId: fc.constantFrom('a', 'b'),
       late: fc.option(fc.integer({ min: -5000, max: 5000 }), { nil: undefined }),
       sources: fc.array(
         fc.record({
@@ -157,7 +214,7 @@ const snapshots = fc
     { maxLength: 80 },
   )
   .map((list) =>
-    list.map(({ minutes, host, late, sources }, i): RetentionSnapshot => {
+    list.map(({ minutes, hostId, late, sources }, i): RetentionSnapshot => {
       const time = new Date(NOW + minutes * 60_000)
       const unique = sources.filter(
         (source, at) => sources.findIndex(({ name }) => name === source.name) === at,
@@ -165,7 +222,7 @@ const snapshots = fc
       return {
         id: String(i),
         time,
-        host,
+        hostId,
         sources: unique,
         ...(late !== undefined && { storedAt: new Date(time.getTime() + late * 60_000) }),
       }
@@ -212,9 +269,11 @@ test('of each host the newest stays, and a good one of each source that ever was
   fc.assert(
     fc.property(snapshots, policies, zones, (list, policy, timeZone) => {
       const { kept } = retain(list, policy, { timeZone })
-      for (const ofHost of Map.groupBy(list, ({ host }) => host).values()) {
-        const newest = Math.max(...ofHost.map(({ time }) => time.getTime()))
-        expect(ofHost.some(({ id, time }) => kept.has(id) && time.getTime() === newest)).toBe(true)
+      for (const ofHost of Map.groupBy(list, ({ hostId }) => hostId).values()) {
+        const useful = ofHost.filter(({ sources }) => sources.some(({ state }) => state === 'ok'))
+        const newest = Math.max(...useful.map(({ time }) => time.getTime()))
+        if (useful.length > 0)
+          expect(useful.some(({ id, time }) => kept.has(id) && time.getTime() === newest)).toBe(true)
         for (const name of ['x', 'y', 'z']) {
           const good = ofHost.filter(({ sources }) =>
             sources.some((it) => it.name === name && it.state === 'ok'),

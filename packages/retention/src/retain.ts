@@ -7,8 +7,8 @@ export interface RetentionSnapshot {
   readonly time: Date
   /** When a sink first stored it, by the sink's clock. Without it the host is believed. */
   readonly storedAt?: Date
-  /** Snapshots of one host are thinned out by themselves. */
-  readonly host: string
+  /** Of the host's key, never its name: two machines may have one name, and one machine a new one each day. */
+  readonly hostId: string
   /** What was backed up, and whether it went well. */
   readonly sources: readonly { readonly name: string; readonly state: 'ok' | 'incomplete' | 'failed' }[]
 }
@@ -41,12 +41,14 @@ const BUCKETS: Readonly<
 /**
  * Decides which snapshots stay. Pure: the same answer for the same arguments, in whatever order the snapshots come.
  *
- * The rules are those of restic's `forget`, for each host by itself; then:
- * - the newest good snapshot of every source stays, by the clock of the host and by that of the sinks, and the newest that has anything of
- *   a source which never was good;
+ * The rules are those of restic's `forget`, for each source of each host as if it were pruned by itself; a snapshot stays while one of its
+ * sources is kept by it. Only complete readings of a source count for it, so that no partial or failed one pushes a good one out; what was
+ * read in part counts while nothing complete is newer. Then:
+ * - the newest complete reading of every source stays, by the clock of the host and by that of the sinks, and the newest that has anything of
+ *   a source which never was complete;
  * - a snapshot whose time is not to be believed, because a sink saw it long after or before, is one more: it never takes the place of
  *   another;
- * - the last of each of the last `floorDays` days stays, by the sinks' clocks.
+ * - of each source the last of each of the last `floorDays` days stays, by the sinks' clocks.
  * @throws PolicyError; RangeError for an unknown time zone
  * @see https://restic.readthedocs.io/en/stable/060_forget.html
  */
@@ -64,23 +66,42 @@ export function retain(
     else kept.set(id, new Set([reason]))
   }
   const newestFirst = snapshots.toSorted(compareNewestFirst)
-  for (const ofHost of Map.groupBy(newestFirst, ({ host }) => host).values()) {
-    for (const latestMs of LATEST_MS)
-      applyRules(
-        ofHost.filter((snapshot) => isBelievable(snapshot, latestMs)),
-        policy,
-        local,
-        keep,
-      )
-    applyRules(ofHost, policy, local, keep)
+  for (const ofHost of Map.groupBy(newestFirst, ({ hostId }) => hostId).values()) {
+    for (const name of new Set(ofHost.flatMap(({ sources }) => sources.map((source) => source.name)))) {
+      for (const readings of readingsOf(ofHost, name)) {
+        for (const latestMs of LATEST_MS)
+          applyRules(
+            readings.filter((snapshot) => isBelievable(snapshot, latestMs)),
+            policy,
+            local,
+            keep,
+          )
+        applyRules(readings, policy, local, keep)
+        keepFloor(readings, options.floorDays ?? 0, local, keep)
+      }
+    }
     keepLastGood(ofHost, keep)
-    keepFloor(ofHost, options.floorDays ?? 0, local, keep)
   }
   const removed = newestFirst.filter(({ id }) => !kept.has(id)).map(({ id }) => id)
   return {
     kept: new Map([...kept].map(([id, reasons]) => [id, [...reasons]])),
     removed: removed.toReversed(),
   }
+}
+
+/** The complete readings of a source, and those in part that nothing complete has replaced; each to be thinned out by themselves. */
+function readingsOf(
+  newestFirst: readonly RetentionSnapshot[],
+  name: string,
+): readonly (readonly RetentionSnapshot[])[] {
+  const having = (state: 'ok' | 'incomplete') =>
+    newestFirst.filter(({ sources }) =>
+      sources.some((source) => source.name === name && source.state === state),
+    )
+  const complete = having('ok')
+  const [newest] = complete
+  const partial = having('incomplete')
+  return [complete, newest ? partial.filter(({ time }) => time > newest.time) : partial]
 }
 
 type Keep = (snapshot: RetentionSnapshot, reason: string) => void

@@ -37,7 +37,12 @@ export class FanOutLane<T> {
   }
 
   get busy(): boolean {
-    return this.#queue.length + this.#writing > 0
+    return this.pending > 0
+  }
+
+  /** Items that it still has to write, or is writing. */
+  get pending(): number {
+    return this.#queue.length + this.#writing
   }
 
   /** How many items it is writing at this moment. */

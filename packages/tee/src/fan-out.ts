@@ -87,6 +87,8 @@ class Fan<T> implements FanOut<T> {
   readonly #turns: Turns | undefined
   readonly #waiters = new Set<() => void>()
   #bytes = 0
+  /** An item waits for room in the window. */
+  #isFull = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(writers: readonly FanOutWriter<T>[], options: FanOutOptions<T>) {
@@ -117,6 +119,7 @@ class Fan<T> implements FanOut<T> {
       this.#options.onRelease?.(item)
       throw error
     }
+    this.#isFull = false
     this.#bytes += bytes
     for (const lane of this.#lanes) {
       if (lane.state !== 'ok') {
@@ -160,6 +163,7 @@ class Fan<T> implements FanOut<T> {
   async #makeRoom(bytes: number): Promise<void> {
     let fullSince: number | undefined
     while (this.#bytes > 0 && this.#bytes + bytes > this.#options.windowBytes) {
+      this.#isFull = true
       this.#check()
       fullSince ??= performance.now()
       const left = this.#detachAfterMs - (performance.now() - fullSince)
@@ -220,7 +224,7 @@ class Fan<T> implements FanOut<T> {
 
   /** Begins what may begin: the first writers' items first. */
   #start(): void {
-    for (const lane of this.#lanes) {
+    for (const lane of this.#inOrder()) {
       while (lane.isReady && (this.#turns?.admits(lane, performance.now()) ?? true)) lane.start()
     }
     // Who waits for a turn gets it also when no other one's item ends.
@@ -230,6 +234,16 @@ class Fan<T> implements FanOut<T> {
       clearInterval(this.#timer)
       this.#timer = undefined
     }
+  }
+
+  /**
+   * The first writer is to be through first, and so on; but while an item waits for room the others are held to what fills the window, so
+   * that the first one gets it soon.
+   */
+  #inOrder(): readonly FanOutLane<Held<T>>[] {
+    if (this.#turns === undefined || !this.#isFull) return this.#lanes
+    const [first, ...others] = this.#lanes.filter(({ state }) => state === 'ok')
+    return first ? [first, ...others.sort((a, b) => b.pending - a.pending)] : []
   }
 
   #turn(): void {

@@ -1,8 +1,8 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { isObject } from './is-object.ts'
 import { packNameOf } from './pack-format.ts'
 import type { SinkView } from './sink-view.ts'
+import { readStateFile, writeStateFile } from './state-file.ts'
 
 /** What is wrong with an object on a sink. */
 export interface Damage {
@@ -79,7 +79,7 @@ export class DamageBook {
   /** Writes the book, where it has changed, mode 0600. A full disk is no reason for what was done otherwise to have failed. */
   async save(): Promise<void> {
     if (this.#changes.length === 0) return
-    await this.#write().catch(() => rm(`${this.#file}.new`, { force: true }).catch(() => undefined))
+    await this.#write().catch(() => undefined)
   }
 
   async #write(): Promise<void> {
@@ -88,10 +88,7 @@ export class DamageBook {
     const sinks: Record<string, object> = {}
     for (const [sink, { damaged, cursor }] of this.#pages)
       sinks[sink] = { cursor, damaged: Object.fromEntries<Damage>(damaged) }
-    const text = JSON.stringify({ version: 1, sinks })
-    await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 })
-    await writeFile(`${this.#file}.new`, `${text}\n`, { mode: 0o600 })
-    await rename(`${this.#file}.new`, this.#file)
+    await writeStateFile(this.#file, { version: 1, sinks })
   }
 
   #change(change: (pages: Pages) => void): void {
@@ -111,9 +108,7 @@ function pageOf(pages: Pages, sink: string): SinkPage {
 
 async function readPages(file: string): Promise<Pages> {
   const pages: Pages = new Map()
-  const book: unknown = await readFile(file, 'utf8')
-    .then(JSON.parse)
-    .catch(() => undefined)
+  const book = await readStateFile(file)
   if (!isObject(book) || book['version'] !== 1 || !isObject(book['sinks'])) return pages
   for (const [sink, saved] of Object.entries(book['sinks'])) {
     if (!isObject(saved)) continue

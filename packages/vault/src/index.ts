@@ -22,7 +22,15 @@ export { type FindOptions, type FoundEntry, findEntries } from './restore/find-e
 export type { ListedEntry } from './restore/listed-entry.ts'
 export type { OpenSnapshotsOptions } from './restore/open-chunks.ts'
 export { type OpenSnapshotOptions, openSnapshot, type SnapshotReader } from './restore/open-snapshot.ts'
-export { type ListSnapshotsOptions, listSnapshots, type SnapshotInfo, selectSnapshot } from './snapshots.ts'
+export { type SelectedSources, type SelectSourcesOptions, selectSources } from './restore/select-sources.ts'
+export {
+  type ListSnapshotsOptions,
+  listSnapshots,
+  type SnapshotInfo,
+  selectSnapshot,
+  type UnreadableSnapshot,
+} from './snapshots.ts'
+export { readStateFile, writeStateFile } from './state-file.ts'
 export {
   type SessionStatus,
   type SinkStatus,

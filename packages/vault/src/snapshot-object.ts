@@ -24,6 +24,8 @@ export interface SnapshotHead {
   readonly host: string
   readonly hostId: string
   readonly program: string
+  /** When a sink first stored it, by that sink's clock, where a compaction has written it again since. */
+  readonly firstStored?: string | undefined
   readonly sources: readonly SnapshotSource[]
   /** Names of the packs needed, each with the bitmap of its live chunks. */
   readonly packs: readonly (readonly [name: string, bitmap: string])[]
@@ -40,6 +42,12 @@ export function snapshotKey(time: Date, id: string): string {
 /** The id in a snapshot's key, or undefined where it is no such key. */
 export function snapshotIdOf(key: string): string | undefined {
   return KEY.exec(key)?.[7]
+}
+
+/** The time in a snapshot's key, to the second, or undefined where it is no such key. */
+export function snapshotTimeOf(key: string): Date | undefined {
+  const [, year, month, day, hour, minute, second] = KEY.exec(key) ?? []
+  return year === undefined ? undefined : new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
 }
 
 export function sealSnapshot(indexKey: Uint8Array, key: string, head: SnapshotHead): Buffer {
@@ -78,6 +86,7 @@ function isHead(value: unknown): value is SnapshotHead {
     typeof value['time'] === 'string' &&
     Number.isFinite(Date.parse(value['time'])) &&
     ['id', 'host', 'hostId', 'program'].every((name) => typeof value[name] === 'string') &&
+    (value['firstStored'] === undefined || Number.isFinite(Date.parse(String(value['firstStored'])))) &&
     Array.isArray(value['sources']) &&
     value['sources'].every(isSnapshotSource) &&
     Array.isArray(value['packs']) &&

@@ -1,7 +1,8 @@
 import type { HostKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
+import { hasCode } from './has-code.ts'
 import { getObject, listObjects } from './read-sink.ts'
-import { openSnapshotHead, type SnapshotHead, snapshotIdOf } from './snapshot-object.ts'
+import { openSnapshotHead, type SnapshotHead, snapshotIdOf, snapshotTimeOf } from './snapshot-object.ts'
 import { VaultError } from './vault-error.ts'
 
 export interface SnapshotInfo {
@@ -34,6 +35,13 @@ export interface ListSnapshotsOptions {
   readonly signal?: AbortSignal
   /** Told of each sink that does not answer, and of each snapshot that does not open on a sink. */
   readonly onProblem?: (error: Error) => void
+  /** Told of each snapshot that opens on no sink that shows it; its time is that of its key. */
+  readonly onUnreadable?: (snapshot: UnreadableSnapshot) => void
+}
+
+export interface UnreadableSnapshot {
+  readonly key: string
+  readonly time: Date
 }
 
 const HEADS_AT_ONCE = 8
@@ -95,16 +103,21 @@ async function readHead(
   storedAt: Date,
   options: ListSnapshotsOptions,
 ): Promise<SnapshotInfo | undefined> {
-  const { keys, signal, onProblem } = options
+  const { keys, signal, onProblem, onUnreadable } = options
+  let isGone = true
   for (const sink of holders) {
     try {
       const head = openSnapshotHead(keys.indexKey, key, await getObject(sink, key, signal))
       return toSnapshotInfo(key, head, storedAt, holders)
     } catch (error) {
       signal?.throwIfAborted()
+      // A prune may have removed it since it was listed.
+      isGone &&= hasCode(error, 'not-found')
       onProblem?.(onSink(sink, error))
     }
   }
+  const time = snapshotTimeOf(key)
+  if (!isGone && time) onUnreadable?.({ key, time })
   return undefined
 }
 
@@ -115,9 +128,11 @@ export function toSnapshotInfo(
   storedAt: Date,
   holders: readonly Sink[],
 ): SnapshotInfo {
-  const { id, host, hostId, sources } = head
+  const { id, host, hostId, sources, firstStored } = head
   const sinks = holders.map(({ name }) => name)
-  return { id, key, time: new Date(head.time), host, hostId, sources, storedAt, sinks, head }
+  const first = firstStored === undefined ? storedAt : new Date(firstStored)
+  const seen = first < storedAt ? first : storedAt
+  return { id, key, time: new Date(head.time), host, hostId, sources, storedAt: seen, sinks, head }
 }
 
 /** A sink's own error names it already. */

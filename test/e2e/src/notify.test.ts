@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileS
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { readStateFile, writeStateFile } from '@pipe-backup/vault'
 import { startConnectProxy, startSmtp } from '@pipe-backup-test/services'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Sandbox } from './sandbox.ts'
@@ -102,12 +103,12 @@ test('a run that fails as a whole is told and pinged with why, damage is told, a
 
   // Nothing has run for a week.
   const log = sandbox.path('home/state/pipe-backup/sandbox/notify.json')
-  const saved = JSON.parse(readFileSync(log, 'utf8'))
+  const saved = (await readStateFile(log)) as { lastGood: Record<string, string> }
   for (const subject of Object.keys(saved.lastGood)) saved.lastGood[subject] = '2026-01-01T00:00:00.000Z'
-  writeFileSync(log, JSON.stringify(saved))
+  await writeStateFile(log, saved)
   // A clock that was years ahead for a moment makes nothing fresh.
   saved.lastGood['sink one'] = '2099-01-01T00:00:00.000Z'
-  writeFileSync(log, JSON.stringify(saved))
+  await writeStateFile(log, saved)
   requests = []
   await sandbox.ok(['verify'])
   expect(readFileSync(log, 'utf8')).not.toContain('2099')

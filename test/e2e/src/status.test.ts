@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readStateFile, writeStateFile } from '@pipe-backup/vault'
 import { expect, test } from 'vitest'
 import { Sandbox } from './sandbox.ts'
 
@@ -84,10 +85,10 @@ test('what has grown old is told by every command that reads, also what was neve
   renameSync(sandbox.path('given'), sandbox.path('not-given'))
   await sandbox.run(['run'])
   const file = sandbox.path('home/state/pipe-backup/sandbox/notify.json')
-  const log = JSON.parse(readFileSync(file, 'utf8'))
+  const log = (await readStateFile(file)) as Record<'lastGood' | 'watchedSince', Record<string, Date>>
   expect(Object.keys(log.lastGood)).toEqual(['source tree', 'sink one', 'sink two'])
   log.lastGood['source tree'] = log.watchedSince['source list'] = new Date(Date.now() - 30 * 3_600_000)
-  writeFileSync(file, JSON.stringify(log))
+  await writeStateFile(file, log)
   for (const args of [['snapshots'], ['ls', 'latest', '--phrase-file', 'phrase']]) {
     const { err } = await sandbox.run(args)
     expect(err).toContain('warning: source tree: its last good copy is 30 hours old')

@@ -17,10 +17,10 @@ export async function cat(
 ): Promise<number> {
   const { output, signal } = session
   const wanted = toSnapshotPath(path)
-  await using opened = await openReading(session, spec, options.phraseFile)
+  await using opened = await openReading(session, spec, options.phraseFile, [wanted])
   const file = await findFile(opened.reader, wanted)
   await output.stream(contentOf(file, signal), signal)
-  return 0
+  return opened.exitCode
 }
 
 /** The file at a path. Another name of a file stands for that file. */

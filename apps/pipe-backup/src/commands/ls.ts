@@ -17,7 +17,7 @@ export async function ls(
 ): Promise<number> {
   const { output, signal } = session
   const paths = path === undefined ? undefined : [toSnapshotPath(path)]
-  await using opened = await openReading(session, spec, options.phraseFile)
+  await using opened = await openReading(session, spec, options.phraseFile, paths)
   const { reader } = opened
   async function* lines(): AsyncGenerator<string> {
     for await (const entry of reader.entries(paths)) {
@@ -25,5 +25,5 @@ export async function ls(
     }
   }
   await output.stream(batchLines(lines()), signal)
-  return 0
+  return opened.exitCode
 }

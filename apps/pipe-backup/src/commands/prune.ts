@@ -1,5 +1,6 @@
-import { type Policy, type Retention, retain } from '@pipe-backup/retention'
+import { massRemoval, type Policy, type Retention, retain } from '@pipe-backup/retention'
 import { type PruneReport, prune as pruneVault, type SnapshotInfo } from '@pipe-backup/vault'
+import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import type { KeepConfig } from '../config/schema.ts'
 import { toMilliseconds } from '../config/values.ts'
@@ -7,6 +8,7 @@ import { loadHost } from '../host/load-host.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofPrune } from '../notify/observations.ts'
 import { openSinks } from '../providers/open-sinks.ts'
+import { PruneLog } from '../prune/prune-log.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import type { Session } from '../session.ts'
 import { errorLine, failureLine, sinkLine } from '../terminal/error-line.ts'
@@ -17,6 +19,8 @@ import { openConfig, openSecrets } from '../vault/open-config.ts'
 export interface PruneCommandOptions {
   readonly dryRun?: boolean
   readonly compact?: boolean
+  /** Also where most of what is there would go. */
+  readonly force?: boolean
 }
 
 /** For a week the last snapshot of each day stays, whatever the policy: a host that was taken over can't crowd the good ones out. */
@@ -25,7 +29,7 @@ const FLOOR_DAYS = 7
 /** `prune`: applies `keep`. @returns the exit code */
 export async function prune(
   session: Session,
-  { dryRun = false, compact = false }: PruneCommandOptions,
+  { dryRun = false, compact = false, force = false }: PruneCommandOptions,
 ): Promise<number> {
   const { output, signal } = session
   const config = await openConfig(session)
@@ -36,6 +40,7 @@ export async function prune(
   let seen: readonly SnapshotInfo[] = []
   let retention: Retention = { kept: new Map(), removed: [] }
   const notifier = new Notifier(config, session)
+  const routine = await PruneLog.open(config.state)
   const options = {
     host,
     hostName: config.host,
@@ -43,7 +48,11 @@ export async function prune(
     choose: (snapshots: readonly SnapshotInfo[]) => {
       seen = snapshots
       if (snapshots.length > 0) retention = retain(snapshots, policy, { floorDays: FLOOR_DAYS })
-      return new Set(retention.removed)
+      const removed = new Set(retention.removed)
+      const why = force ? undefined : massRemoval(snapshots, removed, { routineKept: routine.keptBy(policy) })
+      if (why !== undefined && !dryRun) throw massRemovalError(why)
+      if (why !== undefined) output.warn(`without --force nothing would be removed: ${why}`)
+      return removed
     },
     ...(config.grace !== undefined && { graceMs: toMilliseconds(config.grace) }),
     dryRun,
@@ -57,8 +66,19 @@ export async function prune(
   for (const sink of report.sinks) if (sink.state === 'failed') output.error(failureLine(sink))
   output.print(reportLines(report, seen, retention, dryRun).join('\n'))
   output.printJson(reportToJson(report, retention))
-  if (!dryRun) await notifier.tell(ofPrune(report))
+  if (!dryRun) {
+    if (report.exitCode !== 1) await routine.record(policy, report.kept)
+    await notifier.tell(ofPrune(report))
+  }
   return report.exitCode
+}
+
+function massRemovalError(why: string): CommandError {
+  return new CommandError(
+    'mass-removal',
+    `nothing was removed: ${why}`,
+    'See what would go with "pipe-backup prune --dry-run"; if that is what you want: pipe-backup prune --force',
+  )
 }
 
 /** @throws UsageError without a policy: to remove nothing would be no prune, and to guess one could remove all */

@@ -37,13 +37,15 @@ export async function restore(
   if (options.to === undefined && output.json)
     throw new UsageError('--json needs --to DIR: standard output is the tar')
   const wanted = paths.length === 0 ? undefined : paths.map(toSnapshotPath)
-  await using opened = await openReading(session, spec, options.phraseFile)
+  await using opened = await openReading(session, spec, options.phraseFile, wanted)
   const entries = opened.reader.entries(wanted)
   const exitCode =
     options.to === undefined
       ? await toTar(entries, session)
       : await toDirectory(entries, resolve(machine.cwd, options.to), opened, session)
-  return options.repair ? Math.max(exitCode, await repair(opened, session)) : exitCode
+  const repaired = options.repair ? await repair(opened, session) : 0
+  // A restore that failed in part is the worst that can be said of it.
+  return exitCode === 0 ? Math.max(opened.exitCode, repaired) : exitCode
 }
 
 /** Repairs what was found rotten on the way. What was restored is whole either way: a sink that is not mended is something to look at. */

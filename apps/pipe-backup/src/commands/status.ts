@@ -28,8 +28,8 @@ export async function status(session: Session, options: { readonly phraseFile?: 
   })
   const { sinks } = opened
   // The host's key does, and then no sink need answer for the others to be shown.
-  const keys =
-    (await findHost(config.hostKey))?.keys ?? (await openVaultKeys(sinks, session, options.phraseFile))
+  const host = await findHost(config.hostKey)
+  const keys = host?.keys ?? (await openVaultKeys(sinks, session, options.phraseFile))
   const vaultId = vaultIdOf(keys.publicKey)
   const found = await vaultStatus({
     vaultId,
@@ -51,14 +51,14 @@ export async function status(session: Session, options: { readonly phraseFile?: 
     vaultId,
     now,
     vault: found,
-    lastGood: lastGoodOf(found, config),
-    sources: sourcesOf(found, config),
+    lastGood: lastGoodOf(found, config, host?.hostId),
+    sources: sourcesOf(found, config, host?.hostId),
     scheduler: await findScheduler(config, session.machine),
     nextRun: await nextRunOf(config, now),
     begun,
     drill: await readLastDrill(config.state),
     worries,
-    exitCode: exitCodeOf(found, config, worries.length > 0),
+    exitCode: exitCodeOf(found, config, host?.hostId, worries.length > 0),
   }
   output.print(statusLines(report).join('\n'))
   output.printJson(statusToJson(report))

@@ -41,13 +41,13 @@ export async function verifyDrill(
   }
   for (const failure of failures) output.error(failure)
   const failed = snapshot.sources.filter(({ state }) => state === 'failed').map(({ name }) => name)
-  const exitCode = failures.length > 0 || failed.length > 0 ? 1 : 0
+  const exitCode = failures.length > 0 || failed.length > 0 ? 1 : opened.exitCode
   if (exitCode === 0)
     await recordDrill(config.state, { time: new Date(), snapshot: snapshot.id, entries, bytes })
   const seconds = (performance.now() - started) / 1000
   const databases = loaded.length === 0 ? '' : `, ${plural(loaded.length, 'dump')} loaded`
   output.print(
-    `drill ${exitCode === 0 ? 'passed' : 'FAILED'}: snapshot ${snapshot.id}, ${plural(entries, 'entry', 'entries')}, ${formatBytes(bytes)}${databases}, ${formatSeconds(seconds)}`,
+    `drill ${exitCode === 1 ? 'FAILED' : 'passed'}: snapshot ${snapshot.id}, ${plural(entries, 'entry', 'entries')}, ${formatBytes(bytes)}${databases}, ${formatSeconds(seconds)}`,
   )
   output.printJson({ snapshot: snapshot.id, entries, bytes, loaded, failures, seconds, exitCode })
   return exitCode

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Delivery, Notice, Reminders } from '@pipe-backup/notify'
+import { readStateFile } from '@pipe-backup/vault'
 import { writeState } from '../state/write-state.ts'
 
 /** What is remembered from one command to the next. JSON, in the state directory. */
@@ -22,7 +22,7 @@ function fileOf(stateDirectory: string): string {
 /** One that is lost or damaged is begun anew: something may be told twice. */
 export async function readNotifyLog(stateDirectory: string): Promise<NotifyLog> {
   try {
-    const saved: unknown = JSON.parse(await readFile(fileOf(stateDirectory), 'utf8'))
+    const saved: unknown = await readStateFile(fileOf(stateDirectory))
     if (!isRecord(saved)) return EMPTY
     const { reminders, pending, lastGood, watchedSince } = saved
     const isBad = (bad: unknown): bad is NotifyLog['reminders'][string] =>

@@ -1,7 +1,8 @@
 import { truncateSync } from 'node:fs'
-import { access, chmod, mkdir, readFile } from 'node:fs/promises'
+import { access, chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { readStateFile } from '@pipe-backup/vault'
 import { CommandError } from '../command-error.ts'
 import { writeState } from '../state/write-state.ts'
 
@@ -90,7 +91,7 @@ function errcodeOf(error: unknown): number | undefined {
 
 async function describeHolder(file: string): Promise<string> {
   try {
-    const holder: unknown = JSON.parse(await readFile(file, 'utf8'))
+    const holder: unknown = await readStateFile(file)
     if (typeof holder !== 'object' || holder === null || !('pid' in holder) || !('since' in holder)) return ''
     return ` (process ${Number(holder.pid)}, since ${String(holder.since)})`
   } catch {

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readStateFile } from '@pipe-backup/vault'
 import { writeState } from '../state/write-state.ts'
 
 const TASKS = ['run', 'prune', 'verify'] as const
@@ -14,15 +14,11 @@ export class ScheduleLog {
   static async open(directory: string): Promise<ScheduleLog> {
     const file = join(directory, 'schedule.json')
     const begun = new Map<ScheduledTask, Date>()
-    try {
-      const saved: unknown = JSON.parse(await readFile(file, 'utf8'))
-      const times = typeof saved === 'object' && saved !== null ? Object.entries<unknown>({ ...saved }) : []
-      for (const task of TASKS) {
-        const time = new Date(String(new Map(times).get(task)))
-        if (!Number.isNaN(time.getTime())) begun.set(task, time)
-      }
-    } catch {
-      // Not there, or damaged.
+    const saved = await readStateFile(file)
+    const times = typeof saved === 'object' && saved !== null ? Object.entries<unknown>({ ...saved }) : []
+    for (const task of TASKS) {
+      const time = new Date(String(new Map(times).get(task)))
+      if (!Number.isNaN(time.getTime())) begun.set(task, time)
     }
     return new ScheduleLog(file, begun)
   }

@@ -1,20 +1,15 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { getSystemErrorMessage } from 'node:util'
+import { writeStateFile } from '@pipe-backup/vault'
 import { CommandError } from '../command-error.ts'
 
 /**
- * Writes a file of the state directory as JSON: whole or not at all, for its owner alone.
+ * Writes a file of the state directory, to be read by `readStateFile`.
  * @throws CommandError `no-state` that names the file
  */
 export async function writeState(file: string, value: unknown): Promise<void> {
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-    await writeFile(`${file}.new`, `${JSON.stringify(value)}\n`, { mode: 0o600 })
-    await rename(`${file}.new`, file)
+    await writeStateFile(file, value)
   } catch (error) {
-    // What there is of it takes space that may be lacking.
-    await rm(`${file}.new`, { force: true }).catch(() => undefined)
     throw new CommandError('no-state', `${file} could not be written: ${reasonOf(error)}`)
   }
 }

@@ -47,7 +47,7 @@ export function statusLines(report: StatusReport): string[] {
     `vault ${config.vault} (${vaultId}), host ${config.host}`,
     lastGood
       ? `last good snapshot: ${lastGood.id}, ${ago(lastGood.time, now)}, on ${lastGood.sinks.join(', ')}`
-      : 'last good snapshot: none yet',
+      : 'last good snapshot: none yet that has every source, complete',
     ...(oldest ? [`${plural(vault.snapshots.length, 'snapshot')} since ${formatTime(oldest.time)}`] : []),
     nextLine(report),
     ...vault.sessions.map(

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readStateFile } from '@pipe-backup/vault'
 import { writeState } from '../state/write-state.ts'
 
 /** The last time that a snapshot was read back, every byte of it. */
@@ -17,7 +17,7 @@ function fileOf(stateDirectory: string): string {
 /** @returns undefined when there was none, as far as this host remembers */
 export async function readLastDrill(stateDirectory: string): Promise<Drill | undefined> {
   try {
-    const parsed: unknown = JSON.parse(await readFile(fileOf(stateDirectory), 'utf8'))
+    const parsed = await readStateFile(fileOf(stateDirectory))
     const saved = new Map(Object.entries<unknown>(typeof parsed === 'object' ? { ...parsed } : {}))
     const time = new Date(String(saved.get('time')))
     const [entries, bytes] = [Number(saved.get('entries')), Number(saved.get('bytes'))]

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readStateFile } from '@pipe-backup/vault'
 import { writeState } from '../state/write-state.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import type { Output } from '../terminal/output.ts'
@@ -11,14 +11,8 @@ const FILE = 'sinks.json'
  * @returns undefined when nothing is known: the state is new, or was lost
  */
 export async function readKnownSinks(stateDirectory: string): Promise<ReadonlySet<string> | undefined> {
-  try {
-    const names: unknown = JSON.parse(await readFile(join(stateDirectory, FILE), 'utf8'))
-    return Array.isArray(names)
-      ? new Set(names.filter((name: unknown) => typeof name === 'string'))
-      : undefined
-  } catch {
-    return undefined
-  }
+  const names = await readStateFile(join(stateDirectory, FILE))
+  return Array.isArray(names) ? new Set(names.filter((name: unknown) => typeof name === 'string')) : undefined
 }
 
 /** Adds sinks that hold the vault now. Not to be able to is told, and no reason for what was done to have failed. */

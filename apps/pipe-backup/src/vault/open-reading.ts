@@ -8,11 +8,14 @@ import {
   openSnapshot,
   type SnapshotInfo,
   type SnapshotReader,
-  selectSnapshot,
+  selectSources,
+  type UnreadableSnapshot,
   VaultError,
 } from '@pipe-backup/vault'
 import type { LoadedConfig } from '../config/load-config.ts'
+import { findHost } from '../host/load-host.ts'
 import type { Session } from '../session.ts'
+import { sourceOfPath } from '../snapshot-path.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { openConfig, openReadingSinks } from './open-config.ts'
 import { openVaultKeys } from './vault-keys.ts'
@@ -24,6 +27,8 @@ export interface OpenedSnapshots extends AsyncDisposable {
   readonly keys: VaultKeys
   /** Oldest first. */
   readonly snapshots: readonly SnapshotInfo[]
+  /** Snapshots that open on no sink. */
+  readonly unreadable: readonly UnreadableSnapshot[]
   /** To be told of each object that was missing or damaged. */
   readonly onProblem: (error: Error) => void
   /** Puts back, from sinks that have them whole, the objects that were found missing or damaged. @returns what became of it */
@@ -33,7 +38,10 @@ export interface OpenedSnapshots extends AsyncDisposable {
 /** A snapshot opened for reading, and what is behind it. */
 export interface Reading extends AsyncDisposable {
   readonly config: LoadedConfig
+  /** With `latest` or a time its sources may be from several snapshots. */
   readonly snapshot: SnapshotInfo
+  /** 3 when what is read is not all that it should be, which has been said; else 0. */
+  readonly exitCode: 0 | 3
   readonly reader: SnapshotReader
   /** As for all the snapshots. */
   readonly repair: () => Promise<HealReport | undefined>
@@ -55,7 +63,9 @@ export async function openSnapshots(
   const config = await openConfig(session)
   const { sinks } = stack.use(await openReadingSinks(config, session))
   const keys = await openVaultKeys(sinks, session, phraseFile)
-  const snapshots = await listSnapshots({ sinks, keys, signal, onProblem })
+  const unreadable: UnreadableSnapshot[] = []
+  const onUnreadable = (snapshot: UnreadableSnapshot) => unreadable.push(snapshot)
+  const snapshots = await listSnapshots({ sinks, keys, signal, onProblem, onUnreadable })
   const opened = stack.move()
   const repair = async (): Promise<HealReport | undefined> => {
     if (damaged.length === 0) return undefined
@@ -73,33 +83,76 @@ export async function openSnapshots(
     })
   }
   const close = (): Promise<void> => opened.disposeAsync()
-  return { config, sinks, keys, snapshots, onProblem, repair, [Symbol.asyncDispose]: close }
+  return { config, sinks, keys, snapshots, unreadable, onProblem, repair, [Symbol.asyncDispose]: close }
 }
 
 /**
- * Opens one snapshot.
+ * Opens the newest good copy of what is asked for, or one snapshot.
  * @param spec - an id, a prefix of it, `latest`, `latest~2`, or a time
+ * @param paths - what is asked for; without it all
  */
 export async function openReading(
   session: Session,
   spec: string,
   phraseFile: string | undefined,
+  paths?: readonly Uint8Array[],
 ): Promise<Reading> {
   await using stack = new AsyncDisposableStack()
   const vault = stack.use(await openSnapshots(session, phraseFile))
-  const { config, sinks, keys, onProblem, repair } = vault
-  const snapshot = selectSnapshot(vault.snapshots, spec)
-  const reader = await openSnapshot({ sinks, keys, snapshot, signal: session.signal, onProblem })
-  tellSnapshot(session, snapshot)
+  const { config, sinks, keys, snapshots, unreadable, onProblem, repair } = vault
+  // One whose file is damaged has the phrase all the same: it is read as any other machine would.
+  const host = await findHost(config.hostKey).catch(() => undefined)
+  const { snapshot, from, shortcomings } = selectSources({
+    snapshots,
+    spec,
+    sources: paths && [...new Set(paths.map(sourceOfPath))],
+    hostId: host?.hostId,
+    expected: config.sources.map(({ name }) => name),
+    unreadable,
+  })
+  const taken = new Set(from.values())
+  const reader = await openSnapshot({
+    sinks,
+    keys,
+    snapshot,
+    from: [...taken],
+    signal: session.signal,
+    onProblem,
+  })
+  if (taken.size <= 1) noteSnapshot(session, snapshot)
+  else
+    for (const [name, { id, host, time }] of from)
+      session.output.note(`${name}: snapshot ${id} of ${host}, ${time.toISOString()}`)
+  for (const line of shortcomings) session.output.warn(line)
+  for (const of of taken) warnOfSources(session, of, (name) => !from.has(name))
   const opened = stack.move()
-  return { config, snapshot, reader, repair, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return {
+    config,
+    snapshot,
+    exitCode: shortcomings.length > 0 ? 3 : 0,
+    reader,
+    repair,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+function noteSnapshot({ output }: Pick<Session, 'output'>, { id, host, time }: SnapshotInfo): void {
+  output.note(`snapshot ${id} of ${host}, ${time.toISOString()}`)
 }
 
 /** Says which snapshot is read, and warns of what it lacks. */
-export function tellSnapshot({ output }: Session, snapshot: SnapshotInfo): void {
-  output.note(`snapshot ${snapshot.id} of ${snapshot.host}, ${snapshot.time.toISOString()}`)
+export function tellSnapshot({ output }: Pick<Session, 'output'>, snapshot: SnapshotInfo): void {
+  noteSnapshot({ output }, snapshot)
+  warnOfSources({ output }, snapshot, () => true)
+}
+
+function warnOfSources(
+  { output }: Pick<Session, 'output'>,
+  snapshot: SnapshotInfo,
+  isMeant: (source: string) => boolean,
+): void {
   for (const { name, state, error } of snapshot.sources) {
-    if (state === 'ok') continue
+    if (state === 'ok' || !isMeant(name)) continue
     const why = error === undefined ? '' : `: ${error}`
     output.warn(
       `snapshot ${snapshot.id}: source "${name}" ${state === 'failed' ? 'failed' : 'is incomplete'}${why}`,

@@ -1,7 +1,7 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject } from '../is-object.ts'
 import { isSnapshotSource, type SnapshotSource } from '../snapshot-object.ts'
+import { readStateFile, writeStateFile } from '../state-file.ts'
 
 /** A source as an earlier run has stored it: it can be a part of a later snapshot without being read again. */
 export interface CarriedSource {
@@ -22,9 +22,7 @@ export class CarriedSources {
   /** @param directory - this host's state; holds `carried.json`, mode 0600 */
   static async open(directory: string, vaultId: string): Promise<CarriedSources> {
     const file = join(directory, 'carried.json')
-    const saved: unknown = await readFile(file, 'utf8')
-      .then(JSON.parse)
-      .catch(() => undefined)
+    const saved = await readStateFile(file)
     const sources = new Map<string, CarriedSource>()
     if (isObject(saved) && saved['vault'] === vaultId && Array.isArray(saved['sources'])) {
       for (const source of saved['sources'] as unknown[])
@@ -52,9 +50,7 @@ export class CarriedSources {
   }
 
   async save(): Promise<void> {
-    const text = JSON.stringify({ vault: this.#vaultId, sources: [...this.#sources.values()] })
-    await writeFile(`${this.#file}.new`, `${text}\n`, { mode: 0o600 })
-    await rename(`${this.#file}.new`, this.#file)
+    await writeStateFile(this.#file, { vault: this.#vaultId, sources: [...this.#sources.values()] })
   }
 }
 

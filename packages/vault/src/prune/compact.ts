@@ -74,7 +74,8 @@ export async function compact(options: CompactOptions): Promise<PruneReport['com
   }
   if (listed.length === 0) return { from: 0, into: 0, bytes: 0 }
   await putIndexes(options, able, listed)
-  await onAll(options, able, (sink) => rewriteHeads(sink, moves, options))
+  const firstStored = firstStoredOf(options.sinks)
+  await onAll(options, able, (sink) => rewriteHeads(sink, moves, firstStored, options))
   return { from: moves.size, into: listed.length, bytes }
 }
 
@@ -166,15 +167,30 @@ async function putIndexes(
   }
 }
 
+/** When the first of the sinks stored each snapshot: what is written again looks new to a sink, and is not. */
+function firstStoredOf(sinks: readonly PruneSink[]): Map<string, Date> {
+  const first = new Map<string, Date>()
+  const see = (key: string, time: Date): void => {
+    const known = first.get(key)
+    if (!known || time < known) first.set(key, time)
+  }
+  for (const { view, heads } of sinks) {
+    for (const [key, { storedAt }] of view.snapshots) see(key, storedAt)
+    for (const [key, { firstStored }] of heads) if (firstStored !== undefined) see(key, new Date(firstStored))
+  }
+  return first
+}
+
 /** Says of each snapshot that stays on a sink where its chunks are now. */
 async function rewriteHeads(
   { view, heads }: PruneSink,
   moves: Moves,
+  firstStored: ReadonlyMap<string, Date>,
   { gone, indexKey, signal }: CompactOptions,
 ): Promise<void> {
   for (const [key, head] of heads) {
     if (gone.has(snapshotIdOf(key) ?? '') || !head.packs.some(([name]) => moves.has(name))) continue
-    const moved = withMoves(head, moves)
+    const moved = { ...withMoves(head, moves), firstStored: firstStored.get(key)?.toISOString() }
     await view.sink.put(key, sealSnapshot(indexKey, key, moved), { ...(signal && { signal }) })
     heads.set(key, moved)
   }

@@ -16,6 +16,8 @@ export interface OpenSnapshotOptions {
   readonly sinks: readonly Sink[]
   readonly keys: VaultKeys
   readonly snapshot: SnapshotInfo
+  /** The snapshots that its sources are from, where they are not all of one (`selectSources`). */
+  readonly from?: readonly SnapshotInfo[] | undefined
   readonly signal?: AbortSignal
   /** Told of each object that was missing or damaged on a sink; reading goes on from another. */
   readonly onProblem?: (error: Error) => void
@@ -33,8 +35,8 @@ export interface SnapshotReader {
 
 /** Opens a snapshot for reading. Needs the phrase's keys. */
 export async function openSnapshot(options: OpenSnapshotOptions): Promise<SnapshotReader> {
-  const { snapshot, signal, ...rest } = options
-  const chunks = await openChunks({ ...rest, snapshots: [snapshot], ...(signal && { signal }) })
+  const { snapshot, from = [snapshot], signal, ...rest } = options
+  const chunks = await openChunks({ ...rest, snapshots: from, ...(signal && { signal }) })
   return { entries: (paths) => readEntries(chunks, snapshot, paths, signal) }
 }
 
