@@ -32,6 +32,8 @@ const CLOSE_MS = 1000
 export interface SftpSession {
   readonly sftp: SFTPWrapper
   readonly lost: AbortSignal
+  /** What was found out about the server, by name. */
+  readonly learnt: Map<string, Promise<boolean>>
 }
 
 /** A connection that is made when it is needed, and again after it was lost. */
@@ -132,7 +134,12 @@ export class SftpConnection implements AsyncDisposable {
     })
     const lost = new AbortController()
     client.once('close', () => lost.abort(new Error('lost')))
-    return { sftp, lost: lost.signal }
+    // An answer that is none, later on: nobody may be left waiting, and an error that nobody hears would end the process.
+    sftp.on('error', (error: Error) => {
+      lost.abort(error)
+      client.destroy()
+    })
+    return { sftp, lost: lost.signal, learnt: new Map() }
   }
 
   async #config(refuse: (error: SinkError) => void): Promise<ConnectConfig> {
