@@ -66,14 +66,17 @@ test.for([
   ['a line', 'echo Welcome to this server', '"Welc"'],
   ['two letters', 'echo Hi', '"Hi"'],
   ['what is no ASCII', "printf '\\303\\211t\\303\\251'", ''],
-] as const)('a login that prints %s is told as that, and is not to be tried again', async ([, script, shown]) => {
-  await using server = await printing(script)
-  await using sink = open(server, '.')
-  const failure = await sink.head('object').catch((error: unknown) => error)
-  expect(failure).toMatchObject({
-    code: 'protocol',
-    retryable: false,
-    hint: 'Does a start-up file of the server’s shell print something?',
-    message: expect.stringContaining(shown),
-  })
-})
+] as const)(
+  'a login that prints %s is told as that, and is not to be tried again',
+  async ([, script, shown]) => {
+    await using server = await printing(script)
+    await using sink = open(server, '.')
+    const failure = await sink.head('object').catch((error: unknown) => error)
+    expect(failure).toMatchObject({
+      code: 'protocol',
+      retryable: false,
+      hint: 'Does a start-up file of the server’s shell print something?',
+      message: expect.stringContaining(shown),
+    })
+  },
+)

@@ -66,7 +66,10 @@ function printedIn(message: string): string {
   if (length === undefined) return ''
   const letters = Buffer.alloc(4)
   letters.writeUInt32BE(Number(length))
-  return letters.toString('latin1').replace(/[^ -~]/g, '').trim()
+  return letters
+    .toString('latin1')
+    .replace(/[^ -~]/g, '')
+    .trim()
 }
 
 export function isStatus(error: unknown, status: number): boolean {

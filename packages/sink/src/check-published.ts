@@ -18,11 +18,15 @@ export interface Published {
 export function checkPublished({ sink, key, sentBytes, thereBytes }: Published): void {
   if (thereBytes === sentBytes) return
   if (thereBytes === undefined) {
-    throw new SinkError('protocol', 'not stored: the server says that it is, and has nothing under its name', {
-      sink,
-      key,
-      hint: 'Does something delete or move what is stored there, or does its software not do what it says?',
-    })
+    throw new SinkError(
+      'protocol',
+      'not stored: the server says that it is, and has nothing under its name',
+      {
+        sink,
+        key,
+        hint: 'Does something delete or move what is stored there, or does its software not do what it says?',
+      },
+    )
   }
   throw new SinkError('corrupt', `of ${sentBytes} bytes that were sent ${thereBytes} are under its name`, {
     sink,

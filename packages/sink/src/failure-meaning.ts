@@ -32,8 +32,13 @@ const NO_WAY = fails('unreachable', 'there is no way to %who')
 const NO_NETWORK = fails('unreachable', 'the network is down')
 const UNKNOWN_NAME = fails('unreachable', 'the name of %who is not known', 'Check %address.')
 const SILENT = fails('timeout', '%who does not answer')
-const NO_TLS = fails('protocol', 'no secure connection can be made', 'Check %address: is it https:, and the right port?')
-const TRUST = 'For an authority of your own, name the file of its certificate in NODE_EXTRA_CA_CERTS, or in `ca` where the sink has that.'
+const NO_TLS = fails(
+  'protocol',
+  'no secure connection can be made',
+  'Check %address: is it https:, and the right port?',
+)
+const TRUST =
+  'For an authority of your own, name the file of its certificate in NODE_EXTRA_CA_CERTS, or in `ca` where the sink has that.'
 const UNTRUSTED = fails('unauthorized', 'the certificate of %who is not trusted', TRUST)
 
 /** Error codes of Node.js, of the system and of its TLS library. */
@@ -58,9 +63,21 @@ const NETWORK: Readonly<Record<string, Meaning>> = {
     'Check HTTPS_PROXY and NO_PROXY in the environment.',
   ),
   EPROTO: NO_TLS,
-  CERT_HAS_EXPIRED: fails('unauthorized', 'the certificate of %who has expired', 'Have it renewed. Is the clock right?'),
-  CERT_NOT_YET_VALID: fails('unauthorized', 'the certificate of %who is not valid yet', 'Set the clock: run an NTP client.'),
-  ERR_TLS_CERT_ALTNAME_INVALID: fails('unauthorized', 'the certificate of %who is for another name', 'Check %address.'),
+  CERT_HAS_EXPIRED: fails(
+    'unauthorized',
+    'the certificate of %who has expired',
+    'Have it renewed. Is the clock right?',
+  ),
+  CERT_NOT_YET_VALID: fails(
+    'unauthorized',
+    'the certificate of %who is not valid yet',
+    'Set the clock: run an NTP client.',
+  ),
+  ERR_TLS_CERT_ALTNAME_INVALID: fails(
+    'unauthorized',
+    'the certificate of %who is for another name',
+    'Check %address.',
+  ),
 }
 
 /** What OpenSSL says of a chain that leads to no authority that is trusted: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
@@ -78,11 +95,22 @@ export function networkMeaning(cause: unknown, peer: Peer = {}): FailureMeaning 
     NETWORK[code] ??
     (CHAIN.test(code) ? UNTRUSTED : undefined) ??
     (TLS.test(code) ? NO_TLS : undefined) ??
-    (code.startsWith('HPE_') ? fails('protocol', 'what answers does not speak HTTP', 'Check %address.') : undefined)
+    (code.startsWith('HPE_')
+      ? fails('protocol', 'what answers does not speak HTTP', 'Check %address.')
+      : undefined) ??
+    (isOfSocket(cause) ? BROKEN : undefined)
   if (!meaning) return undefined
   const { who = 'the server', address = 'the address' } = peer
   const meant = meaning(who, address)
   return { ...meant, what: `${meant.what} (${code})` }
+}
+
+function isOfSocket(error: Error): boolean {
+  return (
+    'syscall' in error &&
+    /^(?:connect|getaddrinfo|read|write)$/.test(String(error.syscall)) &&
+    !('path' in error)
+  )
 }
 
 const FREE_SOME = 'Free some, or lower `keep`, then run `pipe-backup heal`.'
@@ -94,7 +122,11 @@ const STATUS: Readonly<Record<number, Meaning>> = {
   404: fails('not-found', 'is not there'),
   408: fails('timeout', '%who has waited in vain for more'),
   412: fails('exists', 'exists already'),
-  413: fails('too-large', 'is larger than %who takes', 'Have its administrator raise the limit of a request.'),
+  413: fails(
+    'too-large',
+    'is larger than %who takes',
+    'Have its administrator raise the limit of a request.',
+  ),
   416: fails('range', 'has no such range'),
   423: fails('throttled', 'is locked by a request that %who still works on'),
   425: fails('throttled', '%who asks to come back later'),

@@ -79,7 +79,10 @@ function answerTo(
 ): Buffer {
   const type = request[0] ?? 0
   if (type === 1)
-    return Buffer.concat([Buffer.from([2, 0, 0, 0, 3]), ...extensions.flatMap((name) => [text(name), text('1')])])
+    return Buffer.concat([
+      Buffer.from([2, 0, 0, 0, 3]),
+      ...extensions.flatMap((name) => [text(name), text('1')]),
+    ])
   const id = request.subarray(1, 5)
   let at = 5
   const next = (): Buffer => {
