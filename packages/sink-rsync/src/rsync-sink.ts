@@ -36,7 +36,7 @@ export interface RsyncSinkOptions extends SshLogin {
   readonly password?: string
   /** Make the directory when it is missing. Default false: a disk that the server has lost must not be taken for an empty one. */
   readonly create?: boolean
-  /** The server refuses to delete, and to replace: rrsync -no-del, a daemon's `refuse options = delete`. Default false. */
+  /** The server refuses to delete: rrsync -no-del, a daemon's `refuse options = delete`. It may let objects be replaced. Default false. */
   readonly appendOnly?: boolean
   /** A directory on a tmpfs, for the files that rsync sends and receives. Default `/dev/shm`, or the user's runtime directory. */
   readonly spool?: string

@@ -57,8 +57,9 @@ export async function checkStored(
   sink: string,
   onHeard: () => void,
 ): Promise<void> {
+  if (uploads.length === 0) return
   const keys = uploads.map(({ key }) => key)
-  const there = keys.length === 0 ? new Map() : await whatIsThere(server, keys, { signal, onHeard })
+  const there = await whatIsThere(server, keys, { signal, onHeard })
   for (const { key, sizeBytes } of uploads)
     checkPublished({ sink, key, sentBytes: sizeBytes, thereBytes: there.get(key)?.sizeBytes })
 }

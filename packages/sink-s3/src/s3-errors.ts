@@ -101,6 +101,7 @@ const STATUS: Readonly<Record<number, Meaning>> = {
   409: ['throttled', 'is being changed by another at this moment'],
 }
 
+const DOTS = 'Check `endpoint`; a bucket with dots in its name needs `forcePathStyle: true`.'
 const STORE = { who: 'the store', address: '`endpoint` and `region`' } as const
 
 export interface ErrorPlace {
@@ -177,6 +178,8 @@ function meaningOf(cause: Error, { status, headers }: Answer): Meaning {
     return ['protocol', `the store refuses: ${status} ${cause.name}${said(cause)}`, OPTIONS]
   if (meant) return asTuple(meant)
   const network = networkMeaning(cause, STORE)
+  if (network && field(cause, 'code') === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return [network.code, network.what, DOTS]
   if (network) return asTuple(network)
   if (cause.name === 'TimeoutError') return ['timeout', 'the store does not answer']
   if (/region is missing/i.test(cause.message)) return ['protocol', 'there is no region', 'Set `region`.']

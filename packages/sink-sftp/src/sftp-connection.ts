@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { SinkError } from '@pipe-backup/sink'
 import type { Client, ConnectConfig, SFTPWrapper } from 'ssh2'
 import { findKnownKeys, fingerprintOf, keyType } from './known-hosts.ts'
+import { explainedAlias } from './ssh-config.ts'
 
 export interface SftpLogin {
   readonly host: string
@@ -126,11 +127,11 @@ export class SftpConnection implements AsyncDisposable {
           }),
         )
       }
-    }).catch((error: unknown) => {
+    }).catch(async (error: unknown) => {
       client.destroy()
       // One that never connected never tells that it has closed.
       if (this.#client === client) this.#client = undefined
-      throw this.#isClosed ? this.#closed() : error
+      throw this.#isClosed ? this.#closed() : await explainedAlias(error, this.#login.host, this.#sink)
     })
     const lost = new AbortController()
     client.once('close', () => lost.abort(new Error('lost')))

@@ -18,13 +18,11 @@ export async function startRclone(): Promise<SshServer> {
   mkdirSync(places)
   writeFileSync(at('authorized_keys'), `${keys.publicKey}\n`)
   const port = await freePort()
-  const args = [
-    ...['serve', 'sftp', places, '--config', at('rclone.conf'), '--addr', `127.0.0.1:${port}`],
-    ...['--user', USER, '--authorized-keys', at('authorized_keys'), '--key', at('host')],
-    // What is made by others, such as the places, is seen at once; what is written need not come in order.
-    ...['--dir-cache-time', '0s', '--vfs-cache-mode', 'writes', '--vfs-write-back', '0s'],
-    ...['--cache-dir', at('cache')],
-  ]
+  // What is made by others, such as the places, is seen at once; what is written need not come in order.
+  const vfs = ['--dir-cache-time', '0s', '--vfs-cache-mode', 'writes', '--vfs-write-back', '0s']
+  const own = ['--config', at('rclone.conf'), '--cache-dir', at('cache'), '--addr', `127.0.0.1:${port}`]
+  const login = ['--user', USER, '--authorized-keys', at('authorized_keys'), '--key', at('host')]
+  const args = ['serve', 'sftp', places, ...own, ...login, ...vfs]
   const server = await startServer('rclone', args, port)
   let made = 0
   return {
