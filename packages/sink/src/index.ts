@@ -1,12 +1,11 @@
 export { type BackoffOptions, backoffMs } from './backoff.ts'
 export { checkKey, isKey } from './check-key.ts'
 export { checkMostBytes } from './check-most-bytes.ts'
-export { checkPublished, type Published } from './check-published.ts'
+export { checkPublished } from './check-published.ts'
 export { deleteEach } from './delete-each.ts'
 export {
   type FailureMeaning,
   networkMeaning,
-  type Peer,
   retryAfterOf,
   statusMeaning,
 } from './failure-meaning.ts'
