@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { retryAfterOf } from '@pipe-backup/sink'
 import { isJsonObject, type JsonObject, parseObject } from './json.ts'
 
 /** An answer of Dropbox that is no success. `toSinkError` says what it means. */
@@ -34,20 +35,12 @@ export function failureOf(response: IncomingMessage, text: string, secrets: read
   // What OAuth answers has a string there: {"error": "invalid_grant", "error_description": "…"}
   const error = body?.['error']
   const detail = isJsonObject(error) ? error : { '.tag': typeof error === 'string' ? error : '' }
-  const askedMs = waitOf(headers['retry-after'] ?? detail['retry_after'])
+  const askedMs = retryAfterOf(headers['retry-after'] ?? detail['retry_after'])
   const hidden = secrets.filter((secret) => secret !== '')
   const shown = body
     ? ''
     : oneLine(hidden.reduce((left, secret) => left.replaceAll(secret, '[secret]'), text))
   return new ApiFailure(statusCode, detail, shown, askedMs)
-}
-
-/** Retry-After: seconds, as Dropbox says it, or a date, as a proxy in front of it may. */
-function waitOf(said: unknown): number | undefined {
-  if (typeof said !== 'string' && typeof said !== 'number') return undefined
-  const asked = String(said)
-  const ms = /^\d+(?:\.\d+)?$/.test(asked) ? Number(asked) * 1000 : Date.parse(asked) - Date.now()
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined
 }
 
 function oneLine(text: string): string {

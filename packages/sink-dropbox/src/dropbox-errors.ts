@@ -1,4 +1,10 @@
-import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
+import {
+  type FailureMeaning,
+  networkMeaning,
+  SinkError,
+  type SinkErrorCode,
+  statusMeaning,
+} from '@pipe-backup/sink'
 import { ApiFailure } from './api-failure.ts'
 import { CLOSED } from './exchange.ts'
 
@@ -42,8 +48,7 @@ const TAGS: readonly (readonly [tag: string, meaning: Meaning])[] = [
   ['invalid_client', ['unauthorized', 'Dropbox does not know this app', 'Check `appKey` and `appSecret`.']],
 ]
 
-/** Certificates that can't be verified do not mend themselves. */
-const CERTIFICATE = /CERT|ISSUER|SIGNATURE/
+const DROPBOX = { who: 'Dropbox', address: '`apiUrl` and `contentUrl`' } as const
 
 /** The one place that knows what the answers of Dropbox, and of the network, mean for a sink. */
 export function toSinkError(cause: unknown, sink: string, key?: string): unknown {
@@ -67,20 +72,12 @@ function meaningOf(cause: unknown): Meaning | undefined {
   if (cause.name === 'SinkError' || cause.name === 'AbortError') return undefined
   const { code } = cause
   if (code === CLOSED) return ['protocol', 'was closed while it was used']
-  if (CERTIFICATE.test(code)) {
-    const hint = 'When a proxy is in between, name its certificate in NODE_EXTRA_CA_CERTS.'
-    return ['protocol', `the server's certificate is not good: ${code}`, hint]
-  }
-  if (code === 'ERR_PROXY_TUNNEL')
-    return [
-      'unreachable',
-      'the proxy makes no connection to Dropbox',
-      'Check HTTPS_PROXY and NO_PROXY in the environment.',
-    ]
-  if (code === 'ETIMEDOUT') return ['timeout', 'Dropbox does not answer']
-  if (code.startsWith('HPE_'))
-    return ['protocol', `no HTTP was answered: ${code}`, 'Check `apiUrl` and `contentUrl`.']
-  return code.startsWith('ERR_') ? undefined : ['unreachable', `the connection failed: ${code}`]
+  const network = networkMeaning(cause, DROPBOX)
+  return network && asTuple(network)
+}
+
+function asTuple({ code, what, hint }: FailureMeaning): Meaning {
+  return hint === undefined ? [code, what] : [code, what, hint]
 }
 
 function meaningOfFailure(failure: ApiFailure): Meaning {
@@ -100,9 +97,8 @@ function meaningOfFailure(failure: ApiFailure): Meaning {
   if (status === 400 && /OAuth|Authorization/i.test(message))
     return ['unauthorized', 'the access token is none', LOGIN]
   if (status === 403) return ['forbidden', 'Dropbox does not allow it', WRITE_ACCESS]
-  if (status === 416) return ['range', 'is shorter than what was wanted of it']
-  if (status === 429 || status === 503) return ['throttled', 'Dropbox asks to slow down']
-  if (status === 507) return ['full', 'not stored: Dropbox is full', 'Free some space.']
-  if (status >= 500) return ['unreachable', `Dropbox failed: ${message}`]
+  const meant = statusMeaning(status, DROPBOX)
+  // Of files it speaks by its tags alone: a 404 without one is no answer of Dropbox's.
+  if (meant && !['protocol', 'not-found', 'exists'].includes(meant.code)) return asTuple(meant)
   return ['protocol', `Dropbox answered ${message}`]
 }

@@ -241,8 +241,16 @@ class DropboxSink implements Sink {
     return found
   }
 
-  /** @throws SinkError `corrupt`: Dropbox was given the hash of every request, so this can't be */
+  /**
+   * What Dropbox says of the file that came of it: under which name, and with which bytes.
+   * @throws SinkError `protocol` when it has another name, `corrupt` when it has other bytes
+   */
   #check(key: string, { stored, contentHash }: { stored: FileInfo; contentHash: string }): void {
+    if (stored.pathLower !== this.#path(key).toLowerCase())
+      throw new SinkError('protocol', 'not stored: Dropbox has given it another name', {
+        sink: this.name,
+        key,
+      })
     if (stored.contentHash === contentHash) return
     throw new SinkError('corrupt', 'stored with other bytes than were sent', { sink: this.name, key })
   }

@@ -6,6 +6,7 @@ import {
   checkMostBytes,
   deleteEach,
   isKey,
+  KeyLock,
   type ObjectInfo,
   type PutOptions,
   type ReadOptions,
@@ -42,6 +43,7 @@ class LocalSink implements Sink {
   readonly name: string
   readonly traits: SinkTraits = { maxObjectBytes: Number.MAX_SAFE_INTEGER, appendOnly: false }
   readonly #root: string
+  readonly #lock = new KeyLock()
   readonly #create: boolean
   #ready: Promise<void> | undefined
   /** The file system that the directory was on when it was first seen. */
@@ -218,7 +220,13 @@ class LocalSink implements Sink {
 
   async #newObject(key: string): Promise<ObjectFile> {
     await this.#whenReady()
-    return ObjectFile.create(this.#root, key, () => this.#checkDevice())
+    return ObjectFile.create({
+      sink: this.name,
+      root: this.#root,
+      key,
+      lock: this.#lock,
+      isRight: () => this.#checkDevice(),
+    })
   }
 
   /** @throws SinkError `unreachable` when the disk is no longer mounted, and what was below it has its name */

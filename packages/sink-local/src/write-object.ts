@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { SinkOptions } from '@pipe-backup/sink'
+import { checkPublished, type KeyLock, type SinkOptions } from '@pipe-backup/sink'
 
 /** Where objects are written before they have their name. Its name can't be a key, so listings never show it. */
 export const TEMPORARY_DIRECTORY = '.tmp'
@@ -12,32 +12,44 @@ const WATCHED_WRITE_BYTES = 256 * 1024
 /** What file systems without hard links answer: FAT and exFAT EPERM, network shares and FUSE the others. */
 const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
 
+export interface ObjectFileOptions {
+  /** The sink's name. */
+  readonly sink: string
+  /** The sink's directory. */
+  readonly root: string
+  readonly key: string
+  /** Of those who give an object its name: what is looked at then must not be another's. */
+  readonly lock: KeyLock
+  /** Asked before the directory for temporary files is made: throws when it is another disk's. */
+  readonly isRight: () => Promise<void>
+}
+
 /** One object on its way: written under a temporary name, and given its own when all of it is on the disk. */
 export class ObjectFile {
-  readonly #root: string
+  readonly #options: ObjectFileOptions
   readonly #path: string
   readonly #temporary: string
   readonly #file: FileHandle
   #at = 0
 
-  /** @param isRight - asked before the directory for temporary files is made: throws when it is another disk's */
-  static async create(root: string, key: string, isRight: () => Promise<void>): Promise<ObjectFile> {
+  static async create(options: ObjectFileOptions): Promise<ObjectFile> {
+    const { root, isRight } = options
     const temporary = join(root, TEMPORARY_DIRECTORY, `${process.pid}-${randomBytes(8).toString('hex')}`)
     try {
-      return new ObjectFile(root, key, temporary, await open(temporary, 'wx', 0o600))
+      return new ObjectFile(options, temporary, await open(temporary, 'wx', 0o600))
     } catch (error) {
       if (!isCode(error, 'ENOENT')) throw error
       await isRight()
       await mkdir(dirname(temporary), { mode: 0o700 }).catch((cause: unknown) => {
         if (!isCode(cause, 'EEXIST')) throw cause
       })
-      return new ObjectFile(root, key, temporary, await open(temporary, 'wx', 0o600))
+      return new ObjectFile(options, temporary, await open(temporary, 'wx', 0o600))
     }
   }
 
-  private constructor(root: string, key: string, temporary: string, file: FileHandle) {
-    this.#root = root
-    this.#path = join(root, key)
+  private constructor(options: ObjectFileOptions, temporary: string, file: FileHandle) {
+    this.#options = options
+    this.#path = join(options.root, options.key)
     this.#temporary = temporary
     this.#file = file
   }
@@ -61,13 +73,17 @@ export class ObjectFile {
     await this.#file.close()
     signal?.throwIfAborted()
     const publish = ifAbsent ? () => this.#publishAbsent() : () => rename(this.#temporary, this.#path)
-    try {
-      await publish()
-    } catch (error) {
-      if (!isCode(error, 'ENOENT')) throw error
-      await this.#makeParents()
-      await publish()
-    }
+    const { sink, key, lock } = this.#options
+    await lock.run(key, async () => {
+      try {
+        await publish()
+      } catch (error) {
+        if (!isCode(error, 'ENOENT')) throw error
+        await this.#makeParents()
+        await publish()
+      }
+      checkPublished({ sink, key, sentBytes: this.#at, thereBytes: await sizeOf(this.#path) })
+    })
     if (ifAbsent) await rm(this.#temporary, { force: true })
     // The name is on the disk only when its directory is.
     await syncDirectory(dirname(this.#path))
@@ -78,25 +94,37 @@ export class ObjectFile {
     await rm(this.#temporary, { force: true })
   }
 
-  /** A link never replaces. Where there are none it is looked first: two who come in the same moment may then both be told that it was they. */
+  /**
+   * A link never replaces. Where there are none, or what is said to be one is none, it is looked first: two who come in the same moment
+   * may then both be told that it was they.
+   */
   async #publishAbsent(): Promise<void> {
     try {
       await link(this.#temporary, this.#path)
+      if ((await sizeOf(this.#path)) !== undefined) return
     } catch (error) {
       if (!NO_LINKS.some((code) => isCode(error, code))) throw error
-      const taken = await lstat(this.#path).catch((cause: unknown) => {
-        if (!isCode(cause, 'ENOENT')) throw cause
-      })
-      if (taken) throw Object.assign(new Error('exists already', { cause: error }), { code: 'EEXIST' })
-      await rename(this.#temporary, this.#path)
+      if ((await sizeOf(this.#path)) !== undefined)
+        throw Object.assign(new Error('exists already', { cause: error }), { code: 'EEXIST' })
     }
+    await rename(this.#temporary, this.#path)
   }
 
   async #makeParents(): Promise<void> {
     const first = await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
     if (first === undefined) return
-    for (let made = dirname(this.#path); made.length > this.#root.length; made = dirname(made))
+    for (let made = dirname(this.#path); made.length > this.#options.root.length; made = dirname(made))
       await syncDirectory(dirname(made))
+  }
+}
+
+/** @returns undefined when nothing has the name */
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await lstat(path)).size
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined
+    throw error
   }
 }
 

@@ -71,6 +71,24 @@ describe('a key that may only add: rrsync -wo -no-del -no-overwrite', { timeout:
   })
 })
 
+test('rrsync -no-del deletes nothing, and lets everything be replaced; with -no-overwrite neither', {
+  timeout: TEST_MS,
+}, async () => {
+  await using half = await restricted((directory) => `rrsync -no-del ${directory}`)
+  await using replaceable = open(half, { appendOnly: true })
+  await replaceable.put('packs/one', bytes('first'))
+  await expect(replaceable.delete('packs/one')).rejects.toMatchObject({ code: 'forbidden' })
+  await replaceable.put('packs/one', bytes('other'))
+  expect(Buffer.from(await replaceable.get('packs/one')).toString()).toBe('other')
+
+  await using full = await restricted((directory) => `rrsync -no-del -no-overwrite ${directory}`)
+  await using kept = open(full, { appendOnly: true })
+  await kept.put('packs/one', bytes('first'))
+  await expect(kept.delete('packs/one')).rejects.toMatchObject({ code: 'forbidden' })
+  await expect(kept.put('packs/one', bytes('other'))).rejects.toMatchObject({ code: 'forbidden' })
+  expect(Buffer.from(await kept.get('packs/one')).toString()).toBe('first')
+})
+
 test('a key that may only read lists and gets, and puts nothing', { timeout: TEST_MS }, async () => {
   await using server = await restricted((directory) => `rrsync -ro ${directory}`)
   const { local, remote } = server.makePlace()

@@ -17,13 +17,13 @@ import { PulledObject, type PullOptions } from './pulled-object.ts'
 import { RecentObjects } from './recent-objects.ts'
 import { toSinkError } from './rsync-errors.ts'
 import { RsyncServer } from './rsync-server.ts'
-import { isSameObject, sendObjects } from './send-objects.ts'
+import { checkStored, isSameObject, sendObjects } from './send-objects.ts'
 import { SpooledObject } from './spooled-object.ts'
 import { SpooledWritable } from './spooled-writable.ts'
 import type { SshLogin } from './ssh-connection.ts'
 import { parseTarget, type Target } from './target.ts'
 import { Teller } from './teller.ts'
-import { UploadQueue } from './upload-queue.ts'
+import { type Batch, UploadQueue } from './upload-queue.ts'
 
 export interface RsyncSinkOptions extends SshLogin {
   readonly name: string
@@ -36,7 +36,7 @@ export interface RsyncSinkOptions extends SshLogin {
   readonly password?: string
   /** Make the directory when it is missing. Default false: a disk that the server has lost must not be taken for an empty one. */
   readonly create?: boolean
-  /** The server refuses to delete, and to replace: rrsync -no-del, a daemon's `refuse options = delete`. Default false. */
+  /** The server refuses to delete: rrsync -no-del, a daemon's `refuse options = delete`. It may let objects be replaced. Default false. */
   readonly appendOnly?: boolean
   /** A directory on a tmpfs, for the files that rsync sends and receives. Default `/dev/shm`, or the user's runtime directory. */
   readonly spool?: string
@@ -71,6 +71,8 @@ class RsyncSink implements Sink {
   /** Of all that is under way: what moves for one shows all that the server is there. */
   readonly #tellers = new Set<Teller>()
   readonly #recent = new RecentObjects()
+  /** The server lets nothing be read, or listed. */
+  #isBlind = false
   #opening: Promise<Opened> | undefined
 
   constructor(options: RsyncSinkOptions, target: Target) {
@@ -241,8 +243,25 @@ class RsyncSink implements Sink {
       ...(directory !== undefined && { directory }),
     })
     const server = new RsyncServer({ ...this.#options, sink: name, target: this.#target, create }, spool)
-    const queue = new UploadQueue((batch) => sendObjects(server, batch, () => this.#pulse()))
+    const queue = new UploadQueue((batch) => this.#send(server, batch))
     return { spool, server, queue }
+  }
+
+  /** What was stored is looked for, unless the server forbids that: then what rsync says is all there is. */
+  async #send(server: RsyncServer, batch: Batch): Promise<ReadonlySet<string>> {
+    const onHeard = () => this.#pulse()
+    const stored = await sendObjects(server, batch, onHeard)
+    if (this.#isBlind) return stored
+    const uploads = batch.uploads.filter(({ key }) => stored.has(key))
+    try {
+      await checkStored(server, { ...batch, uploads }, this.name, onHeard)
+    } catch (cause) {
+      batch.signal.throwIfAborted()
+      const error = toSinkError(cause, this.name)
+      if (!(error instanceof SinkError) || error.code !== 'forbidden') throw cause
+      this.#isBlind = true
+    }
+    return stored
   }
 
   /** Sends what is in the spool. @param added - called when it is in the queue */

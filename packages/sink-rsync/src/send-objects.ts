@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { SinkError } from '@pipe-backup/sink'
-import type { Watch } from './listing.ts'
+import { checkPublished, SinkError } from '@pipe-backup/sink'
+import { type Watch, whatIsThere } from './listing.ts'
 import type { MemorySpool } from './memory-spool.ts'
 import { PulledObject } from './pulled-object.ts'
 import { toSinkError } from './rsync-errors.ts'
@@ -45,6 +45,23 @@ export async function sendObjects(
     onHeard,
   })
   return stored
+}
+
+/**
+ * Looks whether objects are there that rsync says it has stored: one look for all of them.
+ * @throws SinkError `protocol`, `corrupt` for the first that is not; ProgramFailure; the signal's reason
+ */
+export async function checkStored(
+  server: RsyncServer,
+  { uploads, signal }: Pick<Batch, 'uploads' | 'signal'>,
+  sink: string,
+  onHeard: () => void,
+): Promise<void> {
+  if (uploads.length === 0) return
+  const keys = uploads.map(({ key }) => key)
+  const there = await whatIsThere(server, keys, { signal, onHeard })
+  for (const { key, sizeBytes } of uploads)
+    checkPublished({ sink, key, sentBytes: sizeBytes, thereBytes: there.get(key)?.sizeBytes })
 }
 
 /** Whether the server's object has the bytes that were to be sent. @throws ProgramFailure; SinkError; the signal's reason */

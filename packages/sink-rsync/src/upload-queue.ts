@@ -1,3 +1,4 @@
+import { SinkError } from '@pipe-backup/sink'
 import { ProgramFailure } from './run-program.ts'
 
 /** An object that is ready to be sent. */
@@ -164,8 +165,11 @@ export class UploadQueue {
   }
 
   #failed(entries: readonly Entry[], error: unknown, cut: AbortSignal): void {
-    const partly =
-      error instanceof ProgramFailure && [PARTIAL, VANISHED].includes(error.exitCode) && entries.length > 1
+    const ofOne =
+      error instanceof SinkError
+        ? error.key !== undefined
+        : error instanceof ProgramFailure && [PARTIAL, VANISHED].includes(error.exitCode)
+    const partly = ofOne && entries.length > 1
     const again: Entry[] = []
     for (const entry of entries) {
       const { signal } = entry.upload

@@ -53,7 +53,8 @@ test.for([
   ['NoNameYouKnow', 500, 'unreachable'],
   ['NoNameYouKnow', 502, 'unreachable'],
   ['NoNameYouKnow', 503, 'throttled'],
-  ['NoNameYouKnow', 504, 'unreachable'],
+  ['NoNameYouKnow', 501, 'protocol'],
+  ['NoNameYouKnow', 504, 'timeout'],
   ['NoNameYouKnow', 507, 'full'],
 ] as const)('%s with %i is %s', ([name, status, code]) => {
   expect(translated(answered(name, status))).toMatchObject({ code, ...PLACE })
@@ -66,10 +67,10 @@ test.for([
   ['ENOTFOUND', 'unreachable'],
   ['EAI_AGAIN', 'unreachable'],
   ['ETIMEDOUT', 'timeout'],
-  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'protocol'],
-  ['CERT_HAS_EXPIRED', 'protocol'],
-  ['CERT_NOT_YET_VALID', 'protocol'],
-  ['ERR_TLS_CERT_ALTNAME_INVALID', 'protocol'],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'unauthorized'],
+  ['CERT_HAS_EXPIRED', 'unauthorized'],
+  ['CERT_NOT_YET_VALID', 'unauthorized'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'unauthorized'],
   ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', 'protocol'],
   ['HPE_INVALID_CONSTANT', 'protocol'],
 ] as const)('%s is %s, in one line', ([code, meant]) => {
@@ -79,11 +80,11 @@ test.for([
 })
 
 test.for([
-  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'certificate is not trusted', 'NODE_EXTRA_CA_CERTS'],
-  ['SELF_SIGNED_CERT_IN_CHAIN', 'certificate is not trusted', 'NODE_EXTRA_CA_CERTS'],
-  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'certificate is not trusted', 'NODE_EXTRA_CA_CERTS'],
-  ['CERT_NOT_YET_VALID', 'certificate is not valid yet', 'clock'],
-  ['ERR_TLS_CERT_ALTNAME_INVALID', 'certificate is for another name', 'forcePathStyle'],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'certificate of the store is not trusted', 'NODE_EXTRA_CA_CERTS'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'certificate of the store is not trusted', 'NODE_EXTRA_CA_CERTS'],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'certificate of the store is not trusted', 'NODE_EXTRA_CA_CERTS'],
+  ['CERT_NOT_YET_VALID', 'certificate of the store is not valid yet', 'clock'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'certificate of the store is for another name', 'forcePathStyle'],
   ['ERR_SSL_WRONG_VERSION_NUMBER', 'no secure connection', 'endpoint'],
 ] as const)('of TLS %s says what is wrong, and what to do', ([code, what, hint]) => {
   const error = translated(Object.assign(new Error('unable to verify'), { code }))

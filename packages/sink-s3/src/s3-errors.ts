@@ -1,4 +1,11 @@
-import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
+import {
+  type FailureMeaning,
+  networkMeaning,
+  retryAfterOf,
+  SinkError,
+  type SinkErrorCode,
+  statusMeaning,
+} from '@pipe-backup/sink'
 
 type Meaning = readonly [SinkErrorCode, string, string?]
 
@@ -84,73 +91,18 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   'KMS.KMSInvalidStateException': ['forbidden', 'the key to encrypt with can’t be used', KEY],
 }
 
+/** What a status says of S3 besides, where the store does not name what went wrong. */
 const STATUS: Readonly<Record<number, Meaning>> = {
   301: OTHER_REGION,
   307: OTHER_REGION,
   401: NO_CREDENTIALS,
   403: DENIED,
-  404: ['not-found', 'is not there'],
   405: DENIED,
-  408: ['timeout', 'the store has waited in vain for more'],
   409: ['throttled', 'is being changed by another at this moment'],
-  412: ['exists', 'exists already'],
-  413: ['too-large', 'is larger than the store takes'],
-  416: ['range', 'has no such range'],
-  429: THROTTLED,
-  503: THROTTLED,
-  507: FULL,
 }
 
-const GONE: Meaning = ['unreachable', 'the connection broke']
-const NO_HOST: Meaning = ['unreachable', 'the store’s name is not known', 'Check `endpoint` and `region`.']
-const NO_TLS: Meaning = [
-  'protocol',
-  'no secure connection can be made',
-  'Check `endpoint`: is it https:, and the right port?',
-]
-const UNTRUSTED: Meaning = [
-  'protocol',
-  'the store’s certificate is not trusted',
-  'A certificate authority of your own is trusted when NODE_EXTRA_CA_CERTS names its file.',
-]
-const TIMEOUT: Meaning = ['timeout', 'the store does not answer']
-
-/** Of certificates and TLS, beside those by name. */
-const TLS_CODE = /^(?:CERT_|ERR_SSL_|ERR_TLS_)/
-
-/** Of Node.js, the system and the TLS library. */
-const NETWORK: Readonly<Record<string, Meaning>> = {
-  ECONNRESET: GONE,
-  EPIPE: GONE,
-  ECONNABORTED: GONE,
-  ERR_STREAM_PREMATURE_CLOSE: GONE,
-  ECONNREFUSED: ['unreachable', 'the store takes no connection', 'Check `endpoint`.'],
-  EHOSTUNREACH: ['unreachable', 'there is no way to the store'],
-  ENETUNREACH: ['unreachable', 'there is no way to the store'],
-  ENETDOWN: ['unreachable', 'the network is down'],
-  EADDRNOTAVAIL: ['unreachable', 'the network is down'],
-  ENOTFOUND: NO_HOST,
-  EAI_AGAIN: NO_HOST,
-  ERR_PROXY_TUNNEL: [
-    'unreachable',
-    'the proxy makes no connection to the store',
-    'Check HTTPS_PROXY and NO_PROXY in the environment.',
-  ],
-  ETIMEDOUT: TIMEOUT,
-  EPROTO: NO_TLS,
-  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
-  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
-  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
-  CERT_HAS_EXPIRED: ['protocol', 'the store’s certificate has expired'],
-  CERT_NOT_YET_VALID: ['protocol', 'the store’s certificate is not valid yet', CLOCK],
-  ERR_TLS_CERT_ALTNAME_INVALID: [
-    'protocol',
-    'the store’s certificate is for another name',
-    'Check `endpoint`; a bucket with dots in its name needs `forcePathStyle: true`.',
-  ],
-}
+const DOTS = 'Check `endpoint`; a bucket with dots in its name needs `forcePathStyle: true`.'
+const STORE = { who: 'the store', address: '`endpoint` and `region`' } as const
 
 export interface ErrorPlace {
   readonly sink: string
@@ -162,7 +114,7 @@ export function toSinkError(cause: unknown, place: ErrorPlace): unknown {
   if (!(cause instanceof Error) || cause.name === 'SinkError' || cause.name === 'AbortError') return cause
   const answer = answerOf(cause)
   const [code, what, hint] = meaningOf(cause, answer)
-  const retryAfterMs = waitOf(answer.headers['retry-after'])
+  const retryAfterMs = retryAfterOf(answer.headers['retry-after'])
   return new SinkError(code, what, {
     ...place,
     ...(hint !== undefined && { hint }),
@@ -219,17 +171,17 @@ function meaningOf(cause: Error, { status, headers }: Answer): Meaning {
     return ['protocol', `the bucket is in the region ${region}`, `Set \`region: ${region}\`.`]
   }
   if (named) return named
-  const meant = status === undefined ? undefined : STATUS[status]
-  if (meant) return meant
-  if (status !== undefined && status >= 500)
-    return ['unreachable', `the store has failed: ${status} ${cause.name}`]
-  if (status !== undefined && status >= 400)
+  const special = status === undefined ? undefined : STATUS[status]
+  if (special) return special
+  const meant = status === undefined ? undefined : statusMeaning(status, STORE)
+  if (meant?.code === 'protocol')
     return ['protocol', `the store refuses: ${status} ${cause.name}${said(cause)}`, OPTIONS]
-  const code = field(cause, 'code')
-  const network =
-    typeof code === 'string' ? (NETWORK[code] ?? (TLS_CODE.test(code) ? NO_TLS : undefined)) : undefined
-  if (network) return network
-  if (cause.name === 'TimeoutError') return TIMEOUT
+  if (meant) return asTuple(meant)
+  const network = networkMeaning(cause, STORE)
+  if (network && field(cause, 'code') === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return [network.code, network.what, DOTS]
+  if (network) return asTuple(network)
+  if (cause.name === 'TimeoutError') return ['timeout', 'the store does not answer']
   if (/region is missing/i.test(cause.message)) return ['protocol', 'there is no region', 'Set `region`.']
   return ['protocol', `the store’s answer makes no sense: ${cause.name}${said(cause)}`]
 }
@@ -239,11 +191,8 @@ function expected(message: string): string | undefined {
   return /expecting '([a-z0-9-]+)'/.exec(message)?.[1]
 }
 
-/** Retry-After: seconds, or a date. */
-function waitOf(header: unknown): number | undefined {
-  if (typeof header !== 'string') return undefined
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now()
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined
+function asTuple({ code, what, hint }: FailureMeaning): Meaning {
+  return hint === undefined ? [code, what] : [code, what, hint]
 }
 
 /** The SDK puts all that the store has said on its error, and some stores repeat the session token. */

@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { CompletedPart, CompleteMultipartUploadCommandOutput } from '@aws-sdk/client-s3'
-import { isKey, type PutOptions, SinkError, type SinkOptions } from '@pipe-backup/sink'
+import type {
+  CompletedPart,
+  CompleteMultipartUploadCommandOutput,
+  HeadObjectCommandOutput,
+} from '@aws-sdk/client-s3'
+import { checkPublished, isKey, type PutOptions, SinkError, type SinkOptions } from '@pipe-backup/sink'
 import { type Algorithm, proofOf, type StoredAnswer } from './digests.ts'
 import { MultipartUpload, type SentPart } from './multipart-upload.ts'
 import { objectInput } from './object-input.ts'
@@ -9,7 +13,7 @@ import type { PartsUpload } from './object-writable.ts'
 import { readsBack } from './read-back.ts'
 import type { S3Bucket } from './s3-bucket.ts'
 import type { S3Connection } from './s3-client.ts'
-import { damaged, isS3Error, refusedHeaders, statusOf } from './s3-errors.ts'
+import { damaged, isS3Error, refusedHeaders, statusOf, toSinkError } from './s3-errors.ts'
 import { aborting, type S3Reads, sending } from './s3-reads.ts'
 import type { StoreHabits } from './store-habits.ts'
 
@@ -137,8 +141,9 @@ export class S3Uploads {
     let answer: StoredAnswer & { readonly VersionId?: string | undefined }
     try {
       answer = await this.#complete(begun, stored)
+      const there = await this.#checkThere(begun, answer, sent)
       // Some say the ETag only when they are asked.
-      if (!answer.ETag && !answer.ChecksumSHA256) answer = (await this.#reads.head(key, options)) ?? answer
+      if (!answer.ETag && !answer.ChecksumSHA256) answer = there ?? answer
     } catch (error) {
       // Without an answer it may have been done all the same, and a stream can't be sent again.
       if (!isAmbiguous(error) || options.signal.aborted) throw error
@@ -151,6 +156,32 @@ export class S3Uploads {
     const isRight = found === 'unknown' ? await readsBack(this.#reads, object, options) : found === 'proven'
     if (!isRight) throw damaged(this.#place(key))
     return answer.VersionId
+  }
+
+  /**
+   * Whether the parts have become an object. @returns what the store says of it; undefined where it may not be asked
+   * @throws SinkError `protocol`, `corrupt`
+   */
+  async #checkThere(
+    { key, options }: Begun,
+    { ETag: completed }: StoredAnswer,
+    sent: readonly SentPart[],
+  ): Promise<StoredAnswer | undefined> {
+    const place = this.#place(key)
+    let there: HeadObjectCommandOutput | undefined
+    try {
+      there = await this.#reads.head(key, options)
+    } catch (error) {
+      options.signal.throwIfAborted()
+      const meaning = toSinkError(error, place)
+      if (meaning instanceof SinkError && meaning.code === 'forbidden') return undefined
+      throw error
+    }
+    // Another writer's, who came after: then nothing is known of this one but what the answer proves.
+    const isOthers = completed && there?.ETag && there.ETag !== completed
+    const sentBytes = sent.reduce((sum, part) => sum + part.sizeBytes, 0)
+    if (!isOthers) checkPublished({ ...place, sentBytes, thereBytes: there && (there.ContentLength ?? 0) })
+    return isOthers ? undefined : there
   }
 
   async #complete(

@@ -24,10 +24,12 @@ export class Remote {
   readonly #sftp: SFTPWrapper
   readonly #lost: AbortSignal
   readonly #signal: AbortSignal | undefined
+  readonly #learnt: Map<string, Promise<boolean>>
 
-  constructor({ sftp, lost }: SftpSession, signal?: AbortSignal) {
+  constructor({ sftp, lost, learnt }: SftpSession, signal?: AbortSignal) {
     this.#sftp = sftp
     this.#lost = lost
+    this.#learnt = learnt
     this.#signal = signal
   }
 
@@ -35,6 +37,16 @@ export class Remote {
     // ssh2 keeps what the server announced, and tells it nowhere.
     const announced = (this.#sftp as unknown as { _extensions?: Record<string, string> })._extensions
     return announced?.[EXTENSIONS[extension]] !== undefined
+  }
+
+  /** What is tried out once for each connection. When that fails, such as by the signal of who tried, the next tries for itself. */
+  learn(what: string, tryOut: () => Promise<boolean>): Promise<boolean> {
+    const known = this.#learnt.get(what)
+    if (known) return known.catch(tryOut)
+    const learning = tryOut()
+    this.#learnt.set(what, learning)
+    learning.catch(() => this.#learnt.delete(what))
+    return learning
   }
 
   /** What is opened when nobody waits for it any more is closed; a file that was made for it is removed. */

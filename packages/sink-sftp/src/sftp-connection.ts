@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { SinkError } from '@pipe-backup/sink'
 import type { Client, ConnectConfig, SFTPWrapper } from 'ssh2'
 import { findKnownKeys, fingerprintOf, keyType } from './known-hosts.ts'
+import { explainedAlias } from './ssh-config.ts'
 
 export interface SftpLogin {
   readonly host: string
@@ -32,6 +33,8 @@ const CLOSE_MS = 1000
 export interface SftpSession {
   readonly sftp: SFTPWrapper
   readonly lost: AbortSignal
+  /** What was found out about the server, by name. */
+  readonly learnt: Map<string, Promise<boolean>>
 }
 
 /** A connection that is made when it is needed, and again after it was lost. */
@@ -124,15 +127,20 @@ export class SftpConnection implements AsyncDisposable {
           }),
         )
       }
-    }).catch((error: unknown) => {
+    }).catch(async (error: unknown) => {
       client.destroy()
       // One that never connected never tells that it has closed.
       if (this.#client === client) this.#client = undefined
-      throw this.#isClosed ? this.#closed() : error
+      throw this.#isClosed ? this.#closed() : await explainedAlias(error, this.#login.host, this.#sink)
     })
     const lost = new AbortController()
     client.once('close', () => lost.abort(new Error('lost')))
-    return { sftp, lost: lost.signal }
+    // An answer that is none, later on: nobody may be left waiting, and an error that nobody hears would end the process.
+    sftp.on('error', (error: Error) => {
+      lost.abort(error)
+      client.destroy()
+    })
+    return { sftp, lost: lost.signal, learnt: new Map() }
   }
 
   async #config(refuse: (error: SinkError) => void): Promise<ConnectConfig> {

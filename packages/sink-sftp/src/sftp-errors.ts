@@ -1,4 +1,4 @@
-import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
+import { networkMeaning, SinkError, type SinkErrorCode } from '@pipe-backup/sink'
 
 /** SSH_FX_*: draft-ietf-secsh-filexfer-02 section 7, and what later drafts added that servers send in version 3 too. */
 export const Status = { noSuchFile: 2, permissionDenied: 3, failure: 4, unsupported: 8 } as const
@@ -20,16 +20,6 @@ const STATUS: Readonly<Record<number, readonly [SinkErrorCode, string, string?]>
   15: ['full', 'not stored: the quota is used up', FREE_SOME],
 }
 
-const UNREACHABLE = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EPIPE',
-])
-
 /** The one place that knows the errors of ssh2 and of SFTP servers. */
 export function toSinkError(cause: unknown, sink: string, key?: string): unknown {
   if (!(cause instanceof Error) || cause.name === 'SinkError' || cause.name === 'AbortError') return cause
@@ -49,9 +39,14 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
       'Is the public key in its authorized_keys?',
     )
   }
-  if (code === 'ETIMEDOUT' || level === 'client-timeout') return make('timeout', 'the server does not answer')
-  if (typeof code === 'string' && UNREACHABLE.has(code))
-    return make('unreachable', `can't be reached (${code})`)
+  if (level === 'client-timeout') return make('timeout', 'the server does not answer')
+  if (level === 'sftp-protocol') {
+    const shown = printedIn(cause.message)
+    const what = shown === '' ? cause.message : `it begins with ${JSON.stringify(shown)}`
+    return make('protocol', `what the server says is no SFTP (${what})`, PRINTS)
+  }
+  const network = networkMeaning(cause, { address: '`host` and `port`' })
+  if (network) return make(network.code, network.what, network.hint)
   if (typeof code === 'number') {
     const [meaning, what, hint] = STATUS[code] ?? [
       'protocol' as const,
@@ -61,6 +56,20 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
   }
   // ssh2 says no more of a connection that ended than a sentence.
   return make('unreachable', `the connection failed (${cause.message})`)
+}
+
+const PRINTS = 'Does a start-up file of the server’s shell print something?'
+
+/** The length of a packet that ssh2 finds too large is four letters of what a login prints before it runs SFTP. */
+function printedIn(message: string): string {
+  const [, length] = /^Packet length (\d+) exceeds/.exec(message) ?? []
+  if (length === undefined) return ''
+  const letters = Buffer.alloc(4)
+  letters.writeUInt32BE(Number(length))
+  return letters
+    .toString('latin1')
+    .replace(/[^ -~]/g, '')
+    .trim()
 }
 
 export function isStatus(error: unknown, status: number): boolean {

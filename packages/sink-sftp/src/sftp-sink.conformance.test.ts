@@ -1,15 +1,16 @@
 import { describeSink } from '@pipe-backup/sink/conformance'
-import { type SshServer, startProftpd, startSshd } from '@pipe-backup-test/services'
+import { type SshServer, startProftpd, startRclone, startSshd } from '@pipe-backup-test/services'
 import { afterAll } from 'vitest'
 import { sftpSink } from './sftp-sink.ts'
 
-const [openssh, chrooted, proftpd] = await Promise.all([
+const [openssh, chrooted, proftpd, rclone] = await Promise.all([
   startSshd(),
   startSshd({ chroot: true }),
   startProftpd(),
+  startRclone(),
 ])
 afterAll(async () => {
-  for (const server of [openssh, chrooted, proftpd]) await server[Symbol.asyncDispose]()
+  for (const server of [openssh, chrooted, proftpd, rclone]) await server[Symbol.asyncDispose]()
 })
 
 function suite(name: string, server: SshServer): void {
@@ -55,3 +56,4 @@ function suite(name: string, server: SshServer): void {
 suite('sftp, OpenSSH', openssh)
 suite('sftp, OpenSSH in a chroot', chrooted)
 suite('sftp, proftpd mod_sftp', proftpd)
+suite('sftp, rclone serve, which announces links and makes none', rclone)

@@ -4,6 +4,7 @@ import {
   checkKey,
   deleteEach,
   isKey,
+  KeyLock,
   type ObjectInfo,
   type PutOptions,
   type ReadOptions,
@@ -42,6 +43,8 @@ class SftpSink implements Sink {
   readonly #root: string
   readonly #create: boolean
   readonly #connection: SftpConnection
+  /** Of who gives an object its name: where that takes a look and then a rename, two may not do it at once. */
+  readonly #lock = new KeyLock()
   #ready: Promise<void> | undefined
 
   constructor({ name, path, create = false, ...login }: SftpSinkOptions) {
@@ -56,7 +59,7 @@ class SftpSink implements Sink {
       const upload = await Upload.create(remote, this.#root, key, options)
       try {
         await upload.write(bytes)
-        await upload.commit(this.name, key, options.ifAbsent ?? false)
+        await this.#lock.run(key, () => upload.commit(this.name, key, options.ifAbsent ?? false))
       } catch (error) {
         const explained = await upload.explained(error, this.name, key)
         await this.#discard(upload)
@@ -88,7 +91,7 @@ class SftpSink implements Sink {
       write: (chunk: Uint8Array, _encoding, done) => step(async () => upload?.write(chunk), done),
       final: (done) =>
         step(async () => {
-          await upload?.commit(this.name, key, options.ifAbsent ?? false)
+          await this.#lock.run(key, async () => upload?.commit(this.name, key, options.ifAbsent ?? false))
           committed = true
         }, done),
       destroy: (error, done) => {
@@ -193,6 +196,8 @@ class SftpSink implements Sink {
       return remote.has('statvfs') ? await remote.freeBytes(this.#root) : undefined
     } catch (cause) {
       options.signal?.throwIfAborted()
+      // rclone announces what it does not do.
+      if (isStatus(cause, Status.unsupported)) return undefined
       throw toSinkError(cause, this.name)
     }
   }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path/posix'
-import { SinkError, type SinkOptions } from '@pipe-backup/sink'
+import { checkPublished, SinkError, type SinkOptions } from '@pipe-backup/sink'
 import type { Remote } from './remote.ts'
 import { FREE_SOME, isStatus, NO_SPACE, Status } from './sftp-errors.ts'
 
@@ -21,6 +21,7 @@ export class Upload {
   readonly #options: SinkOptions
   readonly #underWay = new Set<Promise<void>>()
   #failure: Error | undefined
+  #isLinked = false
   #at = 0
 
   static async create(remote: Remote, root: string, key: string, options: SinkOptions): Promise<Upload> {
@@ -91,6 +92,9 @@ export class Upload {
       await makeDirectories(remote, this.#root, dirname(this.#path))
       await this.#publish(sink, key, ifAbsent)
     }
+    checkPublished({ sink, key, sentBytes: this.#at, thereBytes: await sizeOf(remote, this.#path) })
+    // A link leaves the temporary name behind; nothing goes before the object was seen under its own.
+    if (this.#isLinked) await remote.unlink(this.#temporary)
   }
 
   /** OpenSSH says no more of a disk that is full than that it failed: then it is asked how much room there is. */
@@ -112,25 +116,45 @@ export class Upload {
   async #publish(sink: string, key: string, ifAbsent: boolean): Promise<void> {
     const remote = this.#remote
     if (!ifAbsent && remote.has('rename')) return remote.replace(this.#temporary, this.#path)
-    const linked = remote.has('hardlink')
+    const links = await this.#makesLinks()
     try {
-      // Of the two, a link is never made over what is there; some servers rename over it.
-      if (linked) await remote.link(this.#temporary, this.#path)
+      // Of the two, a link is never made over what is there; some servers rename over it, so that they are asked before.
+      if (links) await remote.link(this.#temporary, this.#path)
+      else if (ifAbsent && (await sizeOf(remote, this.#path)) !== undefined) throw existing(sink, key)
       else await remote.rename(this.#temporary, this.#path)
     } catch (error) {
-      if (isStatus(error, Status.noSuchFile) || !(await this.#isTaken())) throw error
-      if (ifAbsent) throw new SinkError('exists', 'exists already', { sink, key, cause: error })
+      if (error instanceof SinkError || isStatus(error, Status.noSuchFile) || !(await this.#isTaken()))
+        throw error
+      if (ifAbsent) throw existing(sink, key, error)
       // No way to replace it in one step: for a moment there is none.
       await remote.unlink(this.#path)
       await remote.rename(this.#temporary, this.#path)
       return
     }
-    if (linked) await remote.unlink(this.#temporary)
+    this.#isLinked = links
+  }
+
+  /** Go's SFTP library announces links, answers OK and makes none; also where the name is taken. So one is made first that harms nobody. */
+  #makesLinks(): Promise<boolean> {
+    const remote = this.#remote
+    return remote.learn('links', async () => {
+      if (!remote.has('hardlink')) return false
+      const trial = `${this.#temporary}-link`
+      try {
+        await remote.link(this.#temporary, trial)
+      } catch {
+        // Not on this file system. What else is wrong is seen by the rename.
+        return false
+      }
+      if ((await sizeOf(remote, trial)) === undefined) return false
+      await remote.unlink(trial)
+      return true
+    })
   }
 
   #isTaken(): Promise<boolean> {
-    return this.#remote.stat(this.#path).then(
-      () => true,
+    return sizeOf(this.#remote, this.#path).then(
+      (size) => size !== undefined,
       () => false,
     )
   }
@@ -138,6 +162,20 @@ export class Upload {
   #check(): void {
     this.#options.signal?.throwIfAborted()
     if (this.#failure !== undefined) throw this.#failure
+  }
+}
+
+function existing(sink: string, key: string, cause?: unknown): SinkError {
+  return new SinkError('exists', 'exists already', { sink, key, cause })
+}
+
+/** @returns undefined when nothing has the name */
+async function sizeOf(remote: Remote, path: string): Promise<number | undefined> {
+  try {
+    return (await remote.stat(path)).size
+  } catch (error) {
+    if (isStatus(error, Status.noSuchFile)) return undefined
+    throw error
   }
 }
 

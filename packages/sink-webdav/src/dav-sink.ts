@@ -2,7 +2,9 @@ import { Readable, Writable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import {
   checkKey,
+  checkPublished,
   deleteEach,
+  KeyLock,
   type ObjectInfo,
   type PutOptions,
   type ReadOptions,
@@ -12,8 +14,7 @@ import {
   type SinkTraits,
 } from '@pipe-backup/sink'
 import { Collections } from './collections.ts'
-import type { Dav, DavOptions } from './dav.ts'
-import { KeyLock } from './key-lock.ts'
+import type { Dav, DavEntry, DavOptions } from './dav.ts'
 import { listObjects, objectOf, temporaryName } from './list-objects.ts'
 import { REPLACING_MS, readRange } from './read-range.ts'
 import { Shared } from './shared.ts'
@@ -172,11 +173,7 @@ class DavSink implements Sink {
   head(key: string, options: SinkOptions = {}): Promise<ObjectInfo | undefined> {
     return this.#do(key, options, async ({ dav }) => {
       const about = aboutOf(key, options)
-      let entry = await dav.info(key, about)
-      if (!entry) {
-        await pause(REPLACING_MS, undefined, { ...(options.signal && { signal: options.signal }) })
-        entry = await dav.info(key, about)
-      }
+      const entry = await this.#find(dav, key, about)
       return entry && objectOf(this.name, key, entry)
     })
   }
@@ -244,12 +241,23 @@ class DavSink implements Sink {
     }
     await this.#lock.run(key, async () => {
       options.signal?.throwIfAborted()
-      if (await move(false)) return
-      if (options.ifAbsent) throw new SinkError('exists', 'exists already', { sink: this.name, key })
-      // A collection would be replaced with all that is in it.
-      await this.#refuseCollection(dav, key, about)
-      await move(true)
+      if (!(await move(false))) {
+        if (options.ifAbsent) throw new SinkError('exists', 'exists already', { sink: this.name, key })
+        // A collection would be replaced with all that is in it.
+        await this.#refuseCollection(dav, key, about)
+        await move(true)
+      }
+      const there = await this.#find(dav, key, about)
+      checkPublished({ sink: this.name, key, sentBytes: sizeBytes, thereBytes: there?.sizeBytes })
     })
+  }
+
+  /** Servers replace an object by deleting it first: what is not there is looked for again. */
+  async #find(dav: Dav, key: string, about: DavOptions): Promise<DavEntry | undefined> {
+    const entry = await dav.info(key, about)
+    if (entry) return entry
+    await pause(REPLACING_MS, undefined, { ...(about.signal && { signal: about.signal }) })
+    return dav.info(key, about)
   }
 
   async #refuseCollection(dav: Dav, key: string, about: DavOptions): Promise<void> {

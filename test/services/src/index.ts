@@ -18,6 +18,7 @@ export {
   startNextcloud,
 } from './nextcloud.ts'
 export { startProftpd } from './proftpd.ts'
+export { startRclone } from './rclone.ts'
 export { type RsyncDaemon, startRsyncd } from './rsyncd.ts'
 export { startSabreDav } from './sabre-dav.ts'
 export { type ServerProcess, startServer } from './server-process.ts'

@@ -20,6 +20,7 @@ const PACKAGES = [
   'python3-nacl',
   'python3-zstandard',
   'radosgw',
+  'rclone',
   'restic',
   'rsync',
   'systemd',

@@ -1,3 +1,4 @@
+import { refuseSharedPlaces } from '../providers/sink-places.ts'
 import type { Session } from '../session.ts'
 import { plural } from '../terminal/quantities.ts'
 import { openConfig } from '../vault/open-config.ts'
@@ -6,6 +7,7 @@ import { openConfig } from '../vault/open-config.ts'
 export async function configCheck(session: Session): Promise<number> {
   const { output } = session
   const config = await openConfig(session)
+  await refuseSharedPlaces(config)
   const { file, vault, copies, hostKey, state, sources, sinks, warnings } = config
   output.print(
     `${file} is fine: ${plural(sources.length, 'source')}, ${plural(sinks.length, 'sink')}, ${copies} of them must hold a snapshot`,

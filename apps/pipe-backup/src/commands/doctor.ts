@@ -8,6 +8,7 @@ import { checkPlaces } from '../doctor/places.ts'
 import { findHost } from '../host/load-host.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { type OpenSinks, openSinks } from '../providers/open-sinks.ts'
+import { refuseSharedPlaces } from '../providers/sink-places.ts'
 import { redact } from '../secrets/redact.ts'
 import type { Session } from '../session.ts'
 import { errorLine } from '../terminal/error-line.ts'
@@ -21,6 +22,7 @@ const MARKS = { ok: 'ok     ', warning: 'WARNING', failure: 'FAILED ' } as const
 export async function doctor(session: Session, options: { readonly notify: boolean }): Promise<number> {
   const { output, signal } = session
   const config = await openConfig(session)
+  await refuseSharedPlaces(config)
   const found: Examined[] = []
   const tell = (examined: readonly Examined[]): void => {
     for (const { subject, state, message, hint } of examined) {

@@ -9,6 +9,7 @@ import { findHost } from '../host/load-host.ts'
 import { SecureFileError, writeSecureFile } from '../host/secure-file.ts'
 import { choosePhraseOutlet, type PhraseOutlet } from '../phrase/phrase-outlet.ts'
 import { openSinks } from '../providers/open-sinks.ts'
+import { refuseSharedPlaces } from '../providers/sink-places.ts'
 import { hide } from '../secrets/redact.ts'
 import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
@@ -47,6 +48,7 @@ export async function init(session: Session, options: InitOptions): Promise<numb
     phraseFile !== undefined || (phraseOut === undefined && session.phraseVariable !== undefined)
   const outlet = joining ? undefined : await choosePhraseOutlet(phraseOut, session)
   const config = await openConfig(session)
+  await refuseSharedPlaces(config)
   const secrets = openSecrets(config, session)
   await using opened = await openSinks(config, { secrets, signal: session.signal, create: true })
   const making = { session, config, sinks: opened.sinks }

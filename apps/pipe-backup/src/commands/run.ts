@@ -9,6 +9,7 @@ import { Notifier } from '../notify/notifier.ts'
 import { ofFailedRun, ofRun } from '../notify/observations.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { openSources } from '../providers/open-sources.ts'
+import { refuseSharedPlaces } from '../providers/sink-places.ts'
 import { Hooks } from '../run/hooks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import { reportLines, reportToJson } from '../run/run-report.ts'
@@ -36,6 +37,7 @@ export async function run(session: Session, options: RunOptions): Promise<number
   if (session.options.from.length > 0)
     throw new UsageError('--from is for commands that read; run writes to every sink')
   const config = await openConfig(session)
+  await refuseSharedPlaces(config)
   const notifier = new Notifier(config, session)
   try {
     return await runOnce(config, notifier, session, options)

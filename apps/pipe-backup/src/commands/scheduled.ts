@@ -2,6 +2,7 @@ import { execa } from 'execa'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
 import { Notifier } from '../notify/notifier.ts'
+import { refuseSharedPlaces } from '../providers/sink-places.ts'
 import { type ScheduledTask, ScheduleLog } from '../schedule/schedule-log.ts'
 import { thisCommand } from '../schedule/this-command.ts'
 import type { Session } from '../session.ts'
@@ -20,6 +21,7 @@ const STOP_MS = 9000
  */
 export async function scheduled(session: Session): Promise<number> {
   const config = await openConfig(session)
+  await refuseSharedPlaces(config)
   const log = await ScheduleLog.open(config.state)
   const now = new Date()
   const begin = async (task: ScheduledTask): Promise<void> => {

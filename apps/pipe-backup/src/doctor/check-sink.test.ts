@@ -40,15 +40,34 @@ test.for([
   expect(findings[1]?.message).toMatch(message)
 })
 
+/** One that also lets nothing be replaced. */
+function keeping(good: MemorySink): MemorySink {
+  const put: Sink['put'] = async (key, bytes, options) => {
+    if (good.objects.has(key)) throw new SinkError('forbidden', 'is another object', { sink: good.name, key })
+    await good.put(key, bytes, options)
+  }
+  return { ...good, put }
+}
+
 test('a refused delete is told, unless the sink is to be append-only', async () => {
-  const told = await check(refusing(memorySink('kept')))
+  const told = await check(refusing(keeping(memorySink('kept'))))
   expect(told[1]).toMatchObject({
     state: 'warning',
     message: expect.stringContaining('`prune` can free nothing'),
   })
-  const good = memorySink('kept')
+  const good = keeping(memorySink('kept'))
   const meant = await check(refusing({ ...good, traits: { ...good.traits, appendOnly: true } }))
   expect(meant.map(({ state }) => state)).toEqual(['ok', 'ok'])
+})
+
+test('a sink that deletes nothing, and lets all be replaced, is not taken for one that keeps', async () => {
+  const good = memorySink('half')
+  const found = await check(refusing({ ...good, traits: { ...good.traits, appendOnly: true } }))
+  expect(found[1]).toMatchObject({
+    state: 'warning',
+    message: expect.stringContaining('lets it be replaced'),
+    hint: expect.stringContaining('-no-overwrite'),
+  })
 })
 
 test.for<[string, (good: MemorySink) => Partial<Sink>]>([

@@ -86,12 +86,30 @@ async function deleteProbe(sink: Sink, key: string, signal: AbortSignal): Promis
     return undefined
   } catch (error) {
     if (!(error instanceof SinkError) || error.code !== 'forbidden') throw error
-    if (appendOnly) return { state: 'ok', message: `${REFUSED}: append-only, as it should be` }
+    if (await canBeReplaced(sink, key, signal)) {
+      return {
+        state: 'warning',
+        message: `${REFUSED}, and lets it be replaced by other bytes: a thief with this credential can spoil all that is there`,
+        hint: 'With rrsync add -no-overwrite to -no-del. Elsewhere have the server keep versions or snapshots that this credential can’t remove.',
+      }
+    }
+    if (appendOnly) return { state: 'ok', message: `${REFUSED}, or replaced: append-only, as it should be` }
     return {
       state: 'warning',
       message: `${REFUSED} (${error.message}): \`prune\` can free nothing there`,
       hint: 'Let this credential delete; or, where it is meant so, have somebody else thin it out.',
     }
+  }
+}
+
+/** Not to delete is not yet to keep: who may write over what is there has no need to delete it. */
+async function canBeReplaced(sink: Sink, key: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await sink.put(key, randomBytes(PROBE_BYTES), { signal })
+    return true
+  } catch (error) {
+    if (!(error instanceof SinkError) || !['forbidden', 'exists'].includes(error.code)) throw error
+    return false
   }
 }
 

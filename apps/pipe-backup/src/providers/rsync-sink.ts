@@ -33,7 +33,7 @@ export const rsync: SinkType = sinkType(
     appendOnly: z
       .boolean()
       .optional()
-      .describe('The server refuses to delete: rrsync -no-del, `refuse options = delete`. Default: false'),
+      .describe('The server refuses to delete: rrsync -no-del -no-overwrite. Default: false'),
     spool: filePath
       .optional()
       .describe('Directory on a tmpfs, for the files that rsync sends. Default: /dev/shm; never a disk'),
