@@ -1,3 +1,14 @@
+export {
+  ACCESS_ACL,
+  type Attribute,
+  attributesFlaw,
+  CAPABILITY,
+  DEFAULT_ACL,
+  isKeptAttribute,
+  MAX_ATTRIBUTE_NAME_BYTES,
+  MAX_ATTRIBUTE_VALUE_BYTES,
+  sortAttributes,
+} from './attribute.ts'
 export { comparePaths } from './compare-paths.ts'
 export type {
   DeviceEntry,
