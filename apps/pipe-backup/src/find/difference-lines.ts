@@ -74,7 +74,9 @@ function isModified(parts: readonly ChangedPart[]): boolean {
 
 /** What has another content has another time too: that says nothing more. */
 function hasMetadataMark(parts: readonly ChangedPart[]): boolean {
-  return parts.includes('mode') || parts.includes('owner') || !isModified(parts)
+  return (
+    parts.includes('mode') || parts.includes('owner') || parts.includes('attributes') || !isModified(parts)
+  )
 }
 
 function shown({ path, type }: ListedEntry): string {
@@ -101,6 +103,8 @@ function notes(before: ListedEntry, after: ListedEntry, parts: readonly ChangedP
           return [`${permissions(before.mode)} -> ${permissions(after.mode)}`]
         case 'owner':
           return [`${owner(before)} -> ${owner(after)}`]
+        case 'attributes':
+          return ['extended attributes']
         case 'mtime':
           return isModified(parts) ? [] : ['time']
       }
