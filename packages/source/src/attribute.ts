@@ -7,12 +7,12 @@ export interface Attribute {
 }
 
 /** XATTR_NAME_MAX and XATTR_SIZE_MAX of Linux (limits.h), which no file system there goes beyond. */
-export const MAX_ATTRIBUTE_NAME_BYTES = 255
-export const MAX_ATTRIBUTE_VALUE_BYTES: number = 64 * 1024
+const MAX_ATTRIBUTE_NAME_BYTES = 255
+const MAX_ATTRIBUTE_VALUE_BYTES: number = 64 * 1024
 /** Of one entry. Linux has no limit of its own but 64 KiB for the list of names; ext4 holds 4 KiB in all. */
-export const MAX_ATTRIBUTES = 4096
+const MAX_ATTRIBUTES = 4096
 /** Names and values of one entry together: they must fit into one node of a manifest and one header of a tar. */
-export const MAX_ATTRIBUTES_BYTES: number = 512 * 1024
+const MAX_ATTRIBUTES_BYTES: number = 512 * 1024
 
 /** The access control list, in the kernel's own form (posix_acl_xattr.h). */
 export const ACCESS_ACL = 'system.posix_acl_access'

@@ -5,8 +5,6 @@ export {
   CAPABILITY,
   DEFAULT_ACL,
   isKeptAttribute,
-  MAX_ATTRIBUTE_NAME_BYTES,
-  MAX_ATTRIBUTE_VALUE_BYTES,
   sortAttributes,
 } from './attribute.ts'
 export { comparePaths } from './compare-paths.ts'

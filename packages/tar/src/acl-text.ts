@@ -50,7 +50,7 @@ export function textToAcl(text: string): Buffer | undefined {
     const order = TAGS.findIndex((one) => one.kind === kind && one.isNamed === (name !== ''))
     if (order < 0 || !/^[r-][w-][x-]$/.test(letters)) return undefined
     const id = TAGS[order]?.isNamed ? idOf(number ?? name) : NO_ID
-    const permissions = [...letters].reduce((bits, letter) => bits * 2 + (letter === '-' ? 0 : 1), 0)
+    const permissions = Array.from(letters).reduce((bits, letter) => bits * 2 + (letter === '-' ? 0 : 1), 0)
     if (id !== undefined) entries.push({ order, id, permissions })
   }
   if (entries.length === 0 || entries.length > MAX_ENTRIES) return undefined

@@ -4,7 +4,7 @@ import { entryToJson, permissions } from '../terminal/long-listing.ts'
 import { formatBytes, formatCount } from '../terminal/quantities.ts'
 
 /**
- * A difference in one line: `+` added, `-` removed, `M` another content, `T` of another type; in the second column `m` for metadata: mode, owner, or, of what
+ * A difference in one line: `+` added, `-` removed, `M` another content, `T` of another type; in the second column `m` for metadata: mode, owner, extended attributes, or, of what
  * has the same content, the time.
  */
 export function differenceLine(one: Difference): string {
@@ -39,7 +39,7 @@ export class DiffTotals {
   modified = 0
   modifiedBytesBefore = 0
   modifiedBytesAfter = 0
-  /** Of the same content, but not the same mode, owner or time. */
+  /** Of the same content, but not the same mode, owner, attributes or time. */
   metadata = 0
 
   add(one: Difference): void {
