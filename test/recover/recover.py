@@ -18,6 +18,7 @@ from nacl import bindings as sodium
 TYPES = ('file', 'directory', 'symlink', 'hardlink', 'fifo', 'chardev', 'blockdev')
 MAX_CHUNK = 16 << 20
 MOST_LEVELS = 64
+MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES = 4096, 512 << 10
 HOLE = 1 << 16
 
 class Damaged(Exception):
@@ -267,9 +268,23 @@ class Vault:
                 e['target'] = node.bytes()
             elif e['type'] in ('chardev', 'blockdev'):
                 e['device'] = os.makedev(node.uvarint(), node.uvarint())
-            node.bytes()
+            e['attributes'] = self.attributes(node.bytes(), path)
             yield e
         need(node.at == len(node.data), 'a manifest has bytes behind its end')
+    @staticmethod
+    def attributes(data, path):
+        if not data:
+            return []
+        extra, found = Reader(data, f'what {path!r} has besides'), []
+        for _ in range(extra.count(extra.uvarint(), 2)):
+            name, value = extra.bytes(), extra.bytes()
+            need(0 < len(name) <= 255 and b'\0' not in name, f'{path!r} has an extended attribute whose name can not be')
+            need(len(value) <= 1 << 16, f'{path!r} has an extended attribute of more than 64 KiB')
+            need(not found or found[-1][0] < name, f'{path!r} has extended attributes that are not in order, each once')
+            found.append((name, value))
+        need(len(found) <= MAX_ATTRIBUTES, f'{path!r} has more than {MAX_ATTRIBUTES} extended attributes')
+        need(sum(len(name) + len(value) for name, value in found) <= MAX_ATTRIBUTES_BYTES, f'{path!r} has extended attributes of more than 512 KiB')
+        return found
     @staticmethod
     def pick(ids, number):
         need(number < len(ids), 'a manifest names a chunk that it does not list')
@@ -303,12 +318,21 @@ class Vault:
 
 # --- writing, never outside the target: every directory is opened below the one before, and no link is followed
 
+ACCESS, DEFAULT, CAPABILITY = b'system.posix_acl_access', b'system.posix_acl_default', b'security.capability'
+
+def mode_without(acl, mode):
+    """With a control list the group's bits are its mask: where it can't be set, they are to be what it gives the owning group."""
+    for at in range(4, len(acl) - 7, 8):
+        if acl[at:at + 2] == b'\x04\0':
+            return mode & ~0o070 | mode & (acl[at + 2] & 7) << 3
+    return mode & ~0o070
+
 class Target:
     def __init__(self, directory):
         os.makedirs(directory, exist_ok=True)
         self.root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         self.as_root = os.geteuid() == 0
-        self.directories = []
+        self.directories, self.not_set = [], {}
     @staticmethod
     def make_directory(name, mode, fd):
         try:
@@ -371,10 +395,21 @@ class Target:
         finally:
             os.close(fd)
     def metadata(self, fd, name, e):
+        # In this order: chown takes capabilities away, and a mode set before its control list would let the group in.
         if self.as_root:
             os.chown(name, e['uid'], e['gid'], dir_fd=fd, follow_symlinks=False)
+        mode = e['mode'] if self.as_root else e['mode'] & 0o1777
+        for attribute, value in e['attributes']:
+            if not (attribute.startswith((b'user.', b'trusted.')) or attribute in (ACCESS, DEFAULT, CAPABILITY)):
+                continue
+            try:
+                os.setxattr(b'/proc/self/fd/%d/%s' % (fd, name), attribute, value, follow_symlinks=False)
+            except OSError as error:
+                self.not_set.setdefault(error.strerror, []).append((attribute, e['path']))
+                if attribute == ACCESS:
+                    mode = mode_without(value, mode)
         if e['type'] != 'symlink':
-            os.chmod(name, e['mode'] if self.as_root else e['mode'] & 0o1777, dir_fd=fd)
+            os.chmod(name, mode, dir_fd=fd)
         os.utime(name, ns=(e['mtime'], e['mtime']), dir_fd=fd, follow_symlinks=False)
     def finish(self):
         for path, e in reversed(self.directories):
@@ -408,6 +443,10 @@ def restore(vault, head, directory, paths):
             bad += 1
             print(f"recover: the rest of source {source['name']} is not restored: {error}", file=sys.stderr)
     target.finish()
+    for reason, found in target.not_set.items():
+        bad += 1
+        names = ', '.join(sorted({os.fsdecode(name) for name, _ in found})[:5])
+        print(f'recover: extended attributes not restored {len(found)} times, first on {os.fsdecode(found[0][1])!r}: {names}: {reason}', file=sys.stderr)
     print(f"{done} entries of snapshot {head['id']} restored to {directory}; {bad} problems")
     return 1 if bad else 0
 

@@ -2,6 +2,9 @@ import {
   type BigIntStats,
   chmodSync,
   chownSync,
+  fchmodSync,
+  fchownSync,
+  futimesSync,
   lchownSync,
   linkSync,
   lstatSync,
@@ -13,7 +16,15 @@ import {
 } from 'node:fs'
 import { resolve } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type Entry, type EntryMetadata, SourceError, type SourceProblem } from '@pipe-backup/source'
+import {
+  ACCESS_ACL,
+  type Entry,
+  type EntryMetadata,
+  SourceError,
+  type SourceProblem,
+} from '@pipe-backup/source'
+import { modeWithout } from './access-acl.ts'
+import { AttributeWriter } from './attributes.ts'
 import { makeNode } from './make-nodes.ts'
 import { Owners } from './owners.ts'
 import { safeComponents } from './safe-path.ts'
@@ -22,9 +33,12 @@ import { toTime, writeFile } from './write-file.ts'
 
 export interface ExtractOptions {
   readonly signal?: AbortSignal
-  /** Restore owners and set-id bits. Default: when run as root. */
+  /** Restore owners, set-id bits, file capabilities and `trusted.*` attributes. Default: when run as root. */
   readonly ownership?: boolean
-  /** Told of each entry that could not be written; the rest goes on. Without it the first one is thrown. */
+  /**
+   * Told of each entry that could not be written, and at the end, in a line for each reason, of attributes that could not be set; the rest goes on.
+   * Without it the first one is thrown.
+   */
   readonly onProblem?: (problem: SourceProblem) => void
   readonly onProgress?: (entries: number, bytes: number) => void
 }
@@ -60,6 +74,7 @@ class Extraction {
   readonly #target: TargetDirectory
   readonly #ownership: boolean
   readonly #owners = new Owners()
+  #attributes: AttributeWriter | undefined
   readonly #memory = Buffer.allocUnsafeSlow(MEMORY_BYTES)
   /** Directories whose metadata is set when all that is in them has been written, outermost first. */
   readonly #open: { components: Buffer[]; close: (path: Buffer) => void }[] = []
@@ -79,6 +94,7 @@ class Extraction {
   }
 
   async run(entries: AsyncIterable<Entry> | Iterable<Entry>): Promise<ExtractReport> {
+    this.#attributes = await AttributeWriter.load(this.#ownership)
     let sliceStart = performance.now()
     for await (const entry of entries) {
       this.#options.signal?.throwIfAborted()
@@ -90,6 +106,7 @@ class Extraction {
       }
     }
     this.#closeDirectories([])
+    for (const problem of this.#attributes.problems()) this.#report(problem)
     this.#options.onProgress?.(this.#entries, this.#bytes)
     return { entries: this.#entries, bytes: this.#bytes, problems: this.#problems }
   }
@@ -105,17 +122,24 @@ class Extraction {
       this.#options.signal?.throwIfAborted()
       const code = error instanceof Error && 'code' in error ? String(error.code) : ''
       if (FATAL.has(code) || !this.#options.onProblem) throw error
-      this.#problems++
       const message = error instanceof Error ? error.message : String(error)
-      this.#options.onProblem({ code: 'unreadable', path: Buffer.from(entry.path).toString(), message })
+      this.#report({ code: 'unreadable', path: Buffer.from(entry.path).toString(), message })
     }
+  }
+
+  #report(problem: SourceProblem): void {
+    const { onProblem } = this.#options
+    if (!onProblem)
+      throw new SourceError(problem.code, `${problem.path}: ${problem.message}`, { path: problem.path })
+    this.#problems++
+    onProblem(problem)
   }
 
   async #write(entry: Entry, components: Buffer[]): Promise<void> {
     const path = this.#target.pathOf(components)
     if (entry.type === 'directory') {
-      this.#makeDirectory(path)
-      this.#open.push({ components, close: (made) => this.#setMetadata(made, entry) })
+      const kind = this.#makeDirectory(path)
+      this.#open.push({ components, close: (made) => this.#setMetadata(made, entry, kind) })
       return
     }
     this.#clear(path)
@@ -124,7 +148,7 @@ class Extraction {
         this.#bytes += await writeFile(
           path,
           entry,
-          { mode: this.#mode(entry), mtimeNs: entry.mtimeNs, owner: this.#owner(entry) },
+          (file) => this.#setFileMetadata(file, path, entry),
           this.#memory,
           this.#options.signal,
         )
@@ -132,6 +156,7 @@ class Extraction {
       case 'symlink':
         symlinkSync(Buffer.from(entry.target), path)
         if (this.#ownership) lchownSync(path, this.#owners.uid(entry), this.#owners.gid(entry))
+        this.#attributes?.set(path, entry, 'made')
         lutimesSync(path, toTime(entry.mtimeNs), toTime(entry.mtimeNs))
         return
       case 'hardlink':
@@ -150,18 +175,19 @@ class Extraction {
         ])
         break
     }
-    this.#setMetadata(path, entry)
+    this.#setMetadata(path, entry, 'made')
   }
 
-  #makeDirectory(path: Buffer): void {
+  #makeDirectory(path: Buffer): 'made' | 'kept' {
     const info = lstatSync(path, { throwIfNoEntry: false, bigint: true })
     if (info?.isDirectory()) {
       this.#makeWritable(path, info)
-      return
+      return 'kept'
     }
     if (info) unlinkSync(path)
     // Nobody else looks in before its own mode is set, after its contents.
     mkdirSync(path, { mode: 0o700 })
+    return 'made'
   }
 
   /**
@@ -217,14 +243,26 @@ class Extraction {
     }
   }
 
-  #setMetadata(path: Buffer, entry: EntryMetadata): void {
+  /** In this order: chown takes set-id bits and capabilities away, and a mode set before its control list would let the group in. */
+  #setMetadata(path: Buffer, entry: Entry, kind: 'made' | 'kept'): void {
     if (this.#ownership) chownSync(path, this.#owners.uid(entry), this.#owners.gid(entry))
-    chmodSync(path, this.#mode(entry))
+    chmodSync(path, this.#setAttributes(path, entry, kind))
     utimesSync(path, toTime(entry.mtimeNs), toTime(entry.mtimeNs))
   }
 
-  #owner(entry: EntryMetadata): { uid: number; gid: number } | undefined {
-    return this.#ownership ? { uid: this.#owners.uid(entry), gid: this.#owners.gid(entry) } : undefined
+  /** As `#setMetadata`, through the file that is open, as far as that can be done. */
+  #setFileMetadata(file: number, path: Buffer, entry: Entry): void {
+    if (this.#ownership) fchownSync(file, this.#owners.uid(entry), this.#owners.gid(entry))
+    fchmodSync(file, this.#setAttributes(path, entry, 'made'))
+    futimesSync(file, toTime(entry.mtimeNs), toTime(entry.mtimeNs))
+  }
+
+  /** @returns the mode that is to be set then */
+  #setAttributes(path: Buffer, entry: Entry, kind: 'made' | 'kept'): number {
+    const mode = this.#mode(entry)
+    if (this.#attributes?.set(path, entry, kind) !== false) return mode
+    const list = entry.attributes?.find(({ name }) => Buffer.from(name).toString() === ACCESS_ACL)
+    return list ? modeWithout(list.value, mode) : mode
   }
 
   /** Without the owner, a set-id bit would lend out the rights of whoever restores. */

@@ -1,15 +1,4 @@
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  ftruncateSync,
-  futimesSync,
-  openSync,
-  unlinkSync,
-  write,
-  writeSync,
-} from 'node:fs'
+import { closeSync, constants, ftruncateSync, openSync, unlinkSync, write, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import type { FileEntry } from '@pipe-backup/source'
 
@@ -19,13 +8,6 @@ const ZEROS = Buffer.alloc(HOLE_BYTES)
 /** Pieces up to this are written at once; larger ones on the thread pool, so that the rest of the program goes on. */
 const AT_ONCE_BYTES = 256 * 1024
 const writeAsync = promisify(write)
-
-export interface FileMetadata {
-  readonly mode: number
-  readonly mtimeNs: bigint
-  /** Undefined: stays with whoever runs this. */
-  readonly owner: { readonly uid: number; readonly gid: number } | undefined
-}
 
 /**
  * A time as Node's utimes takes it. Whole seconds are exact; of the rest a double holds today's times to a quarter of a microsecond.
@@ -38,6 +20,7 @@ export function toTime(ns: bigint): number | Date {
 
 /**
  * Writes a new file. It never replaces or follows anything: what is at `path` must have been removed.
+ * @param setMetadata - called with the file when it has its bytes, and its owner alone may read it
  * @param memory - for the bytes on their way
  * @returns bytes written
  * @throws what reading throws, and the system's errors; the file is then removed again
@@ -45,7 +28,7 @@ export function toTime(ns: bigint): number | Date {
 export async function writeFile(
   path: Buffer,
   entry: FileEntry,
-  metadata: FileMetadata,
+  setMetadata: (file: number) => void,
   memory: Buffer,
   signal?: AbortSignal,
 ): Promise<number> {
@@ -66,10 +49,7 @@ export async function writeFile(
     const end = reader.finish()
     if (end instanceof Promise) await end
     if (entry.sparse) ftruncateSync(file, at)
-    if (metadata.owner) fchownSync(file, metadata.owner.uid, metadata.owner.gid)
-    // After the owner: chown takes the set-id bits away.
-    fchmodSync(file, metadata.mode)
-    futimesSync(file, toTime(metadata.mtimeNs), toTime(metadata.mtimeNs))
+    setMetadata(file)
     closeSync(file)
     return at
   } catch (error) {

@@ -15,6 +15,8 @@ export interface SteadyReaderOptions {
   /** The entry's, for errors. */
   readonly path: Uint8Array
   readonly signal: AbortSignal | undefined
+  /** Whether the file may be recognised by its stamps later: not when something of it could not be read. */
+  readonly isComplete: boolean
   /** Told when the bytes can't be had after all. */
   readonly onFailure: (() => void) | undefined
 }
@@ -69,11 +71,12 @@ export class SteadyReader implements EntryReader {
     if (!still) return { steady: false, mtimeNs: after.mtimeNs }
     // A size of 0 before and after, and yet bytes: a file of /proc, made as it is read. It has no stamps to know it by.
     if (this.#size === 0 && this.#taken > 0) return { steady: true, mtimeNs }
-    const { startedMs } = this.#options
+    const { startedMs, isComplete } = this.#options
     if (this.#taken !== this.#size) return { steady: false, mtimeNs }
     // A file without bytes can't be a mixture: what was written to it shows in its size.
     if (this.#size > 0 && mayHideChange(ctimeNs, startedMs)) return { steady: false, mtimeNs }
-    if (!isTelling(mtimeNs, startedMs) || !isTelling(ctimeNs, startedMs)) return { steady: true, mtimeNs }
+    if (!isComplete || !isTelling(mtimeNs, startedMs) || !isTelling(ctimeNs, startedMs))
+      return { steady: true, mtimeNs }
     return { steady: true, mtimeNs, identity: { ctimeNs, inode } }
   }
 

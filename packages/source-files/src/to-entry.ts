@@ -1,5 +1,6 @@
 import { type BigIntStats, constants, readlinkSync } from 'node:fs'
-import type { Entry } from '@pipe-backup/source'
+import type { Attribute, Entry } from '@pipe-backup/source'
+import { report } from './failure.ts'
 import { withPath } from './long-path.ts'
 import { type Walk, WalkedFile } from './walked-file.ts'
 
@@ -29,18 +30,33 @@ export function toEntry(absolute: Buffer, stat: BigIntStats, walk: Walk): Entry 
       return { type: 'hardlink', ...metadata, linkTo }
     }
     case constants.S_IFDIR:
-      return { type: 'directory', ...metadata }
-    case constants.S_IFLNK:
-      return { type: 'symlink', ...metadata, target: withPath(absolute, readTarget) }
+      return { type: 'directory', ...metadata, attributes: attributesOf(absolute, stat, walk) }
+    case constants.S_IFLNK: {
+      const target = withPath(absolute, readTarget)
+      return { type: 'symlink', ...metadata, attributes: attributesOf(absolute, stat, walk), target }
+    }
     case constants.S_IFIFO:
-      return { type: 'fifo', ...metadata }
+      return { type: 'fifo', ...metadata, attributes: attributesOf(absolute, stat, walk) }
     case constants.S_IFCHR:
-      return { type: 'character-device', ...metadata, ...toDeviceNumbers(stat.rdev) }
-    case constants.S_IFBLK:
-      return { type: 'block-device', ...metadata, ...toDeviceNumbers(stat.rdev) }
+    case constants.S_IFBLK: {
+      const kind = type === constants.S_IFCHR ? 'character-device' : 'block-device'
+      const numbers = toDeviceNumbers(stat.rdev)
+      return { type: kind, ...metadata, attributes: attributesOf(absolute, stat, walk), ...numbers }
+    }
     default:
       return undefined
   }
+}
+
+/** Of what is not opened: nothing remembers it from run to run, so it is asked each time. */
+function attributesOf(
+  absolute: Buffer,
+  stat: BigIntStats,
+  { attributes, onProblem }: Walk,
+): readonly Attribute[] | undefined {
+  const found = attributes.read(absolute, stat)
+  if (found.failure !== undefined) report(found.failure, absolute.subarray(1), onProblem)
+  return found.attributes
 }
 
 function readTarget(path: Buffer): Uint8Array {

@@ -1,5 +1,6 @@
 import { type BigIntStats, lstatSync } from 'node:fs'
 import { type Entry, SourceError } from '@pipe-backup/source'
+import { AttributeReader } from './attributes.ts'
 import { claimsAt, isExcludedAsAny } from './claims.ts'
 import { enterDirectory, isStillThere } from './enter-directory.ts'
 import { Excludes } from './excludes.ts'
@@ -22,7 +23,15 @@ export async function* walk(
   const { signal, onProblem } = options
   signal?.throwIfAborted()
   const excludes = new Excludes(options.exclude ?? [])
-  const shared = { owners: new Owners(), links: new Links(), opener: new Opener(), signal }
+  const attributes = await AttributeReader.load()
+  const shared = {
+    owners: new Owners(),
+    links: new Links(),
+    opener: new Opener(),
+    attributes,
+    signal,
+    onProblem,
+  }
   const roots = withLinkTargets(configured)
   const losses: Failure[] = []
   /** A source that has lost all its paths has failed: nothing at all is no backup of it. */
@@ -88,6 +97,7 @@ export async function* walk(
     }
   }
 
+  attributes.finish(onProblem)
   const [first] = losses
   if (first !== undefined && losses.length === roots.length)
     throw new SourceError(first.code, `none of its ${roots.length} paths is there`)

@@ -1,8 +1,9 @@
 import { type BigIntStats, closeSync, fstatSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { EntryReader, FileEntry, FileIdentity } from '@pipe-backup/source'
+import type { Attribute, EntryReader, FileEntry, FileIdentity, ReadContext } from '@pipe-backup/source'
+import type { AttributeReader } from './attributes.ts'
 import { msUntilTelling } from './clock-tick.ts'
-import { isSystemError, replaced, toFailure, toSourceError } from './failure.ts'
+import { type Failure, isSystemError, replaced, report, toFailure, toSourceError } from './failure.ts'
 import { type Links, linkKey } from './links.ts'
 import type { Opener } from './opener.ts'
 import type { Owners } from './owners.ts'
@@ -13,12 +14,16 @@ export interface Walk {
   readonly owners: Owners
   readonly links: Links
   readonly opener: Opener
+  readonly attributes: AttributeReader
+  readonly onProblem: ReadContext['onProblem']
   readonly signal: AbortSignal | undefined
 }
 
 /** How long a file is asked for that another program has on lease: the kernel ends a lease after 45 s, see lease-break-time in proc(5). */
 const LEASE_MS = 60_000
 const ASK_AGAIN_MS = 50
+/** How often a file is opened again that was replaced before its attributes were read. */
+const MAX_REPLACED = 3
 
 /** How long one stamp is waited for: far more than a tick, as clocks are set and timers go off early. */
 const CLOCK_MS = 1_000
@@ -29,6 +34,8 @@ interface Patience {
   forLease: boolean
   /** The stamp that was waited for: once that is old enough nothing more is, so a file that changes all the time is read at last. */
   stampNs?: bigint
+  /** How often the file was replaced meanwhile. */
+  replaced: number
 }
 
 /** A regular file as the walk saw it. A class, so that a hundred thousand of them share one `open`. */
@@ -45,10 +52,13 @@ export class WalkedFile implements FileEntry {
   size: number
   identity: FileIdentity
   sparse: boolean
+  /** Read when the file is opened, and not before: an unchanged file that is not opened is not asked. */
+  attributes: readonly Attribute[] | undefined
   readonly #absolute: Buffer
   /** Set when this is the first name of several: they must not point at an entry that has other bytes, or none. */
   #linkKey: string | undefined
   readonly #walk: Walk
+  #isReported = false
 
   constructor(absolute: Buffer, path: Uint8Array, stat: BigIntStats, walk: Walk) {
     this.path = path
@@ -68,7 +78,7 @@ export class WalkedFile implements FileEntry {
 
   /**
    * As `FileEntry.open`. Programs that care replace a file by renaming another over it: whichever regular file is there
-   * now is opened, and this entry then has its owner, mode and times. The bytes of one under the mode of the other could
+   * now is opened, and this entry then has its owner, mode, times and extended attributes. The bytes of one under the mode of the other could
    * show a secret to someone who may not read it.
    *
    * A file that was changed at this very moment is waited for until its next change is sure to show (50 ms), and one
@@ -76,7 +86,7 @@ export class WalkedFile implements FileEntry {
    * @throws SourceError `vanished` when it is gone or no regular file is in its place, `unreadable`
    */
   open(): EntryReader | Promise<EntryReader> {
-    const patience: Patience = { forClock: true, forLease: true }
+    const patience: Patience = { forClock: true, forLease: true, replaced: 0 }
     const opened = this.#tryOpen(patience)
     return typeof opened === 'number' ? this.#openLater(opened, patience) : opened
   }
@@ -112,11 +122,20 @@ export class WalkedFile implements FileEntry {
         closeSync(fd)
         return waitMs
       }
+      const found = this.#walk.attributes.readOpen(this.#absolute, stat)
+      if (found === undefined) {
+        if (++patience.replaced > MAX_REPLACED) throw toSourceError(replaced('file'), this.path)
+        closeSync(fd)
+        return ASK_AGAIN_MS
+      }
       this.#update(stat)
+      this.attributes = found.attributes
+      if (found.failure !== undefined) this.#report(found.failure)
       return new SteadyReader(fd, stat, {
         startedMs,
         path: this.path,
         signal,
+        isComplete: found.failure === undefined,
         onFailure: this.#linkKey === undefined ? undefined : () => this.#forget(),
       })
     } catch (cause) {
@@ -148,6 +167,13 @@ export class WalkedFile implements FileEntry {
     this.size = Number(stat.size)
     this.identity = { ctimeNs: stat.ctimeNs, inode: stat.ino }
     this.sparse = Number(stat.blocks) * 512 < this.size
+  }
+
+  /** Once, however often it is opened. */
+  #report(failure: Failure): void {
+    if (this.#isReported) return
+    this.#isReported = true
+    report(failure, this.path, this.#walk.onProblem)
   }
 
   #forget(): void {

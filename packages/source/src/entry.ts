@@ -1,3 +1,5 @@
+import type { Attribute } from './attribute.ts'
+
 /** What every entry carries. Paths, like names on POSIX systems, are bytes: they need not be UTF-8. */
 export interface EntryMetadata {
   /**
@@ -15,6 +17,11 @@ export interface EntryMetadata {
   readonly group: string
   /** Modification time in nanoseconds since the epoch; may be negative. */
   readonly mtimeNs: bigint
+  /**
+   * Extended attributes, sorted by the bytes of their names, each once, within the limits of `attributesFlaw`. Absent for none; of a
+   * file of a source that has to open it, until it was opened; and of a hard link, which has those of its file.
+   */
+  readonly attributes?: readonly Attribute[] | undefined
 }
 
 /** What tells a file apart from an older version of itself, without opening it. */
@@ -37,7 +44,8 @@ export interface FileEntry extends EntryMetadata {
   readonly unsteady?: boolean
   /**
    * Opens the file for one reading from its start. May be called again. To be called before the next entry is asked
-   * for, and metadata to be read, or copied, after it: a file that was replaced since it was listed is then told as it is.
+   * for, and metadata to be read, or copied, after it: a file that was replaced since it was listed is then told as it is, and
+   * its extended attributes are there.
    * @throws SourceError `vanished` or `unreadable` for this entry alone; `command-failed` for a source that can't go on.
    */
   open(): EntryReader | Promise<EntryReader>

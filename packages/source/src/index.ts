@@ -1,3 +1,12 @@
+export {
+  ACCESS_ACL,
+  type Attribute,
+  attributesFlaw,
+  CAPABILITY,
+  DEFAULT_ACL,
+  isKeptAttribute,
+  sortAttributes,
+} from './attribute.ts'
 export { comparePaths } from './compare-paths.ts'
 export type {
   DeviceEntry,

@@ -10,8 +10,8 @@ import { TarError } from './tar-error.ts'
 import { toEntry } from './to-entry.ts'
 import { BLOCK_BYTES, paddingOf } from './ustar-header.ts'
 
-/** What is held of pax records, or of a long name, for one entry. Linux takes paths of 4 KiB. */
-const MOST_ATTRIBUTE_BYTES = 1024 * 1024
+/** What is held of pax records, or of a long name, for one entry: Linux takes paths of 4 KiB; extended attributes have 512 KiB, and some of it thrice. */
+const MOST_ATTRIBUTE_BYTES = 2 * 1024 * 1024
 const ZEROS = Buffer.alloc(64 * 1024)
 /** Kinds that have no bytes, whatever their size says: old programs wrote that of the file that a link is of. */
 const WITHOUT_BYTES = '123456'
@@ -173,7 +173,7 @@ export class ArchiveReader {
   }
 }
 
-const NO_RECORDS: PaxRecords = { values: new Map(), segments: [] }
+const NO_RECORDS: PaxRecords = { values: new Map(), segments: [], attributes: new Map() }
 
 function upToNul(bytes: Uint8Array): Uint8Array {
   const end = bytes.indexOf(0)

@@ -6,9 +6,11 @@ export interface PaxRecords {
   readonly values: ReadonlyMap<string, Uint8Array>
   /** Offsets and lengths of GNU's first sparse format, which repeats its keywords. */
   readonly segments: readonly number[]
+  /** Values of extended attributes by their names as the keyword has them, one character for each byte. */
+  readonly attributes: ReadonlyMap<string, Uint8Array>
 }
 
-/** What is kept: comments, access times and extended attributes are passed over. */
+/** What is kept beside extended attributes: comments and access times are passed over. */
 const KEYWORDS: ReadonlySet<string> = new Set([
   'path',
   'linkpath',
@@ -24,7 +26,11 @@ const KEYWORDS: ReadonlySet<string> = new Set([
   'GNU.sparse.realsize',
   'GNU.sparse.size',
   'GNU.sparse.map',
+  'SCHILY.acl.access',
+  'SCHILY.acl.default',
 ])
+/** What star, GNU tar and bsdtar call an extended attribute: its name follows, its value is raw bytes. */
+export const ATTRIBUTE_PREFIX = 'SCHILY.xattr.'
 const MOST_DIGITS = 20
 const BILLION = 1_000_000_000n
 const EQUALS = 0x3d
@@ -39,6 +45,7 @@ const SPACE = 0x20
 export function readPaxRecords(bytes: Uint8Array): PaxRecords {
   const values = new Map<string, Uint8Array>()
   const segments: number[] = []
+  const attributes = new Map<string, Uint8Array>()
   for (let at = 0; at < bytes.length; ) {
     const space = bytes.indexOf(SPACE, at)
     const length = space < 0 ? 0 : natural(bytes.subarray(at, space), 'length')
@@ -46,9 +53,11 @@ export function readPaxRecords(bytes: Uint8Array): PaxRecords {
     const equals = bytes.indexOf(EQUALS, space)
     if (end > bytes.length || equals < 0 || equals >= end - 1 || bytes[end - 1] !== NEWLINE)
       throw new TarError('corrupt', 'a pax header is damaged')
-    const keyword = Buffer.from(bytes.subarray(space + 1, equals)).toString()
+    const keyword = Buffer.from(bytes.subarray(space + 1, equals)).toString('latin1')
     const value = bytes.subarray(equals + 1, end - 1)
     if (KEYWORDS.has(keyword)) values.set(keyword, value.slice())
+    else if (keyword.startsWith(ATTRIBUTE_PREFIX))
+      attributes.set(keyword.slice(ATTRIBUTE_PREFIX.length), value.slice())
     else if (keyword === 'GNU.sparse.offset' || keyword === 'GNU.sparse.numbytes') {
       if ((segments.length % 2 === 0) !== (keyword === 'GNU.sparse.offset'))
         throw new TarError('corrupt', 'a map of holes is damaged')
@@ -56,7 +65,7 @@ export function readPaxRecords(bytes: Uint8Array): PaxRecords {
     }
     at = end
   }
-  return { values, segments }
+  return { values, segments, attributes }
 }
 
 /** Those of a later header win. */
@@ -65,6 +74,8 @@ export function joinPaxRecords(first: PaxRecords | undefined, then: PaxRecords):
   return {
     values: new Map([...first.values, ...then.values]),
     segments: then.segments.length > 0 ? then.segments : first.segments,
+    attributes:
+      then.attributes.size > 0 ? new Map([...first.attributes, ...then.attributes]) : first.attributes,
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Entry } from '@pipe-backup/source'
+import { attributeRecords } from './pax-attributes.ts'
 
 const BILLION = 1_000_000_000n
 /** What the octal fields of a ustar header hold. */
@@ -12,7 +13,8 @@ const MOST_SIZE = 0o77777777777
  */
 export function paxRecords(entry: Entry, name: Uint8Array): Buffer {
   const records: Buffer[] = []
-  const add = (key: string, value: Uint8Array | string) => records.push(record(key, Buffer.from(value)))
+  const add = (key: string | Buffer, value: Uint8Array | string) =>
+    records.push(record(Buffer.from(key), Buffer.from(value)))
   const link = entry.type === 'symlink' ? entry.target : entry.type === 'hardlink' ? entry.linkTo : undefined
   if (!isUtf8(name) || (link && !isUtf8(link))) add('hdrcharset', 'BINARY')
   if (!isPlain(name)) add('path', name)
@@ -23,12 +25,14 @@ export function paxRecords(entry: Entry, name: Uint8Array): Buffer {
   if (!isPlainOwner(entry.user)) add('uname', entry.user)
   if (!isPlainOwner(entry.group)) add('gname', entry.group)
   if (entry.type === 'file' && (entry.size ?? 0) > MOST_SIZE) add('size', String(entry.size))
+  if (entry.type !== 'hardlink' && entry.attributes)
+    for (const [keyword, value] of attributeRecords(entry.attributes)) add(keyword, value)
   return Buffer.concat(records)
 }
 
 /** A record begins with its own length, digits included. */
-function record(key: string, value: Buffer): Buffer {
-  const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')])
+function record(key: Buffer, value: Buffer): Buffer {
+  const rest = Buffer.concat([Buffer.from(' '), key, Buffer.from('='), value, Buffer.from('\n')])
   let length = rest.length
   while (String(length).length + rest.length !== length) length = String(length).length + rest.length
   return Buffer.concat([Buffer.from(String(length)), rest])

@@ -2,7 +2,8 @@ import type { Entry, EntryMetadata } from '@pipe-backup/source'
 import type { Content } from './content.ts'
 import { entryPath } from './entry-path.ts'
 import type { Member } from './member.ts'
-import { paxNumber, paxTime, paxValue } from './pax-records.ts'
+import { attributesOf } from './pax-attributes.ts'
+import { type PaxRecords, paxNumber, paxTime, paxValue } from './pax-records.ts'
 import { shown, TarError } from './tar-error.ts'
 
 const SLASH = 0x2f
@@ -69,7 +70,14 @@ function metadataOf({ header, records }: Member, path: Uint8Array): EntryMetadat
     user: name('uname') ?? header.user,
     group: name('gname') ?? header.group,
     mtimeNs: paxTime(records, 'mtime') ?? header.mtimeNs,
+    ...(header.type !== '1' && withAttributes(records)),
   }
+}
+
+/** A hard link has those of its file. */
+function withAttributes(records: PaxRecords | undefined): Pick<EntryMetadata, 'attributes'> | undefined {
+  const attributes = attributesOf(records)
+  return attributes && { attributes }
 }
 
 /** The path that a hard link is another name of. */

@@ -41,8 +41,17 @@ const metadata = {
   group: fc.string({ unit: 'grapheme' }),
   mtimeNs: fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n),
 }
+const attributes = fc
+  .uniqueArray(
+    fc.record({
+      name: fc.uint8Array({ minLength: 1, maxLength: 40 }).map((name) => name.map((byte) => byte || 1)),
+      value: fc.uint8Array({ maxLength: 300 }),
+    }),
+    { maxLength: 4, selector: ({ name }) => Buffer.from(name).toString('latin1') },
+  )
+  .map((list) => list.toSorted((a, b) => Buffer.compare(a.name, b.name)))
 type Plain = Record<string, unknown> & { path: Uint8Array }
-const entry: fc.Arbitrary<Plain> = fc.oneof(
+const bare: fc.Arbitrary<Plain> = fc.oneof(
   fc.record({
     type: fc.constant('file'),
     ...metadata,
@@ -61,6 +70,10 @@ const entry: fc.Arbitrary<Plain> = fc.oneof(
     minor: fc.maxSafeNat(),
   }),
 )
+
+const entry: fc.Arbitrary<Plain> = fc
+  .tuple(bare, attributes)
+  .map(([plain, list]) => (list.length === 0 ? plain : { ...plain, attributes: list }))
 
 function toExtents(list: readonly (readonly [Uint8Array, number, number])[]): Extents {
   const extents = new Extents()
@@ -91,6 +104,7 @@ function toPlain(value: object): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([name, part]: [string, unknown]) => {
       if (part instanceof Extents) return [name, fromExtents(part)]
+      if (Array.isArray(part)) return [name, part.map(toPlain)]
       if (part instanceof Uint8Array) return [name, Uint8Array.from(part)]
       return [name, typeof part === 'object' && part !== null ? toPlain(part) : part]
     }),
@@ -250,15 +264,66 @@ test('a path that shares more with the one before than that has is corrupt', () 
   expect(outcomeOf(() => decodeManifestNode(node))).toBe('corrupt')
 })
 
-test('reserved bytes of a later version are skipped', () => {
-  const node = leafWith((writer) => {
+/** A file with these bytes where its extended attributes are. */
+function withExtra(extra: (writer: ByteWriter) => void): Buffer {
+  const inner = new ByteWriter()
+  extra(inner)
+  return leafWith((writer) => {
     startOfFile(writer, Buffer.from('a'))
     writer.uvarint(0)
     writer.uvarint(0)
-    writer.bytes(Buffer.from('something new'))
+    writer.bytes(inner.copy())
+  })
+}
+
+function namesAndValues(...pairs: readonly (readonly [name: string, valueBytes: number])[]) {
+  return (writer: ByteWriter) => {
+    writer.uvarint(pairs.length)
+    for (const [name, valueBytes] of pairs) {
+      writer.bytes(Buffer.from(name))
+      writer.bytes(Buffer.alloc(valueBytes))
+    }
+  }
+}
+
+test('bytes of a later version behind the extended attributes are skipped', () => {
+  const node = withExtra((writer) => {
+    namesAndValues(['user.a', 3])(writer)
+    writer.raw(Buffer.from('something new'))
   })
   const read = decodeManifestNode(node)
-  expect(read.type === 'leaf' && read.entries.map(({ type }) => type)).toEqual(['file'])
+  expect(read.type === 'leaf' && read.entries.map(toPlain)).toMatchObject([
+    { type: 'file', attributes: [{ name: Uint8Array.from(Buffer.from('user.a')) }] },
+  ])
+})
+
+const many = (count: number, bytes: number) =>
+  Array.from({ length: count }, (_, i) => [`user.${String(i).padStart(5, '0')}`, bytes] as const)
+
+test('extended attributes at their limits are read', () => {
+  for (const pairs of [many(4096, 0), [['u'.repeat(255), 65_536] as const], many(7, 65_536)])
+    expect(outcomeOf(() => decodeManifestNode(withExtra(namesAndValues(...pairs))))).toBe('returned')
+})
+
+test.for(
+  Object.entries({
+    'a name of no bytes': namesAndValues(['', 1]),
+    'a name of 256 bytes': namesAndValues(['u'.repeat(256), 1]),
+    'a name with a NUL': namesAndValues(['user.a\0b', 1]),
+    'a value of more than 64 KiB': namesAndValues(['user.a', 65_537]),
+    'more than 4096 of them': namesAndValues(...many(4097, 0)),
+    'more than 512 KiB of them': namesAndValues(...many(8, 65_536)),
+    'a name twice': namesAndValues(['user.a', 1], ['user.a', 1]),
+    'names out of order': namesAndValues(['user.b', 1], ['user.a', 1]),
+    'a count that does not fit': (writer: ByteWriter) => writer.uvarint(Number.MAX_SAFE_INTEGER),
+    'a value that is longer than what is there': (writer: ByteWriter) => {
+      writer.uvarint(1)
+      writer.bytes(Buffer.from('user.a'))
+      writer.uvarint(100)
+    },
+  }),
+)('extended attributes with %s are corrupt', ([, extra]) => {
+  expect(outcomeOf(() => decodeManifestNode(withExtra(extra)))).toBe('corrupt')
 })
 
 test('a node of unknown type says which', () => {

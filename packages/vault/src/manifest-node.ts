@@ -1,4 +1,5 @@
 import type { Entry } from '@pipe-backup/source'
+import { readAttributes, writeAttributes } from './attribute-codec.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { CHUNK_ID_BYTES, MAX_CHUNK_BYTES } from './chunk-codec.ts'
@@ -121,6 +122,7 @@ function readExtents(reader: ByteReader, ids: readonly Buffer[]): Extents {
 export class LeafWriter {
   readonly #table = new ChunkTable()
   readonly #body = new ByteWriter(64 * 1024)
+  readonly #extra = new ByteWriter()
   #previous: Uint8Array = new Uint8Array()
   #count = 0
 
@@ -170,8 +172,19 @@ export class LeafWriter {
       case 'fifo':
         break
     }
-    body.uvarint(0)
+    this.#writeExtra(entry)
     this.#count++
+  }
+
+  /** Most entries have none of it, and it takes them one byte. */
+  #writeExtra({ attributes = [] }: ManifestEntry): void {
+    if (attributes.length === 0) {
+      this.#body.uvarint(0)
+      return
+    }
+    this.#extra.clear()
+    writeAttributes(this.#extra, attributes)
+    this.#body.bytes(this.#extra.view())
   }
 
   /** The node's bytes; the writer is empty again. */
@@ -283,8 +296,8 @@ function readEntry(reader: ByteReader, ids: readonly Buffer[], previous: Buffer)
   const mtimeNs = seconds * BILLION + nanoseconds
   const metadata = { path, mode, uid, gid, user, group, mtimeNs }
   const entry = readByType(reader, ids, ENTRY_TYPES[typeNumber], flags, metadata)
-  reader.bytes()
-  return entry
+  const attributes = readAttributes(reader.bytes())
+  return attributes ? { ...entry, attributes } : entry
 }
 
 function readByType(

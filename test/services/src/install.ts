@@ -2,13 +2,16 @@ import { ensureDebianPackages } from './debian-packages.ts'
 
 /** All that the tests start or call and that npm does not bring. Run before them: `node test/services/src/install.ts`. */
 const PACKAGES = [
+  'acl',
   'apache2-bin',
+  'attr',
   'ceph-mon',
   'ceph-osd',
   'cron',
   'fish',
   'libapache2-mod-php',
   'libarchive-tools',
+  'libcap2-bin',
   'mariadb-client',
   'mariadb-server',
   'openssh-client',

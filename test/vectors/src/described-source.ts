@@ -19,6 +19,8 @@ export interface Described {
   readonly group: string
   /** Decimal. */
   readonly mtimeNs: string
+  /** By their names, in order; names and values have one character for each byte. */
+  readonly attributes?: Readonly<Record<string, string>>
   readonly sparse?: boolean
   /** Of symbolic links, and of hard links the path within the source. */
   readonly target?: string
@@ -79,9 +81,18 @@ function toEntry(described: Described): Entry {
     major = 0,
     minor = 0,
     sparse = false,
+    attributes = {},
     ...rest
   } = described
-  const metadata = { ...rest, path: Buffer.from(path, 'latin1'), mtimeNs: BigInt(rest.mtimeNs) }
+  const metadata = {
+    ...rest,
+    path: Buffer.from(path, 'latin1'),
+    mtimeNs: BigInt(rest.mtimeNs),
+    attributes: Object.entries(attributes).map(([name, value]) => ({
+      name: Buffer.from(name, 'latin1'),
+      value: Buffer.from(value, 'latin1'),
+    })),
+  }
   switch (type) {
     case 'file': {
       const digest = createHash('sha256').update(bytes).digest()

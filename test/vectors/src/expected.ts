@@ -11,6 +11,8 @@ export interface ExpectedEntry {
   readonly user: string
   readonly group: string
   readonly mtimeNs: string
+  /** By their names; names and values have one character for each byte. */
+  readonly attributes?: Readonly<Record<string, string>>
   readonly sparse?: boolean
   readonly unsteady?: boolean
   readonly size?: number

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { execa } from 'execa'
+import { execa, execaSync } from 'execa'
 import { expect, test } from 'vitest'
 import { type ExpectedEntry, type ExpectedVault, expectedVaults } from './expected.ts'
 
@@ -36,6 +36,14 @@ async function recover({ sink, phrase }: Pick<ExpectedVault, 'sink' | 'phrase'>,
     reject: false,
   })
   return { code: ran.exitCode, out: ran.stdout, err: ran.stderr }
+}
+
+/** What was set under a path, by names; asked of Python, which takes names and paths of any bytes. */
+function attributesOf(path: Buffer): object {
+  const program = `import json, os, sys
+path = bytes.fromhex(sys.argv[1])
+print(json.dumps({os.fsencode(name).decode('latin1'): os.getxattr(path, name, follow_symlinks=False).decode('latin1') for name in os.listxattr(path, follow_symlinks=False)}))`
+  return JSON.parse(execaSync('/usr/bin/python3', ['-c', program, path.toString('hex')]).stdout) as object
 }
 
 /** What was restored under a path, in the form of expected.json, as far as a file system can tell. */
@@ -67,6 +75,7 @@ function describe(root: string, expected: ExpectedEntry): object {
       major: Number((found.rdev >> 8n) & 0xfffn),
       minor: Number((found.rdev & 0xffn) | ((found.rdev >> 12n) & 0xfff00n)),
     }),
+    ...(expected.attributes && { attributes: attributesOf(path) }),
     ...(expected.sparse && { holes: found.blocks * 512n < found.size }),
   }
 }

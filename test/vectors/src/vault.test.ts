@@ -34,7 +34,7 @@ async function digestOf(entry: Extract<Entry, { type: 'file' }>): Promise<{ size
 /** An entry in the form of expected.json. */
 async function describe(entry: Entry, source: string): Promise<ExpectedEntry> {
   const prefix = Buffer.byteLength(source) + 1
-  const { mode, uid, gid, user, group } = entry
+  const { mode, uid, gid, user, group, attributes } = entry
   const metadata = {
     path: latin1(entry.path).slice(prefix),
     mode,
@@ -43,6 +43,9 @@ async function describe(entry: Entry, source: string): Promise<ExpectedEntry> {
     user,
     group,
     mtimeNs: String(entry.mtimeNs),
+    ...(attributes && {
+      attributes: Object.fromEntries(attributes.map(({ name, value }) => [latin1(name), latin1(value)])),
+    }),
   }
   switch (entry.type) {
     case 'file': {

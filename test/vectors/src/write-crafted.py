@@ -102,9 +102,13 @@ class Vault:
         path = os.path.join(self.directory, 'expected.json')
         open(path, 'w').write(json.dumps(expected, indent=1) + '\n')
 
+# Directories: root all, user 1000 all, group none, mask all, others to pass and the same for what is made in it. Files: a capability (net_raw).
+ACL = '\2\0\0\0' '\1\0\7\0\xff\xff\xff\xff' '\2\0\7\0\xe8\3\0\0' '\4\0\0\0\xff\xff\xff\xff' '\x10\0\7\0\xff\xff\xff\xff' '\x20\0\7\0\xff\xff\xff\xff'
+OF_DIRECTORY = {'system.posix_acl_access': ACL, 'system.posix_acl_default': ACL, 'user.long': 'x' * 300}
+OF_FILE = {'security.capability': '\1\0\0\2\0\x20' + '\0' * 14, 'user.bytes': '\0\xff\n=%', 'user.\xc3\xa9': 'e'}
 METADATA = dict(mode=0o644, uid=0, gid=0, user='', group='', mtimeNs='0')
 
-def entry_bytes(previous, e, number_of, extents=(), tree=None, reserved=b''):
+def entry_bytes(previous, e, number_of, extents=(), tree=None, extra=b''):
     """An entry of a leaf. extents: [(chunk id, offset, length)]; tree: id of an extent node."""
     path = e['path'].encode('latin1')
     shared = len(os.path.commonprefix([previous, path]))
@@ -120,7 +124,12 @@ def entry_bytes(previous, e, number_of, extents=(), tree=None, reserved=b''):
         out += with_length(e['target'].encode('latin1'))
     elif e['type'].endswith('device'):
         out += uvarint(e['major']) + uvarint(e['minor'])
-    return out + with_length(reserved)
+    return out + with_length(extra or attribute_bytes(e.get('attributes', {})))
+
+def attribute_bytes(attributes, later=b''):
+    """attributes: {name: value}, both with one character for each byte."""
+    pairs = sorted((name.encode('latin1'), value.encode('latin1')) for name, value in attributes.items())
+    return uvarint(len(pairs)) + b''.join(with_length(name) + with_length(value) for name, value in pairs) + later if pairs or later else b''
 
 def extent_bytes(extents, number_of):
     out = uvarint(len(extents))
@@ -191,9 +200,11 @@ def everything(directory):
     patched = b'second' + bytes(50_000) + b'first' + b'e'
     groups = [
         [(file_entry('a', b'first file'), dict(extents=[(bundle_id, 0, 10)])),
-         (file_entry('b', b'second file', mtimeNs='-1', mode=0o6755), dict(extents=[(bundle_id, 10, 11)], reserved=b'of a later version'))],
-        [({'path': 'd', 'type': 'directory', **METADATA, 'mode': 0o1777, 'user': 'ada', 'group': 'wheel'}, {}),
-         (file_entry('d/empty', b''), {}),
+         (file_entry('b', b'second file', mtimeNs='-1', mode=0o6755), dict(extents=[(bundle_id, 10, 11)], extra=attribute_bytes({}, b'of a later version')))],
+        [({'path': 'd', 'type': 'directory', **METADATA, 'mode': 0o1777, 'user': 'ada', 'group': 'wheel', 'attributes': OF_DIRECTORY}, {}),
+         (file_entry('d/attributes and more', b'first file', attributes=OF_FILE),
+          dict(extents=[(bundle_id, 0, 10)], extra=attribute_bytes(OF_FILE, b'of a later version'))),
+         (file_entry('d/empty', b'', attributes={'user.only': ''}), {}),
          (file_entry('d/extents with nothing', b'third'), dict(extents=[(bundle_id, 0, 0), (bundle_id, 31, 5), (bundle_id, 36, 0)])),
          (file_entry('d/in pieces', patched, sparse=True, unsteady=True),
           dict(extents=[(bundle_id, 10, 6), (zeros, 3, 50_000), (bundle_id, 0, 5), (bundle_id, 20, 1)]))],
@@ -244,6 +255,7 @@ def hostile(directory):
     for _ in range(100):
         deep_nodes.append(branch([(b'a', deep)]))
         deep = vault.chunk_id(1, deep_nodes[-1])
+    def with_extra(extra): return leaf([(file_entry('a', data), dict(good, extra=extra))])
     flaws = {
         'a path that leaves the target': leaf([(file_entry('../outside', data), good)]),
         'an absolute path': leaf([(file_entry('/outside', data), good)]),
@@ -256,6 +268,14 @@ def hostile(directory):
         'a node of unknown type': u8(9),
         'an entry of unknown type': leaf([(file_entry('a', data), good)]).replace(b'\1a\0\0', b'\1a\7\0'),
         'a chunk number that is not listed': u8(1) + uvarint(0) + leaf([(file_entry('a', data), good)])[34:],
+        'more attributes than there is room for': with_extra(uvarint(2**53 - 1)),
+        'an attribute that is longer than what is there': with_extra(uvarint(1) + with_length(b'user.a') + uvarint(9) + b'x'),
+        'an attribute without a name': with_extra(uvarint(1) + with_length(b'') + with_length(b'x')),
+        'an attribute whose name has a NUL': with_extra(uvarint(1) + with_length(b'user.a\0b') + with_length(b'x')),
+        'an attribute whose name is too long': with_extra(uvarint(1) + with_length(b'user.' + b'a' * 251) + with_length(b'x')),
+        'an attribute of more than 64 KiB': with_extra(uvarint(1) + with_length(b'user.a') + with_length(bytes(65537))),
+        'an attribute that comes twice': with_extra(uvarint(2) + 2 * (with_length(b'user.a') + with_length(b''))),
+        'attributes of 576 KiB': with_extra(uvarint(9) + b''.join(with_length(b'user.%d' % i) + with_length(bytes(65536)) for i in range(9))),
         'bytes behind the last entry': leaf([(file_entry('a', data), good)]) + b'\0',
         'a billion nanoseconds': leaf([(file_entry('a', data), good)]).replace(b'\0\0\0\0\x10', b'\0\0\0' + uvarint(10**9) + b'\x10'),
         'a tree of a hundred levels': deep_nodes[-1],

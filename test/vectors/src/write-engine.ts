@@ -82,7 +82,14 @@ async function writeVault(
 const TIME = '2026-11-23T10:00:00.000Z'
 const LATER = '2026-11-23T11:00:00.000Z'
 const odd: Described[] = [
-  other('directory', 'd', { mode: 0o1777, mtimeNs: '-1000000000000000001' }),
+  other('directory', 'd', {
+    mode: 0o1777,
+    mtimeNs: '-1000000000000000001',
+    attributes: { 'user.of a directory': 'value' },
+  }),
+  file('attributes', 'with three', {
+    attributes: { 'user.bytes': '\0\xff\n=%', 'user.empty': '', 'user.\xc3\xa9': 'x'.repeat(1000) },
+  }),
   file('d/\xe9\xff not UTF-8', 'raw bytes'),
   file('d.x', 'sorts between d and d/, if one looks at bytes alone'),
   file('d/new\nline "quoted" \\ \xc3\xa9', 'odd name'),

@@ -4,7 +4,7 @@ import { entryToJson, permissions } from '../terminal/long-listing.ts'
 import { formatBytes, formatCount } from '../terminal/quantities.ts'
 
 /**
- * A difference in one line: `+` added, `-` removed, `M` another content, `T` of another type; in the second column `m` for metadata: mode, owner, or, of what
+ * A difference in one line: `+` added, `-` removed, `M` another content, `T` of another type; in the second column `m` for metadata: mode, owner, extended attributes, or, of what
  * has the same content, the time.
  */
 export function differenceLine(one: Difference): string {
@@ -39,7 +39,7 @@ export class DiffTotals {
   modified = 0
   modifiedBytesBefore = 0
   modifiedBytesAfter = 0
-  /** Of the same content, but not the same mode, owner or time. */
+  /** Of the same content, but not the same mode, owner, attributes or time. */
   metadata = 0
 
   add(one: Difference): void {
@@ -74,7 +74,9 @@ function isModified(parts: readonly ChangedPart[]): boolean {
 
 /** What has another content has another time too: that says nothing more. */
 function hasMetadataMark(parts: readonly ChangedPart[]): boolean {
-  return parts.includes('mode') || parts.includes('owner') || !isModified(parts)
+  return (
+    parts.includes('mode') || parts.includes('owner') || parts.includes('attributes') || !isModified(parts)
+  )
 }
 
 function shown({ path, type }: ListedEntry): string {
@@ -101,6 +103,8 @@ function notes(before: ListedEntry, after: ListedEntry, parts: readonly ChangedP
           return [`${permissions(before.mode)} -> ${permissions(after.mode)}`]
         case 'owner':
           return [`${owner(before)} -> ${owner(after)}`]
+        case 'attributes':
+          return ['extended attributes']
         case 'mtime':
           return isModified(parts) ? [] : ['time']
       }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { attributesFlaw } from '../attribute.ts'
 import type { Entry } from '../entry.ts'
 
 const NUL = 0
@@ -15,12 +16,13 @@ export function assertPath(path: Uint8Array): void {
 
 /** @throws AssertionError when a field is not of the form that `Entry` gives it */
 export function assertMetadata(entry: Entry): void {
-  const { mode, uid, gid, user, group } = entry
+  const { mode, uid, gid, user, group, attributes = [] } = entry
   const where = `of ${shownPath(entry.path)}`
   assert.ok(isCount(mode) && mode <= 0o7777, `mode ${where} is ${mode}`)
   assert.ok(isCount(uid) && isCount(gid), `owner ${where} is ${uid}:${gid}`)
   assert.doesNotMatch(`${user}${group}`, /[\0\n:]/, `names of the owner ${where}`)
   assert.equal(typeof entry.mtimeNs, 'bigint', `mtimeNs ${where}`)
+  assert.equal(attributesFlaw(attributes), undefined, `extended attributes ${where}`)
   switch (entry.type) {
     case 'file': {
       const { size = 0, identity } = entry

@@ -1,4 +1,4 @@
-import type { Entry, FileIdentity } from '@pipe-backup/source'
+import type { Attribute, Entry, FileIdentity } from '@pipe-backup/source'
 import { Extents } from '../extents.ts'
 import type { PieceRef } from './slab.ts'
 
@@ -65,6 +65,8 @@ export interface QueuedEntry {
   readonly size: number
   readonly mtimeNs: bigint
   readonly unsteady: boolean
+  /** Of files: of others the entry has them. */
+  readonly attributes?: readonly Attribute[] | undefined
   /** Set when the file was read and held still: to be remembered for the next run. */
   readonly identity?: FileIdentity | undefined
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Extents } from '../extents.ts'
-import { FileState } from './file-state.ts'
+import { FileState, type KnownFile } from './file-state.ts'
 
 const VAULT = 'ab'.repeat(16)
 const KEY = Buffer.alloc(16, 'key')
@@ -22,16 +22,20 @@ function extentsOf(...list: [fill: number, offset: number, length: number][]): E
   return extents
 }
 
+function known(extents: Extents, attributes?: KnownFile['attributes']): KnownFile {
+  return { extents, attributes }
+}
+
 function remember(key: Uint8Array = KEY, extents = extentsOf([1, 2, 3])): void {
   using state = new FileState(directory, VAULT)
-  state.remember(key, 3, 5n, IDENTITY, extents)
+  state.remember(key, 3, 5n, IDENTITY, known(extents))
   state.commit([])
 }
 
 function recall(vault = VAULT): Uint8Array | undefined {
   using state = new FileState(directory, vault)
-  const extents = state.unchanged(KEY, 3, 5n, IDENTITY)
-  return extents && Buffer.from(extents.packed)
+  const found = state.unchanged(KEY, 3, 5n, IDENTITY)
+  return found && Buffer.from(found.extents.packed)
 }
 
 test('what was remembered and committed is known; what was not committed is not', () => {
@@ -40,9 +44,23 @@ test('what was remembered and committed is known; what was not committed is not'
   rmSync(join(directory, 'files.db'))
   {
     using state = new FileState(directory, VAULT)
-    state.remember(KEY, 3, 5n, IDENTITY, extentsOf([1, 2, 3]))
+    state.remember(KEY, 3, 5n, IDENTITY, known(extentsOf([1, 2, 3])))
   }
   expect(recall()).toBeUndefined()
+})
+
+test('extended attributes come back with the extents', () => {
+  using state = new FileState(directory, VAULT)
+  const attributes = [
+    { name: Buffer.from('user.a'), value: Buffer.from([0, 255]) },
+    { name: Buffer.from('user.b'), value: Buffer.alloc(0) },
+  ]
+  state.remember(KEY, 3, 5n, IDENTITY, known(extentsOf([1, 2, 3]), attributes))
+  const found = state.unchanged(KEY, 3, 5n, IDENTITY)
+  expect(found?.attributes?.map(({ name, value }) => [Buffer.from(name), Buffer.from(value)])).toEqual(
+    attributes.map(({ name, value }) => [name, value]),
+  )
+  expect(found?.extents.count).toBe(1)
 })
 
 test('any extents come back', () => {
@@ -51,8 +69,8 @@ test('any extents come back', () => {
   fc.assert(
     fc.property(fc.array(extent, { maxLength: 50 }), (list) => {
       const extents = extentsOf(...list)
-      state.remember(KEY, 3, 5n, IDENTITY, extents)
-      expect(Buffer.from(state.unchanged(KEY, 3, 5n, IDENTITY)?.packed ?? [1])).toEqual(
+      state.remember(KEY, 3, 5n, IDENTITY, known(extents))
+      expect(Buffer.from(state.unchanged(KEY, 3, 5n, IDENTITY)?.extents.packed ?? [1])).toEqual(
         Buffer.from(extents.packed),
       )
     }),
@@ -74,8 +92,8 @@ test('a file is unchanged only while size, both times and inode are as they were
 test('times before 1970 and inodes of 64 bits are kept', () => {
   using state = new FileState(directory, VAULT)
   const odd = { ctimeNs: -(2n ** 62n), inode: 2n ** 64n - 1n }
-  state.remember(KEY, 2 ** 50, -5n, odd, extentsOf())
-  expect(state.unchanged(KEY, 2 ** 50, -5n, odd)?.count).toBe(0)
+  state.remember(KEY, 2 ** 50, -5n, odd, known(extentsOf()))
+  expect(state.unchanged(KEY, 2 ** 50, -5n, odd)?.extents.count).toBe(0)
 })
 
 test('the state of another vault is not believed', () => {
@@ -114,7 +132,7 @@ test('when whole pages are rubbish the run goes on, and the next one starts anew
   {
     using state = new FileState(directory, VAULT)
     for (let i = 0; i < 3000; i++)
-      state.remember(Buffer.alloc(16, `key ${i}`), 3, 5n, IDENTITY, extentsOf([1, 2, 3]))
+      state.remember(Buffer.alloc(16, `key ${i}`), 3, 5n, IDENTITY, known(extentsOf([1, 2, 3])))
     state.commit([])
   }
   const path = join(directory, 'files.db')
@@ -125,7 +143,7 @@ test('when whole pages are rubbish the run goes on, and the next one starts anew
     using state = new FileState(directory, VAULT)
     for (let i = 0; i < 3000; i++) {
       expect(state.unchanged(Buffer.alloc(16, `no ${i}`), 3, 5n, IDENTITY)).toBeUndefined()
-      state.remember(Buffer.alloc(16, `key ${i}`), 3, 5n, IDENTITY, extentsOf([4, 5, 6]))
+      state.remember(Buffer.alloc(16, `key ${i}`), 3, 5n, IDENTITY, known(extentsOf([4, 5, 6])))
     }
     state.commit([Buffer.alloc(32, 1)])
   }

@@ -2,12 +2,15 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
-import type { FileIdentity } from '@pipe-backup/source'
+import type { Attribute, FileIdentity } from '@pipe-backup/source'
+import { readAttributes, writeAttributes } from '../attribute-codec.ts'
+import { ByteWriter } from '../byte-writer.ts'
 import { Extents } from '../extents.ts'
 
 const STAMP_BYTES = 32
 const CHECKSUM_BYTES = 4
-const SCHEMA_VERSION = 2
+const EXTENTS_AT: number = STAMP_BYTES + 4
+const SCHEMA_VERSION = 3
 /** Of what SQLite says: SQLITE_CORRUPT, SQLITE_NOTADB. */
 const DAMAGED: ReadonlySet<unknown> = new Set([11, 26])
 /** SQLITE_FULL, and what a full disk makes of the log and of the memory that belongs to it: https://www.sqlite.org/rescode.html */
@@ -17,8 +20,14 @@ const SEEN_EVERY_RUNS = 32
 /** More than a source that is read once a week misses. */
 const FORGET_AFTER_RUNS = 1024
 
+/** What belongs to a file of a certain stamp. Extended attributes too: setting one changes the file's change time. */
+export interface KnownFile {
+  readonly extents: Extents
+  readonly attributes: readonly Attribute[] | undefined
+}
+
 /**
- * What this host remembers of each file it has stored: the stamp that it had, and its extents. A cache: when it is lost or
+ * What this host remembers of each file it has stored: the stamp that it had, its extents and its extended attributes. A cache: when it is lost or
  * damaged every file is read again, and nothing is stored twice. Keys are keyed hashes of paths, so it names no file.
  * SQLite does not check its pages, so each row has a checksum: a flipped bit must not become a file's content. When the
  * database fails in mid-run, the run goes on without it.
@@ -50,26 +59,40 @@ export class FileState implements Disposable {
     }
   }
 
-  /** The extents of a file that is as it was when they were stored, or undefined. @param key - keyed hash of its path */
-  unchanged(key: Uint8Array, size: number, mtimeNs: bigint, identity: FileIdentity): Extents | undefined {
+  /** What is known of a file that is as it was when it was stored, or undefined. @param key - keyed hash of its path */
+  unchanged(key: Uint8Array, size: number, mtimeNs: bigint, identity: FileIdentity): KnownFile | undefined {
     const found = this.#attempt(() => this.#get?.get(key))
     const value = found?.['value']
-    if (!(value instanceof Uint8Array) || value.length < STAMP_BYTES + CHECKSUM_BYTES) return undefined
+    if (!(value instanceof Uint8Array) || value.length < EXTENTS_AT + CHECKSUM_BYTES) return undefined
     const known = Buffer.from(value.buffer, value.byteOffset, value.length)
     if (stampOf(size, mtimeNs, identity).compare(known, 0, STAMP_BYTES) !== 0) return undefined
     const end = known.length - CHECKSUM_BYTES
     if (crc32(known.subarray(0, end)) !== known.readUInt32LE(end)) return undefined
     if (this.#run - Number(found?.['seen']) >= SEEN_EVERY_RUNS)
       this.#attempt(() => this.#touch?.run(this.#run, key))
-    return new Extents(known.subarray(STAMP_BYTES, end))
+    const attributesAt = end - known.readUInt32LE(STAMP_BYTES)
+    return {
+      extents: new Extents(known.subarray(EXTENTS_AT, attributesAt)),
+      attributes: readAttributes(known.subarray(attributesAt, end)),
+    }
   }
 
-  remember(key: Uint8Array, size: number, mtimeNs: bigint, identity: FileIdentity, extents: Extents): void {
+  remember(
+    key: Uint8Array,
+    size: number,
+    mtimeNs: bigint,
+    identity: FileIdentity,
+    { extents, attributes = [] }: KnownFile,
+  ): void {
     const { packed } = extents
-    const end = STAMP_BYTES + packed.length
+    const packedAttributes = packAttributes(attributes)
+    const attributesAt = EXTENTS_AT + packed.length
+    const end = attributesAt + packedAttributes.length
     if (row.length < end + CHECKSUM_BYTES) row = Buffer.alloc(end * 2 + CHECKSUM_BYTES)
     row.set(stampOf(size, mtimeNs, identity))
-    row.set(packed, STAMP_BYTES)
+    row.writeUInt32LE(packedAttributes.length, STAMP_BYTES)
+    row.set(packed, EXTENTS_AT)
+    row.set(packedAttributes, attributesAt)
     row.writeUInt32LE(crc32(row.subarray(0, end)), end)
     this.#attempt(() => this.#put?.run(key, this.#run, row.subarray(0, end + CHECKSUM_BYTES)))
   }
@@ -172,6 +195,15 @@ function readMeta(db: DatabaseSync, name: string): string | undefined {
 /** A hundred thousand rows are written through one piece of memory. */
 let row = Buffer.alloc(1024)
 const stamp = Buffer.alloc(STAMP_BYTES)
+
+const NOTHING = Buffer.alloc(0)
+
+function packAttributes(attributes: readonly Attribute[]): Buffer {
+  if (attributes.length === 0) return NOTHING
+  const writer = new ByteWriter()
+  writeAttributes(writer, attributes)
+  return writer.view()
+}
 
 function stampOf(size: number, mtimeNs: bigint, identity: FileIdentity): Buffer {
   stamp.writeBigUInt64LE(BigInt(size), 0)

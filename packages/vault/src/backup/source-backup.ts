@@ -14,7 +14,7 @@ import {
   type FileContent,
   type QueuedEntry,
 } from './entry-queue.ts'
-import type { FileState } from './file-state.ts'
+import type { FileState, KnownFile } from './file-state.ts'
 import { ManifestBuilder } from './manifest-builder.ts'
 import { leadOf, PathHash, stateKey } from './path-hash.ts'
 import { type PieceRef, Slab } from './slab.ts'
@@ -124,24 +124,26 @@ export class SourceBackup {
     }
     const known = this.#unchanged(entry, pathHash)
     if (known) {
-      this.#queue.push({ ...queued, size: entry.size ?? 0, content: { extents: () => known } })
+      const { extents, attributes } = known
+      this.#queue.push({ ...queued, size: entry.size ?? 0, attributes, content: { extents: () => extents } })
       return
     }
     if (entry.size !== undefined) await this.#options.room()
     await this.#read(entry, pathHash)
   }
 
-  #unchanged(entry: FileEntry, pathHash: string): Extents | undefined {
+  #unchanged(entry: FileEntry, pathHash: string): KnownFile | undefined {
     const { state, index, mostlyDead } = this.#options
     if (entry.size === undefined || !entry.identity) return undefined
-    const extents = state.unchanged(stateKey(pathHash), entry.size, entry.mtimeNs, entry.identity)
-    if (!extents) return undefined
+    const known = state.unchanged(stateKey(pathHash), entry.size, entry.mtimeNs, entry.identity)
+    if (!known) return undefined
+    const { extents } = known
     for (let i = 0; i < extents.count; i++) {
       const id = extents.id(i)
       if (!index.has(id)) return undefined
       if (mostlyDead.size > 0 && mostlyDead.has(id.toString('hex'))) return undefined
     }
-    return extents
+    return known
   }
 
   /** Reads a file until it held still for a whole reading, or would not. */
@@ -168,7 +170,8 @@ export class SourceBackup {
       }
       const identity = end.steady ? end.identity : undefined
       const { mtimeNs, steady } = end
-      this.#queue.push({ entry, pathHash, content, size, mtimeNs, unsteady: !steady, identity })
+      const { attributes } = entry
+      this.#queue.push({ entry, pathHash, content, size, mtimeNs, unsteady: !steady, identity, attributes })
       return
     }
   }
@@ -304,7 +307,7 @@ export class SourceBackup {
 
   #add(queued: QueuedEntry, extents: Extents | undefined): void {
     const { index, state, onEntry } = this.#options
-    const { entry, pathHash, size, mtimeNs, unsteady, identity } = queued
+    const { entry, pathHash, size, mtimeNs, unsteady, identity, attributes } = queued
     if (entry.type === 'file' && extents) {
       for (let i = 0; i < extents.count; i++) {
         if (!index.markLive(extents.id(i), extents.length(i)))
@@ -312,10 +315,10 @@ export class SourceBackup {
       }
       const { path, mode, uid, gid, user, group, sparse = false } = entry
       const content = { extents }
-      const metadata = { type: 'file', path, mode, uid, gid, user, group, mtimeNs } as const
+      const metadata = { type: 'file', path, mode, uid, gid, user, group, mtimeNs, attributes } as const
       this.#builder.add({ ...metadata, size, sparse, unsteady, content }, leadOf(pathHash))
       this.counts.bytes += size
-      if (identity) state.remember(stateKey(pathHash), size, mtimeNs, identity, extents)
+      if (identity) state.remember(stateKey(pathHash), size, mtimeNs, identity, { extents, attributes })
     } else if (entry.type !== 'file') this.#builder.add(entry, leadOf(pathHash))
     this.counts.entries++
     onEntry()

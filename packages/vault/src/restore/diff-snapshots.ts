@@ -12,7 +12,7 @@ export interface DiffOptions extends Omit<OpenSnapshotsOptions, 'snapshots'> {
 }
 
 /** In what an entry is another one. `content` is also where a link points to, and which device one is. */
-export type ChangedPart = 'type' | 'content' | 'mode' | 'owner' | 'mtime'
+export type ChangedPart = 'type' | 'content' | 'mode' | 'owner' | 'attributes' | 'mtime'
 
 /** A path where the snapshots differ. */
 export type Difference =
@@ -67,8 +67,22 @@ async function changedParts(
   if (old.mode !== now.mode) parts.push('mode')
   if (old.uid !== now.uid || old.gid !== now.gid || old.user !== now.user || old.group !== now.group)
     parts.push('owner')
+  if (!sameAttributes(old, now)) parts.push('attributes')
   if (old.mtimeNs !== now.mtimeNs) parts.push('mtime')
   return parts
+}
+
+/** A name that is a link has those of its file, which is in the list too. */
+function sameAttributes(old: ManifestEntry, now: ManifestEntry): boolean {
+  if (old.type === 'hardlink' || now.type === 'hardlink') return true
+  const [before, after] = [old.attributes ?? [], now.attributes ?? []]
+  return (
+    before.length === after.length &&
+    before.every(({ name, value }, i) => {
+      const other = after[i]
+      return other && Buffer.compare(name, other.name) === 0 && Buffer.compare(value, other.value) === 0
+    })
+  )
 }
 
 function kindOf({ type }: ManifestEntry): ManifestEntry['type'] {
