@@ -261,3 +261,22 @@ test('a long blob and a foreign definer are named before, and a hint is given af
   expect(await load('root', sql)).toBe(2)
   await expect(load('weak', sql)).rejects.toMatchObject({ hint: expect.stringContaining('GRANT SET USER') })
 })
+
+test('versions by transaction can not be dumped: the rows are, and the table is named', async () => {
+  server.query('CREATE DATABASE precise')
+  server.query(
+    `CREATE TABLE p (id INT PRIMARY KEY, v INT, rs BIGINT UNSIGNED GENERATED ALWAYS AS ROW START, re BIGINT UNSIGNED GENERATED ALWAYS AS ROW END,
+      PERIOD FOR SYSTEM_TIME (rs, re)) WITH SYSTEM VERSIONING ENGINE=InnoDB; INSERT INTO p (id, v) VALUES (1, 1); UPDATE p SET v = 2`,
+    'precise',
+  )
+  const { dumps, problems } = await dump(['precise'])
+  expect(problems).toMatchObject([
+    { path: 'precise.sql', message: expect.stringContaining('history of p is not') },
+  ])
+  other.query('CREATE DATABASE precise')
+  other.query(dumps.get('precise.sql') ?? '', 'precise')
+  expect(other.query('SELECT id, v FROM p FOR SYSTEM_TIME ALL', 'precise').trim().split('\n')).toEqual([
+    'id\tv',
+    '1\t2',
+  ])
+})
