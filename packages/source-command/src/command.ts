@@ -13,6 +13,8 @@ export interface CommandOptions {
   readonly input?: Uint8Array
   /** What a complaint calls the program. Default its name. */
   readonly shownAs?: string
+  /** Lines of standard error that are no cause of a failure: left out of its message. */
+  readonly ignoreComplaint?: RegExp
   /**
    * Looks at the last bytes of the output of a program that ended well.
    * @throws SourceError `truncated` when the end is not as it should be

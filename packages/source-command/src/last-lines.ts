@@ -7,9 +7,12 @@ const MOST_CHARACTERS = 2000
 export class LastLines {
   /** Resolves when there is no more. */
   readonly drained: Promise<void>
+  readonly #ignored: RegExp | undefined
   #text = ''
 
-  constructor(stream: Readable) {
+  /** @param ignored - lines that are not kept */
+  constructor(stream: Readable, ignored?: RegExp) {
+    this.#ignored = ignored
     this.drained = this.#drain(stream)
   }
 
@@ -17,7 +20,7 @@ export class LastLines {
   get text(): string {
     const lines = this.#text.split(/[\r\n]+/).map((line) => line.replaceAll(/\p{Cc}/gu, ' ').trim())
     return lines
-      .filter((line) => line !== '')
+      .filter((line) => line !== '' && !this.#ignored?.test(line))
       .slice(-LINES)
       .join(' | ')
   }

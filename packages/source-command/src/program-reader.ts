@@ -49,7 +49,7 @@ export class ProgramReader implements EntryReader {
     })
     this.#pid = child.pid
     this.#output = (child.stdout as Readable)[Symbol.asyncIterator]()
-    this.#complaints = new LastLines(child.stderr as Readable)
+    this.#complaints = new LastLines(child.stderr as Readable, options.ignoreComplaint)
     this.#ended = child.then((result) => ({
       exitCode: result.exitCode,
       signal: result.signal,

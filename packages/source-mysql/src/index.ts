@@ -1,3 +1,5 @@
 export { checkMysql, type MysqlFindings } from './check-mysql.ts'
+export type { ServerOptions } from './client-program.ts'
 export { loadDump, type ScratchServer } from './load-dump.ts'
-export { type MysqlOptions, mysql, mysqlSource } from './mysql-source.ts'
+export { type Hidden, type MysqlOptions, mysql, mysqlSource } from './mysql-source.ts'
+export type { SslOptions } from './option-file.ts'

@@ -191,8 +191,11 @@ test('a server that dies in the middle is a failed source', async () => {
 })
 
 test('an option file holds what it is given, and refuses a line end', () => {
-  expect(optionFile({ user: 'u', password: 'a"b\\c' }).toString()).toBe(
-    '[client]\nuser="u"\npassword="a\\"b\\\\c"\n',
-  )
-  expect(() => optionFile({ password: 'a\nb' })).toThrow(TypeError)
+  expect(
+    optionFile([
+      ['user', 'u'],
+      ['password', 'a"b\\c'],
+    ]).toString(),
+  ).toBe('[client]\nuser="u"\npassword="a\\"b\\\\c"\n')
+  expect(() => optionFile([['password', 'a\nb']])).toThrow('the password holds a line end')
 })

@@ -1,42 +1,24 @@
-import { access, constants } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
-import { comparePaths, type Entry, type ReadContext, type Source, SourceError } from '@pipe-backup/source'
-import { command, outputOf } from '@pipe-backup/source-command'
-import { optionFile } from './option-file.ts'
+import {
+  comparePaths,
+  type Entry,
+  type EntryReader,
+  type FileEntry,
+  type ReadContext,
+  type Source,
+  SourceError,
+  type SourceProblem,
+} from '@pipe-backup/source'
+import { command } from '@pipe-backup/source-command'
+import { type ClientProgram, clientCommand, findProgram, type ServerOptions } from './client-program.ts'
+import { canDumpHistory, dumpOptions } from './dump-options.ts'
+import { DumpReader, ofThisEntryAlone } from './dump-reader.ts'
+import { DumpRewriter } from './dump-rewriter.ts'
+import { type ServerSurvey, surveyDatabase, surveyServer } from './survey.ts'
 
-export interface MysqlOptions {
+export interface MysqlOptions extends ServerOptions {
   /** Which databases; `all` is all but the server's own. */
   readonly databases: readonly string[] | 'all'
-  readonly user?: string
-  /** Reaches the programs on a pipe: not by argument, environment or disk. Without it they look into the user's own option files. */
-  readonly password?: string
-  /** Path of the server's socket. */
-  readonly socket?: string
-  /** Default: this machine, by its socket. */
-  readonly host?: string
-  readonly port?: number
 }
-
-/**
- * One consistent snapshot of each database. No dates, so that an unchanged database gives the same bytes; no CREATE DATABASE or USE, so that
- * the dump can be loaded into another one. Rows come in the order of InnoDB's primary keys as it is: to sort would cost a large table dear.
- */
-const DUMP_OPTIONS = [
-  '--single-transaction',
-  '--quick',
-  '--routines',
-  '--triggers',
-  '--events',
-  '--hex-blob',
-  '--skip-dump-date',
-  '--tz-utc',
-  '--no-tablespaces',
-  '--default-character-set=utf8mb4',
-  '--max-allowed-packet=1G',
-  // MySQL's own program wants these, MariaDB's does not know them: `loose` makes them no error.
-  '--loose-column-statistics=0',
-  '--loose-set-gtid-purged=OFF',
-] as const
 
 const OWN_DATABASES: ReadonlySet<string> = new Set([
   'information_schema',
@@ -44,11 +26,14 @@ const OWN_DATABASES: ReadonlySet<string> = new Set([
   'sys',
   'mysql',
 ])
+/** A directory that is no database, such as `lost+found`; or a database of MySQL 5.0 that was never converted. */
+const NO_DATABASE = /^#mysql50#/
 const TRAILER = /-- Dump completed\s*$/
 
 /**
  * MySQL or MariaDB databases, one entry `NAME.sql` each, dumped by mariadb-dump or mysqldump, whichever is there.
- * Reading an entry fails with SourceError `command-failed` when the program fails, and `truncated` when it ends well without its last line.
+ * Reading an entry of several fails with SourceError `unreadable`, for it alone; when every one has failed, or the only one, with `command-failed`, or
+ * `truncated` for a program that ended well without its last line. What the user may not see is a problem of its own.
  */
 export function mysql(options: MysqlOptions, context: ReadContext = {}): AsyncIterable<Entry> {
   return { [Symbol.asyncIterator]: () => dumps(options, context) }
@@ -64,113 +49,147 @@ export async function* dumps(
   options: MysqlOptions,
   context: ReadContext,
   more: readonly string[] = [],
-): AsyncGenerator<Entry> {
+): AsyncGenerator<FileEntry> {
   const program = await findProgram(['mariadb-dump', 'mysqldump'])
-  const names = options.databases === 'all' ? await listDatabases(options, context) : [...options.databases]
-  const paths = names.map((name) => ({ name, path: `${fileName(name)}.sql` }))
+  const server = await surveyServer(options, context.signal)
+  const report = (problem: SourceProblem): void => {
+    if (!context.onProblem) throw new SourceError(problem.code, problem.message, { path: problem.path })
+    context.onProblem(problem)
+  }
+  const { names, leftOut } = chooseDatabases(options, server)
+  for (const name of leftOut) report({ code: 'skipped', path: fileName(name), message: 'it is no database' })
+  for (const { message, grants } of hiddenIn(names, server))
+    report({ code: 'unreadable', path: '', message: `${message} (${grants.join('; ')})` })
+  const paths = names.map((name) => ({ name, path: fileName(name) }))
   paths.sort((a, b) => comparePaths(Buffer.from(a.path), Buffer.from(b.path)))
+  const failures = new Map<string, unknown>()
   for (const { name, path } of paths) {
-    const run = clientCommand(program, options, [...DUMP_OPTIONS, ...more, '--', name])
-    yield* command(run.argv, {
-      path,
-      ...run.options,
-      shownAs: `${program} of database ${name}`,
-      checkTail: (tail) => {
-        if (TRAILER.test(Buffer.from(tail).toString('latin1'))) return
-        throw new SourceError(
-          'truncated',
-          `the dump of database ${name} lacks its last line, "-- Dump completed"`,
-          {
-            path,
-            hint: 'The server may have gone away in the middle.',
-          },
-        )
-      },
-      ...(context.signal && { signal: context.signal }),
-    })
+    context.signal?.throwIfAborted()
+    const toFailure = (error: unknown): unknown => {
+      failures.set(name, error)
+      return names.length === 1 ? error : ofThisEntryAlone(error)
+    }
+    const dump = { name, path, program, server, options, report, more, signal: context.signal }
+    for await (const entry of command([program.name], { path })) {
+      if (entry.type === 'file') yield { ...entry, open: () => openDump(dump, toFailure) }
+    }
+  }
+  const [first] = failures.values()
+  if (names.length > 1 && failures.size === names.length)
+    throw new SourceError(
+      'command-failed',
+      `none of the ${names.length} databases could be dumped: ${first instanceof Error ? first.message : String(first)}`,
+      { cause: first },
+    )
+}
+
+/** @returns which databases are to be dumped, and what looks like one and is not */
+export function chooseDatabases(
+  { databases }: MysqlOptions,
+  server: ServerSurvey,
+): { readonly names: readonly string[]; readonly leftOut: readonly string[] } {
+  if (databases !== 'all') return { names: [...new Set(databases)], leftOut: [] }
+  const names = [...server.databases.keys()].filter((name) => !OWN_DATABASES.has(name))
+  return {
+    names: names.filter((name) => !NO_DATABASE.test(name)),
+    leftOut: names.filter((name) => NO_DATABASE.test(name)),
   }
 }
 
-/** A database's name as a file's: the few bytes that a path can't have are written as MySQL itself writes them. */
+/** What the user of a database may not see, and so is not in its dump. */
+export interface Hidden {
+  readonly message: string
+  /** Statements that make it seen. */
+  readonly grants: readonly string[]
+}
+
+/** Databases that lack the same are named together. */
+export function hiddenIn(names: readonly string[], { grants, user }: ServerSurvey): Hidden[] {
+  const lacks = names.flatMap((name) => {
+    const lack = grants.lackOf(name)
+    return lack ? [{ name, lack }] : []
+  })
+  return [...Map.groupBy(lacks, ({ lack }) => lack.what.join(', '))].map(([what, group]) => ({
+    message: `${user} may not see all ${what} of ${group.map(({ name }) => name).join(', ')}: they are left out`,
+    grants: [...new Set(group.flatMap(({ lack }) => lack.grants(user)))],
+  }))
+}
+
+interface Dump {
+  readonly name: string
+  readonly path: string
+  readonly program: ClientProgram
+  readonly server: ServerSurvey
+  readonly options: MysqlOptions
+  readonly report: (problem: SourceProblem) => void
+  readonly more: readonly string[]
+  readonly signal: AbortSignal | undefined
+}
+
+async function openDump(dump: Dump, toFailure: (error: unknown) => unknown): Promise<EntryReader> {
+  const { name, path, program, server, options, report, more, signal } = dump
+  try {
+    const found = await surveyDatabase(options, name, signal)
+    const lost = canDumpHistory(program, server) ? found.versionedByTransaction : found.versioned
+    if (lost.length > 0) {
+      const message = `the history of ${found.versioned.join(', ')} is not in it: ${
+        found.versionedByTransaction.length > 0
+          ? `${found.versionedByTransaction.join(', ')} has versions by transaction, which no dump can hold`
+          : 'that needs a server and a mariadb-dump from MariaDB 10.11 on'
+      }`
+      report({ code: 'unreadable', path, message })
+    }
+    if (found.hiddenRoutines.length > 0)
+      report({
+        code: 'unreadable',
+        path,
+        message: `left out, as ${server.user} may not see what is in them: ${found.hiddenRoutines.join(', ')}`,
+      })
+    const choices = dumpOptions(program, {
+      history: found.versioned.length > 0 && lost.length === 0,
+      // The program would fail at the first that it can't show.
+      routines: found.hiddenRoutines.length === 0,
+      events: server.grants.has('EVENT', name),
+    })
+    const run = clientCommand(program, options, [...choices, ...more, '--', name])
+    const shownAs = `${program.name} of database ${name}`
+    const checkTail = (tail: Uint8Array): void => {
+      if (TRAILER.test(Buffer.from(tail).toString('latin1'))) return
+      throw new SourceError(
+        'truncated',
+        `the dump of database ${name} lacks its last line, "-- Dump completed"`,
+        { path, hint: 'The server may have gone away in the middle.' },
+      )
+    }
+    for await (const entry of command(run.argv, {
+      path,
+      ...run.options,
+      shownAs,
+      checkTail,
+      ...(signal && { signal }),
+    })) {
+      if (entry.type === 'file')
+        return new DumpReader(await entry.open(), new DumpRewriter(name, headOf(name, server)), toFailure)
+    }
+    throw new TypeError('a command gives one file')
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw toFailure(error)
+  }
+}
+
+/** What gives the database that the dump is loaded into the character set of the one that it is of: new tables, and bodies of routines, go by it. */
+function headOf(name: string, { databases }: ServerSurvey): Uint8Array {
+  const found = databases.get(name)
+  if (!found || !/^\w+$/.test(found.charset) || !/^\w+$/.test(found.collation)) return new Uint8Array()
+  return Buffer.from(`ALTER DATABASE CHARACTER SET ${found.charset} COLLATE ${found.collation};\n`)
+}
+
+/** A database's file: the few bytes that a path can't have are written as MySQL itself writes them. */
 function fileName(database: string): string {
-  return database.replaceAll(
+  const name = database.replaceAll(
     /[/\0]/g,
     (character) => `@${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
-}
-
-async function listDatabases(options: MysqlOptions, context: ReadContext): Promise<string[]> {
-  const rows = await queryRows(options, 'SHOW DATABASES', context.signal)
-  return rows.filter((name) => !OWN_DATABASES.has(name))
-}
-
-/** The lines that a query gives, columns parted by tabs. @throws SourceError `command-failed` */
-export async function queryRows(
-  options: Omit<MysqlOptions, 'databases'>,
-  sql: string,
-  signal?: AbortSignal,
-): Promise<string[]> {
-  const client = await findProgram(['mariadb', 'mysql'])
-  const run = clientCommand(client, options, [
-    '--batch',
-    '--skip-column-names',
-    '--raw',
-    '--default-character-set=utf8mb4',
-    `--execute=${sql}`,
-  ])
-  const output = await outputOf(run.argv, { ...run.options, shownAs: client, ...(signal && { signal }) })
-  return output
-    .toString()
-    .split('\n')
-    .filter((line) => line !== '')
-}
-
-/**
- * How to run a client program. The option file comes on standard input: the programs open it by name, which works for a pipe but not
- * for the socket that Node gives a child, hence the shell and `cat` between. With it no other option file is read: a `~/.my.cnf` would win over it.
- */
-function clientCommand(
-  program: string,
-  options: Omit<MysqlOptions, 'databases'>,
-  args: readonly string[],
-): { argv: string[]; options: { readonly input?: Uint8Array } } {
-  const { user, password } = options
-  const where = serverArgs(options)
-  if (password === undefined)
-    return {
-      argv: [program, ...where, ...(user === undefined ? [] : [`--user=${user}`]), ...args],
-      options: {},
-    }
-  return {
-    argv: ['sh', '-c', 'cat | exec "$0" "$@"', program, '--defaults-file=/dev/stdin', ...where, ...args],
-    options: { input: optionFile({ password, ...(user !== undefined && { user }) }) },
-  }
-}
-
-/** How a client program reaches the server. */
-export function serverArgs({ socket, host, port }: Omit<MysqlOptions, 'databases'>): string[] {
-  return [
-    ...(socket === undefined ? [] : [`--socket=${socket}`]),
-    ...(host === undefined ? [] : [`--host=${host}`]),
-    ...(port === undefined ? [] : [`--port=${port}`]),
-    // `localhost` would mean the socket, whatever the port.
-    ...(host === undefined ? [] : ['--protocol=TCP']),
-  ]
-}
-
-/** @throws SourceError `command-failed` when none is on the PATH */
-export async function findProgram(names: readonly string[]): Promise<string> {
-  const directories = (process.env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '')
-  for (const name of names) {
-    for (const directory of directories) {
-      const found = await access(join(directory, name), constants.X_OK).then(
-        () => true,
-        () => false,
-      )
-      if (found) return name
-    }
-  }
-  throw new SourceError('command-failed', `neither ${names.join(' nor ')} is on the PATH`, {
-    hint: 'Install the client programs of MariaDB or MySQL.',
-  })
+  return `${name}.sql`
 }

@@ -17,8 +17,11 @@ export interface MariadbServer extends AsyncDisposable {
 
 const START_MS = 30_000
 
-/** Starts a MariaDB server of its own: an empty data directory, a socket and a free port on 127.0.0.1. Root has no password on the socket. */
-export async function startMariadb(): Promise<MariadbServer> {
+/**
+ * Starts a MariaDB server of its own: an empty data directory, a socket and a free port on 127.0.0.1. Root has no password on the socket.
+ * @param more - other options of the server, which win
+ */
+export async function startMariadb(more: readonly string[] = []): Promise<MariadbServer> {
   const directory = mkdtempSync(join(tmpdir(), 'mariadb-'))
   chmodSync(directory, 0o755)
   const data = join(directory, 'data')
@@ -53,6 +56,7 @@ export async function startMariadb(): Promise<MariadbServer> {
       '--innodb-flush-log-at-trx-commit=0',
       '--max-allowed-packet=1G',
       `--pid-file=${join(directory, 'pid')}`,
+      ...more,
     ],
     // Not every PATH has the directory of the servers.
     {

@@ -65,6 +65,7 @@ export async function doctor(session: Session, options: { readonly notify: boole
     checkNotify(config, session, options.notify).then(tell),
   ]
   await Promise.all(checks)
+  tell(ofSecrets(openSecrets(config, session).oddities()))
   signal.throwIfAborted()
   const count = (state: Finding['state']): number => found.filter((one) => one.state === state).length
   const [failures, warnings] = [count('failure'), count('warning')]
@@ -86,6 +87,15 @@ function ofConfig({ file, warnings, sources }: LoadedConfig): Finding {
   return { state: 'ok', message: `${file} is fine` }
 }
 
+function ofSecrets(oddities: readonly string[]): Examined[] {
+  return oddities.map((message) => ({
+    subject: 'secrets',
+    state: 'warning',
+    message: `${message}, which is taken for a part of it`,
+    hint: "Editors add such: write it with printf '%s'.",
+  }))
+}
+
 async function checkSource(
   config: LoadedConfig,
   source: LoadedConfig['sources'][number],
@@ -96,6 +106,7 @@ async function checkSource(
   const context = {
     path: config.path,
     secret: (value: Parameters<typeof secrets.read>[0]) => secrets.read(value),
+    secretLine: (value: Parameters<typeof secrets.read>[0]) => secrets.readLine(value),
     signal,
   }
   try {

@@ -1,6 +1,7 @@
 import type { Entry } from '@pipe-backup/source'
 import { dumpLoader } from '../drill/load-dump.ts'
 import type { Session } from '../session.ts'
+import { errorLine } from '../terminal/error-line.ts'
 import { escapeText } from '../terminal/escape-bytes.ts'
 import { formatBytes, formatSeconds, plural } from '../terminal/quantities.ts'
 import { recordDrill } from '../vault/drill-log.ts'
@@ -36,7 +37,7 @@ export async function verifyDrill(
       if (await loadDump(path, pieces)) loaded.push(path)
     } catch (error) {
       signal.throwIfAborted()
-      failures.push(`${escapeText(path)}: ${error instanceof Error ? error.message : String(error)}`)
+      failures.push(`${escapeText(path)}: ${error instanceof Error ? errorLine(error) : String(error)}`)
     }
   }
   for (const failure of failures) output.error(failure)

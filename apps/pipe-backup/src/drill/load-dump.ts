@@ -1,5 +1,5 @@
 import type { LoadedConfig } from '../config/load-config.ts'
-import { type DrillServerConfig, serverOf } from '../providers/mysql-source.ts'
+import { type ServerConfig, serverOf } from '../providers/mysql-source.ts'
 import type { Session } from '../session.ts'
 import { openSecrets } from '../vault/open-config.ts'
 
@@ -18,7 +18,7 @@ export function dumpLoader(
   return async (path, pieces) => {
     const source = config.sources.find(({ name }) => path.startsWith(`${name}/`))
     // The schema of its type has checked it.
-    const drill = source && 'drill' in source ? (source.drill as DrillServerConfig | undefined) : undefined
+    const drill = source && 'drill' in source ? (source.drill as ServerConfig | undefined) : undefined
     if (!drill || !path.endsWith('.sql')) {
       for await (const _ of pieces);
       return false
@@ -26,7 +26,7 @@ export function dumpLoader(
     const { loadDump } = await import('@pipe-backup/source-mysql')
     const server = await serverOf(drill, {
       path: config.path,
-      secret: (value) => secrets.read(value),
+      secretLine: (value) => secrets.readLine(value),
     })
     await loadDump(server, pieces, session.signal)
     return true

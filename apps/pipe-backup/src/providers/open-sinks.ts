@@ -33,6 +33,7 @@ export async function openSinks(config: LoadedConfig, options: OpenSinksOptions)
     const context = {
       path: config.path,
       secret: (value: Parameters<SecretReader['read']>[0]) => secrets.read(value),
+      secretLine: (value: Parameters<SecretReader['read']>[0]) => secrets.readLine(value),
       signal,
       create: typeof create === 'boolean' ? create : create(sink.name),
     }

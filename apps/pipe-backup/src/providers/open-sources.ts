@@ -4,11 +4,12 @@ import type { LoadedConfig } from '../config/load-config.ts'
 import { findSourceType } from '../config/schema.ts'
 import type { SecretConfig } from '../config/values.ts'
 import type { SecretReader } from '../secrets/read-secret.ts'
+import { unexpected } from './contain-errors.ts'
 import { findByName } from './open-sinks.ts'
 import { unavailableSource } from './unavailable.ts'
 
 /**
- * Makes the configured sources. One whose secret can't be had stands in as a source that fails.
+ * Makes the configured sources. One that can't be opened, as when its secret can't be had, stands in as a source that fails.
  * @param names - from the command line; empty for all
  * @throws UsageError for a name that is not configured
  */
@@ -23,13 +24,22 @@ export async function openSources(
   const { secrets, signal, names } = options
   const chosen =
     names.length === 0 ? config.sources : names.map((name) => findByName('source', config.sources, name))
-  const context = { path: config.path, secret: (value: SecretConfig) => secrets.read(value), signal }
+  const context = {
+    path: config.path,
+    secret: (value: SecretConfig) => secrets.read(value),
+    secretLine: (value: SecretConfig) => secrets.readLine(value),
+    signal,
+  }
   return await Promise.all(
     [...new Set(chosen)].map(async (source) => {
       try {
         return await findSourceType(source.type).open(source, context)
       } catch (error) {
+        signal.throwIfAborted()
         if (error instanceof ConfigError) return unavailableSource(source.name, error)
+        // Nothing was read yet, so the others lose nothing by going on.
+        if (error instanceof TypeError || error instanceof RangeError)
+          return unavailableSource(source.name, unexpected(error))
         throw error
       }
     }),

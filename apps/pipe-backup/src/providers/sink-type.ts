@@ -28,6 +28,8 @@ export interface OpenContext {
   readonly path: (value: string) => string
   /** Reads a secret from where the configuration says it is. */
   readonly secret: (value: SecretConfig) => Promise<string>
+  /** As `secret`, for what has to be one line. */
+  readonly secretLine: (value: SecretConfig) => Promise<string>
   readonly signal?: AbortSignal | undefined
 }
 

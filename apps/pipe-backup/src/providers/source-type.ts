@@ -11,6 +11,7 @@ import {
   toTimerMilliseconds,
 } from '../config/values.ts'
 import type { Finding } from '../doctor/finding.ts'
+import { containErrors } from './contain-errors.ts'
 import type { OpenContext } from './sink-type.ts'
 
 /** What every source's configuration has, whatever its type. */
@@ -81,7 +82,7 @@ export function sourceType<const Shape extends z.ZodRawShape>(
     secrets: secretKeys(shape),
     open: async (config, context) => {
       const source = await open(options.parse(config), { ...context, name: config.name })
-      return withTimeout(source, { silentMs: silentMsOf(config) })
+      return withTimeout(containErrors(source), { silentMs: silentMsOf(config) })
     },
     check: (config, context) => check(options.parse(config), context),
   }

@@ -42,6 +42,23 @@ test("a file's secret is all but the end of its last line", async () => {
   expect(await reader().read({ file: 's' })).toBe(' two\nlines ')
 })
 
+test('a line that is not one is refused by name, and what an editor has added is pointed at', async () => {
+  await writeFile(join(directory, 's'), 'hunter2\n\n')
+  await writeFile(join(directory, 'marked'), '\u{FEFF}hunter2\n')
+  await writeFile(join(directory, 'blank'), 'hunter2 \r\n')
+  const secrets = reader()
+  await expect(secrets.readLine({ file: 's' })).rejects.toMatchObject({
+    code: 'bad-value',
+    message: 'the secret from s holds a line end, or a NUL',
+  })
+  expect(await secrets.readLine({ file: 'marked' })).toBe('\u{FEFF}hunter2')
+  expect(await secrets.readLine({ file: 'blank' })).toBe('hunter2 ')
+  expect(secrets.oddities()).toEqual([
+    'the secret from marked begins with a byte order mark',
+    'the secret from blank begins or ends with a blank',
+  ])
+})
+
 test('an empty file holds no secret', async () => {
   await writeFile(join(directory, 's'), '\n')
   await expect(reader().read({ file: 's' })).rejects.toMatchObject({ code: 'missing' })

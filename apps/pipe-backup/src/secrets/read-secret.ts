@@ -7,6 +7,7 @@ import { hide } from './redact.ts'
 
 /** Longer is no password: a mistaken path, or a program that prints without end. */
 const MAX_SECRET_BYTES = 64 * 1024
+const BYTE_ORDER_MARK = '\u{FEFF}'
 
 export interface SecretSurroundings {
   readonly env: NodeJS.ProcessEnv
@@ -18,6 +19,10 @@ export interface SecretSurroundings {
 export interface SecretReader {
   /** @throws ConfigError `missing` or `unreadable`, without the secret */
   readonly read: (value: SecretConfig) => Promise<string>
+  /** As `read`, for what has to be one line, as a password. @throws ConfigError `bad-value` for another, too */
+  readonly readLine: (value: SecretConfig) => Promise<string>
+  /** What of the secrets read so far looks like an editor's doing: a byte order mark, or blanks at the ends. Each once, without the secret. */
+  readonly oddities: () => readonly string[]
 }
 
 /**
@@ -39,13 +44,28 @@ export function createSecretReader(config: unknown, around: SecretSurroundings):
       ? readSecretFile(around.path(value.file))
       : await runSecretCommand(value.command, around)
   }
+  const odd = new Set<string>()
+  const read = async (value: SecretConfig): Promise<string> => {
+    const secret = await fetch(value)
+    const origin = originOf(value)
+    if (secret === '') missing(`the secret from ${origin} is empty`)
+    hide(secret)
+    if (secret.startsWith(BYTE_ORDER_MARK)) odd.add(`the secret from ${origin} begins with a byte order mark`)
+    else if (/^[ \t]|[ \t]$/.test(secret)) odd.add(`the secret from ${origin} begins or ends with a blank`)
+    return secret
+  }
   return {
-    read: async (value) => {
-      const secret = await fetch(value)
-      if (secret === '') missing(`the secret from ${originOf(value)} is empty`)
-      hide(secret)
+    read,
+    readLine: async (value) => {
+      const secret = await read(value)
+      if (/[\0\r\n]/.test(secret))
+        throw new ConfigError(
+          { code: 'bad-value', message: `the secret from ${originOf(value)} holds a line end, or a NUL` },
+          { hint: "Only the end of its last line is taken off: write it with printf '%s'." },
+        )
       return secret
     },
+    oddities: () => [...odd],
   }
 }
 
