@@ -86,7 +86,7 @@ function isHead(value: unknown): value is SnapshotHead {
     typeof value['time'] === 'string' &&
     Number.isFinite(Date.parse(value['time'])) &&
     ['id', 'host', 'hostId', 'program'].every((name) => typeof value[name] === 'string') &&
-    (value['firstStored'] === undefined || Number.isFinite(Date.parse(String(value['firstStored'])))) &&
+    isTimeOrAbsent(value['firstStored']) &&
     Array.isArray(value['sources']) &&
     value['sources'].every(isSnapshotSource) &&
     Array.isArray(value['packs']) &&
@@ -107,6 +107,10 @@ export function isSnapshotSource(value: unknown): value is SnapshotSource {
     ['undefined', 'string'].includes(typeof value['error']) &&
     ['undefined', 'string'].includes(typeof value['takenAt'])
   )
+}
+
+function isTimeOrAbsent(value: unknown): boolean {
+  return value === undefined || (typeof value === 'string' && Number.isFinite(Date.parse(value)))
 }
 
 function isId(value: unknown): boolean {

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { readStateFile, writeStateFile } from '@pipe-backup/vault'
 import { expect, test } from 'vitest'
 import { Sandbox } from './sandbox.ts'

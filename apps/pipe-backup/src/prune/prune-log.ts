@@ -38,5 +38,6 @@ export class PruneLog {
 
 function nameOf(policy: Policy): string {
   const rules = Object.entries(policy).filter(([, value]) => value !== undefined)
-  return createHash('sha256').update(JSON.stringify(rules.sort())).digest('hex')
+  const sorted = rules.toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex')
 }
