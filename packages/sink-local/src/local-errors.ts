@@ -1,3 +1,5 @@
+import { lstatSync, type Stats } from 'node:fs'
+import { dirname } from 'node:path'
 import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
 
 const CODES: Readonly<Record<string, readonly [SinkErrorCode, string, string?]>> = {
@@ -26,11 +28,42 @@ const CODES: Readonly<Record<string, readonly [SinkErrorCode, string, string?]>>
 export function toSinkError(cause: unknown, sink: string, key?: string): unknown {
   if (!(cause instanceof Error) || !('code' in cause) || typeof cause.code !== 'string') return cause
   if (cause.name === 'SinkError' || cause.name === 'AbortError') return cause
-  const [code, what, hint] = CODES[cause.code] ?? ['protocol', `failed with ${cause.code}`]
+  const [code, what, hint] = owned(cause) ?? CODES[cause.code] ?? ['protocol', `failed with ${cause.code}`]
   return new SinkError(code, what, {
     sink,
     cause,
     ...(key !== undefined && { key }),
     ...(hint !== undefined && { hint }),
   })
+}
+
+/** Whose it is that may not be read or written: a run as root leaves files that others have no part in. */
+function owned(cause: Error): readonly [SinkErrorCode, string, string] | undefined {
+  if (!('code' in cause) || cause.code !== 'EACCES' || !('path' in cause) || typeof cause.path !== 'string')
+    return undefined
+  const self = process.geteuid?.()
+  // The nearest that can be looked at: what it lies in may be what is closed.
+  for (let path = cause.path; ; path = dirname(path)) {
+    const found = look(path)
+    if (found === undefined) {
+      if (path === dirname(path)) return undefined
+      continue
+    }
+    if (found.uid === self) return undefined
+    const owner = found.uid === 0 ? 'root' : `user ${found.uid}`
+    return [
+      'forbidden',
+      `permission denied: ${path} belongs to ${owner}, and this runs as user ${self}`,
+      `Run it as ${owner}, or give it back: chown -R ${self} DIRECTORY.`,
+    ]
+  }
+}
+
+/** @returns undefined for what is not there, or may not be looked at */
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path)
+  } catch {
+    return undefined
+  }
 }

@@ -1,4 +1,14 @@
-import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync, truncateSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
@@ -73,4 +83,28 @@ test('a disk that is unmounted in the middle is unreachable: nothing goes to the
   await expect(sink.put('after', Buffer.from('bytes'))).rejects.toMatchObject({ code: 'unreachable' })
   symlinkSync(disk, mounted)
   await sink.put('again', Buffer.from('bytes'))
+})
+
+test('what another user has made and this one may not read is named, with its owner', async () => {
+  const own = localSink({ name: 'disk', path: join(root, 'owned'), create: true })
+  await own.put('packs/object', Buffer.from('bytes'), {})
+  await own.put('object', Buffer.from('bytes'), {})
+  chownSync(root, 65_534, 65_534)
+  chmodSync(join(root, 'owned'), 0o755)
+  chmodSync(join(root, 'owned/object'), 0o600)
+  chmodSync(join(root, 'owned/packs'), 0o700)
+  process.seteuid?.(65_534)
+  try {
+    for (const [key, path] of [
+      ['object', 'owned/object'],
+      ['packs/object', 'owned/packs'],
+    ] as const)
+      await expect(own.get(key)).rejects.toMatchObject({
+        code: 'forbidden',
+        key,
+        message: expect.stringContaining(`permission denied: ${join(root, path)} belongs to root`),
+      })
+  } finally {
+    process.seteuid?.(0)
+  }
 })

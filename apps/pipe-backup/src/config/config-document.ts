@@ -14,6 +14,8 @@ export interface ConfigDocument {
    * @param at - the value, or the key that leads to it
    */
   locate(path: ConfigPath, at: 'key' | 'value'): Position | undefined
+  /** In formats where a text without quotes ends before a comment: that comment, from behind its `#`. */
+  commentAfter?(path: ConfigPath): string | undefined
   /** How people write a path: `sinks[2].bucket`. */
   describe(path: ConfigPath): string
 }

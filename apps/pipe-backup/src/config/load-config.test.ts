@@ -355,3 +355,27 @@ test('a TypeScript configuration is warned of only for a secret that stands in i
   expect((await load(text("'hunter2'"), 'work/clear.ts', 0o644)).warnings).toHaveLength(1)
   expect((await load(text("['hun','ter2'].join('')"), 'work/hidden.ts', 0o644)).warnings).toEqual([])
 })
+
+test('a secret that YAML ends at a comment is refused, or, where it may be meant, a warning', async () => {
+  const of = (password: string) =>
+    `sinks:\n  - type: webdav\n    name: dav\n    url: https://dav.example.com/\n    user: u\n    password: ${password}\n`
+  expect(await refusal(of('ab #cd'))).toEqual([
+    'work/pipe-backup.yaml:6:15: sinks[0].password: ends before " #", for YAML begins a comment there: put the secret in quotes',
+  ])
+  expect((await load(of('ab # mine'))).warnings).toEqual([
+    expect.stringMatching(/:6:15: sinks\[0\]\.password: is followed by a comment: /),
+  ])
+  for (const fine of ['"ab #cd"', "'ab #cd'", 'ab#cd', '"ab" # mine', '{ env: PW } # mine'])
+    expect((await load(of(fine))).warnings).toEqual([])
+})
+
+test('a time without quotes is said to need them', async () => {
+  for (const schedule of ['* * * * *', '*/5 * * * *', '@hourly'])
+    expect(await refusal(`schedule: ${schedule}\n${SINKS}`)).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(
+          /yaml:1:\d+: a text that begins with [*@] means something else in YAML: put what is behind "schedule:" in quotes$/,
+        ),
+      ]),
+    )
+})

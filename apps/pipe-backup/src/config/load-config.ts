@@ -47,7 +47,7 @@ export async function loadConfig(given: string | undefined, machine: Machine): P
       host: config.host ?? machine.hostName,
       hostKey: config.hostKey === undefined ? locations.hostKey : path(config.hostKey),
       state: state === undefined ? locations.state : path(state),
-      warnings: warnOfClearSecrets(config, read, file),
+      warnings: [...warnOfClearSecrets(config, read, file), ...warnOfComments(config, read.document, file)],
       path,
     }
   } catch (error) {
@@ -71,12 +71,39 @@ function check(document: ConfigDocument, file: string): Config {
     path: document.describe(path),
   })
   refuse([...crossCheck(config)].map(({ code, path, message }) => problem(code, path, message)))
+  // `password: ab #cd` is "ab" to YAML, and hardly to whoever has written it.
+  const cut = [...clearSecrets(config)].filter(({ path }) => /^\S/.test(document.commentAfter?.(path) ?? ''))
+  refuse(
+    cut.map(({ path }) =>
+      problem(
+        'bad-value',
+        path,
+        'ends before " #", for YAML begins a comment there: put the secret in quotes',
+      ),
+    ),
+  )
   return config
 }
 
 function refuse(problems: readonly ConfigProblem[]): void {
   const [first, ...more] = problems
   if (first !== undefined) throw new ConfigError(first, { more })
+}
+
+/** @returns a line for each secret behind which a comment stands that might be a part of it */
+function warnOfComments(config: Config, document: ConfigDocument, file: string): readonly string[] {
+  return [...clearSecrets(config)].flatMap(({ path }) => {
+    if (document.commentAfter?.(path) === undefined) return []
+    const message =
+      'is followed by a comment: if "#" and what follows are a part of the secret, put it in quotes'
+    return describeProblem({
+      code: 'bad-value',
+      file,
+      ...document.locate(path, 'value'),
+      path: document.describe(path),
+      message,
+    })
+  })
 }
 
 function warnOfClearSecrets(config: Config, read: ReadConfig, file: string): readonly string[] {

@@ -15,7 +15,12 @@ export function parseYaml(source: string, file: string): ConfigDocument {
     return { line, column: col }
   }
   const [first, ...more] = [...document.errors, ...document.warnings].map(
-    ({ pos, message }): ConfigProblem => ({ code: 'unreadable', message, file, ...place(pos[0]) }),
+    ({ pos, message }): ConfigProblem => ({
+      code: 'unreadable',
+      message: unquoted(source, pos[0]) ?? message,
+      file,
+      ...place(pos[0]),
+    }),
   )
   if (first !== undefined) throw new ConfigError(first, { more })
 
@@ -33,12 +38,29 @@ export function parseYaml(source: string, file: string): ConfigDocument {
     return start === undefined ? undefined : place(start)
   }
   try {
-    return { value: document.toJS(), locate, describe: describePath }
+    return {
+      value: document.toJS(),
+      locate,
+      commentAfter: (path) => {
+        const node: unknown = document.getIn(path, true)
+        return isScalar(node) && node.type === 'PLAIN' ? (node.comment ?? undefined) : undefined
+      },
+      describe: describePath,
+    }
   } catch (cause) {
     // Aliases that multiply without end are refused here.
     const message = cause instanceof Error ? cause.message : String(cause)
     throw new ConfigError({ code: 'unreadable', message, file }, { cause })
   }
+}
+
+/** What a person should do about a text that YAML takes for something else, such as the time `* * * * *`. */
+function unquoted(source: string, offset: number): string | undefined {
+  const line = source.slice(source.lastIndexOf('\n', offset - 1) + 1).split('\n', 1)[0] ?? ''
+  const [, key, mark] = /^[\s-]*([\w.-]+):\s+([*&!@`%])/.exec(line) ?? []
+  return mark === undefined
+    ? undefined
+    : `a text that begins with ${mark} means something else in YAML: put what is behind "${key}:" in quotes`
 }
 
 function child(node: unknown, step: PropertyKey): [key: Node | undefined, value: Node | undefined] {
