@@ -102,7 +102,7 @@ export async function openReading(
   const { config, sinks, keys, snapshots, unreadable, onProblem, repair } = vault
   // One whose file is damaged has the phrase all the same: it is read as any other machine would.
   const host = await findHost(config.hostKey).catch(() => undefined)
-  const { snapshot, from, shortcomings } = selectSources({
+  const { snapshot, from, shortcomings, remarks } = selectSources({
     snapshots,
     spec,
     sources: paths && [...new Set(paths.map(sourceOfPath))],
@@ -123,7 +123,7 @@ export async function openReading(
   else
     for (const [name, { id, host, time }] of from)
       session.output.note(`${name}: snapshot ${id} of ${host}, ${time.toISOString()}`)
-  for (const line of shortcomings) session.output.warn(line)
+  for (const line of [...shortcomings, ...remarks]) session.output.warn(line)
   for (const of of taken) warnOfSources(session, of, (name) => !from.has(name))
   const opened = stack.move()
   return {

@@ -24,6 +24,8 @@ export interface SelectedSources {
   readonly from: ReadonlyMap<string, SnapshotInfo>
   /** Why this is not all that it should be, a line each; empty when it is. */
   readonly shortcomings: readonly string[]
+  /** What is taken from an older snapshot since the newest does not have it, a line each. */
+  readonly remarks: readonly string[]
 }
 
 /**
@@ -62,7 +64,12 @@ export function selectSources(options: SelectSourcesOptions): SelectedSources {
     head.sources.filter((source) => source.name === name),
   )
   const head = { ...newest.head, sources: sourcesOf, packs: [...packs.values()] }
-  return { snapshot: { ...newest, sources: sourcesOf, head }, from, shortcomings }
+  return {
+    snapshot: { ...newest, sources: sourcesOf, head },
+    from,
+    shortcomings,
+    remarks: remarksOn(from, among, spec),
+  }
 }
 
 /** One snapshot as it is. */
@@ -71,6 +78,7 @@ function exactly(snapshot: SnapshotInfo, sources: readonly string[] | undefined)
   return {
     snapshot,
     from: new Map(asked.map(({ name }) => [name, snapshot])),
+    remarks: [],
     shortcomings: asked.flatMap((source) => (source.state === 'ok' ? [] : [stateLine(source, snapshot)])),
   }
 }
@@ -108,6 +116,21 @@ function chooseFor(
     shortcomings.push(`${stateLine(last, until)}${instead}`)
   }
   return chosen
+}
+
+/** Sources that the newest snapshot was not made of: what failed in it is a shortcoming. */
+function remarksOn(
+  from: ReadonlyMap<string, SnapshotInfo>,
+  among: readonly SnapshotInfo[],
+  spec: string,
+): readonly string[] {
+  const newest = spec.includes('~') ? undefined : tryToSelect(among, spec)
+  if (!newest) return []
+  return [...from].flatMap(([name, { id, head }]) =>
+    id === newest.id || newest.sources.some((source) => source.name === name)
+      ? []
+      : `source "${name}" is taken from snapshot ${id} of ${head.time}: the newest one does not have it`,
+  )
 }
 
 function stateLine(source: SnapshotInfo['sources'][number], { id }: SnapshotInfo): string {
