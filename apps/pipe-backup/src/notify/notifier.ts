@@ -53,7 +53,9 @@ export class Notifier {
       const log = await readNotifyLog(state)
       const lastGood = pastTimes(log.lastGood, now)
       for (const { subject, state: found } of observations)
-        if (found !== 'failure' && /^(source|sink) /.test(subject)) lastGood[subject] = now.toISOString()
+        // Of a source only a complete reading is a good one.
+        if (/^source /.test(subject) ? found === 'ok' : found !== 'failure' && /^sink /.test(subject))
+          lastGood[subject] = now.toISOString()
       const since = pastTimes(watchedSince(this.#config, log, now), now)
       const known = stillConfigured(log.reminders, this.#config)
       const stale = await ofStaleness(this.#config, { lastGood, watchedSince: since }, now)

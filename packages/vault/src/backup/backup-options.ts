@@ -24,6 +24,8 @@ export interface BackupOptions {
   readonly windowBytes?: number
   /** How long a full window is waited for before the slowest sink is left behind. Default 30 s. */
   readonly detachAfterMs?: number
+  /** How often a program's output is read on by a piece of 1 MiB while the window is full. Default 10 s. */
+  readonly pieceEveryMs?: number
   readonly now?: () => Date
   readonly signal?: AbortSignal
   /** Kept up to date while it runs. */

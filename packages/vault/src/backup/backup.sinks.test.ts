@@ -7,6 +7,7 @@ import { MemorySink } from '../test-support/memory-sink.ts'
 import { MemorySource } from '../test-support/memory-source.ts'
 import { codeOf } from '../test-support/outcome.ts'
 import { TestVault } from '../test-support/test-vault.ts'
+import { createProgress } from './report.ts'
 
 const TREE = { a: 'the first', b: 'the second', large: randomBytes(300_000) }
 const TEXTS = Object.fromEntries(
@@ -331,3 +332,37 @@ test.for([
     expect(bad.keys('snapshots/')).toHaveLength(2)
   },
 )
+
+test("while the window is full a program's output is read on in pieces, up to a bound; a file is not", async () => {
+  const bytes = randomBytes(400 * 1024 * 1024)
+  for (const unknownSize of [true, false]) {
+    using vault = await TestVault.create(['one'])
+    const gate = Promise.withResolvers<void>()
+    vault.sink('one').before = async (operation, key) => {
+      if (operation === 'put' && key.startsWith('packs/')) await gate.promise
+    }
+    const progress = createProgress()
+    const running = vault.run([new MemorySource('dump', { sql: { bytes, unknownSize } })], {
+      windowBytes: 1,
+      pieceEveryMs: 20,
+      progress,
+    })
+    const seen: number[] = []
+    // Until nothing has been read for a second.
+    while (seen.length < 10 || seen.at(-10) !== seen.at(-1)) {
+      await delay(100)
+      seen.push(progress.bytesRead)
+    }
+    const [most = 0] = seen.slice(-1)
+    const small = seen.filter(
+      (read, i) => i > 0 && read > (seen[i - 1] ?? 0) && read - (seen[i - 1] ?? 0) <= 8 * 2 ** 20,
+    )
+    expect({ unknownSize, most: most < 300 * 2 ** 20, inPieces: small.length > 5 }).toEqual({
+      unknownSize,
+      most: true,
+      inPieces: unknownSize,
+    })
+    gate.resolve()
+    expect(await running).toMatchObject({ exitCode: 0 })
+  }
+}, 120_000)

@@ -22,7 +22,7 @@ const LEAST_TEE_BYTES = 64 * 1024 * 1024
 const DETACH_AFTER_MS = 30_000
 /** Packs that one sink is sent at the same time. */
 const PACKS_AT_ONCE = 2
-/** A program whose output is read goes on with so much of it, this often, while the window is full. */
+/** So much of a program's output is read on, this often, while the window is full. */
 const PIECE_BYTES = 1024 * 1024
 const PIECE_EVERY_MS = 10_000
 /** As many finished packs may wait for room in the window while a program's output is read on in pieces. */
@@ -133,7 +133,10 @@ export class PackLine implements AsyncDisposable {
   async roomForPiece(): Promise<number> {
     do {
       const pause = new AbortController()
-      const isLate = sleep(PIECE_EVERY_MS, true, { signal: pause.signal, ref: false }).catch(() => true)
+      const isLate = sleep(this.#run.pieceEveryMs ?? PIECE_EVERY_MS, true, {
+        signal: pause.signal,
+        ref: false,
+      }).catch(() => true)
       await Promise.race([this.room(), isLate])
       pause.abort()
     } while (this.#notPushed > MAX_WAITING_PACKS)

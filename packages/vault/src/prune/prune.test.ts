@@ -388,8 +388,15 @@ test('--compact moves what is live, unopened, and every snapshot restores from e
   }
   const one = it.vault.sink('one')
   const keep = ids.slice(-3)
+  const firstStored = async () =>
+    (await it.vault.snapshots()).flatMap(({ id, storedAt }) =>
+      keep.includes(id) ? [storedAt.getTime()] : [],
+    )
+  const before = await firstStored()
   const report = await it.prune({ keep, compact: true, graceMs: 0 })
   expect(report.exitCode).toBe(0)
+  // They are written again, and no younger for it: what is kept for a week is kept from when it came.
+  expect(await firstStored()).toEqual(before)
   expect(report.compacted.from).toBeGreaterThan(report.compacted.into)
   for (const sink of it.vault.sinks) expect(await proven(it, sink)).toEqual(keep)
   expect(await it.vault.verify({ deep: true })).toMatchObject({ exitCode: 0 })
