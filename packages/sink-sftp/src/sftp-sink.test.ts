@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type SshServer, startSshd } from '@pipe-backup-test/services'
+import { SlowLine, type SshServer, startSshd } from '@pipe-backup-test/services'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { type SftpSinkOptions, sftpSink } from './sftp-sink.ts'
 
@@ -173,4 +173,21 @@ test('a disk that is full is told as such, by put and by stream, and nothing is 
   const keys: string[] = []
   for await (const { key } of sink.list('')) keys.push(key)
   expect(keys).toEqual(['small'])
+})
+
+test('on a slow line an upload that is given up does not end the others', async () => {
+  await using line = new SlowLine(1_000_000)
+  const place = server.makePlace()
+  await using sink = sftpSink({ ...login, port: await line.to(server), path: place.remote })
+  await sink.put('first', Buffer.from('bytes'))
+  const stop = new AbortController()
+  const bytes = Buffer.alloc(3_000_000, 'x')
+  const aborted = sink.put('aborted', bytes, { signal: stop.signal })
+  const other = sink.put('other', bytes)
+  setTimeout(() => stop.abort(new Error('enough')), 500)
+  // What it has sent is still in the pipes, and its end waits behind the other one's bytes.
+  await expect(aborted).rejects.toThrow('enough')
+  await other
+  expect((await sink.head('other'))?.sizeBytes).toBe(bytes.length)
+  expect(await sink.head('aborted')).toBeUndefined()
 })

@@ -29,7 +29,7 @@ export interface SftpSinkOptions extends SftpLogin {
 
 /** What a killed client left behind is removed after so long. */
 const STALE_MS = 24 * 60 * 60 * 1000
-/** How long a server may take to tidy up after a failure, before the connection is given up. */
+/** How long a server may take to tidy up after a failure, before a connection that nobody else uses is given up. */
 const DISCARD_MS = 3000
 
 /** A directory on an SSH server as a sink, by SFTP: the server's key is verified, an object is synced before it has its name. */
@@ -46,6 +46,9 @@ class SftpSink implements Sink {
   /** Of who gives an object its name: where that takes a look and then a rename, two may not do it at once. */
   readonly #lock = new KeyLock()
   #ready: Promise<void> | undefined
+  /** Requests and streams under way, and those of them that are being undone. */
+  #busy = 0
+  #undoing = 0
 
   constructor({ name, path, create = false, ...login }: SftpSinkOptions) {
     this.name = name
@@ -86,6 +89,7 @@ class SftpSink implements Sink {
       ...(options.signal && { signal: options.signal }),
       construct: (done) =>
         step(async () => {
+          this.#busy++
           upload = await Upload.create(await this.#remote(options), this.#root, key, options)
         }, done),
       write: (chunk: Uint8Array, _encoding, done) => step(async () => upload?.write(chunk), done),
@@ -96,10 +100,11 @@ class SftpSink implements Sink {
         }, done),
       destroy: (error, done) => {
         const undo = upload && !committed ? this.#discard(upload) : Promise.resolve()
-        undo.then(
-          () => done(error),
-          () => done(error),
-        )
+        const end = () => {
+          this.#busy--
+          done(error)
+        }
+        undo.then(end, end)
       },
     })
   }
@@ -116,8 +121,12 @@ class SftpSink implements Sink {
         }
       }
       const stream = Readable.from(pieces.call(this), { objectMode: false, highWaterMark: 256 * 1024 })
+      this.#busy++
       // One that is destroyed before it is read never runs its generator.
-      return stream.once('close', () => void range.close())
+      return stream.once('close', () => {
+        this.#busy--
+        void range.close()
+      })
     })
   }
 
@@ -204,11 +213,14 @@ class SftpSink implements Sink {
 
   async #do<T>(key: string, options: SinkOptions, work: (remote: Remote) => Promise<T>): Promise<T> {
     checkKey(key, this.name)
+    this.#busy++
     try {
       return await work(await this.#remote(options))
     } catch (cause) {
       options.signal?.throwIfAborted()
       throw toSinkError(cause, this.name, key)
+    } finally {
+      this.#busy--
     }
   }
 
@@ -253,15 +265,22 @@ class SftpSink implements Sink {
     }
   }
 
-  /** Undoes an upload; a server that does not answer to that either is given up. */
+  /**
+   * Undoes an upload; a server that does not answer to that either is given up, with what is still in the pipes. Not while others use the
+   * connection: on a slow line the answer only waits behind their bytes, and each would be the end of the other.
+   */
   async #discard(upload: Upload): Promise<void> {
-    const timer = setTimeout(() => this.#connection.drop(), DISCARD_MS)
+    this.#undoing++
+    const timer = setInterval(() => {
+      if (this.#busy <= this.#undoing) this.#connection.drop()
+    }, DISCARD_MS)
     try {
       await upload.discard(new Remote(await this.#connection.session()))
     } catch {
       // The connection is gone, and with it whoever could delete; what is left is removed when it is stale.
     } finally {
-      clearTimeout(timer)
+      clearInterval(timer)
+      this.#undoing--
     }
   }
 }
