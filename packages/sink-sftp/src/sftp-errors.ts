@@ -45,6 +45,14 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
     const what = shown === '' ? cause.message : `it begins with ${JSON.stringify(shown)}`
     return make('protocol', `what the server says is no SFTP (${what})`, PRINTS)
   }
+  if (/^Received exit (code|signal)/.test(cause.message)) {
+    // With the program's exit code where others have a status of SFTP.
+    return make(
+      'protocol',
+      `the server ended the session before it began (${cause.message})`,
+      'May this user use SFTP there? A chroot, and all above it, must belong to root and be writable by nobody else.',
+    )
+  }
   const network = networkMeaning(cause, { address: '`host` and `port`' })
   if (network) return make(network.code, network.what, network.hint)
   if (typeof code === 'number') {

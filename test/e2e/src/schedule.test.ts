@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { writeStateFile } from '@pipe-backup/vault'
 import { execa } from 'execa'
 import { expect, test } from 'vitest'
 import { MAIN, Sandbox } from './sandbox.ts'
@@ -147,7 +148,7 @@ test('a clock that was set back holds up neither prune nor verify', async () => 
   const state = sandbox.path('home/state/pipe-backup/sandbox')
   const future = '2099-01-01T00:00:00.000Z'
   mkdirSync(state, { recursive: true })
-  writeFileSync(`${state}/schedule.json`, JSON.stringify({ run: future, prune: future, verify: future }))
+  await writeStateFile(`${state}/schedule.json`, { run: future, prune: future, verify: future })
   await sandbox.ok(['scheduled'])
   expect(readFileSync(`${state}/schedule.json`, 'utf8')).not.toContain('2099')
 })
@@ -156,7 +157,7 @@ test('the daemon makes up for what was missed, is alone, and ends at SIGTERM', a
   using sandbox = new Sandbox()
   await prepared(sandbox)
   const state = sandbox.path('home/state/pipe-backup/sandbox')
-  writeFileSync(`${state}/schedule.json`, JSON.stringify({ run: '2026-01-01T00:00:00.000Z' }))
+  await writeStateFile(`${state}/schedule.json`, { run: '2026-01-01T00:00:00.000Z' })
   const stop = new AbortController()
   const running = sandbox.run(['daemon'], { cancelSignal: stop.signal, killSignal: 'SIGTERM' })
   await expect.poll(() => snapshots(sandbox).length, { timeout: 30_000 }).toBe(1)
@@ -173,8 +174,8 @@ test('the daemon runs no more often than the schedule says when it can not write
   using sandbox = new Sandbox()
   await prepared(sandbox, { verify: false, keep: undefined })
   const state = sandbox.path('home/state/pipe-backup/sandbox')
+  await writeStateFile(`${state}/schedule.json`, { run: '2026-01-01T00:00:00.000Z' })
   mkdirSync(`${state}/schedule.json.new`, { recursive: true })
-  writeFileSync(`${state}/schedule.json`, JSON.stringify({ run: '2026-01-01T00:00:00.000Z' }))
   const stop = new AbortController()
   const running = sandbox.run(['daemon'], { cancelSignal: stop.signal, killSignal: 'SIGTERM' })
   await expect.poll(() => snapshots(sandbox).length, { timeout: 30_000 }).toBe(1)

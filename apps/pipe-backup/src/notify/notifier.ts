@@ -52,8 +52,8 @@ export class Notifier {
     try {
       const log = await readNotifyLog(state)
       const lastGood = pastTimes(log.lastGood, now)
+      // Of a source only a complete reading is a good one.
       for (const { subject, state: found } of observations)
-        // Of a source only a complete reading is a good one.
         if (/^source /.test(subject) ? found === 'ok' : found !== 'failure' && /^sink /.test(subject))
           lastGood[subject] = now.toISOString()
       const since = pastTimes(watchedSince(this.#config, log, now), now)

@@ -42,6 +42,8 @@ export interface Reading extends AsyncDisposable {
   readonly snapshot: SnapshotInfo
   /** 3 when what is read is not all that it should be, which has been said; else 0. */
   readonly exitCode: 0 | 3
+  /** A newer snapshot is there, and can't be read. */
+  readonly isOutdated: boolean
   readonly reader: SnapshotReader
   /** As for all the snapshots. */
   readonly repair: () => Promise<HealReport | undefined>
@@ -102,7 +104,7 @@ export async function openReading(
   const { config, sinks, keys, snapshots, unreadable, onProblem, repair } = vault
   // One whose file is damaged has the phrase all the same: it is read as any other machine would.
   const host = await findHost(config.hostKey).catch(() => undefined)
-  const { snapshot, from, shortcomings, remarks } = selectSources({
+  const { snapshot, from, shortcomings, isOutdated, remarks } = selectSources({
     snapshots,
     spec,
     sources: paths && [...new Set(paths.map(sourceOfPath))],
@@ -130,6 +132,7 @@ export async function openReading(
     config,
     snapshot,
     exitCode: shortcomings.length > 0 ? 3 : 0,
+    isOutdated,
     reader,
     repair,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),

@@ -24,6 +24,8 @@ export interface SelectedSources {
   readonly from: ReadonlyMap<string, SnapshotInfo>
   /** Why this is not all that it should be, a line each; empty when it is. */
   readonly shortcomings: readonly string[]
+  /** A newer snapshot than what is read is there, and can't be read; `shortcomings` has it too. */
+  readonly isOutdated: boolean
   /** What is taken from an older snapshot since the newest does not have it, a line each. */
   readonly remarks: readonly string[]
 }
@@ -55,10 +57,10 @@ export function selectSources(options: SelectSourcesOptions): SelectedSources {
   if (missing.length > 0) throw notThere(missing, among)
   const oldestMs = Math.min(...taken.map(({ time }) => time.getTime()))
   const untilMs = spec.startsWith('latest') ? Number.POSITIVE_INFINITY : timeOf(spec)
-  for (const { key, time } of options.unreadable ?? []) {
-    if (time.getTime() > oldestMs && time.getTime() <= untilMs)
-      shortcomings.push(`${key} is newer than what is read here, and can't be read`)
-  }
+  const newer = (options.unreadable ?? []).filter(
+    ({ time }) => time.getTime() > oldestMs && time.getTime() <= untilMs,
+  )
+  for (const { key } of newer) shortcomings.push(`${key} is newer than what is read here, and can't be read`)
   const packs = new Map(taken.flatMap(({ head }) => head.packs.map((pack) => [pack[0], pack] as const)))
   const sourcesOf = [...from].flatMap(([name, { head }]) =>
     head.sources.filter((source) => source.name === name),
@@ -68,6 +70,7 @@ export function selectSources(options: SelectSourcesOptions): SelectedSources {
     snapshot: { ...newest, sources: sourcesOf, head },
     from,
     shortcomings,
+    isOutdated: newer.length > 0,
     remarks: remarksOn(from, among, spec),
   }
 }
@@ -78,6 +81,7 @@ function exactly(snapshot: SnapshotInfo, sources: readonly string[] | undefined)
   return {
     snapshot,
     from: new Map(asked.map(({ name }) => [name, snapshot])),
+    isOutdated: false,
     remarks: [],
     shortcomings: asked.flatMap((source) => (source.state === 'ok' ? [] : [stateLine(source, snapshot)])),
   }
