@@ -127,10 +127,22 @@ export function createProgram(version: string, runner: Runner): Command {
     .argument('<snapshot>', SNAPSHOT)
     .argument('[paths...]', 'these entries and all below them')
     .option('--to <dir>', 'restore below this directory')
+    .addOption(
+      new Option(
+        '--overwrite <which>',
+        'files that are there already: `changed` leaves those of the same size and modification time, `always` writes all again',
+      )
+        .choices(['changed', 'always'])
+        .default('changed'),
+    )
     .option('--repair', 'put back on their sinks, from other sinks, the objects that were found damaged')
     .option(...PHRASE_FILE)
     .action(
-      (snapshot: string, paths: string[], options: { to?: string; repair?: boolean; phraseFile?: string }) =>
+      (
+        snapshot: string,
+        paths: string[],
+        options: { to?: string; overwrite: 'changed' | 'always'; repair?: boolean; phraseFile?: string },
+      ) =>
         act(async (session) =>
           (await import('./commands/restore.ts')).restore(session, snapshot, paths, options),
         ),

@@ -1,4 +1,4 @@
-import { closeSync, constants, ftruncateSync, openSync, unlinkSync, write, writeSync } from 'node:fs'
+import { closeSync, constants, fsync, ftruncateSync, openSync, write, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import type { FileEntry } from '@pipe-backup/source'
 
@@ -8,34 +8,40 @@ const ZEROS = Buffer.alloc(HOLE_BYTES)
 /** Pieces up to this are written at once; larger ones on the thread pool, so that the rest of the program goes on. */
 const AT_ONCE_BYTES = 256 * 1024
 const writeAsync = promisify(write)
+const fsyncAsync = promisify(fsync)
 
-/**
- * A time as Node's utimes takes it. Whole seconds are exact; of the rest a double holds today's times to a quarter of a microsecond.
- * Node takes a number below zero for now: times before 1970 are dates, exact to the millisecond.
- */
-export function toTime(ns: bigint): number | Date {
-  if (ns < 0n) return new Date(Number(ns / 1_000_000n))
-  return Number(ns / 1_000_000_000n) + Number(ns % 1_000_000_000n) / 1e9
+/** What the writing of a file needs beside the entry. */
+export interface FileWriting {
+  /** Called with the file when it has its bytes, and its owner alone may read it. */
+  readonly setMetadata: (file: number) => void
+  /** For the bytes on their way. */
+  readonly memory: Buffer
+  /** Whether the bytes must be on the disk before this is done. */
+  readonly sync: boolean
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
- * Writes a new file. It never replaces or follows anything: what is at `path` must have been removed.
- * @param setMetadata - called with the file when it has its bytes, and its owner alone may read it
- * @param memory - for the bytes on their way
+ * Writes a new file. It never replaces or follows anything: nothing may be at `path`, and what is there after a failure is the caller's to remove.
  * @returns bytes written
- * @throws what reading throws, and the system's errors; the file is then removed again
+ * @throws what reading throws, and the system's errors
  */
-export async function writeFile(
-  path: Buffer,
-  entry: FileEntry,
-  setMetadata: (file: number) => void,
-  memory: Buffer,
-  signal?: AbortSignal,
-): Promise<number> {
-  const reader = await entry.open()
-  let file: number | undefined
+export async function writeFile(path: Buffer, entry: FileEntry, writing: FileWriting): Promise<number> {
+  // Before the entry is opened: where nothing may be written, nothing is fetched either.
+  const file = openSync(path, FLAGS, 0o600)
   try {
-    file = openSync(path, FLAGS, 0o600)
+    const at = await copyInto(file, entry, writing)
+    writing.setMetadata(file)
+    if (writing.sync) await fsyncAsync(file)
+    return at
+  } finally {
+    closeSync(file)
+  }
+}
+
+async function copyInto(file: number, entry: FileEntry, { memory, signal }: FileWriting): Promise<number> {
+  const reader = await entry.open()
+  try {
     let at = 0
     for (;;) {
       const step = reader.read(memory)
@@ -49,15 +55,7 @@ export async function writeFile(
     const end = reader.finish()
     if (end instanceof Promise) await end
     if (entry.sparse) ftruncateSync(file, at)
-    setMetadata(file)
-    closeSync(file)
     return at
-  } catch (error) {
-    if (file !== undefined) {
-      closeSync(file)
-      unlinkSync(path)
-    }
-    throw error
   } finally {
     const closing = reader.close()
     if (closing instanceof Promise) await closing

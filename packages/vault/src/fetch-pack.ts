@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { damageOf } from './damage-of.ts'
 import { hasCode } from './has-code.ts'
 import { packKey } from './pack-format.ts'
 import { getObject } from './read-sink.ts'
@@ -6,18 +7,22 @@ import type { SinkView } from './sink-view.ts'
 import { VaultError } from './vault-error.ts'
 
 export interface FetchPackOptions {
-  /** Told of each sink that did not have it whole. */
+  /** Told of each sink that did not have it whole, or did not answer. */
   readonly onProblem: (sink: string, error: Error) => void
   readonly signal?: AbortSignal
 }
 
-/** Reads a pack from whichever sink has it whole: its bytes are what its name says. @returns undefined when none has */
+/** `lost`: no sink has it whole; `unanswered`: none that answered, and another one shows it. */
+export type FetchedPack = Uint8Array | 'lost' | 'unanswered'
+
+/** Reads a pack from whichever sink has it whole: its bytes are what its name says. */
 export async function fetchPack(
   name: string,
   views: readonly SinkView[],
   { onProblem, signal }: FetchPackOptions,
-): Promise<Uint8Array | undefined> {
+): Promise<FetchedPack> {
   const key = packKey(name)
+  let isAnswered = true
   for (const view of views) {
     if (!view.packs.has(name)) continue
     const sink = view.sink.name
@@ -27,11 +32,13 @@ export async function fetchPack(
       throw new VaultError('corrupt', `sink "${sink}": ${key} is damaged`, { sink, key })
     } catch (error) {
       signal?.throwIfAborted()
-      view.packs.delete(name)
-      onProblem(sink, asDamage(sink, key, error))
+      const problem = asDamage(sink, key, error)
+      if (damageOf(problem) === undefined) isAnswered = false
+      else view.packs.delete(name)
+      onProblem(sink, problem)
     }
   }
-  return undefined
+  return isAnswered ? 'lost' : 'unanswered'
 }
 
 /** What the sink itself finds damaged, or lists and does not have, is as lost as what proves damaged here. */

@@ -8,6 +8,7 @@ export {
   type SinkReport,
   type SourceReport,
 } from './backup/report.ts'
+export { type DamagedObject, damagedObject } from './damage-of.ts'
 export { addGrant, openGrant } from './grant.ts'
 export { type HealedSink, type HealOptions, type HealReport, heal } from './heal/heal.ts'
 export { type PruneOptions, prune } from './prune/prune.ts'

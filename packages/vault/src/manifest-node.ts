@@ -24,6 +24,8 @@ const FLAG_SPARSE = 1
 const FLAG_UNSTEADY = 2
 const FLAG_EXTENT_TREE = 4
 const BILLION = 1_000_000_000n
+/** What the manifest's numbers hold, either way: 140 million years. tmpfs and ZFS have times beyond. */
+const MAX_SECONDS = 2n ** 52n - 1n
 
 /** Where a file's bytes are: its extents, or the root node of a tree of them. */
 export type Content = { readonly extents: Extents } | { readonly treeRoot: Uint8Array }
@@ -147,10 +149,11 @@ export class LeafWriter {
     body.uvarint(entry.gid)
     body.text(entry.user)
     body.text(entry.group)
-    let seconds = entry.mtimeNs / BILLION
-    if (seconds * BILLION > entry.mtimeNs) seconds -= 1n
+    const mtimeNs = within(entry.mtimeNs, MAX_SECONDS * BILLION)
+    let seconds = mtimeNs / BILLION
+    if (seconds * BILLION > mtimeNs) seconds -= 1n
     body.svarint(Number(seconds))
-    body.uvarint(Number(entry.mtimeNs - seconds * BILLION))
+    body.uvarint(Number(mtimeNs - seconds * BILLION))
     switch (entry.type) {
       case 'file':
         body.uvarint(entry.size)
@@ -200,6 +203,11 @@ export class LeafWriter {
     this.#count = 0
     return writer.view()
   }
+}
+
+function within(value: bigint, most: bigint): bigint {
+  if (value > most) return most
+  return value < -most ? -most : value
 }
 
 function flagsOf(entry: ManifestEntry): number {

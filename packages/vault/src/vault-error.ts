@@ -1,7 +1,7 @@
 /**
  * What is wrong with a vault.
  * - `not-a-vault`: no `vault.json`, or that of another vault; `unsupported-version`: made by a newer program;
- * - `missing`, `corrupt`: an object that is not there, or not what its name and keys say;
+ * - `missing`, `corrupt`: an object that is not there, or not what its name and keys say; `unanswered`: it may be on a sink that did not answer;
  * - `not-found`: no such snapshot, source or path; `ambiguous`: an id prefix that fits several snapshots;
  * - `too-few-copies`: fewer sinks are left than must hold a snapshot;
  * - `busy`: another host is doing what only one may do at a time;
@@ -12,6 +12,7 @@ export type VaultErrorCode =
   | 'unsupported-version'
   | 'missing'
   | 'corrupt'
+  | 'unanswered'
   | 'not-found'
   | 'ambiguous'
   | 'too-few-copies'

@@ -13,6 +13,9 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   /** What is piped in; without it standard input is closed. */
   readonly input?: string | Uint8Array
+  /** As whom; what it reads must be theirs. */
+  readonly uid?: number
+  readonly gid?: number
   readonly cancelSignal?: AbortSignal
   /** Sent when `cancelSignal` fires. */
   readonly killSignal?: NodeJS.Signals

@@ -13,6 +13,8 @@ import { openReading, type Reading } from '../vault/open-reading.ts'
 
 export interface RestoreOptions {
   readonly to?: string
+  /** What becomes of files that are there already: `changed` leaves those of the same size and modification time. */
+  readonly overwrite: 'changed' | 'always'
   readonly repair?: boolean
   readonly phraseFile?: string
 }
@@ -42,7 +44,7 @@ export async function restore(
   const exitCode =
     options.to === undefined
       ? await toTar(entries, session)
-      : await toDirectory(entries, resolve(machine.cwd, options.to), opened, session)
+      : await toDirectory(entries, resolve(machine.cwd, options.to), options.overwrite, opened, session)
   const repaired = options.repair ? await repair(opened, session) : 0
   // A restore that failed in part is the worst that can be said of it.
   return exitCode === 0 ? Math.max(opened.exitCode, repaired) : exitCode
@@ -67,6 +69,7 @@ async function toTar(entries: AsyncIterable<Entry>, session: Session): Promise<n
 async function toDirectory(
   entries: AsyncIterable<Entry>,
   directory: string,
+  overwrite: RestoreOptions['overwrite'],
   { snapshot }: Reading,
   session: Session,
 ): Promise<number> {
@@ -75,16 +78,16 @@ async function toDirectory(
   const report = await extractShown(
     entries,
     directory,
-    { signal, onProblem: (problem) => log.tell(problem.path, problem) },
+    { signal, overwrite, onProblem: (problem) => log.tell(problem.path, problem) },
     session,
-  )
-  log.finish()
-  const { entries: count, bytes, problems } = report
+  ).finally(() => log.finish())
+  const { entries: count, bytes, unchanged, problems } = report
   const look = problems === 0 ? '' : `, ${plural(problems, 'problem')}`
+  const left = unchanged === 0 ? '' : `, ${plural(unchanged, 'file')} left, of the same size and time`
   output.print(
-    `restored ${plural(count, 'entry', 'entries')}, ${formatBytes(bytes)}, of snapshot ${snapshot.id} to ${directory}${look}`,
+    `restored ${plural(count, 'entry', 'entries')}, ${formatBytes(bytes)}, of snapshot ${snapshot.id} to ${directory}${left}${look}`,
   )
-  output.printJson({ snapshot: snapshot.id, to: directory, entries: count, bytes, problems })
+  output.printJson({ snapshot: snapshot.id, to: directory, entries: count, bytes, unchanged, problems })
   return problems === 0 ? 0 : 1
 }
 

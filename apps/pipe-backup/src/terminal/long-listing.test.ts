@@ -68,3 +68,23 @@ test('a time beyond what a date can hold is still listed', () => {
     mtimeNs: String(2n ** 63n * 1000n),
   })
 })
+
+test.for([
+  [9_400_000_000_000n, '@9400000000000     '],
+  [2n ** 63n - 1n, '@9223372036854775807'],
+  [-(2n ** 63n), '@-9223372036854775808'],
+  [300_000_000_000n, '@300000000000      '],
+  [-80_000_000_000n, '@-80000000000      '],
+] as const)(
+  'a time of %i seconds, which no four digits of a year can say, is a number',
+  ([seconds, shown]) => {
+    const entry = { ...FILE, mtimeNs: seconds * 1_000_000_000n }
+    expect(longLine(entry)).toBe(`-rw-r----- bot      100              1234 ${shown} wallet/a b`)
+    expect(JSON.stringify(entryToJson(entry))).not.toMatch(/NaN|Invalid/)
+  },
+)
+
+test('a time before 1970 is listed as any other', () => {
+  const mtimeNs = BigInt(new Date(1912, 3, 15, 2, 20, 0).getTime()) * 1_000_000n
+  expect(longLine({ ...FILE, mtimeNs })).toContain(' 1912-04-15 02:20:00 ')
+})

@@ -3,6 +3,7 @@ import type { ListedEntry } from '@pipe-backup/vault'
 import { decodeUtf8, escapeBytes, escapeText } from './escape-bytes.ts'
 import { formatTime } from './quantities.ts'
 
+const TIME_WIDTH = '2026-11-28 10:00:00'.length
 const LETTER: Readonly<Record<Entry['type'], string>> = {
   file: '-',
   hardlink: '-',
@@ -17,7 +18,7 @@ const LETTER: Readonly<Record<Entry['type'], string>> = {
 export function longLine(entry: ListedEntry): string {
   const owner = escapeText(entry.user === '' ? String(entry.uid) : entry.user)
   const group = escapeText(entry.group === '' ? String(entry.gid) : entry.group)
-  const time = formatTime(new Date(Number(entry.mtimeNs / 1_000_000n)))
+  const time = listedTime(entry.mtimeNs)
   const mode = `${LETTER[entry.type]}${permissions(entry.mode)}`
   return `${mode} ${owner.padEnd(8)} ${group.padEnd(8)} ${sizeOf(entry).padStart(12)} ${time} ${escapeBytes(entry.path)}${suffix(entry)}`
 }
@@ -60,6 +61,13 @@ function jsonPath(key: string, bytes: Uint8Array): Readonly<Record<string, strin
   const text = decodeUtf8(bytes)
   if (text !== undefined) return { [key]: text }
   return { [key]: new TextDecoder().decode(bytes), [`${key}Base64`]: Buffer.from(bytes).toString('base64') }
+}
+
+/** As `formatTime`; a year of more than four digits, or before the first, as seconds since the epoch: `@9400000000000`. */
+function listedTime(mtimeNs: bigint): string {
+  const time = new Date(Number(mtimeNs / 1_000_000n))
+  const year = time.getFullYear()
+  return year >= 0 && year <= 9999 ? formatTime(time) : `@${mtimeNs / 1_000_000_000n}`.padEnd(TIME_WIDTH)
 }
 
 /** ISO 8601, or null for a time that a Date can't hold. */

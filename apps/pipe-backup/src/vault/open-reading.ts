@@ -2,6 +2,8 @@ import type { VaultKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import {
   createVaultHost,
+  type DamagedObject,
+  damagedObject,
   type HealReport,
   heal,
   listSnapshots,
@@ -10,7 +12,6 @@ import {
   type SnapshotReader,
   selectSources,
   type UnreadableSnapshot,
-  VaultError,
 } from '@pipe-backup/vault'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findHost } from '../host/load-host.ts'
@@ -29,7 +30,7 @@ export interface OpenedSnapshots extends AsyncDisposable {
   readonly snapshots: readonly SnapshotInfo[]
   /** Snapshots that open on no sink. */
   readonly unreadable: readonly UnreadableSnapshot[]
-  /** To be told of each object that was missing or damaged. */
+  /** To be told of each object that was missing or damaged, and of each sink that did not answer. */
   readonly onProblem: (error: Error) => void
   /** Puts back, from sinks that have them whole, the objects that were found missing or damaged. @returns what became of it */
   readonly repair: () => Promise<HealReport | undefined>
@@ -55,11 +56,11 @@ export async function openSnapshots(
   phraseFile: string | undefined,
 ): Promise<OpenedSnapshots> {
   const { signal, output } = session
-  const damaged: { sink: string; key: string }[] = []
+  const damaged: DamagedObject[] = []
   const onProblem = (error: Error): void => {
     output.warn(errorLine(error))
-    if (error instanceof VaultError && error.sink !== undefined && error.key !== undefined)
-      damaged.push({ sink: error.sink, key: error.key })
+    const object = damagedObject(error)
+    if (object) damaged.push(object)
   }
   await using stack = new AsyncDisposableStack()
   const config = await openConfig(session)

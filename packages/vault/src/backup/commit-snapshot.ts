@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { DamageBook } from '../damage-book.ts'
+import { damagedObject } from '../damage-of.ts'
 import { bringPacks } from '../heal/bring-packs.ts'
 import { levelSinks } from '../heal/level-sinks.ts'
 import { type IndexedPack, sealIndexes } from '../index-object.ts'
@@ -126,10 +127,11 @@ async function bringAll(
     damaged: book.of(sink.name),
     onProblem: (at, error) => {
       onSinkProblem?.(at, error)
-      if (!(error instanceof VaultError) || error.key === undefined) return
+      const damaged = damagedObject(error)
+      if (!damaged) return
       // The next reading does not rest on it.
-      book.add(at, error.key, 'corrupt', started)
-      rotten.add(error.key)
+      book.add(at, damaged.key, damaged.why, started)
+      rotten.add(damaged.key)
     },
     ...abortable,
   }).catch((error: unknown) => {

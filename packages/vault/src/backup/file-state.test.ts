@@ -38,6 +38,17 @@ function recall(vault = VAULT): Uint8Array | undefined {
   return found && Buffer.from(found.extents.packed)
 }
 
+test.for([2n ** 63n, -(2n ** 63n) - 1n, 9_400_000_000_000_000_000_001n, (2n ** 63n - 1n) * 1_000_000_000n])(
+  'a file of the time %i, beyond 64 bits, is known again, and one of another time is not',
+  (mtimeNs) => {
+    using state = new FileState(directory, VAULT)
+    state.remember(KEY, 3, mtimeNs, IDENTITY, known(extentsOf([1, 2, 3])))
+    state.commit([])
+    expect(state.unchanged(KEY, 3, mtimeNs, IDENTITY)).toBeDefined()
+    expect(state.unchanged(KEY, 3, mtimeNs + 1n, IDENTITY)).toBeUndefined()
+  },
+)
+
 test('what was remembered and committed is known; what was not committed is not', () => {
   remember()
   expect(recall()).toEqual(extentsOf([1, 2, 3]).packed)

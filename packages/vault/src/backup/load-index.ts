@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ChunkIndex } from '../chunk-index.ts'
+import { damageOf } from '../damage-of.ts'
 import { hasCode } from '../has-code.ts'
 import { decodeIndex, type IndexedPack } from '../index-object.ts'
 import { decodeFooterContent, packKey } from '../pack-format.ts'
@@ -45,7 +46,7 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
   // Without copies the index is fetched each time: no reason for a run to fail.
   await forgetOthers(options.cacheDirectory, keys).catch(() => undefined)
   for (const key of keys) {
-    for (const pack of await readIndex(key, options)) {
+    for (const pack of (await readIndex(key, options)) ?? []) {
       if (listed.has(pack.name)) continue
       forgetDamaged(pack, options)
       listed.add(pack.name)
@@ -66,7 +67,7 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
       } catch (error) {
         options.signal?.throwIfAborted()
         // Not a pack, or a damaged one: nothing rests on it, and another sink may have it whole.
-        view.packs.delete(name)
+        if (damageOf(error) !== undefined) view.packs.delete(name)
         onProblem(view.sink.name, error instanceof Error ? error : new Error(String(error)))
       }
     }
@@ -86,11 +87,14 @@ function forgetDamaged({ name, sizeBytes }: IndexedPack, { views, onProblem }: L
   }
 }
 
-/** Reads an index object: this host's copy, or that of the first sink that has it whole. @returns nothing when none has */
+/**
+ * Reads an index object: this host's copy, or that of the first sink that has it whole.
+ * @returns no packs when none has it whole; undefined when one that does not answer may have it
+ */
 export async function readIndex(
   key: string,
   options: Omit<LoadIndexOptions, 'hostId'>,
-): Promise<IndexedPack[]> {
+): Promise<IndexedPack[] | undefined> {
   const { views, indexKey, cacheDirectory, onProblem, signal } = options
   const cached = join(cacheDirectory, key.slice('index/'.length))
   try {
@@ -98,6 +102,7 @@ export async function readIndex(
   } catch {
     // Not there or damaged: the sinks have it.
   }
+  let isAnswered = true
   for (const view of views) {
     if (!view.indexes.has(key)) continue
     try {
@@ -107,14 +112,15 @@ export async function readIndex(
       return packs
     } catch (error) {
       signal?.throwIfAborted()
-      view.indexes.delete(key)
+      if (damageOf(error) === undefined) isAnswered = false
+      else view.indexes.delete(key)
       // Gone since the listing: a prune has merged it into another.
       if (!hasCode(error, 'not-found'))
         onProblem(view.sink.name, error instanceof Error ? error : new Error(String(error)))
     }
   }
-  // No sink has it whole: its packs are found by their footers.
-  return []
+  // Its packs are found by their footers.
+  return isAnswered ? [] : undefined
 }
 
 /** A full disk must not look like a damaged sink: without a copy the index is fetched again next time. */

@@ -19,7 +19,8 @@ export interface BringPacksOptions extends FetchPackOptions {
 /**
  * Copies to one sink, through memory, the packs it lacks, from whichever sinks have them whole.
  * @returns the packs that were copied, and their lengths in bytes
- * @throws SinkError of the sink that is healed; VaultError `missing` when no sink has a needed pack whole
+ * @throws SinkError of the sink that is healed; VaultError `missing` when no sink has a needed pack whole, `unanswered` when one that does
+ * not answer may have it
  */
 export async function bringPacks(
   view: SinkView,
@@ -33,8 +34,8 @@ export async function bringPacks(
   await forEachLimited(missing, PACKS_AT_ONCE, async (name) => {
     const key = packKey(name)
     const pack = await fetchPack(name, views, options)
-    if (!pack) {
-      if (needed.has(name)) lost ??= new VaultError('missing', `${key} is whole on no sink`, { key })
+    if (typeof pack === 'string') {
+      if (needed.has(name) && (!lost || pack === 'lost')) lost = notBrought(key, pack)
       return
     }
     const reading = { ...(signal && { signal }) }
@@ -46,4 +47,11 @@ export async function bringPacks(
   // Not before all have been asked for: whoever is told must know of every one that nothing can rest on.
   if (lost) throw lost
   return brought
+}
+
+function notBrought(key: string, why: 'lost' | 'unanswered'): VaultError {
+  if (why === 'lost') return new VaultError('missing', `${key} is whole on no sink`, { key })
+  return new VaultError('unanswered', `${key} could not be read: a sink that shows it does not answer`, {
+    key,
+  })
 }

@@ -1,5 +1,6 @@
 import type { Sink } from '@pipe-backup/sink'
 import { DamageBook } from '../damage-book.ts'
+import { type DamagedObject, damageOf } from '../damage-of.ts'
 import { toFailure } from '../failure.ts'
 import { checkGrant, isGrantKey } from '../grant.ts'
 import { isBeingPruned } from '../prune/is-being-pruned.ts'
@@ -23,7 +24,7 @@ export interface HealOptions {
   /** Whether a sink without a vault is a new one, to be filled; otherwise it is an error: a disk may not be mounted. */
   readonly isNew: (sink: string) => boolean
   /** What is known to be missing or damaged besides what verifications have found. */
-  readonly damaged?: readonly { readonly sink: string; readonly key: string }[]
+  readonly damaged?: readonly DamagedObject[]
   /** Looks into every snapshot of every sink for packs that it lacks. Default true; otherwise what is known is mended, and what is not shown brought. */
   readonly thorough?: boolean
   readonly stateDirectory: string
@@ -37,7 +38,7 @@ export interface HealOptions {
 
 export interface HealedSink {
   readonly name: string
-  /** `level`: it holds all that any sink holds; `behind`: something is whole on no sink, or follows after a prune; `failed`: see `error`. */
+  /** `level`: it holds all that any sink holds; `behind`: something is whole on no sink that answers, or follows after a prune; `failed`: see `error`. */
   readonly state: 'level' | 'behind' | 'failed'
   readonly packs: number
   readonly objects: number
@@ -68,7 +69,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   const record = { host: hostName, hostId: host.hostId, started: now().toISOString(), kind: 'heal' } as const
   await using session = new VaultSession({ indexKey, record })
   const book = await DamageBook.open(options.stateDirectory)
-  for (const { sink, key } of options.damaged ?? []) book.add(sink, key, 'corrupt', now())
+  for (const { sink, key, why } of options.damaged ?? []) book.add(sink, key, why, now())
   const failures = new Map<string, Error>()
   const views: SinkView[] = []
   /** Keys of the snapshots and grants that each sink shows, damaged ones as well. */
@@ -124,9 +125,14 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     const { name } = view.sink
     for (const key of shown.get(view) ?? []) {
       if (view.snapshots.has(key) || view.grants.has(key) || removed.has(snapshotIdOf(key) ?? '')) continue
-      if (await opensNow(view, key, indexKey, signal)) {
+      const error = await flawOf(view, key, indexKey, signal)
+      if (error === undefined) {
         book.clear(name, key)
         continue
+      }
+      if (damageOf(error) === undefined) {
+        failures.set(name, error)
+        break
       }
       spoilt.add(name)
       onProblem(
@@ -144,21 +150,21 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   return report(options, results, { lost, spoilt }, failures)
 }
 
-/** What the book says of it may be of yesterday. @throws the abort's reason */
-async function opensNow(
+/** What the book says of it may be of yesterday. @returns why it does not open @throws the abort's reason */
+async function flawOf(
   { sink }: SinkView,
   key: string,
   indexKey: Uint8Array,
   signal: AbortSignal | undefined,
-): Promise<boolean> {
+): Promise<Error | undefined> {
   try {
     const object = await getObject(sink, key, signal)
     if (isGrantKey(key)) checkGrant(key, object)
     else openSnapshotHead(indexKey, key, object)
-    return true
-  } catch {
+    return undefined
+  } catch (error) {
     signal?.throwIfAborted()
-    return false
+    return error instanceof Error ? error : new Error(String(error))
   }
 }
 
@@ -179,7 +185,8 @@ function report(
       const result = results.find(({ sink }) => sink === name)
       const error = failures.get(name) ?? result?.error
       const postponed = (result?.postponed ?? []).map((key) => key.slice(-16))
-      const isBehind = postponed.length > 0 || lost.length > 0 || (!result?.error && spoilt.has(name))
+      const lacksPacks = lost.length > 0 || (result?.unanswered ?? 0) > 0
+      const isBehind = postponed.length > 0 || lacksPacks || (!result?.error && spoilt.has(name))
       return {
         name,
         state: error ? 'failed' : isBehind ? 'behind' : 'level',

@@ -1,5 +1,6 @@
 import type { Sink } from '@pipe-backup/sink'
 import type { DamageBook } from '../damage-book.ts'
+import { damageOf } from '../damage-of.ts'
 import { fetchPack } from '../fetch-pack.ts'
 import { forEachLimited } from '../for-each-limited.ts'
 import { checkGrant } from '../grant.ts'
@@ -48,6 +49,8 @@ export interface LevelResult {
   bytes: number
   /** Keys of snapshots that it still lacks because a prune has condemned their packs there: they follow when that is through. */
   readonly postponed: string[]
+  /** What it lacks, and what could not be read from a sink that shows it and does not answer. */
+  unanswered: number
   error: Error | undefined
 }
 
@@ -97,7 +100,15 @@ class Level {
     this.#options = options
     this.#targets = options.targets.map((view) => ({
       view,
-      result: { sink: view.sink.name, packs: 0, objects: 0, bytes: 0, postponed: [], error: undefined },
+      result: {
+        sink: view.sink.name,
+        packs: 0,
+        objects: 0,
+        bytes: 0,
+        postponed: [],
+        unanswered: 0,
+        error: undefined,
+      },
       spoilt: [],
     }))
   }
@@ -123,7 +134,7 @@ class Level {
         }
         const missing = [...needed].filter(([name]) => !view.packs.has(name))
         await forEachLimited(missing, PACKS_AT_ONCE, async ([name, snapshots]) => {
-          if (await this.#bringPack(name, [target], snapshots)) return
+          if ((await this.#bringPack(name, [target], snapshots)) !== 'lost') return
           target.spoilt.push(...snapshots)
           if (snapshots.length === 0 && this.#options.thorough)
             await this.#removeUseless(target, packKey(name))
@@ -223,7 +234,7 @@ class Level {
     let isWhole = true
     await forEachLimited(head.packs, PACKS_AT_ONCE, async ([name]) => {
       const lacking = able.filter(({ view, result }) => !result.error && !view.packs.has(name))
-      if (lacking.length > 0 && !(await this.#bringPack(name, lacking, [key]))) isWhole = false
+      if (lacking.length > 0 && (await this.#bringPack(name, lacking, [key])) !== 'brought') isWhole = false
     })
     if (!isWhole || able.length === 0) return false
     for (const target of able) {
@@ -260,22 +271,30 @@ class Level {
       return { object, head: openSnapshotHead(indexKey, key, object) }
     } catch (error) {
       signal?.throwIfAborted()
-      view.snapshots.delete(key)
+      if (damageOf(error) !== undefined) view.snapshots.delete(key)
       onProblem(view.sink.name, toError(error))
       return undefined
     }
   }
 
-  /** @returns false when no sink has it whole */
-  async #bringPack(name: string, targets: readonly Target[], neededBy: readonly string[]): Promise<boolean> {
+  /** @returns `lost` when no sink has it whole; `unanswered` when one that does not answer may have it */
+  async #bringPack(
+    name: string,
+    targets: readonly Target[],
+    neededBy: readonly string[],
+  ): Promise<'brought' | 'lost' | 'unanswered'> {
     const { views, onProblem, signal } = this.#options
     const key = packKey(name)
     const pack = await fetchPack(name, views, { onProblem, ...(signal && { signal }) })
-    if (!pack) {
+    if (pack === 'unanswered') {
+      for (const { result } of targets) result.unanswered++
+      return 'unanswered'
+    }
+    if (pack === 'lost') {
       const known = this.lost.get(name) ?? new Set<string>()
       if (neededBy.length > 0) this.lost.set(name, known)
       for (const snapshot of neededBy) known.add(snapshot)
-      return false
+      return 'lost'
     }
     await Promise.all(
       targets.map((target) =>
@@ -286,21 +305,27 @@ class Level {
         }),
       ),
     )
-    return true
+    return 'brought'
   }
 
   /** What other sinks have and this one lacks. Indexes are a cache: without one, footers are read. */
   async #bringOthers(target: Target, kind: 'grants' | 'indexes'): Promise<void> {
+    const unanswered = new Set<string>()
     for (const other of this.#options.views) {
       for (const key of other[kind].keys()) {
         if (target.view[kind].has(key)) continue
         const object = await this.#fetchOther(other, kind, key)
-        if (!object) continue
+        if (!object) {
+          if (other[kind].has(key)) unanswered.add(key)
+          continue
+        }
+        unanswered.delete(key)
         await this.#put(target, key, object)
         target.view[kind].set(key, { sizeBytes: object.length, storedAt: this.#options.now() })
         target.result.objects++
       }
     }
+    target.result.unanswered += unanswered.size
   }
 
   /** Takes away what is damaged and was brought by no other sink, where nothing is lost with it. */
@@ -329,7 +354,7 @@ class Level {
       return object
     } catch (error) {
       signal?.throwIfAborted()
-      view[kind].delete(key)
+      if (damageOf(error) !== undefined) view[kind].delete(key)
       onProblem(view.sink.name, toError(error))
       return undefined
     }

@@ -66,7 +66,7 @@ export async function compact(options: CompactOptions): Promise<PruneReport['com
       const pack = await fetchPack(name, views, options)
       const footer = footers.get(name)
       // Whole nowhere, or not what its index says: a healing's affair.
-      if (!pack || !footer) continue
+      if (typeof pack === 'string' || !footer) continue
       for (const full of repacker.add(name, pack, live.get(name) ?? new Set())) await store(full)
     }
     const last = repacker.finish()
@@ -86,7 +86,7 @@ async function readFooters(options: CompactOptions): Promise<Map<string, PackFoo
   const reading = { views, indexKey, cacheDirectory: join(stateDirectory, 'index'), onProblem }
   const footers = new Map<string, PackFooter>()
   for (const key of new Set(views.flatMap(({ indexes }) => [...indexes.keys()]))) {
-    for (const { name, footer } of await readIndex(key, { ...reading, ...(signal && { signal }) }))
+    for (const { name, footer } of (await readIndex(key, { ...reading, ...(signal && { signal }) })) ?? [])
       if (!footers.has(name)) footers.set(name, decodeFooterContent(footer))
   }
   for (const view of views) {

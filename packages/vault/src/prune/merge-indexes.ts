@@ -33,6 +33,8 @@ export async function mergeIndexes(options: MergeIndexesOptions): Promise<void> 
   const isThere = ({ name }: IndexedPack) => views.some((view) => view.packs.has(name))
   for (const [key, { sizeBytes }] of keys) {
     const packs = await readIndex(key, { ...reading, ...(signal && { signal }) })
+    // A sink that does not answer may have it whole.
+    if (!packs) continue
     const there = packs.filter(isThere)
     const isMostlyGone = there.length * 2 < packs.length
     if (sizeBytes >= SMALL_BYTES && !isMostlyGone) continue

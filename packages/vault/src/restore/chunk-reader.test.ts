@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { deriveKeys, sealTo } from '@pipe-backup/crypto'
 import { expect, test } from 'vitest'
+import { damagedObject } from '../damage-of.ts'
 import { encodePackHeader, packKey, runKeyId } from '../pack-format.ts'
 import { MemoryChunks } from '../test-support/memory-chunks.ts'
 import { MemorySink } from '../test-support/memory-sink.ts'
@@ -165,4 +166,41 @@ test('an abort ends the reading with its reason', async () => {
   sink.before = () => stop.abort(new Error('enough'))
   await expect(reader.read(ids[0] ?? Buffer.alloc(32))).rejects.toThrow('enough')
   expect(problems).toEqual([])
+})
+
+test.for(['unreachable', 'timeout', 'throttled', 'unauthorized', 'forbidden', 'protocol'] as const)(
+  'a sink that is %s is not taken for one that has lost or damaged something',
+  async (code) => {
+    const [away, good] = [new MemorySink('away'), new MemorySink('good')]
+    const { chunks, ids, pack } = await smallPack([away, good])
+    const key = packKey(pack.name)
+    away.before = () => {
+      throw away.error(code, key)
+    }
+    const problems: Error[] = []
+    const reader = await chunks.read(pack, [away, good], (error) => problems.push(error))
+    for (const [i, id] of ids.entries()) expect(Buffer.from(await reader.read(id))).toEqual(PLAINS[i])
+    expect(problems).toMatchObject([{ name: 'SinkError', code }])
+    expect(problems.map(damagedObject)).toEqual([undefined])
+
+    const alone = await chunks.read(pack, [away, new MemorySink('empty')], (error) => problems.push(error))
+    await expect(alone.read(ids[0] ?? Buffer.alloc(32))).rejects.toMatchObject({ code: 'unanswered', key })
+    expect(problems.map(damagedObject)).toEqual([
+      undefined,
+      undefined,
+      { sink: 'empty', key, why: 'missing' },
+    ])
+  },
+)
+
+test('a pack that its sink knows to be damaged is one', async () => {
+  const sink = new MemorySink('one')
+  const { chunks, ids, pack } = await smallPack([sink])
+  sink.before = () => {
+    throw sink.error('corrupt')
+  }
+  const problems: Error[] = []
+  const reader = await chunks.read(pack, [sink], (error) => problems.push(error))
+  await expect(reader.read(ids[0] ?? Buffer.alloc(32))).rejects.toMatchObject({ code: 'missing' })
+  expect(problems.map(damagedObject)).toEqual([{ sink: 'one', key: packKey(pack.name), why: 'corrupt' }])
 })

@@ -1,6 +1,7 @@
 import { chunkId, openSealed, type VaultKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { ChunkKind, unsealChunk } from '../chunk-codec.ts'
+import { damageOf } from '../damage-of.ts'
 import { hasCode } from '../has-code.ts'
 import { packKey, runKeyId } from '../pack-format.ts'
 import { readPackHeader } from '../read-pack-header.ts'
@@ -26,7 +27,7 @@ export interface ChunkReaderOptions {
   readonly locateMore?: () => Promise<void>
   /** Asked once, when the locations are seen to be false: adds what the packs themselves say, where it is something else. */
   readonly locateAnew?: () => Promise<void>
-  /** Told of each object that a sink did not have whole. */
+  /** Told of each object that a sink did not have whole, and of each sink that did not answer. */
   readonly onProblem: (error: Error) => void
   readonly signal?: AbortSignal
 }
@@ -42,8 +43,10 @@ export class ChunkReader {
   readonly #runKeys = new Map<string, readonly Uint8Array[]>()
   readonly #opened = new Map<string, Uint8Array>()
   readonly #told = new Set<string>()
-  /** Packs that a sink lacks or holds damaged: not asked again. */
+  /** Packs that a sink lacks, or did not give when it was asked: not asked again. */
   readonly #bad = new Set<string>()
+  /** Of these, the packs that a sink which did not answer may have whole. */
+  readonly #unanswered = new Set<string>()
   #more: Promise<void> | undefined
   #anew: Promise<void> | undefined
 
@@ -56,7 +59,7 @@ export class ChunkReader {
     this.#nodeIdKey = nodeIdKey
   }
 
-  /** The plain bytes of a chunk. Valid for as long as they are held; not to be written to. @throws VaultError `missing` */
+  /** The plain bytes of a chunk. Valid for as long as they are held; not to be written to. @throws VaultError `missing`, `unanswered` */
   async read(id: Uint8Array): Promise<Uint8Array> {
     const name = Buffer.from(id).toString('latin1')
     const cached = this.#chunks.get(name)
@@ -81,14 +84,22 @@ export class ChunkReader {
       this.#chunks.set(name, plain)
       return plain
     }
+    throw this.#notRead(places)
+  }
+
+  #notRead(places: readonly ChunkLocation[]): VaultError {
+    const away = places.find(({ pack }) => this.#unanswered.has(pack))
+    if (away) {
+      const key = packKey(away.pack)
+      const hint = 'Do the same again when each sink answers.'
+      return new VaultError('unanswered', `a chunk of ${key} is whole on no sink that answers`, { key, hint })
+    }
     const key = places[0] && packKey(places[0].pack)
-    throw new VaultError(
+    const hint = 'Run `pipe-backup verify`, and bring back any sink that is away.'
+    return new VaultError(
       'missing',
       key ? `a chunk of ${key} is whole on no sink` : 'a chunk is in no pack that can be found',
-      {
-        ...(key && { key }),
-        hint: 'Run `pipe-backup verify`, and bring back any sink that is away.',
-      },
+      { ...(key && { key }), hint },
     )
   }
 
@@ -140,15 +151,14 @@ export class ChunkReader {
         hasCode(cause, 'range') ||
         hasCode(cause, 'corrupt')
       if (!damage) this.#bad.add(where)
+      if (!damage && damageOf(cause) === undefined) this.#unanswered.add(place.pack)
       this.#packs.delete(place.pack)
       this.#runKeys.delete(where)
       this.#uses.set(place.pack, -64)
       if (!this.#told.has(where)) {
         this.#told.add(where)
-        const why = cause instanceof Error ? cause.message : String(cause)
-        const message = damage ? `sink "${sink.name}": ${key} is damaged (${why})` : why
         this.#options.onProblem(
-          new VaultError(damage ? 'corrupt' : 'missing', message, { sink: sink.name, key, cause }),
+          damage ? damagedPack(sink.name, key, cause) : absentPack(sink.name, key, cause),
         )
       }
       return undefined
@@ -208,4 +218,17 @@ export class ChunkReader {
     }
     throw new VaultError('corrupt', 'no run key in its header opens with this phrase')
   }
+}
+
+function damagedPack(sink: string, key: string, cause: unknown): VaultError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new VaultError('corrupt', `sink "${sink}": ${key} is damaged (${why})`, { sink, key, cause })
+}
+
+/** A pack that the sink lacks is missing; of one that it did not give for another reason nothing is known, and the reason is what is told. */
+function absentPack(sink: string, key: string, cause: unknown): Error {
+  const error = cause instanceof Error ? cause : new Error(String(cause))
+  return damageOf(error) === undefined
+    ? error
+    : new VaultError('missing', error.message, { sink, key, cause })
 }

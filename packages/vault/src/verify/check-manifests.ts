@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { VaultKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { ChunkIndex } from '../chunk-index.ts'
+import { damageOf } from '../damage-of.ts'
 import type { Extents } from '../extents.ts'
 import { decodeFooterContent } from '../pack-format.ts'
 import { type ChunkLocations, locateChunks } from '../restore/chunk-locations.ts'
@@ -28,11 +29,22 @@ export async function checkManifests(options: CheckManifestsOptions): Promise<vo
   const sinks = verifications.filter(({ error }) => !error).map(({ sink }) => sink)
   for (const { key, head, shownBy } of versionsOf(verifications)) {
     signal?.throwIfAborted()
-    const wrong = await checkSnapshot(head, sinks, options)
-    if (wrong === undefined) continue
+    const away: SinkFailure[] = []
+    const wrong = await checkSnapshot(head, sinks, away, options)
+    for (const { sink, error } of away) {
+      const verification = verifications.find((candidate) => candidate.sink.name === sink)
+      if (verification) verification.error ??= error
+    }
+    // What could not be read may be whole on a sink that did not answer.
+    if (wrong === undefined || away.length > 0) continue
     for (const verification of shownBy)
       verification.tellWrong(key, `${key} can't be restored in full: ${wrong}`)
   }
+}
+
+interface SinkFailure {
+  readonly sink: string
+  readonly error: Error
 }
 
 interface SnapshotVersion {
@@ -55,14 +67,18 @@ function versionsOf(verifications: readonly SinkVerification[]): Iterable<Snapsh
   return versions.values()
 }
 
-/** @returns what is wrong with it, or undefined */
+/** @param away - gets the sinks that did not answer @returns what is wrong with it, or undefined */
 async function checkSnapshot(
   head: SnapshotHead,
   sinks: readonly Sink[],
+  away: SinkFailure[],
   { keys, distrusted, signal }: CheckManifestsOptions,
 ): Promise<string | undefined> {
   // What is missing or damaged has been told, object by object: here it only matters what that spoils.
-  const onProblem = () => undefined
+  const onProblem = (error: Error) => {
+    if (damageOf(error) === undefined && 'sink' in error && typeof error.sink === 'string')
+      away.push({ sink: error.sink, error })
+  }
   const reading = { onProblem, ...(signal && { signal }) }
   const packs = new Set(head.packs.map(([name]) => name))
   const locations = await locateChunks({ sinks, indexKey: keys.indexKey, packs, distrusted, ...reading })

@@ -1,0 +1,103 @@
+import {
+  type BigIntStats,
+  chmodSync,
+  chownSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  futimesSync,
+  lchownSync,
+  lstatSync,
+  lutimesSync,
+  utimesSync,
+} from 'node:fs'
+import { ACCESS_ACL, type Entry, type EntryMetadata, type SourceProblem } from '@pipe-backup/source'
+import { modeWithout } from './access-acl.ts'
+import { AttributeWriter } from './attributes.ts'
+import { Owners } from './owners.ts'
+import { isSameTime, isUncommon, toTime } from './times.ts'
+
+/** Gives what was written its owner, attributes, mode and time. */
+export class MetadataWriter {
+  readonly #ownership: boolean
+  readonly #owners = new Owners()
+  readonly #attributes: AttributeWriter
+  /** Entries whose time the file system can't hold. */
+  readonly #unsetTimes = { first: '', count: 0 }
+
+  private constructor(ownership: boolean, attributes: AttributeWriter) {
+    this.#ownership = ownership
+    this.#attributes = attributes
+  }
+
+  /** @param ownership - set owners, set-id bits, file capabilities and `trusted.*` attributes */
+  static async load(ownership: boolean): Promise<MetadataWriter> {
+    return new MetadataWriter(ownership, await AttributeWriter.load(ownership))
+  }
+
+  /** A line for each reason why metadata is missing. */
+  *problems(): Generator<SourceProblem> {
+    yield* this.#attributes.problems()
+    if (this.#unsetTimes.count > 0) yield timeProblem(this.#unsetTimes)
+  }
+
+  /** As `set`, for a symbolic link, which has no mode. */
+  setOfLink(path: Buffer, entry: Entry): void {
+    if (this.#ownership) lchownSync(path, this.#owners.uid(entry), this.#owners.gid(entry))
+    this.#attributes.set(path, entry, 'made')
+    lutimesSync(path, toTime(entry.mtimeNs), toTime(entry.mtimeNs))
+    this.#checkTime(entry, () => lstatSync(path, { bigint: true }))
+  }
+
+  /** Whether a file that is left has other metadata than its entry, as far as a look tells. */
+  isOtherwise(there: BigIntStats, entry: Entry): boolean {
+    if (entry.type === 'hardlink') return false
+    return (
+      (there.mode & 0o7777n) !== BigInt(this.#mode(entry)) ||
+      (this.#ownership &&
+        (there.uid !== BigInt(this.#owners.uid(entry)) || there.gid !== BigInt(this.#owners.gid(entry)))) ||
+      (entry.attributes?.length ?? 0) > 0
+    )
+  }
+
+  /** In this order: chown takes set-id bits and capabilities away, and a mode set before its control list would let the group in. */
+  set(path: Buffer, entry: Entry, kind: 'made' | 'kept'): void {
+    if (this.#ownership) chownSync(path, this.#owners.uid(entry), this.#owners.gid(entry))
+    chmodSync(path, this.#setAttributes(path, entry, kind))
+    utimesSync(path, toTime(entry.mtimeNs), toTime(entry.mtimeNs))
+    this.#checkTime(entry, () => lstatSync(path, { bigint: true }))
+  }
+
+  /** As `set`, through the file that is open, as far as that can be done. */
+  setOfFile(file: number, path: Buffer, entry: Entry): void {
+    if (this.#ownership) fchownSync(file, this.#owners.uid(entry), this.#owners.gid(entry))
+    fchmodSync(file, this.#setAttributes(path, entry, 'made'))
+    futimesSync(file, toTime(entry.mtimeNs), toTime(entry.mtimeNs))
+    this.#checkTime(entry, () => fstatSync(file, { bigint: true }))
+  }
+
+  /** File systems set the nearest time that they have, and say nothing. */
+  #checkTime(entry: Entry, look: () => BigIntStats): void {
+    if (!isUncommon(entry.mtimeNs) || isSameTime(look().mtimeNs, entry.mtimeNs)) return
+    if (this.#unsetTimes.count++ === 0) this.#unsetTimes.first = Buffer.from(entry.path).toString()
+  }
+
+  /** @returns the mode that is to be set then */
+  #setAttributes(path: Buffer, entry: Entry, kind: 'made' | 'kept'): number {
+    const mode = this.#mode(entry)
+    if (this.#attributes.set(path, entry, kind) !== false) return mode
+    const list = entry.attributes?.find(({ name }) => Buffer.from(name).toString() === ACCESS_ACL)
+    return list ? modeWithout(list.value, mode) : mode
+  }
+
+  /** Without the owner, a set-id bit would lend out the rights of whoever restores. */
+  #mode(entry: EntryMetadata): number {
+    return this.#ownership ? entry.mode : entry.mode & 0o1777
+  }
+}
+
+function timeProblem({ first, count }: { readonly first: string; readonly count: number }): SourceProblem {
+  const where = count === 1 ? '' : ` of ${count} entries, this the first`
+  const message = `not restored: the modification time${where}: the file system has no such time, and got the nearest`
+  return { code: 'unreadable', path: first, message }
+}

@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Entry, SourceError } from '@pipe-backup/source'
+import { extract } from '../extract.ts'
+import { directory, file } from './entries.ts'
+
+/** `d:755 path` for a directory, `f:644 path` for a file, `wait` for what never comes, `fail` for a source that ends with an error. */
+async function* entriesOf(lines: readonly string[]): AsyncGenerator<Entry> {
+  for (const line of lines) {
+    const [, type, mode = '644', path = ''] = /^(\w+)(?::(\d+) (.*))?$/.exec(line) ?? []
+    if (type === 'wait') {
+      process.stdout.write('waiting\n')
+      await sleep(60_000)
+    } else if (type === 'fail') throw new Error('the source ends here')
+    else if (type === 'd') yield directory(path, Number.parseInt(mode, 8))
+    else yield file(path, 'content', { mode: Number.parseInt(mode, 8) })
+  }
+}
+
+// Extracts what is said into a directory, as whoever it is run as, and prints what came of it.
+const [target = '', overwrite = '', ...lines] = process.argv.slice(2)
+const problems: string[] = []
+try {
+  const report = await extract(entriesOf(lines), target, {
+    overwrite: overwrite === 'changed' ? 'changed' : 'always',
+    onProblem: ({ path, message }) => problems.push(`${path}: ${message}`),
+  })
+  process.stdout.write(JSON.stringify({ ...report, lines: problems }))
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error)
+  const hint = error instanceof SourceError ? error.hint : undefined
+  process.stdout.write(JSON.stringify({ error: message, hint, lines: problems }))
+}
