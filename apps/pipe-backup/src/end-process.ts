@@ -1,13 +1,13 @@
 /**
  * Ends the process, also while a call hangs in a file system that does not answer: process.exit() would wait for its thread
  * for ever, as libuv joins its threads at the end. A new program in the place of this one ends them all.
+ * @param code - default: `process.exitCode`
  */
-export function endProcess(): void {
-  if (typeof process.execve !== 'function') process.exit()
-  process.emit('exit', Number(process.exitCode ?? 0))
-  process.execve(
-    process.execPath,
-    [process.execPath, '-e', `process.exitCode = ${Number(process.exitCode ?? 0)}`],
-    {},
-  )
+export function endProcess(code: number = Number(process.exitCode ?? 0)): void {
+  if (typeof process.execve !== 'function') process.exit(code)
+  process.exitCode = code
+  process.emit('exit', code)
+  // Who listens may have found that it has failed after all.
+  const script = `process.exitCode = ${Number(process.exitCode)}`
+  process.execve(process.execPath, [process.execPath, '-e', script], {})
 }

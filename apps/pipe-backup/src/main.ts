@@ -4,6 +4,7 @@ import { endProcess } from './end-process.ts'
 import { thisMachine } from './machine.ts'
 import { takePhraseVariable } from './phrase/phrase-variable.ts'
 import { createProgram, type Runner } from './program.ts'
+import { tellSupervisor } from './run/supervise.ts'
 
 /** Anything that holds the process open longer than this after its work is done is cut off. */
 const LINGER_MS = 5000
@@ -58,7 +59,8 @@ const runner: Runner = async (options, command) => {
 }
 
 await parse(createProgram(version, runner))
-setTimeout(endProcess, LINGER_MS).unref()
+tellSupervisor(Number(process.exitCode ?? 0))
+setTimeout(() => endProcess(), LINGER_MS).unref()
 
 /** Who redirected it must not take what there is for the whole. The work itself may be done. */
 function tellLostOutput(): void {

@@ -65,6 +65,8 @@ const NAMES_BY_MAGIC: ReadonlyMap<number, string> = new Map([
   [0x0187, 'autofs'],
 ])
 
+const PROC = Buffer.from('/proc')
+
 interface Mount {
   readonly point: Buffer
   readonly type: string
@@ -99,6 +101,14 @@ export class Mounts {
     for (const mount of this.#mounts)
       if (isWithin(path, mount.point) && mount.point.length >= (found?.point.length ?? 0)) found = mount
     return found?.type
+  }
+
+  /** Whether a remote one is mounted in a directory, wherever below it. */
+  hasRemoteBelow(directory: Buffer): boolean {
+    return this.#mounts.some(
+      // In /proc is one of systemd's own, which is never entered.
+      ({ point, type }) => isRemoteType(type) && isWithin(point, directory) && !isWithin(point, PROC),
+    )
   }
 
   /** The type of the file system that a directory is on, which has just answered. */

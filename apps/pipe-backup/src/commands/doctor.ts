@@ -10,6 +10,7 @@ import { Notifier } from '../notify/notifier.ts'
 import { type OpenSinks, openSinks } from '../providers/open-sinks.ts'
 import { refuseSharedPlaces } from '../providers/sink-places.ts'
 import { ownDirectories, sourceMemory } from '../providers/source-surroundings.ts'
+import { supervise } from '../run/supervise.ts'
 import { redact } from '../secrets/redact.ts'
 import type { Session } from '../session.ts'
 import { errorLine } from '../terminal/error-line.ts'
@@ -23,6 +24,8 @@ const MARKS = { ok: 'ok     ', warning: 'WARNING', failure: 'FAILED ' } as const
 export async function doctor(session: Session, options: { readonly notify: boolean }): Promise<number> {
   const { output, signal } = session
   const config = await openConfig(session)
+  const elsewhere = await supervise(config, session)
+  if (elsewhere !== undefined) return elsewhere
   await refuseSharedPlaces(config)
   const found: Examined[] = []
   const tell = (examined: readonly Examined[]): void => {

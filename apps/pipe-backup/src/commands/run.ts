@@ -15,6 +15,7 @@ import { Hooks } from '../run/hooks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import { reportLines, reportToJson } from '../run/run-report.ts'
 import { stdinSource } from '../run/stdin-source.ts'
+import { supervise } from '../run/supervise.ts'
 import type { SecretReader } from '../secrets/read-secret.ts'
 import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
@@ -39,6 +40,8 @@ export async function run(session: Session, options: RunOptions): Promise<number
   if (session.options.from.length > 0)
     throw new UsageError('--from is for commands that read; run writes to every sink')
   const config = await openConfig(session)
+  const elsewhere = await supervise(config, session)
+  if (elsewhere !== undefined) return elsewhere
   await refuseSharedPlaces(config)
   const notifier = new Notifier(config, session)
   try {

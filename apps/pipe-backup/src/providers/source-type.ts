@@ -58,10 +58,7 @@ export function sourceType<const Shape extends z.ZodRawShape>(
   type: string,
   description: string,
   shape: Shape,
-  open: (
-    options: z.output<z.ZodObject<Shape>>,
-    context: SourceContext,
-  ) => Promise<Source>,
+  open: (options: z.output<z.ZodObject<Shape>>, context: SourceContext) => Promise<Source>,
   check: (options: z.output<z.ZodObject<Shape>>, context: SourceContext) => Promise<readonly Finding[]>,
 ): SourceType {
   const options = z.object(shape)

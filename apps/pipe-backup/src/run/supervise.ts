@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { LoadedConfig } from '../config/load-config.ts'
+import type { Session } from '../session.ts'
+
+/** Says to a process that another one waits for it. */
+const SUPERVISED = 'PIPE_BACKUP_SUPERVISED'
+/** A process that says that it is done gets so long to end. */
+const END_MS = 2000
+
+/**
+ * Runs this very command in another process, where a file system of the sources may hang: the kernel lets no process end
+ * that has a request at a program which does not answer it, not even by SIGKILL. That process is then left behind, with its thread,
+ * and this one ends.
+ * @returns the exit code; `undefined` when the command is to be run here
+ */
+export async function supervise(config: LoadedConfig, { signal }: Session): Promise<number | undefined> {
+  if (process.env[SUPERVISED] !== undefined) {
+    delete process.env[SUPERVISED]
+    return undefined
+  }
+  const paths = config.sources.flatMap((source) => {
+    const of: unknown = source.type === 'files' && 'paths' in source ? source.paths : []
+    return Array.isArray(of) ? of.filter((path: unknown) => typeof path === 'string') : []
+  })
+  const { mayHang } = await import('@pipe-backup/source-files')
+  if (!(await mayHang(paths.map((path) => config.path(path))))) return undefined
+
+  // Left behind, it must not hold what reads the output: only a terminal is handed on as it is.
+  const through = (stream: NodeJS.WriteStream): 'inherit' | 'pipe' => (stream.isTTY ? 'inherit' : 'pipe')
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    stdio: ['inherit', through(process.stdout), through(process.stderr), 'ipc'],
+    env: { ...process.env, [SUPERVISED]: '1' },
+  })
+  child.stdout?.pipe(process.stdout, { end: false })
+  child.stderr?.pipe(process.stderr, { end: false })
+  const stop = (): void => void child.kill('SIGTERM')
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await endOf(child)
+  } finally {
+    signal.removeEventListener('abort', stop)
+    child.disconnect()
+    child.unref()
+    child.stdout?.destroy()
+    child.stderr?.destroy()
+  }
+}
+
+async function endOf(child: ChildProcess): Promise<number> {
+  const closed = once(child, 'close').then(([code]) => (typeof code === 'number' ? code : 1))
+  const told = once(child, 'message').then(async ([code]) => {
+    await sleep(END_MS, undefined, { ref: false })
+    return Number(code)
+  })
+  // It closes its channel when it ends by itself: then nothing more is told.
+  told.catch(() => undefined)
+  return await Promise.race([closed, told])
+}
+
+/** Says to a process that waits for this one that all is done but ending. */
+export function tellSupervisor(code: number): void {
+  if (!process.connected) return
+  // Should it be gone already, nobody waits.
+  process.send?.(code, undefined, undefined, () => undefined)
+}
