@@ -78,7 +78,7 @@ test('a disk that is not mounted makes each run incomplete, and prune keeps the 
   expect((await run()).code).toBe(0)
   configure({}, { keep: { last: 2 } })
   expect((await run()).code).toBe(0)
-}, 60_000)
+}, 180_000)
 
 test('nine tenths less is a warning, and the run is fine', async () => {
   await init()
@@ -140,7 +140,7 @@ test('a pattern from the root on is taken as meant, and one that leaves nothing 
 
 describe.runIf(process.getuid?.() === 0)('with mounts', () => {
   test('a file system that hangs fails its source in time: the others are backed up, and the program ends', async () => {
-    const hanging = ['INIT', 'READ', 'READDIR', 'FLUSH', 'GETATTR']
+    const hanging = ['INIT', 'READ', 'READDIR', 'FLUSH', 'OPEN']
     for (const never of hanging) {
       const point = sandbox.path(never)
       mkdirSync(point)
@@ -149,7 +149,7 @@ describe.runIf(process.getuid?.() === 0)('with mounts', () => {
       points.push(point)
       await once(program.stdout, 'data')
     }
-    const sources = ['INIT', 'READ', 'data'].map((path) => {
+    const sources = [...hanging, 'data'].map((path) => {
       return { type: 'files', name: path.toLowerCase(), paths: [path], timeout: 1 }
     })
     await init({}, { sources })
@@ -157,13 +157,14 @@ describe.runIf(process.getuid?.() === 0)('with mounts', () => {
     const begun = performance.now()
     const { code, out } = await sandbox.run(['run', '--json'])
     expect(code).toBe(3)
-    expect(JSON.parse(out.toString()).sources).toMatchObject([
-      { name: 'init', state: 'failed', error: expect.stringContaining('nothing has come') },
-      { name: 'read', state: 'failed' },
-      { name: 'data', state: 'ok', entries: 21 },
-    ])
-    expect(performance.now() - begun).toBeLessThan(20_000)
-  }, 60_000)
+    const report: { sources: readonly { name: string; state: string; entries: number }[] } = JSON.parse(
+      out.toString(),
+    )
+    expect(
+      report.sources.map(({ name, state, entries }) => [name, state, name === 'data' && entries]),
+    ).toEqual([...hanging.map((name) => [name.toLowerCase(), 'failed', false]), ['data', 'ok', 21]])
+    expect(performance.now() - begun).toBeLessThan(40_000)
+  }, 120_000)
 
   test('the whole machine is a source that ends, without what the kernel shows of itself', async () => {
     const root = sandbox.path('root')
@@ -196,5 +197,5 @@ describe.runIf(process.getuid?.() === 0)('with mounts', () => {
     expect(out).toMatch(/all\/proc\/?$/m)
     expect(out).not.toMatch(/all\/(?:proc|sys|dev)\/./)
     expect(out).not.toMatch(/all\/home\/sink/)
-  }, 90_000)
+  }, 120_000)
 })

@@ -6,6 +6,8 @@ import type { Session } from '../session.ts'
 
 /** Says to a process that another one waits for it. */
 const SUPERVISED = 'PIPE_BACKUP_SUPERVISED'
+/** Each file system that hangs keeps a thread or two; of four, which are libuv's default, the sinks would soon have none left. */
+const THREADS = '64'
 /** A process that says that it is done gets so long to end. */
 const END_MS = 2000
 
@@ -31,7 +33,7 @@ export async function supervise(config: LoadedConfig, { signal }: Session): Prom
   const through = (stream: NodeJS.WriteStream): 'inherit' | 'pipe' => (stream.isTTY ? 'inherit' : 'pipe')
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     stdio: ['inherit', through(process.stdout), through(process.stderr), 'ipc'],
-    env: { ...process.env, [SUPERVISED]: '1' },
+    env: { UV_THREADPOOL_SIZE: THREADS, ...process.env, [SUPERVISED]: '1' },
   })
   child.stdout?.pipe(process.stdout, { end: false })
   child.stderr?.pipe(process.stderr, { end: false })
