@@ -8,22 +8,12 @@ import { type ConfiguredPath, isWithin } from './roots.ts'
  * File systems without files: what the kernel shows of itself, made as it is read. Their number has no end (`/proc/PID/pagemap`
  * is hundreds of gigabytes), and nothing of them can be restored.
  */
-const KERNEL = new Set([
-  ...[
-    'proc',
-    'sysfs',
-    'cgroup',
-    'cgroup2',
-    'cpuset',
-    'debugfs',
-    'tracefs',
-    'devpts',
-    'devtmpfs',
-    'securityfs',
-  ],
-  ...['selinuxfs', 'smackfs', 'pstore', 'bpf', 'configfs', 'mqueue', 'fusectl', 'binfmt_misc', 'rpc_pipefs'],
-  ...['nsfs', 'efivarfs', 'hugetlbfs', 'nfsd', 'resctrl', 'xenfs'],
-])
+const KERNEL: ReadonlySet<string> = new Set(
+  (
+    'proc sysfs cgroup cgroup2 cpuset debugfs tracefs devpts devtmpfs securityfs selinuxfs smackfs pstore bpf configfs ' +
+    'mqueue fusectl binfmt_misc rpc_pipefs nsfs efivarfs hugetlbfs nfsd resctrl xenfs'
+  ).split(' '),
+)
 
 /** Those whose answers come from a server or from a program, which may never come. */
 const REMOTE =

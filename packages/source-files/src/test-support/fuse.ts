@@ -26,7 +26,7 @@ const mounted = spawnSync('mount', ['-i', '-t', 'fuse', 'hangs', directory, '-o'
   stdio: ['ignore', 'inherit', 'inherit', fd],
 })
 if (mounted.status !== 0) process.exit(1)
-console.log('mounted')
+process.stdout.write('mounted\n')
 
 const request = Buffer.alloc(1024 * 1024 + 4096)
 for (;;) {
