@@ -11,3 +11,10 @@ export function endProcess(code: number = Number(process.exitCode ?? 0)): void {
   const script = `process.exitCode = ${Number(process.exitCode)}`
   process.execve(process.execPath, [process.execPath, '-e', script], {})
 }
+
+/** Says to a process that waits for this one, as `supervise` does, that all is done but ending. */
+export function tellSupervisor(code: number): void {
+  if (!process.connected) return
+  // Should it be gone already, nobody waits.
+  process.send?.(code, undefined, undefined, () => undefined)
+}

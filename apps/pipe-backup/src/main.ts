@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { type Command, CommanderError } from 'commander'
-import { endProcess } from './end-process.ts'
+import { endProcess, tellSupervisor } from './end-process.ts'
 import { thisMachine } from './machine.ts'
 import { takePhraseVariable } from './phrase/phrase-variable.ts'
 import { createProgram, type Runner } from './program.ts'
-import { tellSupervisor } from './run/supervise.ts'
 
 /** Anything that holds the process open longer than this after its work is done is cut off. */
 const LINGER_MS = 5000

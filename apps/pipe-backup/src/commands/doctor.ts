@@ -23,9 +23,9 @@ const MARKS = { ok: 'ok     ', warning: 'WARNING', failure: 'FAILED ' } as const
 /** `doctor`: tries all that may fail when nobody looks. @returns the exit code: 1 when something failed, 3 when something needs a look */
 export async function doctor(session: Session, options: { readonly notify: boolean }): Promise<number> {
   const { output, signal } = session
-  const config = await openConfig(session)
-  const elsewhere = await supervise(config, session)
+  const elsewhere = await supervise(session)
   if (elsewhere !== undefined) return elsewhere
+  const config = await openConfig(session)
   await refuseSharedPlaces(config)
   const found: Examined[] = []
   const tell = (examined: readonly Examined[]): void => {

@@ -39,9 +39,9 @@ const PROGRESS_JSON_MS = 1000
 export async function run(session: Session, options: RunOptions): Promise<number> {
   if (session.options.from.length > 0)
     throw new UsageError('--from is for commands that read; run writes to every sink')
-  const config = await openConfig(session)
-  const elsewhere = await supervise(config, session)
+  const elsewhere = await supervise(session)
   if (elsewhere !== undefined) return elsewhere
+  const config = await openConfig(session)
   await refuseSharedPlaces(config)
   const notifier = new Notifier(config, session)
   try {

@@ -26,7 +26,7 @@ export function ownDirectories(config: LoadedConfig): readonly LeftOutDirectory[
 }
 
 /** @returns what a source has seen last, of this vault; `undefined` when nothing is known */
-export async function readSeen(stateDirectory: string, vaultId: string, source: string): Promise<unknown> {
+async function readSeen(stateDirectory: string, vaultId: string, source: string): Promise<unknown> {
   const saved = await readStateFile(fileOf(stateDirectory, source))
   if (typeof saved !== 'object' || saved === null || !('vault' in saved) || !('seen' in saved))
     return undefined

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LoadedConfig } from '../config/load-config.ts'
+import { loadConfig } from '../config/load-config.ts'
 import type { Session } from '../session.ts'
 
 /** Says to a process that another one waits for it. */
@@ -17,16 +17,19 @@ const END_MS = 2000
  * and this one ends.
  * @returns the exit code; `undefined` when the command is to be run here
  */
-export async function supervise(config: LoadedConfig, { signal }: Session): Promise<number | undefined> {
+export async function supervise({ machine, options, signal }: Session): Promise<number | undefined> {
   if (process.env[SUPERVISED] !== undefined) {
     delete process.env[SUPERVISED]
     return undefined
   }
+  const { mayHang } = await import('@pipe-backup/source-files')
+  if (!(await mayHang(['/']))) return undefined
+  // What it warns of is said by the process that runs the command.
+  const config = await loadConfig(options.config, machine)
   const paths = config.sources.flatMap((source) => {
     const of: unknown = source.type === 'files' && 'paths' in source ? source.paths : []
     return Array.isArray(of) ? of.filter((path: unknown) => typeof path === 'string') : []
   })
-  const { mayHang } = await import('@pipe-backup/source-files')
   if (!(await mayHang(paths.map((path) => config.path(path))))) return undefined
 
   // Left behind, it must not hold what reads the output: only a terminal is handed on as it is.
@@ -59,11 +62,4 @@ async function endOf(child: ChildProcess): Promise<number> {
   // It closes its channel when it ends by itself: then nothing more is told.
   told.catch(() => undefined)
   return await Promise.race([closed, told])
-}
-
-/** Says to a process that waits for this one that all is done but ending. */
-export function tellSupervisor(code: number): void {
-  if (!process.connected) return
-  // Should it be gone already, nobody waits.
-  process.send?.(code, undefined, undefined, () => undefined)
 }
