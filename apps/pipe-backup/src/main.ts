@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Command, CommanderError } from 'commander'
+import { endProcess, tellSupervisor } from './end-process.ts'
 import { thisMachine } from './machine.ts'
 import { takePhraseVariable } from './phrase/phrase-variable.ts'
 import { createProgram, type Runner } from './program.ts'
@@ -57,7 +58,8 @@ const runner: Runner = async (options, command) => {
 }
 
 await parse(createProgram(version, runner))
-setTimeout(() => process.exit(), LINGER_MS).unref()
+tellSupervisor(Number(process.exitCode ?? 0))
+setTimeout(() => endProcess(), LINGER_MS).unref()
 
 /** Who redirected it must not take what there is for the whole. The work itself may be done. */
 function tellLostOutput(): void {

@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { endProcess } from './end-process.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
@@ -24,11 +25,11 @@ export function watchSignals(onFirst: (name: string) => void): SignalWatch {
     const code = 128 + constants.signals[name]
     if (first === undefined) {
       first = { code, at: performance.now() }
-      setTimeout(() => process.exit(code), PATIENCE_MS).unref()
+      setTimeout(() => endProcess(code), PATIENCE_MS).unref()
       onFirst(name)
       controller.abort(new DOMException(`stopped by ${name}`, 'AbortError'))
     } else if (performance.now() - first.at > SAME_KEYPRESS_MS) {
-      process.exit(code)
+      endProcess(code)
     }
   }
   for (const name of SIGNALS) process.on(name, onSignal)

@@ -1,4 +1,5 @@
-import { type BigIntStats, lstatSync } from 'node:fs'
+import { isUtf8 } from 'node:buffer'
+import type { BigIntStats } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
 import {
   type Attribute,
@@ -8,10 +9,15 @@ import {
   sortAttributes,
 } from '@pipe-backup/source'
 import { type Failure, isSystemError, report, toFailure } from './failure.ts'
-import { withPath } from './long-path.ts'
+import { type FileCalls, within } from './file-calls.ts'
+import { isLongPath } from './long-path.ts'
+import { type Steps, wait } from './steps.ts'
 import { withTextPath } from './text-path.ts'
 
-type Library = Pick<typeof import('@napi-rs/xattr'), 'getAttributeSync' | 'listAttributesSync'>
+type Library = Pick<
+  typeof import('@napi-rs/xattr'),
+  'getAttribute' | 'getAttributeSync' | 'listAttributes' | 'listAttributesSync'
+>
 
 const ACT = 'its extended attributes were not read'
 
@@ -32,17 +38,24 @@ export class AttributeReader {
   #unnamed = 0
   #firstUnnamed: Uint8Array | undefined
 
-  private constructor(library: Library | undefined, loadFailure?: string) {
+  readonly #signal: AbortSignal | undefined
+
+  private constructor(signal: AbortSignal | undefined, library: Library | undefined, loadFailure?: string) {
+    this.#signal = signal
     this.#library = library
     this.#loadFailure = loadFailure
   }
 
   /** The library has a binary for each machine: where it has none for this one, files are taken without attributes. */
-  static async load(): Promise<AttributeReader> {
+  static async load(signal: AbortSignal | undefined): Promise<AttributeReader> {
     try {
-      return new AttributeReader(await import('@napi-rs/xattr'))
+      return new AttributeReader(signal, await import('@napi-rs/xattr'))
     } catch (cause) {
-      return new AttributeReader(undefined, cause instanceof Error ? cause.message.split('\n')[0] : '')
+      return new AttributeReader(
+        signal,
+        undefined,
+        cause instanceof Error ? cause.message.split('\n')[0] : '',
+      )
     }
   }
 
@@ -51,11 +64,15 @@ export class AttributeReader {
    * @param stat - of it
    * @throws system errors that concern more than its attributes: it is gone
    */
-  read(absolute: Buffer, stat: BigIntStats): FoundAttributes {
+  *read(absolute: Buffer, stat: BigIntStats, calls: FileCalls): Steps<FoundAttributes> {
     const library = this.#library
     if (library === undefined || this.#without.has(stat.dev)) return NONE
     try {
-      const attributes = withTextPath(absolute, stat.isDirectory(), (path) => readAll(library, path))
+      // What has no text of its own is asked at once, also of what is not local: it has answered just now.
+      const attributes =
+        calls.isLocal || isLongPath(absolute) || !isUtf8(absolute)
+          ? withTextPath(absolute, stat.isDirectory(), (path) => readAll(library, path))
+          : yield* wait(within(this.#signal, () => readAllLater(library, absolute.toString())))
       if (attributes === undefined) {
         this.#unnamed++
         this.#firstUnnamed ??= absolute.subarray(1)
@@ -65,6 +82,7 @@ export class AttributeReader {
       if (flaw !== undefined) return failed({ code: 'unreadable', message: `${ACT}: it has ${flaw}` })
       return attributes.length === 0 ? NONE : { attributes }
     } catch (cause) {
+      this.#signal?.throwIfAborted()
       const error = toSystemError(cause)
       if (!isSystemError(error))
         return failed({ code: 'unreadable', message: `${ACT}: one has a name that is not UTF-8`, cause })
@@ -83,10 +101,10 @@ export class AttributeReader {
    * @param stat - of the open file
    * @returns `undefined` when something else is at the path
    */
-  readOpen(absolute: Buffer, stat: BigIntStats): FoundAttributes | undefined {
-    const found = this.read(absolute, stat)
+  *readOpen(absolute: Buffer, stat: BigIntStats, calls: FileCalls): Steps<FoundAttributes | undefined> {
+    const found = yield* this.read(absolute, stat, calls)
     if (this.#library === undefined || this.#without.has(stat.dev)) return found
-    const now = withPath(absolute, (path) => lstatSync(path, { bigint: true }))
+    const now = yield* wait(calls.lstat(absolute))
     return now.ino === stat.ino && now.dev === stat.dev ? found : undefined
   }
 
@@ -124,6 +142,16 @@ function readAll(library: Library, path: string): readonly Attribute[] {
     if (!isKeptAttribute(name)) continue
     const value = library.getAttributeSync(path, name)
     // Removed since it was listed: its file's change time says so too.
+    if (value !== null) attributes.push({ name: Buffer.from(name), value })
+  }
+  return attributes.length > 1 ? sortAttributes(attributes) : attributes
+}
+
+async function readAllLater(library: Library, path: string): Promise<readonly Attribute[]> {
+  const attributes: Attribute[] = []
+  for (const name of await library.listAttributes(path)) {
+    if (!isKeptAttribute(name)) continue
+    const value = await library.getAttribute(path, name)
     if (value !== null) attributes.push({ name: Buffer.from(name), value })
   }
   return attributes.length > 1 ? sortAttributes(attributes) : attributes

@@ -1,5 +1,5 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs'
-import { withPath } from './long-path.ts'
+import { constants } from 'node:fs'
+import type { FileCalls } from './file-calls.ts'
 
 export const CACHE_TAG = 'CACHEDIR.TAG'
 
@@ -7,16 +7,15 @@ export const CACHE_TAG = 'CACHEDIR.TAG'
 const SIGNATURE = Buffer.from('Signature: 8a477f597d28d172789f06886806bc55')
 
 /** Whether this file is a valid tag. One that can't be read is none: better a cache too many than a file too few. */
-export function isCacheTag(absolute: Buffer): boolean {
+export async function isCacheTag(absolute: Buffer, calls: FileCalls): Promise<boolean> {
   let fd: number | undefined
   try {
-    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-    fd = withPath(absolute, (path) => openSync(path, flags))
+    fd = await calls.open(absolute, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     const head = Buffer.alloc(SIGNATURE.length)
-    return readSync(fd, head, 0, head.length, 0) === head.length && head.equals(SIGNATURE)
+    return (await calls.read(fd, head, head.length)) === head.length && head.equals(SIGNATURE)
   } catch {
     return false
   } finally {
-    if (fd !== undefined) closeSync(fd)
+    if (fd !== undefined) await calls.close(fd)
   }
 }

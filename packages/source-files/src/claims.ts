@@ -1,4 +1,5 @@
 import type { Excludes } from './excludes.ts'
+import type { Outcome } from './outcome.ts'
 import type { Claim, Stop } from './route.ts'
 
 /**
@@ -10,10 +11,12 @@ export function claimsAt(
   isDirectory: boolean,
   device: bigint,
   excludes: Excludes,
+  outcome: Outcome,
 ): readonly Claim[] {
   const { absolute, isRoot, claims: outer } = stop
   const claims = excludes.empty ? outer : kept(stop, isDirectory, excludes)
-  return isRoot ? [...claims, { root: absolute, device, relative: '' }] : claims
+  if (!isRoot) return claims
+  return [...claims, { root: absolute, device, relative: '', tally: outcome.tallyOf(absolute) }]
 }
 
 /** Whether it is excluded, be it a directory or not: for what can't even be looked at. */
@@ -25,9 +28,10 @@ export function isExcludedAsAny(stop: Stop, excludes: Excludes): boolean {
 function kept(stop: Stop, isDirectory: boolean, excludes: Excludes): Claim[] {
   const name = stop.absolute.toString('latin1', stop.nameAt) + (isDirectory ? '/' : '')
   const claims: Claim[] = []
-  for (const { root, device, relative } of stop.claims) {
+  for (const claim of stop.claims) {
+    const { root, relative } = claim
     const path = relative + name
-    if (!excludes.has(path)) claims.push({ root, device, relative: isDirectory ? path : relative })
+    if (!excludes.has(root, path)) claims.push(isDirectory ? { ...claim, relative: path } : claim)
   }
   return claims
 }

@@ -1,11 +1,25 @@
-import { type BigIntStats, lstatSync } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import { CACHE_TAG, isCacheTag } from './cache-directory.ts'
+import type { FileCalls } from './file-calls.ts'
 import type { FilesOptions } from './files.ts'
 import { listDirectory } from './list-directory.ts'
-import { withPath } from './long-path.ts'
 import type { Claim, Frame } from './route.ts'
 
 const SLASH = Buffer.from('/')
+
+/** What is to be walked in a directory. */
+export interface Inside {
+  /** As it was when it was listed. */
+  readonly stat: BigIntStats
+  /** Absolute path with a `/` at its end. */
+  readonly prefix: Buffer
+  /** Sorted; one character for each byte. */
+  readonly names: readonly string[]
+  /** On what is in it. */
+  readonly claims: readonly Claim[]
+  /** Whether more is in it, which its tag says to be a cache. */
+  readonly isCache: boolean
+}
 
 /**
  * What is to be walked in a directory.
@@ -17,10 +31,11 @@ export async function enterDirectory(
   absolute: Buffer,
   seen: BigIntStats,
   claims: readonly Claim[],
+  calls: FileCalls,
   { excludeCaches = true, oneFileSystem = false }: FilesOptions,
-): Promise<Frame | 'replaced' | undefined> {
+): Promise<Inside | 'replaced' | undefined> {
   if (oneFileSystem && claims.every(({ device }) => device !== seen.dev)) return undefined
-  const listing = await listDirectory(absolute, seen)
+  const listing = await listDirectory(absolute, seen, calls)
   if (listing === undefined) return 'replaced'
   const { names, stat } = listing
   const prefix = absolute.length === 1 ? absolute : Buffer.concat([absolute, SLASH])
@@ -35,30 +50,30 @@ export async function enterDirectory(
   if (
     !excludeCaches ||
     !names.includes(CACHE_TAG) ||
-    !isCacheTag(Buffer.concat([prefix, Buffer.from(CACHE_TAG)]))
+    !(await isCacheTag(Buffer.concat([prefix, Buffer.from(CACHE_TAG)]), calls))
   ) {
-    return { prefix, names, claims: inside, stat }
+    return { prefix, names, claims: inside, stat, isCache: false }
   }
   const named = inside.filter(isItself)
   return named.length > 0
-    ? { prefix, names, claims: named, stat }
-    : { prefix, names: [CACHE_TAG], claims: inside, stat }
+    ? { prefix, names, claims: named, stat, isCache: false }
+    : { prefix, names: [CACHE_TAG], claims: inside, stat, isCache: names.length > 1 }
 }
 
 /**
  * Whether a directory that was walked is not another one by now. One that is gone was told of, name by name. On some
  * overlay file systems the number of a directory changes while it is the same: its time of birth does not.
  */
-export function isStillThere(prefix: Buffer, seen: BigIntStats): boolean {
+export async function isStillThere(
+  { prefix, stat: seen, calls }: Pick<Frame, 'prefix' | 'stat' | 'calls'>,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   try {
-    const now = withPath(prefix.length === 1 ? prefix : prefix.subarray(0, -1), look)
+    const now = await calls.lstat(prefix.length === 1 ? prefix : prefix.subarray(0, -1))
     if (now.ino === seen.ino && now.dev === seen.dev) return true
     return seen.birthtimeNs !== 0n && now.birthtimeNs === seen.birthtimeNs
   } catch {
+    signal?.throwIfAborted()
     return true
   }
-}
-
-function look(path: Buffer): BigIntStats {
-  return lstatSync(path, { bigint: true })
 }

@@ -5,7 +5,8 @@ import { walk } from './walk.ts'
 /** What to take and how to tell of the rest. */
 export interface FilesOptions extends ReadContext {
   /**
-   * Patterns in the syntax of `.gitignore`, matched byte by byte against the path below each configured path.
+   * Patterns in the syntax of `.gitignore`, matched byte by byte against the path below each configured path; one that
+   * begins with a configured path itself is matched against the whole path.
    * A directory that matches is not entered. A configured path itself is never excluded. Default none.
    * @see https://git-scm.com/docs/gitignore
    */
@@ -18,6 +19,37 @@ export interface FilesOptions extends ReadContext {
   readonly excludeCaches?: boolean
   /** Don't enter a directory on another device than its configured path; the directory itself stays. Default false. */
   readonly oneFileSystem?: boolean
+  /** Directories of which nothing is taken, wherever they are met: recognised by device and inode, also through links and mounts. */
+  readonly leaveOut?: readonly LeftOutDirectory[]
+  /**
+   * How long a mount point in what was asked for may take to answer, in milliseconds, before it is reported and passed by: that of a
+   * server, or a program, that is gone. Default 60 s. A configured path itself is waited for until `signal` fires.
+   */
+  readonly answerMs?: number
+  /** Told of what nobody needs to act on, but may want to know. */
+  readonly onNote?: (note: FilesNote) => void
+}
+
+export interface LeftOutDirectory {
+  readonly path: string
+  /** As in "it is …". */
+  readonly what: string
+}
+
+/**
+ * - `left-out`: a directory of `leaveOut`;
+ * - `cache`: what is in a directory with a CACHEDIR.TAG;
+ * - `unmatched`: a pattern that has left nothing out;
+ * - `shrunk`: far less was there than the last time.
+ */
+export interface FilesNote {
+  readonly kind: 'left-out' | 'cache' | 'unmatched' | 'shrunk'
+  /** As it can be shown; of a pattern the pattern, of the whole source empty. */
+  readonly path: string
+  /** One line, without the path. */
+  readonly message: string
+  /** It was so the last time as well, as far as that is remembered. */
+  readonly isKnown?: boolean
 }
 
 /**

@@ -1,6 +1,7 @@
-import { type BigIntStats, lstatSync, readdirSync } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { withPath } from './long-path.ts'
+import type { FileCalls } from './file-calls.ts'
+import { isLongPath } from './long-path.ts'
 
 /** From this size on a directory is listed in another thread: it takes milliseconds (300,000 names: 250). */
 const LARGE_DIRECTORY_BYTES = 64 * 1024
@@ -21,26 +22,20 @@ export interface Listing {
  * @returns `undefined` when it is no directory any more
  * @throws system errors
  */
-export async function listDirectory(absolute: Buffer, seen: BigIntStats): Promise<Listing | undefined> {
+export async function listDirectory(
+  absolute: Buffer,
+  seen: BigIntStats,
+  calls: FileCalls,
+): Promise<Listing | undefined> {
   let before = seen
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const names = await list(absolute, before)
-    const after = withPath(absolute, (path) => lstatSync(path, { bigint: true }))
+    const isLarge = before.size >= LARGE_DIRECTORY_BYTES && calls.isLocal && !isLongPath(absolute)
+    const names = await (isLarge ? readdir(absolute, 'latin1') : calls.list(absolute))
+    const after = await calls.lstat(absolute)
     if (!after.isDirectory()) return undefined
     // libuv sorts as strcmp does, but does not promise it; of sorted names the sort is linear.
     if (after.ino === before.ino && after.dev === before.dev) return { names: names.sort(), stat: after }
     before = after
   }
   return undefined
-}
-
-async function list(absolute: Buffer, stat: BigIntStats): Promise<string[]> {
-  if (stat.size >= LARGE_DIRECTORY_BYTES) {
-    try {
-      return await readdir(absolute, 'latin1')
-    } catch (cause) {
-      if (!(cause instanceof Error && 'code' in cause && cause.code === 'ENAMETOOLONG')) throw cause
-    }
-  }
-  return withPath(absolute, (path) => readdirSync(path, 'latin1'))
 }

@@ -8,6 +8,11 @@ const MAX_PART_BYTES = MAX_PATH_BYTES - 32
 /** O_PATH, which Node does not name: asks for no permission to list, only to pass. Linux, all CPUs that Node runs on. */
 const O_PATH = 0o10000000
 
+/** Whether system calls take it in parts only. */
+export function isLongPath(absolute: Buffer): boolean {
+  return absolute.length > MAX_PATH_BYTES
+}
+
 /**
  * Calls `use` with a path that system calls accept and that leads to `absolute`, however long that is: a path past
  * PATH_MAX is walked in parts, each directory opened from the one before it through /proc/self/fd.
@@ -15,7 +20,7 @@ const O_PATH = 0o10000000
  * @throws what `use` throws; a system error when a directory on the way can't be opened.
  */
 export function withPath<T>(absolute: Buffer, use: (path: Buffer) => T): T {
-  if (absolute.length <= MAX_PATH_BYTES) return use(absolute)
+  if (!isLongPath(absolute)) return use(absolute)
   let rest = absolute
   let directory: number | undefined
   try {

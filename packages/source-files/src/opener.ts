@@ -1,6 +1,7 @@
-import { constants, openSync } from 'node:fs'
+import { constants } from 'node:fs'
 import { isSystemError } from './failure.ts'
-import { withPath } from './long-path.ts'
+import type { FileCalls } from './file-calls.ts'
+import { type Steps, wait } from './steps.ts'
 
 // O_NOFOLLOW: a link put in the file's place is not followed. O_NONBLOCK: a FIFO put there does not hang the run.
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
@@ -8,21 +9,17 @@ const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 /** Opens files for reading, without touching their access time where that is allowed. */
 export class Opener {
   /** Owners whose files the kernel has refused to open with O_NOATIME: only the owner and root may, see open(2). */
-  readonly #refused = new Set<number>()
+  readonly #refused = new Set<number>();
 
   /** @throws system errors, as openSync does */
-  open(absolute: Buffer, uid: number): number {
-    if (this.#refused.has(uid)) return openWith(absolute, READ)
+  *open(absolute: Buffer, uid: number, calls: FileCalls): Steps<number> {
+    if (this.#refused.has(uid)) return yield* wait(calls.open(absolute, READ))
     try {
-      return openWith(absolute, READ | constants.O_NOATIME)
+      return yield* wait(calls.open(absolute, READ | constants.O_NOATIME))
     } catch (cause) {
       if (!isSystemError(cause) || cause.code !== 'EPERM') throw cause
       this.#refused.add(uid)
-      return openWith(absolute, READ)
+      return yield* wait(calls.open(absolute, READ))
     }
   }
-}
-
-function openWith(absolute: Buffer, flags: number): number {
-  return withPath(absolute, (path) => openSync(path, flags))
 }

@@ -1,5 +1,7 @@
-import type { BigIntStats } from 'node:fs'
 import { comparePaths } from '@pipe-backup/source'
+import type { Inside } from './enter-directory.ts'
+import type { FileCalls } from './file-calls.ts'
+import type { Tally } from './outcome.ts'
 
 /** A configured path that takes what is at, or in, a place of the walk. Where configured paths nest, several do. */
 export interface Claim {
@@ -8,18 +10,16 @@ export interface Claim {
   readonly device: bigint
   /** Path of the place below the configured path, for patterns: empty, or with a `/` at its end; one character for each byte. */
   readonly relative: string
+  /** Counts what is taken for it. */
+  readonly tally: Tally
 }
 
 /** A directory that is being walked. */
-export interface Frame {
-  /** As it was when it was listed. */
-  readonly stat: BigIntStats
-  /** Absolute path with a `/` at its end. */
-  readonly prefix: Buffer
-  /** Sorted; one character for each byte. */
-  readonly names: readonly string[]
-  /** On what is in it. */
-  readonly claims: readonly Claim[]
+export interface Frame extends Inside {
+  /** How its file system is called. */
+  readonly calls: FileCalls
+  /** Which of its names are mount points, and of what type. */
+  readonly mounts: ReadonlyMap<string, string> | undefined
 }
 
 /** The next place to look at. */
@@ -31,6 +31,8 @@ export interface Stop {
   readonly isRoot: boolean
   /** Of the outer configured paths, where the walk came here from one. */
   readonly claims: readonly Claim[]
+  /** The directory that it was met in; `undefined` where the walk begins. */
+  readonly parent: Frame | undefined
 }
 
 const NONE: readonly Claim[] = []
@@ -72,7 +74,13 @@ export class Route {
         if (order < 0) break
         top.next++
         if (order === 0) this.#nextRoot++
-        return { absolute, nameAt: frame.prefix.length, isRoot: order === 0, claims: frame.claims }
+        return {
+          absolute,
+          nameAt: frame.prefix.length,
+          isRoot: order === 0,
+          claims: frame.claims,
+          parent: frame,
+        }
       }
       this.#frames.pop()
       this.#onLeave(frame)
@@ -80,7 +88,7 @@ export class Route {
     }
     if (root === undefined) return undefined
     this.#nextRoot++
-    return { absolute: root, nameAt: root.length, isRoot: true, claims: NONE }
+    return { absolute: root, nameAt: root.length, isRoot: true, claims: NONE, parent: undefined }
   }
 }
 

@@ -1,8 +1,10 @@
-import { type BigIntStats, closeSync, fstatSync, readSync, read as readWithCallback } from 'node:fs'
+import { type BigIntStats, readSync, read as readWithCallback } from 'node:fs'
 import { promisify } from 'node:util'
 import type { EntryReader, Reading, SourceError } from '@pipe-backup/source'
 import { isTelling, mayHideChange } from './clock-tick.ts'
 import { toFailure, toSourceError } from './failure.ts'
+import { type FileCalls, within } from './file-calls.ts'
+import { type Now, run, type Steps, wait } from './steps.ts'
 
 const read = promisify(readWithCallback)
 
@@ -26,6 +28,7 @@ export class SteadyReader implements EntryReader {
   #fd: number
   readonly #before: BigIntStats
   readonly #size: number
+  readonly #calls: FileCalls
   readonly #options: SteadyReaderOptions
   #taken = 0
   #ended = false
@@ -35,10 +38,11 @@ export class SteadyReader implements EntryReader {
    * @param fd - open; the reader closes it.
    * @param before - what `fstat` said when it was opened.
    */
-  constructor(fd: number, before: BigIntStats, options: SteadyReaderOptions) {
+  constructor(fd: number, before: BigIntStats, calls: FileCalls, options: SteadyReaderOptions) {
     this.#fd = fd
     this.#before = before
     this.#size = Number(before.size)
+    this.#calls = calls
     this.#options = options
   }
 
@@ -53,17 +57,23 @@ export class SteadyReader implements EntryReader {
     const wanted = this.#size === 0 ? into.length : Math.min(into.length, this.#size - this.#taken)
     if (this.#ended || wanted === 0) return 0
     this.#options.signal?.throwIfAborted()
-    return this.#size <= SYNC_BYTES ? this.#readNow(into, wanted) : this.#readLater(into, wanted)
+    return this.#calls.isLocal && this.#size <= SYNC_BYTES
+      ? this.#readNow(into, wanted)
+      : this.#readLater(into, wanted)
   }
 
-  finish(): Reading {
+  finish(): Now<Reading> {
+    return run(this.#finish())
+  }
+
+  *#finish(): Steps<Reading> {
     let after: BigIntStats
     try {
-      after = fstatSync(this.#fd, { bigint: true })
+      after = yield* wait(this.#calls.fstat(this.#fd))
     } catch (cause) {
       throw this.#failed(cause)
     } finally {
-      this.#release()
+      yield* wait(this.#release())
     }
     const before = this.#before
     const { mtimeNs, ctimeNs, ino: inode } = before
@@ -83,10 +93,10 @@ export class SteadyReader implements EntryReader {
   close(): void | Promise<void> {
     // Closed under a read in another thread, its number could be given to another file, and that be read.
     if (this.#busy !== undefined) return this.#releaseAfter(this.#busy)
-    this.#release()
+    return this.#release()
   }
 
-  #readNow(into: Uint8Array, wanted: number): number {
+  #readNow(into: Uint8Array, wanted: number): Now<number> {
     try {
       return this.#took(readSync(this.#fd, into, 0, wanted, null))
     } catch (cause) {
@@ -97,22 +107,29 @@ export class SteadyReader implements EntryReader {
   async #readLater(into: Uint8Array, wanted: number): Promise<number> {
     const { signal } = this.#options
     try {
-      const reading = read(this.#fd, into, 0, wanted, null)
+      const reading = read(this.#fd, into, 0, wanted, null).finally(() => {
+        this.#busy = undefined
+      })
       this.#busy = reading
-      const { bytesRead } = await reading
+      const { bytesRead } = await (this.#calls.isLocal ? reading : within(signal, () => reading))
       signal?.throwIfAborted()
-      return this.#took(bytesRead)
+      return await this.#took(bytesRead)
     } catch (cause) {
       if (signal?.aborted) throw signal.reason
       throw this.#failed(cause)
-    } finally {
-      this.#busy = undefined
     }
   }
 
-  #took(bytes: number): number {
+  #took(bytes: number): Now<number> {
     this.#taken += bytes
-    this.#ended = bytes === 0 || (this.#size === 0 && fstatSync(this.#fd).size > 0)
+    if (bytes > 0 && this.#size === 0) return run(this.#tookOfNone(bytes))
+    this.#ended = bytes === 0
+    return bytes
+  }
+
+  *#tookOfNone(bytes: number): Steps<number> {
+    const { size } = yield* wait(this.#calls.fstat(this.#fd))
+    this.#ended = size > 0n
     return bytes
   }
 
@@ -123,13 +140,15 @@ export class SteadyReader implements EntryReader {
   }
 
   async #releaseAfter(reading: Promise<unknown>): Promise<void> {
-    await reading.catch(() => undefined)
-    this.#release()
+    const released = reading.catch(() => undefined).then(() => this.#release())
+    // A read that was given up may never end: its file stays open until it does.
+    if (this.#calls.isLocal) await released
+    else await within(this.#options.signal, () => released).catch(() => undefined)
   }
 
-  #release(): void {
+  #release(): Now<void> {
     const fd = this.#fd
     this.#fd = -1
-    if (fd !== -1) closeSync(fd)
+    if (fd !== -1) return this.#calls.close(fd)
   }
 }

@@ -1,13 +1,15 @@
-import { type BigIntStats, closeSync, fstatSync } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Attribute, EntryReader, FileEntry, FileIdentity, ReadContext } from '@pipe-backup/source'
 import type { AttributeReader } from './attributes.ts'
 import { msUntilTelling } from './clock-tick.ts'
 import { type Failure, isSystemError, replaced, report, toFailure, toSourceError } from './failure.ts'
+import type { FileCalls } from './file-calls.ts'
 import { type Links, linkKey } from './links.ts'
 import type { Opener } from './opener.ts'
 import type { Owners } from './owners.ts'
 import { SteadyReader } from './steady-reader.ts'
+import { type Now, run, type Steps, wait } from './steps.ts'
 
 /** What the entries of one walk share. */
 export interface Walk {
@@ -58,9 +60,10 @@ export class WalkedFile implements FileEntry {
   /** Set when this is the first name of several: they must not point at an entry that has other bytes, or none. */
   #linkKey: string | undefined
   readonly #walk: Walk
+  readonly #calls: FileCalls
   #isReported = false
 
-  constructor(absolute: Buffer, path: Uint8Array, stat: BigIntStats, walk: Walk) {
+  constructor(absolute: Buffer, path: Uint8Array, stat: BigIntStats, walk: Walk, calls: FileCalls) {
     this.path = path
     this.mode = Number(stat.mode) & 0o7777
     this.uid = Number(stat.uid)
@@ -74,6 +77,7 @@ export class WalkedFile implements FileEntry {
     this.#absolute = absolute
     this.#linkKey = stat.nlink > 1n ? linkKey(stat) : undefined
     this.#walk = walk
+    this.#calls = calls
   }
 
   /**
@@ -87,51 +91,54 @@ export class WalkedFile implements FileEntry {
    */
   open(): EntryReader | Promise<EntryReader> {
     const patience: Patience = { forClock: true, forLease: true, replaced: 0 }
-    const opened = this.#tryOpen(patience)
-    return typeof opened === 'number' ? this.#openLater(opened, patience) : opened
+    const opened = run(this.#tryOpen(patience))
+    return opened instanceof Promise || typeof opened === 'number'
+      ? this.#openLater(opened, patience)
+      : opened
   }
 
-  async #openLater(firstWaitMs: number, patience: Patience): Promise<EntryReader> {
+  async #openLater(first: Now<EntryReader | number>, patience: Patience): Promise<EntryReader> {
     const { signal } = this.#walk
     const untilMs = performance.now() + LEASE_MS
     const clockUntilMs = performance.now() + CLOCK_MS
-    for (let waitMs = firstWaitMs; ; ) {
+    let opened = await first
+    while (typeof opened === 'number') {
       // An abort ends the wait; the next try throws its reason.
-      await sleep(waitMs, undefined, signal && { signal }).catch(() => undefined)
+      await sleep(opened, undefined, signal && { signal }).catch(() => undefined)
       patience.forLease = performance.now() < untilMs
       patience.forClock = performance.now() < clockUntilMs
-      const opened = this.#tryOpen(patience)
-      if (typeof opened !== 'number') return opened
-      waitMs = opened
+      opened = await run(this.#tryOpen(patience))
     }
+    return opened
   }
 
   /** @returns for how many milliseconds to wait before the next try, where there is the patience */
-  #tryOpen(patience: Patience): EntryReader | number {
-    const { opener, signal } = this.#walk
+  *#tryOpen(patience: Patience): Steps<EntryReader | number> {
+    const { opener, signal, attributes } = this.#walk
+    const calls = this.#calls
     signal?.throwIfAborted()
     const startedMs = Date.now()
     let fd: number | undefined
     try {
-      fd = opener.open(this.#absolute, this.uid)
-      const stat = fstatSync(fd, { bigint: true })
+      fd = yield* opener.open(this.#absolute, this.uid, calls)
+      const stat = yield* wait(calls.fstat(fd))
       if (!stat.isFile()) throw toSourceError(replaced('file'), this.path)
       const waitMs = mayWaitFor(stat, patience) ? msUntilTelling(stat.ctimeNs, startedMs) : 0
       if (waitMs > 0) {
         patience.stampNs = stat.ctimeNs
-        closeSync(fd)
+        yield* wait(calls.close(fd))
         return waitMs
       }
-      const found = this.#walk.attributes.readOpen(this.#absolute, stat)
+      const found = yield* attributes.readOpen(this.#absolute, stat, calls)
       if (found === undefined) {
         if (++patience.replaced > MAX_REPLACED) throw toSourceError(replaced('file'), this.path)
-        closeSync(fd)
+        yield* wait(calls.close(fd))
         return ASK_AGAIN_MS
       }
       this.#update(stat)
       this.attributes = found.attributes
       if (found.failure !== undefined) this.#report(found.failure)
-      return new SteadyReader(fd, stat, {
+      return new SteadyReader(fd, stat, calls, {
         startedMs,
         path: this.path,
         signal,
@@ -139,7 +146,7 @@ export class WalkedFile implements FileEntry {
         onFailure: this.#linkKey === undefined ? undefined : () => this.#forget(),
       })
     } catch (cause) {
-      if (fd !== undefined) closeSync(fd)
+      if (fd !== undefined) yield* wait(calls.close(fd))
       // O_NONBLOCK does not wait for the holder of a lease (a Samba or NFS server), it only tells him: see fcntl(2).
       if (patience.forLease && isSystemError(cause) && cause.code === 'EAGAIN') return ASK_AGAIN_MS
       this.#forget()

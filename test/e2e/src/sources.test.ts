@@ -27,7 +27,8 @@ async function withTree(
 
 /** Paths below the tree in the latest snapshot. */
 async function listed(sandbox: Sandbox, tree: string): Promise<string[]> {
-  const out = await sandbox.ok(['ls', 'latest', `tree${tree}`, '--json', '--phrase-file', 'phrase'])
+  // Not `ok`: of a source that is incomplete the exit code says so.
+  const { out } = await sandbox.run(['ls', 'latest', `tree${tree}`, '--json', '--phrase-file', 'phrase'])
   const paths = out
     .toString()
     .trim()
@@ -185,9 +186,10 @@ test('a program that fails is a failed source: the others are backed up, and the
 })
 
 test('on a terminal the run shows its progress; under cron it is silent', async () => {
-  const { sandbox, tree } = await withTree({}, (root) =>
-    writeFileSync(join(root, 'file'), Buffer.alloc(50_000_000, 'abc ')),
-  )
+  const { sandbox, tree } = await withTree({}, (root) => {
+    writeFileSync(join(root, 'file'), Buffer.alloc(50_000_000, 'abc '))
+    writeFileSync(join(root, 'other'), '')
+  })
   // script(1) gives it a pseudo-terminal.
   const command = `${process.execPath} ${MAIN} run`
   const { stdout } = await runUnder(sandbox, 'script', [

@@ -9,6 +9,8 @@ import { findHost } from '../host/load-host.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { type OpenSinks, openSinks } from '../providers/open-sinks.ts'
 import { refuseSharedPlaces } from '../providers/sink-places.ts'
+import { ownDirectories, sourceMemory } from '../providers/source-surroundings.ts'
+import { supervise } from '../run/supervise.ts'
 import { redact } from '../secrets/redact.ts'
 import type { Session } from '../session.ts'
 import { errorLine } from '../terminal/error-line.ts'
@@ -21,6 +23,8 @@ const MARKS = { ok: 'ok     ', warning: 'WARNING', failure: 'FAILED ' } as const
 /** `doctor`: tries all that may fail when nobody looks. @returns the exit code: 1 when something failed, 3 when something needs a look */
 export async function doctor(session: Session, options: { readonly notify: boolean }): Promise<number> {
   const { output, signal } = session
+  const elsewhere = await supervise(session)
+  if (elsewhere !== undefined) return elsewhere
   const config = await openConfig(session)
   await refuseSharedPlaces(config)
   const found: Examined[] = []
@@ -54,7 +58,7 @@ export async function doctor(session: Session, options: { readonly notify: boole
     }),
     ...config.sources.map(async (source) => {
       tell(
-        (await checkSource(config, source, session)).map((one) => ({
+        (await checkSource(config, source, session, vaultId)).map((one) => ({
           subject: `source ${source.name}`,
           ...one,
         })),
@@ -100,14 +104,22 @@ async function checkSource(
   config: LoadedConfig,
   source: LoadedConfig['sources'][number],
   session: Session,
+  vaultId: string | undefined,
 ): Promise<readonly Finding[]> {
-  const { signal } = session
+  const { signal, output } = session
   const secrets = openSecrets(config, session)
   const context = {
     path: config.path,
     secret: (value: Parameters<typeof secrets.read>[0]) => secrets.read(value),
     secretLine: (value: Parameters<typeof secrets.read>[0]) => secrets.readLine(value),
     signal,
+    ...(vaultId !== undefined && {
+      surroundings: {
+        leaveOut: ownDirectories(config),
+        memoryOf: (name: string) => sourceMemory(config.state, vaultId, name, output),
+        onNote: () => undefined,
+      },
+    }),
   }
   try {
     return await findSourceType(source.type).check(source, context)

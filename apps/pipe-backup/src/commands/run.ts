@@ -10,13 +10,16 @@ import { ofFailedRun, ofRun } from '../notify/observations.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { openSources } from '../providers/open-sources.ts'
 import { refuseSharedPlaces } from '../providers/sink-places.ts'
+import { ownDirectories, type SourceSurroundings, sourceMemory } from '../providers/source-surroundings.ts'
 import { Hooks } from '../run/hooks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import { reportLines, reportToJson } from '../run/run-report.ts'
 import { stdinSource } from '../run/stdin-source.ts'
+import { supervise } from '../run/supervise.ts'
 import type { SecretReader } from '../secrets/read-secret.ts'
 import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
+import { createNoteLog } from '../terminal/note-log.ts'
 import { createProblemLog } from '../terminal/problem-log.ts'
 import { progressLines, RecentRate } from '../terminal/progress-lines.ts'
 import { showProgress } from '../terminal/show-progress.ts'
@@ -36,6 +39,8 @@ const PROGRESS_JSON_MS = 1000
 export async function run(session: Session, options: RunOptions): Promise<number> {
   if (session.options.from.length > 0)
     throw new UsageError('--from is for commands that read; run writes to every sink')
+  const elsewhere = await supervise(session)
+  if (elsewhere !== undefined) return elsewhere
   const config = await openConfig(session)
   await refuseSharedPlaces(config)
   const notifier = new Notifier(config, session)
@@ -65,7 +70,13 @@ async function runOnce(
   const host = await loadHost(config.hostKey)
   const secrets = openSecrets(config, session)
   using _lock = await takeRunLock(config.state)
-  const sources = await chooseSources(config, secrets, session, options)
+  const notes = createNoteLog(output)
+  const surroundings = {
+    leaveOut: ownDirectories(config),
+    memoryOf: (name: string) => sourceMemory(config.state, host.vaultId, name, output),
+    onNote: notes.tell,
+  }
+  const sources = await chooseSources(config, secrets, session, options, surroundings)
   await using opened = await openSinks(config, { secrets, signal })
   const progress = createProgress()
   const problems = createProblemLog(output)
@@ -101,6 +112,7 @@ async function runOnce(
     await hooks.afterRun(report)
   }
   problems.finish()
+  notes.finish()
   await rememberSinks(
     config.state,
     report.sinks.filter(({ state }) => state === 'ok').map(({ name }) => name),
@@ -133,9 +145,10 @@ async function chooseSources(
   secrets: SecretReader,
   { signal }: Session,
   { source: names, stdin: target }: RunOptions,
+  surroundings: SourceSurroundings,
 ): Promise<readonly Source[]> {
   if (target === undefined) {
-    const sources = await openSources(config, { secrets, signal, names })
+    const sources = await openSources(config, { secrets, signal, names, surroundings })
     if (sources.length > 0) return sources
     throw new UsageError(
       `there is nothing to back up: ${config.file} has no sources`,
@@ -149,7 +162,7 @@ async function chooseSources(
     )
   const piped = stdinSource(target, process.stdin, () => new Date())
   if (names.includes(piped.name)) throw new UsageError(`--stdin and --source both name "${piped.name}"`)
-  const others = names.length === 0 ? [] : await openSources(config, { secrets, signal, names })
+  const others = names.length === 0 ? [] : await openSources(config, { secrets, signal, names, surroundings })
   return [...others, piped]
 }
 

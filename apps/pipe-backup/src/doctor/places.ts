@@ -1,7 +1,9 @@
 import { stat } from 'node:fs/promises'
 import { isIP } from 'node:net'
+import { answerWithin } from '../answer-within.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import type { SinkConfig } from '../providers/sink-type.ts'
+import { ANSWER_MS } from './check-paths.ts'
 import type { Examined } from './finding.ts'
 
 /** "A backup is not a backup until it is in 3 separate places." */
@@ -78,7 +80,7 @@ async function sourcePlaces(config: LoadedConfig): Promise<Map<string, string>> 
 }
 
 async function fileSystemOf(path: string): Promise<string> {
-  const device = await stat(path).then(
+  const device = await answerWithin(ANSWER_MS, stat(path)).then(
     ({ dev }) => String(dev),
     () => path,
   )

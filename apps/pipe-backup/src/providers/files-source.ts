@@ -10,7 +10,9 @@ export const files: SourceType = sourceType(
     exclude: z
       .array(text)
       .default([])
-      .describe('Patterns in the syntax of .gitignore, against the path below each of `paths`'),
+      .describe(
+        'Patterns in the syntax of .gitignore, against the path below each of `paths`; one that begins with one of them, or with ~/, against the whole path',
+      ),
     settle: z
       .number()
       .int()
@@ -23,13 +25,39 @@ export const files: SourceType = sourceType(
       .boolean()
       .default(true)
       .describe('Leave out what is in a directory with a valid CACHEDIR.TAG'),
+    allowEmpty: z
+      .boolean()
+      .default(false)
+      .describe(
+        'One of `paths` may be empty where it had entries before, or have nothing mounted on it any more; else its disk is taken to be missing',
+      ),
   },
-  async ({ paths, ...options }, context) => {
+  async ({ paths, exclude, ...options }, { name, path: resolve, surroundings }) => {
     const { filesSource } = await import('@pipe-backup/source-files')
-    return filesSource({ ...options, name: context.name, paths: paths.map((path) => context.path(path)) })
+    return filesSource({
+      ...options,
+      name,
+      paths: paths.map((path) => resolve(path)),
+      exclude: exclude.map((pattern) => withHome(pattern, resolve('~'))),
+      ...(surroundings && {
+        leaveOut: surroundings.leaveOut,
+        memory: surroundings.memoryOf(name),
+        onNote: (note) => surroundings.onNote(name, note),
+      }),
+    })
   },
-  async ({ paths }, context) => {
-    const { checkReadable } = await import('../doctor/check-paths.ts')
-    return await Promise.all(paths.map((path) => checkReadable(context.path(path))))
+  async ({ paths, exclude, allowEmpty }, { name, path: resolve, surroundings }) => {
+    const { checkFiles } = await import('../doctor/check-files.ts')
+    return await checkFiles({
+      paths: paths.map((path) => resolve(path)),
+      exclude: exclude.map((pattern) => withHome(pattern, resolve('~'))),
+      allowEmpty,
+      seen: await surroundings?.memoryOf(name).read(),
+    })
   },
 )
+
+/** A pattern is no path: nothing but its `~/` is resolved. */
+function withHome(pattern: string, home: string): string {
+  return pattern.replace(/^(!?)~\//, (_, negation: string) => `${negation}${home}/`)
+}

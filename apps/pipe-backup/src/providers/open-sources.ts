@@ -6,6 +6,7 @@ import type { SecretConfig } from '../config/values.ts'
 import type { SecretReader } from '../secrets/read-secret.ts'
 import { unexpected } from './contain-errors.ts'
 import { findByName } from './open-sinks.ts'
+import type { SourceSurroundings } from './source-surroundings.ts'
 import { unavailableSource } from './unavailable.ts'
 
 /**
@@ -19,9 +20,10 @@ export async function openSources(
     readonly secrets: SecretReader
     readonly signal: AbortSignal
     readonly names: readonly string[]
+    readonly surroundings: SourceSurroundings
   },
 ): Promise<readonly Source[]> {
-  const { secrets, signal, names } = options
+  const { secrets, signal, names, surroundings } = options
   const chosen =
     names.length === 0 ? config.sources : names.map((name) => findByName('source', config.sources, name))
   const context = {
@@ -29,6 +31,7 @@ export async function openSources(
     secret: (value: SecretConfig) => secrets.read(value),
     secretLine: (value: SecretConfig) => secrets.readLine(value),
     signal,
+    surroundings,
   }
   return await Promise.all(
     [...new Set(chosen)].map(async (source) => {

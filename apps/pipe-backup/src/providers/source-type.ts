@@ -13,6 +13,7 @@ import {
 import type { Finding } from '../doctor/finding.ts'
 import { containErrors } from './contain-errors.ts'
 import type { OpenContext } from './sink-type.ts'
+import type { SourceSurroundings } from './source-surroundings.ts'
 
 /** What every source's configuration has, whatever its type. */
 export interface SourceConfig {
@@ -31,6 +32,12 @@ export function silentMsOf({ timeout }: { readonly timeout?: DurationConfig | un
   return timeout === undefined ? SILENT_MS : toTimerMilliseconds(timeout)
 }
 
+/** What a type of source needs to open a source, or to try it. */
+export interface SourceContext extends OpenContext {
+  readonly name: string
+  readonly surroundings?: SourceSurroundings | undefined
+}
+
 /** A type of source as the configuration knows it. */
 export interface SourceType {
   readonly type: string
@@ -38,9 +45,9 @@ export interface SourceType {
   /** Which of its options are secrets. */
   readonly secrets: readonly string[]
   /** @param config - what `schema` has accepted */
-  open(config: SourceConfig, context: OpenContext): Promise<Source>
+  open(config: SourceConfig, context: Omit<SourceContext, 'name'>): Promise<Source>
   /** For `doctor`: tries what reading it needs, without reading much. What it throws is a failure. */
-  check(config: SourceConfig, context: OpenContext): Promise<readonly Finding[]>
+  check(config: SourceConfig, context: Omit<SourceContext, 'name'>): Promise<readonly Finding[]>
 }
 
 /**
@@ -51,11 +58,8 @@ export function sourceType<const Shape extends z.ZodRawShape>(
   type: string,
   description: string,
   shape: Shape,
-  open: (
-    options: z.output<z.ZodObject<Shape>>,
-    context: OpenContext & { readonly name: string },
-  ) => Promise<Source>,
-  check: (options: z.output<z.ZodObject<Shape>>, context: OpenContext) => Promise<readonly Finding[]>,
+  open: (options: z.output<z.ZodObject<Shape>>, context: SourceContext) => Promise<Source>,
+  check: (options: z.output<z.ZodObject<Shape>>, context: SourceContext) => Promise<readonly Finding[]>,
 ): SourceType {
   const options = z.object(shape)
   return {
@@ -84,6 +88,6 @@ export function sourceType<const Shape extends z.ZodRawShape>(
       const source = await open(options.parse(config), { ...context, name: config.name })
       return withTimeout(containErrors(source), { silentMs: silentMsOf(config) })
     },
-    check: (config, context) => check(options.parse(config), context),
+    check: (config, context) => check(options.parse(config), { ...context, name: config.name }),
   }
 }
