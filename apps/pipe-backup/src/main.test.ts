@@ -56,6 +56,7 @@ async function pb(words: string, { input = '', env = {} }: Piped = {}): Promise<
       HOME: home,
       XDG_CONFIG_HOME: join(home, 'c'),
       XDG_STATE_HOME: join(home, 's'),
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       ...env,
     },
   })

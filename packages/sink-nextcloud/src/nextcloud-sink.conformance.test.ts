@@ -1,5 +1,5 @@
 import { describeSink } from '@pipe-backup/sink/conformance'
-import { startNextcloud } from '@pipe-backup-test/services'
+import { giveToApache, startNextcloud, writeObjects } from '@pipe-backup-test/services'
 import { afterAll } from 'vitest'
 import { nextcloudSink } from './nextcloud-sink.ts'
 
@@ -12,6 +12,11 @@ const path = () => cloud.makeFolder().path
 
 describeSink('nextcloud', {
   open: () => nextcloudSink({ ...login, path: path() }),
+  openWith: (objects) => {
+    const folder = cloud.makeFolder()
+    giveToApache(...writeObjects(folder.local, objects))
+    return nextcloudSink({ ...login, path: folder.path })
+  },
   server: {
     host,
     port,

@@ -5,7 +5,7 @@ import { type RsyncDaemon, type SshServer, startRsyncd, startSshd } from '@pipe-
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type RsyncSinkOptions, rsyncSink } from './rsync-sink.ts'
 
-const TEST_MS = 60_000
+const TEST_MS = 240_000
 
 const restricted = (forcedCommand: (directory: string) => string): Promise<SshServer> =>
   startSshd({ forcedCommand })

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { describeSink } from '@pipe-backup/sink/conformance'
-import { type SshServer, startRsyncd, startSshd } from '@pipe-backup-test/services'
+import { type SshServer, startRsyncd, startSshd, writeObjects } from '@pipe-backup-test/services'
 import { afterAll } from 'vitest'
 import { rsyncSink } from './rsync-sink.ts'
 
@@ -21,6 +21,11 @@ function overSsh(name: string, server: SshServer): void {
   const targetOf = (path: string) => `${user}@${host}:${path}`
   describeSink(name, {
     open: () => rsyncSink({ ...login, target: targetOf(server.makePlace().remote) }),
+    openWith: (objects) => {
+      const { local, remote } = server.makePlace()
+      writeObjects(local, objects)
+      return rsyncSink({ ...login, target: targetOf(remote) })
+    },
     // Those that wait share one rsync.
     putsAtOnce: 64,
     server: {
@@ -82,6 +87,11 @@ const login = { name: 'rs', password }
 
 describeSink('rsync, a daemon with a secrets file', {
   open: () => rsyncSink({ ...login, target: targetOf(makeDirectory()) }),
+  openWith: (objects) => {
+    const path = makeDirectory()
+    writeObjects(join(module.local, basename(path)), objects)
+    return rsyncSink({ ...login, target: targetOf(path) })
+  },
   putsAtOnce: 64,
   server: {
     host,

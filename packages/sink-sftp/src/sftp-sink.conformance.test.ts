@@ -1,5 +1,11 @@
 import { describeSink } from '@pipe-backup/sink/conformance'
-import { type SshServer, startProftpd, startRclone, startSshd } from '@pipe-backup-test/services'
+import {
+  type SshServer,
+  startProftpd,
+  startRclone,
+  startSshd,
+  writeObjects,
+} from '@pipe-backup-test/services'
 import { afterAll } from 'vitest'
 import { sftpSink } from './sftp-sink.ts'
 
@@ -18,6 +24,11 @@ function suite(name: string, server: SshServer): void {
   const login = { name: 'ssh', host, port, user, identity, hostKey }
   describeSink(name, {
     open: () => sftpSink({ ...login, path: server.makePlace().remote }),
+    openWith: (objects) => {
+      const { local, remote } = server.makePlace()
+      writeObjects(local, objects)
+      return sftpSink({ ...login, path: remote })
+    },
     putsAtOnce: 64,
     server: {
       host,

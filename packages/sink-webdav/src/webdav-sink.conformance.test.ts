@@ -1,5 +1,11 @@
 import { describeSink } from '@pipe-backup/sink/conformance'
-import { type DavServer, startApache, startSabreDav } from '@pipe-backup-test/services'
+import {
+  type DavServer,
+  giveToApache,
+  startApache,
+  startSabreDav,
+  writeObjects,
+} from '@pipe-backup-test/services'
 import { afterAll } from 'vitest'
 import { webdavSink } from './webdav-sink.ts'
 
@@ -14,6 +20,11 @@ function suite(name: string, server: DavServer, makeCollection: DavServer['makeC
   const url = () => makeCollection().url
   describeSink(name, {
     open: () => webdavSink({ ...login, url: url() }),
+    openWith: (objects) => {
+      const collection = makeCollection()
+      giveToApache(...writeObjects(collection.local, objects))
+      return webdavSink({ ...login, url: collection.url })
+    },
     server: {
       host,
       port,

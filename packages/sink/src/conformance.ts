@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { faultPromises } from './conformance/fault-promises.ts'
 import { FaultProxy } from './conformance/fault-proxy.ts'
-import { promises } from './conformance/promises.ts'
+import { manyObjects, type SinkObject } from './conformance/many-objects.ts'
+import { LONG_LISTING, promises } from './conformance/promises.ts'
 import type { Sink } from './sink.ts'
 
 export { FaultProxy, type ProxyFault } from './conformance/fault-proxy.ts'
+
+export type { SinkObject } from './conformance/many-objects.ts'
 
 export interface SinkSuiteOptions {
   /** Opens the sink under test on a place of its own, that is empty: another one at each call. */
@@ -13,6 +16,11 @@ export interface SinkSuiteOptions {
   readonly listed?: number
   /** How many of these are put at a time. Default 8; more where what a request costs is shared by those that wait. */
   readonly putsAtOnce?: number
+  /**
+   * Opens a place that has these objects already, written there behind the server's back: for the server of a directory of this machine, so
+   * that the long listing need not wait for as many puts. Without it they are put.
+   */
+  readonly openWith?: (objects: readonly SinkObject[]) => Sink | Promise<Sink>
   /** The largest object. Default 100 MiB. */
   readonly largestBytes?: number
   /** False for a sink that can't keep `ifAbsent`. Default true. */
@@ -33,15 +41,20 @@ export interface SinkSuiteOptions {
 }
 
 const TEST_MS = 300_000
+/** How many objects of the long listing are put where the others are there already. */
+const PUT_BESIDE = 200
 
 /** The suite that every sink must pass, as a `describe` block of vitest. */
 export function describeSink(name: string, options: SinkSuiteOptions): void {
   const { listed = 5000, putsAtOnce = 8, largestBytes = 100 * 1024 * 1024, ifAbsent = true } = options
   const { server, broken = {} } = options
   describe(`sink ${name}`, { timeout: TEST_MS }, () => {
-    test.for(Object.entries(promises))('%s', async ([, check]) => {
-      await using sink = await options.open()
-      await check(sink, { listed, putsAtOnce, largestBytes, ifAbsent })
+    test.for(Object.entries(promises))('%s', async ([name, check]) => {
+      const openWith = name === LONG_LISTING ? options.openWith : undefined
+      // What the sink itself puts must be listed beside what was there before.
+      const there = openWith ? Math.max(0, listed - PUT_BESIDE) : 0
+      await using sink = await (openWith?.(manyObjects(listed).slice(0, there)) ?? options.open())
+      await check(sink, { listed, there, putsAtOnce, largestBytes, ifAbsent })
     })
 
     if (server) {

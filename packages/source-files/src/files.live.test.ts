@@ -128,7 +128,7 @@ test('a live database, read until a reading is as the one before, is caught in a
   }
   await stopped(writer)
   expect(mixtures(caught)).toEqual([])
-}, 60_000)
+})
 
 test('a directory of 200,000 entries is walked with 48 MB of heap', async () => {
   using tree = new TestTree()
@@ -174,4 +174,4 @@ test('a sparse file of more than 4 GiB is read to its last byte, in bounded memo
     end: 'last',
     steady: true,
   })
-}, 60_000)
+})

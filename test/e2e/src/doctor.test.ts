@@ -112,7 +112,7 @@ test('everything that is well is said to be so, and nothing is left behind', asy
   const again = await doctor(sandbox, '--no-notify')
   expect(of(again.checks, 'drill', 'ok')).toContain('was restored as a drill')
   expect(smtp.mails).toHaveLength(1)
-}, 60_000)
+})
 
 test('each thing that would fail at night fails now, in one line with the mend', async () => {
   using sandbox = new Sandbox()
@@ -172,7 +172,7 @@ test('each thing that would fail at night fails now, in one line with the mend',
   const mended = await doctor(sandbox)
   expect(of(mended.checks, 'sink empty', 'failure')).toContain('holds no vault')
   expect(of(mended.checks, 'sink disk', 'ok')).toContain('written, read back, listed and deleted')
-}, 60_000)
+})
 
 test('a disk that is full, and one that can not be written to', async () => {
   using sandbox = new Sandbox()

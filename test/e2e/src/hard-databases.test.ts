@@ -58,7 +58,7 @@ test('a user that must show a certificate is served, a server with a strange one
   expect([refused.code, refused.err]).toEqual([1, expect.stringMatching(/certificate/i)])
   configure('ca.pem', { verfy: true })
   expect((await sandbox.run(['run'])).code).toBe(2)
-}, 60_000)
+})
 
 test('a secret with a line end fails its own source, and is named; the wallet is backed up', async () => {
   using sandbox = new Sandbox()
@@ -93,7 +93,7 @@ test('a secret with a line end fails its own source, and is named; the wallet is
   const doctor = (await sandbox.run(['doctor'])).out.toString()
   expect(doctor).toContain('the secret from marked begins with a byte order mark')
   expect(doctor).toContain('the secret from blank begins or ends with a blank')
-}, 60_000)
+})
 
 test('a database that fails is a problem of its own: exit 3, and the others are in the snapshot', async () => {
   using sandbox = new Sandbox()
@@ -115,4 +115,4 @@ test('a database that fails is a problem of its own: exit 3, and the others are 
   expect(listed).not.toContain('torn')
   server.query('DROP DATABASE shop')
   expect((await sandbox.run(['run'])).code).toBe(1)
-}, 60_000)
+})

@@ -60,7 +60,7 @@ test('a `before` may leave something running, and print as much as it likes', as
   } finally {
     process.kill(Number(readFileSync(sandbox.path('left'), 'utf8')))
   }
-}, 90_000)
+})
 
 test('when the `before` of the run fails nothing is backed up, and `after` runs', async () => {
   using sandbox = new Sandbox()

@@ -135,7 +135,7 @@ test('a run that can not even begin is told and pinged; a mistyped name is not',
   expect(JSON.parse(hooks()[0]?.body ?? '').text).toMatch(
     /^run FAILED: .* can be read or written by others[^]*what to do: chmod 600 /,
   )
-}, 60_000)
+})
 
 test('a schedule that can not be written down keeps nobody from backing up', async () => {
   using sandbox = new Sandbox()
@@ -145,7 +145,7 @@ test('a schedule that can not be written down keeps nobody from backing up', asy
   expect(ran.code).toBe(0)
   expect(ran.err).toContain('could not be written down')
   expect(String(ran.out)).toContain('on 2 of 2 sinks')
-}, 60_000)
+})
 
 test('a prune that can not be done at all is told, once, and when it works again', async () => {
   using sandbox = new Sandbox()
@@ -167,7 +167,7 @@ test('a prune that can not be done at all is told, once, and when it works again
   for (const path of heads) writeFileSync(path, whole)
   await sandbox.ok(['prune'])
   expect(JSON.parse(hooks()[1]?.body ?? '').text).toContain('prune works again')
-}, 60_000)
+})
 
 test('sinks and notifications go through the proxy of HTTPS_PROXY; one that makes no connection costs a line', async () => {
   using sandbox = new Sandbox()

@@ -168,7 +168,7 @@ test('the daemon makes up for what was missed, is alone, and ends at SIGTERM', a
   stop.abort()
   expect((await running).code).toBe(0)
   expect(performance.now() - asked).toBeLessThan(10_000)
-}, 60_000)
+})
 
 test('the daemon runs no more often than the schedule says when it can not write down that it did', async () => {
   using sandbox = new Sandbox()
@@ -183,7 +183,7 @@ test('the daemon runs no more often than the schedule says when it can not write
   stop.abort()
   await running
   expect(snapshots(sandbox)).toHaveLength(1)
-}, 60_000)
+})
 
 test('a schedule that can not be is told when the configuration is read', async () => {
   using sandbox = new Sandbox()

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { FaultProxy } from '@pipe-backup/sink/conformance'
 import { execa } from 'execa'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest'
 import { makeOddTree } from './odd-tree.ts'
 import { difference, Sandbox } from './sandbox.ts'
 import { PLACES, type PlaceName, SixPlaces, SixServers } from './six-places.ts'
@@ -12,8 +12,11 @@ beforeAll(async () => {
 }, 180_000)
 afterAll(() => servers[Symbol.asyncDispose]())
 
-/** A vault in six places, with an odd tree and 40 MB that do not compress. */
-async function setting(): Promise<{
+/** A vault in six places, with an odd tree and so many MB that do not compress. */
+async function setting(
+  { onTestFinished }: TestContext,
+  megabytes = 40,
+): Promise<{
   sandbox: Sandbox
   places: SixPlaces
   tree: string
@@ -24,7 +27,7 @@ async function setting(): Promise<{
   const tree = sandbox.path('tree')
   mkdirSync(tree)
   makeOddTree(tree)
-  await execa('dd', ['if=/dev/urandom', `of=${tree}/random`, 'bs=1M', 'count=40'])
+  await execa('dd', ['if=/dev/urandom', `of=${tree}/random`, 'bs=1M', `count=${megabytes}`])
   const places = new SixPlaces(servers, sandbox)
   const configure = (sinks: object[], more: object = {}) =>
     sandbox.configure({ sources: [{ type: 'files', name: 'tree', paths: [tree] }], sinks, ...more })
@@ -53,8 +56,9 @@ async function restores(sandbox: Sandbox, tree: string, to: string, args: string
   return await difference(tree, sandbox.path(to, 'tree', tree))
 }
 
-test('one pass into six places: each of them alone gives everything back', async () => {
-  const { sandbox, tree } = await setting()
+// The work is done by programs of their own: two tests go on while one of them waits.
+test.concurrent('one pass into six places: each of them alone gives everything back', async (context) => {
+  const { sandbox, tree } = await setting(context)
   const report = reportOf(await sandbox.ok(['run', '--json']))
   expect(report).toMatchObject({ copies: 6, exitCode: 0 })
   const sent = report.sinks.map(({ bytesSent }) => bytesSent)
@@ -74,7 +78,7 @@ test('one pass into six places: each of them alone gives everything back', async
     })
 }, 240_000)
 
-test.for<[PlaceName, PlaceName, PlaceName]>([
+test.concurrent.for<[PlaceName, PlaceName, PlaceName]>([
   ['disk', 'ssh', 'aws'],
   ['aws', 'box', 'rs'],
   ['cloud', 'rs', 'box'],
@@ -82,11 +86,12 @@ test.for<[PlaceName, PlaceName, PlaceName]>([
 ])(
   'with %s and %s down and %s serving corrupt bytes everything comes back, and is mended',
   { timeout: 240_000 },
-  async ([one, other, rotten]) => {
-    const { sandbox, places, tree, configure } = await setting()
+  async ([one, other, rotten], context) => {
+    const { sandbox, places, tree, configure } = await setting(context, 20)
     await sandbox.ok(['run'])
     await places.rot(rotten)
-    const down = { [one]: DOWN[one], [other]: DOWN[other] }
+    // They stay down, however often they are asked.
+    const down = { [one]: { ...DOWN[one], retries: 1 }, [other]: { ...DOWN[other], retries: 1 } }
     // The rotten one is asked first.
     const order = (sinks: object[]) =>
       sinks.toSorted(
@@ -111,8 +116,8 @@ const DOWN: Record<PlaceName, object> = {
   rs: { target: 'rsync://nobody@127.0.0.1:9/nothing' },
 }
 
-test('one dead from the start, one cut off for seconds, one throttled, one slow: the others are not held up, and the next run heals', async () => {
-  const { sandbox, places, tree, configure } = await setting()
+test('one dead from the start, one cut off for seconds, one throttled, one slow: the others are not held up, and the next run heals', async (context) => {
+  const { sandbox, places, tree, configure } = await setting(context)
   await using proxy = await FaultProxy.start(servers.s3)
   servers.dropbox.fail({ type: 'rate-limit', reason: 'too_many_requests', seconds: 1 }, { times: 3 })
   proxy.fault = { type: 'cut', direction: 'up', afterBytes: 3_000_000 }
@@ -122,7 +127,8 @@ test('one dead from the start, one cut off for seconds, one throttled, one slow:
   }, 3000)
   configure(
     places.configs({
-      aws: { endpoint: `http://127.0.0.1:${proxy.port}` },
+      // The waits are of random length: enough of them are longer than the cut, in any case.
+      aws: { endpoint: `http://127.0.0.1:${proxy.port}`, retries: 10 },
       ssh: DOWN.ssh,
       disk: { uploadLimit: '12MB' },
     }),
@@ -148,8 +154,8 @@ test('one dead from the start, one cut off for seconds, one throttled, one slow:
   expect(await restores(sandbox, tree, 'restored', ['--from', 'ssh'])).toBe('')
 }, 240_000)
 
-test('a place that is silent in mid-run is left behind after its timeout, and healed by the next run', async () => {
-  const { sandbox, places, tree, configure } = await setting()
+test.concurrent('a place that is silent in mid-run is left behind after its timeout, and healed by the next run', async (context) => {
+  const { sandbox, places, tree, configure } = await setting(context)
   await using proxy = await FaultProxy.start(servers.nextcloud)
   const { url } = servers.nextcloud
   configure(places.configs({ cloud: { server: url.replace(/:\d+/, `:${proxy.port}`), timeout: '2s' } }), {
@@ -164,8 +170,8 @@ test('a place that is silent in mid-run is left behind after its timeout, and he
   expect(await restores(sandbox, tree, 'restored', ['--from', 'cloud'])).toBe('')
 }, 240_000)
 
-test('wrong credentials: one clear line each, which names the sink and what to do, and no stack', async () => {
-  const { sandbox, places, configure } = await setting()
+test.concurrent('wrong credentials: one clear line each, which names the sink and what to do, and no stack', async (context) => {
+  const { sandbox, places, configure } = await setting(context, 1)
   await sandbox.ok(['run'])
   const wrong: Partial<Record<PlaceName, object>> = {
     aws: { secretAccessKey: 'wrong' },

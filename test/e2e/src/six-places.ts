@@ -28,13 +28,14 @@ export class SixServers implements AsyncDisposable {
   readonly rsync: RsyncDaemon
 
   static async start(): Promise<SixServers> {
-    return new SixServers(
-      await startS3(),
-      await startNextcloud(),
-      await startDropbox(),
-      await startSshd({ chroot: true }),
-      await startRsyncd(),
-    )
+    const starting = [
+      startS3(),
+      startNextcloud(),
+      startDropbox(),
+      startSshd({ chroot: true }),
+      startRsyncd(),
+    ] as const
+    return new SixServers(...(await Promise.all(starting)))
   }
 
   private constructor(

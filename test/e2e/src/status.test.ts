@@ -68,7 +68,7 @@ test('status: nothing yet, all well, a source that failed, a sink that is away, 
   renameSync(sandbox.path('not-given'), sandbox.path('given'))
   await sandbox.ok(['run'])
   expect(await statusOf(sandbox)).toMatchObject({ exitCode: 0, snapshots: 3, worries: [] })
-}, 60_000)
+})
 
 test('a machine without the host key sees it by the phrase', async () => {
   using sandbox = new Sandbox()

@@ -5,6 +5,7 @@ export {
   type DavServer,
   startApache,
 } from './apache.ts'
+export { giveToApache } from './apache-process.ts'
 export { S3_KMS_KEY_ID, type S3Server, startS3 } from './ceph.ts'
 export { type ConnectProxy, startConnectProxy } from './connect-proxy.ts'
 export { ensureDebianPackages, missingDebianPackages } from './debian-packages.ts'
@@ -26,3 +27,4 @@ export { SlowLine } from './slow-line.ts'
 export { type ReceivedMail, type SmtpServer, startSmtp } from './smtp.ts'
 export { type SshServer, type SshServerOptions, startSshd } from './sshd.ts'
 export { startTamperingProxy, type TamperingProxy } from './tampering-proxy.ts'
+export { writeObjects } from './write-objects.ts'

@@ -24,7 +24,8 @@ export async function startServer(
   env: Readonly<Record<string, string>> = {},
   startMs: number = START_MS,
 ): Promise<ServerProcess> {
-  const server = spawn(program, args, {
+  // The kernel ends it when this process is killed, which then has no time to.
+  const server = spawn('setpriv', ['--pdeathsig', 'TERM', program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     // Not every PATH has the directory of the servers.
     env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin`, ...env },

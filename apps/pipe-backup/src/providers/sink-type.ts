@@ -20,6 +20,7 @@ export interface SinkConfig {
   readonly uploadLimit?: SizeConfig | undefined
   readonly timeout?: DurationConfig | undefined
   readonly concurrency?: number | undefined
+  readonly retries?: number | undefined
 }
 
 /** What a provider needs to open a sink from its configuration. */
@@ -81,6 +82,15 @@ export function sinkType<const Shape extends z.ZodRawShape>(
         .max(64)
         .optional()
         .describe('How many objects are uploaded at a time, at most'),
+      retries: z
+        .number()
+        .int()
+        .nonnegative()
+        .max(20)
+        .optional()
+        .describe(
+          'How often a request that failed for a reason that may pass is made again, after waits that double. Default 5: about a quarter of a minute; none for a directory',
+        ),
     }).describe(description),
     secrets: secretKeys(shape),
     open: async (config, context) =>
@@ -90,10 +100,11 @@ export function sinkType<const Shape extends z.ZodRawShape>(
 
 const SILENT_MS = 120_000
 /** With waits that double from half a second, a server may be away for about a quarter of a minute; longer, and the run goes on without it. */
-const TRIES = 6
+const RETRIES = 5
 
 /** A sink with the limits of its configuration; one that is reached over a network is tried again, and not waited for in silence. */
-function guarded(sink: Sink, { uploadLimit, timeout, concurrency }: SinkConfig, isRemote: boolean): Sink {
+function guarded(sink: Sink, config: SinkConfig, isRemote: boolean): Sink {
+  const { uploadLimit, timeout, concurrency, retries = isRemote ? RETRIES : 0 } = config
   const silentMs = timeout === undefined ? (isRemote ? SILENT_MS : undefined) : toTimerMilliseconds(timeout)
   const limits = {
     ...(uploadLimit !== undefined && { uploadBytesPerSecond: toBytes(uploadLimit) }),
@@ -101,5 +112,5 @@ function guarded(sink: Sink, { uploadLimit, timeout, concurrency }: SinkConfig, 
   }
   const timed = silentMs === undefined ? sink : withTimeout(sink, { silentMs })
   const limited = Object.keys(limits).length === 0 ? timed : withLimit(timed, limits)
-  return isRemote ? withRetry(limited, { tries: TRIES }) : limited
+  return retries > 0 ? withRetry(limited, { tries: retries + 1 }) : limited
 }

@@ -3,13 +3,16 @@ import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PutOptions, Sink } from '../sink.ts'
+import { manyObjects } from './many-objects.ts'
 import { digest, keysOf, readAll, sample } from './sample.ts'
 
 /** What a check is given beside the sink. */
 export interface CheckSettings {
   /** How many objects a long listing has. */
   readonly listed: number
-  /** How many of them are put at a time. */
+  /** How many of them are there already, the first ones of `manyObjects`. Default none. */
+  readonly there?: number
+  /** How many of the others are put at a time. */
   readonly putsAtOnce: number
   /** The largest object, in bytes. */
   readonly largestBytes: number
@@ -60,6 +63,8 @@ const NO_KEYS = [
   'a*',
   'a'.repeat(201),
 ]
+
+export const LONG_LISTING = 'a long listing is whole, and has each object once, with its size'
 
 /** Every promise of `Sink` that can be checked without breaking its server. */
 export const promises: Readonly<Record<string, Check>> = {
@@ -193,17 +198,12 @@ export const promises: Readonly<Record<string, Check>> = {
     await writer
   },
 
-  'a long listing is whole, and has each object once, with its size': async (
-    sink,
-    { listed, putsAtOnce },
-  ) => {
-    const keys = Array.from(
-      { length: listed },
-      (_, i) => `packs/${(i % 7).toString(16)}/${String(i).padStart(6, '0')}`,
-    )
-    const left = keys.values()
+  [LONG_LISTING]: async (sink, { listed, there = 0, putsAtOnce }) => {
+    const objects = manyObjects(listed)
+    const keys = objects.map(({ key }) => key)
+    const left = objects.slice(there).values()
     const putNext = async () => {
-      for (const key of left) await sink.put(key, sample(key.charCodeAt(key.length - 1)))
+      for (const { key, bytes } of left) await sink.put(key, bytes)
     }
     await Promise.all(Array.from({ length: putsAtOnce }, putNext))
     await sink.put('other', sample(1))

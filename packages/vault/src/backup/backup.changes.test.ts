@@ -263,7 +263,7 @@ test('bytes of unknown number, in pieces of any size, come back; so do files tha
     ),
     { numRuns: 8 },
   )
-}, 40_000)
+})
 
 test('what is the same in two places is stored once', async () => {
   using vault = await TestVault.create()

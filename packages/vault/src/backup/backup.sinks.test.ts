@@ -150,7 +150,7 @@ test('when every sink fails in the middle, that is one line and no bug', async (
     code: 'too-few-copies',
     message: expect.stringMatching(/^no sink is left to write to\..*one: .*two: /),
   })
-}, 60_000)
+})
 
 test('an empty sink that joins later gets everything, also what older runs stored', async () => {
   using vault = await TestVault.create(['one', 'two'])

@@ -53,7 +53,7 @@ test('state that is damaged, of another vault, or no state at all, costs reading
     await vault.run([source])
     expect([i, source.opened]).toEqual([i, []])
   }
-}, 30_000)
+})
 
 test('where no state can be written, as on a full disk, every file is read and stored, and what sinks lost is told', async () => {
   using vault = await TestVault.create(['one', 'two'])

@@ -5,7 +5,10 @@ import type { FromWorker, SealWorkerData, SlabPiece, ToWorker } from './messages
 import { NODE_PACK_BYTES, OPEN_PACKS, PACK_BYTES } from './open-packs.ts'
 import type { FinishedPack } from './pack-writer.ts'
 
-/** Two keep two cores busy beside the main thread, which reads and waits; more would only wait for it. */
+/**
+ * Two keep two cores busy beside the main thread, which reads and waits; more would only wait for it. The second starts when the first has
+ * something to do: most runs store little, and a thread takes a tenth of a second of a processor to start.
+ */
 const WORKERS = 2
 /** Slabs under way: one being filled, and for each worker one at work and one that waits. */
 const SLABS_PER_WORKER = 3
@@ -43,7 +46,7 @@ interface WorkerState {
  */
 export class SealPool implements AsyncDisposable {
   readonly #options: SealPoolOptions
-  readonly #workers: WorkerState[]
+  readonly #workers: WorkerState[] = []
   readonly #jobs = new Map<number, Job>()
   readonly #freeSlabs: ArrayBuffer[] = []
   readonly #waiters: { resolve: () => void; reject: (error: unknown) => void }[] = []
@@ -55,27 +58,7 @@ export class SealPool implements AsyncDisposable {
 
   constructor(options: SealPoolOptions) {
     this.#options = options
-    // From source the worker needs the condition that finds the other packages' sources; built code does not.
-    const fromSource = import.meta.url.endsWith('.ts')
-    const url = new URL(fromSource ? './seal-worker.ts' : './seal-worker.js', import.meta.url)
-    const execArgv = fromSource
-      ? ['--conditions=pipe-backup-src', '--disable-warning=ExperimentalWarning']
-      : []
-    this.#workers = Array.from({ length: WORKERS }, () => {
-      const state: WorkerState = {
-        thread: new Worker(url, {
-          workerData: options.keys,
-          execArgv,
-          stdin: false,
-          env: {},
-          resourceLimits: WORKER_LIMITS,
-        }),
-        slabs: 0,
-      }
-      state.thread.on('message', (message: FromWorker) => this.#receive(state, message))
-      state.thread.on('error', (error) => this.#fail(error))
-      return state
-    })
+    this.#startWorker()
     options.signal?.addEventListener('abort', () => this.#fail(options.signal?.reason), { once: true })
   }
 
@@ -100,7 +83,7 @@ export class SealPool implements AsyncDisposable {
     onIds: (ids: readonly Uint8Array[]) => void,
   ): void {
     this.#check()
-    const worker = this.#workers.reduce((least, other) => (other.slabs < least.slabs ? other : least))
+    const worker = this.#leastBusy()
     const slab = this.#nextSlab++
     worker.slabs++
     this.#jobs.set(slab, { worker, pieces, onIds })
@@ -109,7 +92,7 @@ export class SealPool implements AsyncDisposable {
 
   /** Returns memory of a pack that no sink needs any more. */
   recycle(buffer: ArrayBuffer): void {
-    const worker = this.#workers[this.#nextRecycle++ % WORKERS]
+    const worker = this.#workers[this.#nextRecycle++ % this.#workers.length]
     if (worker && this.#failure === undefined) this.#send(worker, { type: 'recycle', buffer }, [buffer])
   }
 
@@ -125,7 +108,7 @@ export class SealPool implements AsyncDisposable {
   /** Finishes the open packs. Every pack has been given to `onPack` when this resolves. */
   async flush(): Promise<void> {
     await this.idle()
-    this.#unflushed = WORKERS
+    this.#unflushed = this.#workers.length
     for (const worker of this.#workers) this.#send(worker, { type: 'flush' })
     while (this.#unflushed > 0) {
       await this.#change()
@@ -137,6 +120,33 @@ export class SealPool implements AsyncDisposable {
     this.#failure ??= new Error('the seal pool is closed')
     await Promise.all(this.#workers.map(({ thread }) => thread.terminate()))
     this.#wake()
+  }
+
+  #leastBusy(): WorkerState {
+    const least = this.#workers.reduce((one, other) => (other.slabs < one.slabs ? other : one))
+    return least.slabs > 0 && this.#workers.length < WORKERS ? this.#startWorker() : least
+  }
+
+  #startWorker(): WorkerState {
+    // From source the worker needs the condition that finds the other packages' sources; built code does not.
+    const fromSource = import.meta.url.endsWith('.ts')
+    const url = new URL(fromSource ? './seal-worker.ts' : './seal-worker.js', import.meta.url)
+    const compileCache = process.env['NODE_COMPILE_CACHE']
+    const state: WorkerState = {
+      thread: new Worker(url, {
+        workerData: this.#options.keys,
+        execArgv: fromSource ? ['--conditions=pipe-backup-src', '--disable-warning=ExperimentalWarning'] : [],
+        stdin: false,
+        // Of the environment, where secrets may be, it gets what starts it faster.
+        env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
+        resourceLimits: WORKER_LIMITS,
+      }),
+      slabs: 0,
+    }
+    state.thread.on('message', (message: FromWorker) => this.#receive(state, message))
+    state.thread.on('error', (error) => this.#fail(error))
+    this.#workers.push(state)
+    return state
   }
 
   #send(worker: WorkerState, message: ToWorker, transfer: ArrayBuffer[] = []): void {
