@@ -52,7 +52,7 @@ function listed(path: string): string {
   return spawnSync('getfattr', ['-h', '-d', '-m', '-', '--absolute-names', path], { encoding: 'utf8' }).stdout
 }
 
-test('without the rights of root, capabilities are told of in one line, and the files are there', async () => {
+test('without the rights of root, capabilities are reported in one line, and the files are there', async () => {
   const entries = Array.from({ length: 3 }, (_, i) =>
     emptyFile(`f${i}`, 0o755, attributes({ 'security.capability': CAPABILITY, 'user.a': 'x' })),
   )
@@ -66,7 +66,7 @@ test('without the rights of root, capabilities are told of in one line, and the 
   expect(listed(join(target, 'f2'))).toContain('user.a="x"')
 })
 
-test('without anybody who is told, the line is thrown', async () => {
+test('without anybody to report to, the line is thrown', async () => {
   const entries = [emptyFile('f', 0o755, attributes({ 'trusted.a': 'x' }))]
   await expect(extract(entries, target, { ownership: false })).rejects.toBeInstanceOf(SourceError)
 })

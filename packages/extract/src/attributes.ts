@@ -15,7 +15,7 @@ type Library = Pick<
   'getAttributeSync' | 'removeAttributeSync' | 'setAttributeSync'
 >
 
-/** So many names are told of in one line. */
+/** So many names are reported in one line. */
 const MAX_NAMES = 5
 
 /** Attributes that could not be set for one and the same reason. */
@@ -26,7 +26,7 @@ interface Failure {
 }
 
 /**
- * Sets extended attributes. What can't be set is no reason to do without the file: it is counted, and told of in a line for each reason,
+ * Sets extended attributes. What can't be set is no reason to do without the file: it is counted, and reported in a line for each reason,
  * not for each file.
  */
 export class AttributeWriter {

@@ -124,7 +124,7 @@ test('a hard link to a file that was not written replaces nothing', async () => 
 })
 
 test.for(['file', 'symlink', 'hardlink', 'fifo'] as const)(
-  'a directory in the way of a %s is told of in one line, and stays',
+  'a directory in the way of a %s is reported in one line, and stays',
   async (type) => {
     mkdirSync(join(target, 'd'))
     put('d/keep', 'x')
@@ -274,7 +274,7 @@ test('an extraction that was killed is repeated', async () => {
   expect(mode('mod')).toBe(0o555)
 })
 
-test('a directory of somebody else whose mode can not be set is the one that is told of, not the next entry', () => {
+test('a directory of somebody else whose mode can not be set is the one that is reported, not the next entry', () => {
   chmodSync(target, 0o777)
   mkdirSync(join(target, 'theirs'))
   chmodSync(join(target, 'theirs'), 0o777)

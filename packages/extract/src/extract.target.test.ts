@@ -107,7 +107,7 @@ function byNobody(to: string, lines: string[]) {
   return JSON.parse(spawnSync(process.execPath, args, { uid: 65534, gid: 65534, encoding: 'utf8' }).stdout)
 }
 
-test.for(['', 'new'])('a target %j that may not be written in is told of once', (name) => {
+test.for(['', 'new'])('a target %j that may not be written in is reported once', (name) => {
   const to = join(target, name)
   const answer = byNobody(to, ['d:755 d', 'f:644 d/a', 'f:644 d/b', 'f:644 e'])
   expect(answer).toMatchObject({
@@ -129,7 +129,7 @@ test('where one directory may not be written in, the others are filled', () => {
   expect(readFileSync(join(target, 'z'), 'utf8')).toBe('content')
 })
 
-test('a file in the place of the target is told of as such', async () => {
+test('a file in the place of the target is reported as such', async () => {
   writeFileSync(join(target, 'f'), '')
   for (const path of [join(target, 'f'), join(target, 'f/g')])
     expect(await failureOf([], path)).toMatchObject({
@@ -144,7 +144,7 @@ test.for([
   2n ** 63n - 1n,
   -(2n ** 63n),
   -9_000_000_000_000n,
-])('a time of %i seconds is set as near as can be, and told of in one line', async (seconds) => {
+])('a time of %i seconds is set as near as can be, and reported in one line', async (seconds) => {
   const mtimeNs = seconds * 1_000_000_000n
   const { error, lines } = await failureOf([
     { ...directory('d'), mtimeNs },

@@ -36,7 +36,7 @@ export class OpenDirectories {
   /** Inodes of directories that have nothing left over. */
   readonly #swept = new Set<bigint>()
 
-  /** @param onError - told of each directory that did not get its metadata; may throw */
+  /** @param onError - given each directory that did not get its metadata; may throw */
   constructor(root: string, onError: (components: readonly Buffer[], error: unknown) => void) {
     this.#onError = onError
     this.target = new TargetDirectory(root, (components, info) => this.#reopen(components, info))

@@ -72,7 +72,7 @@ test('control lists are read, what belongs to the machine is not', async () => {
   expect(Object.keys((await read(root)).found.get('f') ?? {})).toEqual(['system.posix_acl_access'])
 })
 
-test('names that are not UTF-8 are told of once, where nothing can be asked', async () => {
+test('names that are not UTF-8 are reported once, where nothing can be asked', async () => {
   const inside = Buffer.concat([Buffer.from(`${root}/d`), Buffer.of(0xff)])
   mkdirSync(inside)
   for (const name of [Buffer.from('f'), Buffer.of(0xfd), Buffer.of(0xfe)])

@@ -33,7 +33,7 @@ async function readSeen(stateDirectory: string, vaultId: string, source: string)
   return saved.vault === vaultId ? saved.seen : undefined
 }
 
-/** What a source has seen, in the state directory. Not to be able to keep it is told, and no reason for a run to fail. */
+/** What a source has seen, in the state directory. Not to be able to keep it is reported, and no reason for a run to fail. */
 export function sourceMemory(
   stateDirectory: string,
   vaultId: string,

@@ -59,7 +59,7 @@ async function endOf(child: ChildProcess): Promise<number> {
     await sleep(END_MS, undefined, { ref: false })
     return Number(code)
   })
-  // It closes its channel when it ends by itself: then nothing more is told.
+  // It closes its channel when it ends by itself: then nothing more comes.
   told.catch(() => undefined)
   return await Promise.race([closed, told])
 }

@@ -30,7 +30,7 @@ export interface OpenedSnapshots extends AsyncDisposable {
   readonly snapshots: readonly SnapshotInfo[]
   /** Snapshots that open on no sink. */
   readonly unreadable: readonly UnreadableSnapshot[]
-  /** To be told of each object that was missing or damaged, and of each sink that did not answer. */
+  /** Given each object that was missing or damaged, and of each sink that did not answer. */
   readonly onProblem: (error: Error) => void
   /** Puts back, from sinks that have them whole, the objects that were found missing or damaged. @returns what became of it */
   readonly repair: () => Promise<HealReport | undefined>
