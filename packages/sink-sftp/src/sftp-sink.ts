@@ -18,6 +18,7 @@ import { Remote } from './remote.ts'
 import { SftpConnection, type SftpLogin } from './sftp-connection.ts'
 import { isStatus, Status, toSinkError } from './sftp-errors.ts'
 import { makeDirectories, TEMPORARY_DIRECTORY, Upload } from './upload.ts'
+import { WriteWindow } from './write-window.ts'
 
 export interface SftpSinkOptions extends SftpLogin {
   readonly name: string
@@ -45,6 +46,7 @@ class SftpSink implements Sink {
   readonly #connection: SftpConnection
   /** Of who gives an object its name: where that takes a look and then a rename, two may not do it at once. */
   readonly #lock = new KeyLock()
+  readonly #window = new WriteWindow()
   #ready: Promise<void> | undefined
   /** Requests and streams under way, and those of them that are being undone. */
   #busy = 0
@@ -59,7 +61,7 @@ class SftpSink implements Sink {
 
   put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
     return this.#do(key, options, async (remote) => {
-      const upload = await Upload.create(remote, this.#root, key, options)
+      const upload = await Upload.create(remote, this.#root, key, options, this.#window)
       try {
         await upload.write(bytes)
         await this.#lock.run(key, () => upload.commit(this.name, key, options.ifAbsent ?? false))
@@ -90,7 +92,7 @@ class SftpSink implements Sink {
       construct: (done) =>
         step(async () => {
           this.#busy++
-          upload = await Upload.create(await this.#remote(options), this.#root, key, options)
+          upload = await Upload.create(await this.#remote(options), this.#root, key, options, this.#window)
         }, done),
       write: (chunk: Uint8Array, _encoding, done) => step(async () => upload?.write(chunk), done),
       final: (done) =>

@@ -3,13 +3,12 @@ import { dirname, join } from 'node:path/posix'
 import { checkPublished, SinkError, type SinkOptions } from '@pipe-backup/sink'
 import type { Remote } from './remote.ts'
 import { FREE_SOME, isStatus, NO_SPACE, Status } from './sftp-errors.ts'
+import type { WriteWindow } from './write-window.ts'
 
 /** Where objects are written before they have their name. Its name can't be a key, so listings never show it. */
 export const TEMPORARY_DIRECTORY = '.tmp'
 /** What OpenSSH takes in one request: 256 KiB with all that is around the bytes. */
 const REQUEST_BYTES = 255 * 1024
-/** Sixteen requests under way fill a link of 100 ms and 40 MB/s, and the pipes of a local one. */
-const WINDOW_REQUESTS = 16
 
 /** One object on its way: written under a temporary name, and given its own when the server has all of it. */
 export class Upload {
@@ -19,12 +18,19 @@ export class Upload {
   readonly #temporary: string
   readonly #handle: Buffer
   readonly #options: SinkOptions
+  readonly #window: WriteWindow
   readonly #underWay = new Set<Promise<void>>()
   #failure: Error | undefined
   #isLinked = false
   #at = 0
 
-  static async create(remote: Remote, root: string, key: string, options: SinkOptions): Promise<Upload> {
+  static async create(
+    remote: Remote,
+    root: string,
+    key: string,
+    options: SinkOptions,
+    window: WriteWindow,
+  ): Promise<Upload> {
     const temporary = join(root, TEMPORARY_DIRECTORY, randomBytes(12).toString('hex'))
     let handle: Buffer
     try {
@@ -34,7 +40,7 @@ export class Upload {
       await makeDirectories(remote, root, dirname(temporary))
       handle = await remote.open(temporary, 'wx')
     }
-    return new Upload(remote, root, join(root, key), temporary, handle, options)
+    return new Upload(remote, root, join(root, key), temporary, handle, options, window)
   }
 
   private constructor(
@@ -44,7 +50,9 @@ export class Upload {
     temporary: string,
     handle: Buffer,
     options: SinkOptions,
+    window: WriteWindow,
   ) {
+    this.#window = window
     this.#remote = remote
     this.#root = root
     this.#path = path
@@ -58,10 +66,15 @@ export class Upload {
     for (let from = 0; from < bytes.length; from += REQUEST_BYTES) {
       const piece = bytes.subarray(from, from + REQUEST_BYTES)
       await this.#options.onBytes?.(piece.length)
-      while (this.#underWay.size >= WINDOW_REQUESTS) await Promise.race(this.#underWay)
+      while (this.#underWay.size >= this.#window.requests) await Promise.race(this.#underWay)
       this.#check()
+      const sentAt = performance.now()
       const writing = this.#remote.write(this.#handle, piece, this.#at).then(
-        () => void this.#underWay.delete(writing),
+        () => {
+          this.#underWay.delete(writing)
+          this.#window.answered(performance.now() - sentAt)
+          this.#heard()
+        },
         (error: unknown) => {
           this.#failure ??= error instanceof Error ? error : new Error(String(error))
           this.#underWay.delete(writing)
@@ -81,7 +94,9 @@ export class Upload {
     this.#check()
     const remote = this.#remote
     if (remote.has('fsync')) await remote.fsync(this.#handle)
+    this.#heard()
     const size = await remote.size(this.#handle)
+    this.#heard()
     if (size !== this.#at)
       throw new SinkError('corrupt', `the server has ${size} of ${this.#at} bytes`, { sink, key })
     await remote.close(this.#handle)
@@ -92,6 +107,7 @@ export class Upload {
       await makeDirectories(remote, this.#root, dirname(this.#path))
       await this.#publish(sink, key, ifAbsent)
     }
+    this.#heard()
     checkPublished({ sink, key, sentBytes: this.#at, thereBytes: await sizeOf(remote, this.#path) })
     // A link leaves the temporary name behind; nothing goes before the object was seen under its own.
     if (this.#isLinked) await remote.unlink(this.#temporary)
@@ -157,6 +173,11 @@ export class Upload {
       (size) => size !== undefined,
       () => false,
     )
+  }
+
+  /** The server has answered: it is alive, though nothing more goes to it. */
+  #heard(): void {
+    void Promise.resolve(this.#options.onBytes?.(0)).catch(() => undefined)
   }
 
   #check(): void {

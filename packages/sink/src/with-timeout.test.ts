@@ -36,6 +36,20 @@ test('a transfer may take as long as it likes while bytes move', async () => {
   await expect(impatient({ put }).put('key', new Uint8Array(8))).resolves.toBeUndefined()
 })
 
+test('what a put has handed over slowly may need as long to leave the buffers; what went fast may not', async () => {
+  const put =
+    (pieceMs: number): Sink['put'] =>
+    async (_key, _bytes, options) => {
+      for (let i = 0; i < 8; i++) {
+        await options?.onBytes?.(1)
+        await sleep(pieceMs)
+      }
+      await sleep(SILENT_MS * 2)
+    }
+  await expect(impatient({ put: put(SILENT_MS / 3) }).put('key', new Uint8Array(8))).resolves.toBeUndefined()
+  await expect(impatient({ put: put(0) }).put('key', new Uint8Array(8))).rejects.toMatchObject(silent)
+})
+
 test('time that the caller itself holds a piece back does not count', async () => {
   const sink = impatient({})
   const onBytes = () => sleep(SILENT_MS * 2)

@@ -4,9 +4,15 @@ import type { ObjectInfo, Sink, SinkOptions } from './sink.ts'
 import { SinkError } from './sink-error.ts'
 
 export interface TimeoutOptions {
-  /** How long no byte may move, in milliseconds. */
+  /**
+   * How long no byte may move, in milliseconds. The bytes of a `put` that were handed over may still be in some buffer: for up to 8 MiB of
+   * them as much time is added as they have needed so far.
+   */
   readonly silentMs: number
 }
+
+/** What sockets and proxies may still hold of a request when all of it has been handed over. */
+const BUFFERED_BYTES = 8 * 1024 * 1024
 
 /**
  * A sink whose requests fail with `timeout` when no byte has moved for a while, however long the whole transfer takes.
@@ -17,12 +23,13 @@ export function withTimeout(sink: Sink, { silentMs }: TimeoutOptions): Sink {
     options: SinkOptions | undefined,
     key: string | undefined,
     request: (options: SinkOptions) => Promise<T>,
-  ): Promise<T> => new Silence(sink.name, key, silentMs).watch(options, request)
+    bufferedBytes?: number,
+  ): Promise<T> => new Silence(sink.name, key, silentMs).watch(options, request, bufferedBytes)
   return {
     name: sink.name,
     traits: sink.traits,
     put: (key, bytes, options) =>
-      watched(options, key, (watching) => sink.put(key, bytes, { ...options, ...watching })),
+      watched(options, key, (watching) => sink.put(key, bytes, { ...options, ...watching }), BUFFERED_BYTES),
     get: (key, options) => watched(options, key, (watching) => sink.get(key, { ...options, ...watching })),
     head: (key, options) => watched(options, key, (watching) => sink.head(key, watching)),
     delete: (key, options) => watched(options, key, (watching) => sink.delete(key, watching)),
@@ -83,21 +90,36 @@ class Silence {
     })
   }
 
-  /** Runs a request; `onBytes` and its end are what is heard. */
-  async watch<T>(given: SinkOptions = {}, request: (options: SinkOptions) => Promise<T>): Promise<T> {
+  /**
+   * Runs a request; `onBytes` and its end are what is heard.
+   * @param bufferedBytes - so many of the bytes that were handed over may not have gone yet
+   */
+  async watch<T>(
+    given: SinkOptions = {},
+    request: (options: SinkOptions) => Promise<T>,
+    bufferedBytes = 0,
+  ): Promise<T> {
     const silent = new AbortController()
     const fire = () => silent.abort(this.error())
     let timer = setTimeout(fire, this.#ms)
     let held = 0
     let over = false
+    let moved = 0
+    let heldMs = 0
+    const startedAt = performance.now()
+    const bufferedMs = (): number =>
+      moved === 0 ? 0 : (Math.min(moved, bufferedBytes) / moved) * (performance.now() - startedAt - heldMs)
     const onBytes = async (sizeBytes: number): Promise<void> => {
       clearTimeout(timer)
       held++
+      moved += sizeBytes
+      const heldAt = performance.now()
       try {
         await given.onBytes?.(sizeBytes)
       } finally {
+        heldMs += performance.now() - heldAt
         // A piece may be held longer than the request takes.
-        if (--held === 0 && !over) timer = setTimeout(fire, this.#ms)
+        if (--held === 0 && !over) timer = setTimeout(fire, this.#ms + bufferedMs())
       }
     }
     const signal = given.signal ? AbortSignal.any([given.signal, silent.signal]) : silent.signal

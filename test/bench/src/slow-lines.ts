@@ -144,7 +144,7 @@ async function threeOnOneLine(): Promise<Outcome> {
 }
 
 async function oneOfThreeSlow(): Promise<Outcome> {
-  const bytes = 250 * MB
+  const bytes = 170 * MB
   using alone = withFiles(bytes)
   const without = await first(alone, { sinks: alone.sinks('a', 'b') })
   await using line = new SlowLine(100_000)
