@@ -142,7 +142,7 @@ test('a path is found by few of the nodes of all', async () => {
   expect(built.read.length).toBeLessThan(60)
 })
 
-test('a node that can not be read is told of with its manifests, and the others go on', async () => {
+test('a node that can not be read is reported with its manifests, and the others go on', async () => {
   const first = history[0] ?? many
   const last = history.at(-1) ?? many
   const { reader, roots } = await build([first, last])
@@ -150,7 +150,8 @@ test('a node that can not be read is told of with its manifests, and the others 
   await merge(only)
   const shared = await build([first])
   await merge(shared)
-  const lost = only.read.findLast((id) => !shared.read.includes(id))
+  const known = new Set(shared.read)
+  const lost = only.read.findLast((id) => !known.has(id))
   const failing = {
     read: (id: Uint8Array) =>
       Buffer.from(id).toString('hex') === lost ? Promise.reject(new Error('gone')) : reader.read(id),
@@ -161,7 +162,8 @@ test('a node that can not be read is told of with its manifests, and the others 
     { onUnreadable: (_error, manifests) => told.push(manifests) },
   )
   expect(told).toEqual([[1]])
-  expect(lines.map((line) => line.split(' ')[0])).toEqual(expect.arrayContaining([...first.keys()]))
+  const paths = new Set(lines.map((line) => line.split(' ')[0]))
+  expect([...first.keys()].filter((path) => !paths.has(path))).toEqual([])
   await expect(merge({ reader: failing, roots, read: [] })).rejects.toThrow('gone')
 })
 
