@@ -77,7 +77,7 @@ test('one sink never meets the lock: puts, streams and deletes at once take turn
 test.for(CONTENTIONS)(
   'many hosts that write at once all get their turn, told by %i',
   async (contentionStatus) => {
-    const { server, another } = await startBox({ contentionStatus, commitMs: 5 })
+    const { server, another } = await startBox({ contentionStatus, commitMs: 100 })
     const hosts = Array.from({ length: 3 }, () =>
       withRetry(another(), { tries: 100, firstMs: 20, mostMs: 40 }),
     )

@@ -54,7 +54,9 @@ export class Notifier {
       const lastGood = pastTimes(log.lastGood, now)
       // Of a source only a complete reading is a good one.
       for (const { subject, state: found } of observations)
-        if (/^source /.test(subject) ? found === 'ok' : found !== 'failure' && /^sink /.test(subject))
+        if (
+          subject.startsWith('source ') ? found === 'ok' : found !== 'failure' && subject.startsWith('sink ')
+        )
           lastGood[subject] = now.toISOString()
       const since = pastTimes(watchedSince(this.#config, log, now), now)
       const known = stillConfigured(log.reminders, this.#config)
