@@ -151,6 +151,11 @@ function toError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason))
 }
 
+/** The time that a person writes, in milliseconds; NaN where it is none. A date alone means its last moment, where Date.parse takes the first, in UTC. */
+export function timeOfSpec(spec: string): number {
+  return Date.parse(spec.length === 10 ? `${spec}T23:59:59.999` : spec)
+}
+
 /**
  * Chooses a snapshot: an id or a unique prefix of it, `latest`, `latest~2`, or a time (`2026-11-23T10:00`, local unless it says
  * otherwise): the last one not after it.
@@ -174,8 +179,7 @@ export function selectSnapshot(snapshots: readonly SnapshotInfo[], spec: string)
     return chosen
   }
   if (/^\d{4}-\d{2}-\d{2}/.test(spec)) {
-    // A date alone means its last moment to a person; Date.parse would take it as the first one, in UTC.
-    const time = Date.parse(spec.length === 10 ? `${spec}T23:59:59.999` : spec)
+    const time = timeOfSpec(spec)
     if (Number.isNaN(time))
       throw new VaultError('not-found', `"${spec}" is not a time`, { hint: 'Write it as 2026-11-23T10:00.' })
     const chosen = snapshots.findLast((snapshot) => snapshot.time.getTime() <= time)

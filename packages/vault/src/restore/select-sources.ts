@@ -1,4 +1,4 @@
-import { type SnapshotInfo, selectSnapshot, type UnreadableSnapshot } from '../snapshots.ts'
+import { type SnapshotInfo, selectSnapshot, timeOfSpec, type UnreadableSnapshot } from '../snapshots.ts'
 import { VaultError } from '../vault-error.ts'
 
 export interface SelectSourcesOptions {
@@ -56,7 +56,7 @@ export function selectSources(options: SelectSourcesOptions): SelectedSources {
   const missing = sources?.filter((name) => !from.has(name)) ?? []
   if (missing.length > 0) throw notThere(missing, among)
   const oldestMs = Math.min(...taken.map(({ time }) => time.getTime()))
-  const untilMs = spec.startsWith('latest') ? Number.POSITIVE_INFINITY : timeOf(spec)
+  const untilMs = spec.startsWith('latest') ? Number.POSITIVE_INFINITY : timeOfSpec(spec)
   const newer = (options.unreadable ?? []).filter(
     ({ time }) => time.getTime() > oldestMs && time.getTime() <= untilMs,
   )
@@ -161,9 +161,4 @@ function notThere(names: readonly string[], among: readonly SnapshotInfo[]): Vau
 
 function isRelative(spec: string): boolean {
   return spec.startsWith('latest') || /^\d{4}-\d{2}-\d{2}/.test(spec)
-}
-
-/** As `selectSnapshot` reads it. */
-function timeOf(spec: string): number {
-  return Date.parse(spec.length === 10 ? `${spec}T23:59:59.999` : spec)
 }
