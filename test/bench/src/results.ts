@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import type { Sample } from './measure.ts'
@@ -50,7 +51,7 @@ export function machine(): string {
   return `${cpus().length} × ${cpu?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
 }
 
-/** Puts the text between the marks that a script has in a document. @throws Error when they are not there */
+/** Puts the text between the marks that a script has in a document, formatted. @throws Error when they are not there */
 export function writeInto(document: string, text: string, script: string): void {
   const old = readFileSync(document, 'utf8')
   const start = `<!-- written by npm run ${script} -->`
@@ -58,4 +59,6 @@ export function writeInto(document: string, text: string, script: string): void 
   const to = old.indexOf(END, from)
   if (from < 0 || to < from) throw new Error(`${document} has no marks for the results of ${script}`)
   writeFileSync(document, `${old.slice(0, from + start.length)}\n\n${text}\n\n${old.slice(to)}`)
+  // As the linters want it; npm has the program on the PATH of its scripts.
+  execFileSync('biome', ['format', '--write', document], { stdio: 'pipe' })
 }

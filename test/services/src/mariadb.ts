@@ -1,5 +1,5 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -26,13 +26,17 @@ export async function startMariadb(more: readonly string[] = []): Promise<Mariad
   chmodSync(directory, 0o755)
   const data = join(directory, 'data')
   const socket = join(directory, 'socket')
+  // A starting server deletes what it takes for temporary tables left in its tmpdir: also those of another that uses the same one.
+  const temporary = join(directory, 'tmp')
+  mkdirSync(temporary)
   const asUser = process.getuid?.() === 0 ? ['--user=mysql'] : []
-  if (asUser.length > 0) execFileSync('chown', ['mysql', directory])
+  if (asUser.length > 0) execFileSync('chown', ['mysql', directory, temporary])
   execFileSync(
     'mariadb-install-db',
     [
       '--no-defaults',
       `--datadir=${data}`,
+      `--tmpdir=${temporary}`,
       '--auth-root-authentication-method=normal',
       '--skip-test-db',
       ...asUser,
@@ -48,6 +52,7 @@ export async function startMariadb(more: readonly string[] = []): Promise<Mariad
       '--no-defaults',
       ...asUser,
       `--datadir=${data}`,
+      `--tmpdir=${temporary}`,
       `--socket=${socket}`,
       `--port=${port}`,
       '--bind-address=127.0.0.1',
