@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 
 const NEEDED = 24
 const MOVING_DATA = new Set(['run', 'restore', 'cat', 'verify', 'heal', 'prune'])
-const main = new URL('../dist/main.js', import.meta.url)
+const main = new URL('../bundle/main.js', import.meta.url)
 
 if (!existsSync(main)) fail('not built yet: run npm run build')
 else if (majorOf(process.versions.node) >= NEEDED) {

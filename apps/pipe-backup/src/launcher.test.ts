@@ -35,8 +35,8 @@ async function launch(
 }
 
 async function build(program: string): Promise<void> {
-  await mkdir(join(root, 'dist'))
-  await writeFile(join(root, 'dist', 'main.js'), program)
+  await mkdir(join(root, 'bundle'))
+  await writeFile(join(root, 'bundle', 'main.js'), program)
 }
 
 const SAY =

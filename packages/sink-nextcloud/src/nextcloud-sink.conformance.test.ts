@@ -17,6 +17,8 @@ describeSink('nextcloud', {
     giveToApache(...writeObjects(folder.local, objects))
     return nextcloudSink({ ...login, path: folder.path })
   },
+  // In chunks, also where its length is known.
+  largestBytes: 100 * 1024 * 1024,
   server: {
     host,
     port,

@@ -93,6 +93,8 @@ describeSink('rsync, a daemon with a secrets file', {
     return rsyncSink({ ...login, target: targetOf(path) })
   },
   putsAtOnce: 64,
+  // More than one rsync takes.
+  largestBytes: 100 * 1024 * 1024,
   server: {
     host,
     port,

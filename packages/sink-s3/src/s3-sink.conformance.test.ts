@@ -13,6 +13,8 @@ let places = 0
 
 describeSink('s3', {
   open: () => s3Sink({ ...store, prefix: `place-${++places}` }),
+  // Three pages.
+  listed: 2500,
   server: {
     host,
     port,

@@ -21,7 +21,7 @@ export interface SinkSuiteOptions {
    * that the long listing need not wait for as many puts. Without it they are put.
    */
   readonly openWith?: (objects: readonly SinkObject[]) => Sink | Promise<Sink>
-  /** The largest object. Default 100 MiB. */
+  /** The largest object. Default 40 MiB: more than a pack; more for a sink that does otherwise with larger ones. */
   readonly largestBytes?: number
   /** False for a sink that can't keep `ifAbsent`. Default true. */
   readonly ifAbsent?: boolean
@@ -46,7 +46,7 @@ const PUT_BESIDE = 200
 
 /** The suite that every sink must pass, as a `describe` block of vitest. */
 export function describeSink(name: string, options: SinkSuiteOptions): void {
-  const { listed = 5000, putsAtOnce = 8, largestBytes = 100 * 1024 * 1024, ifAbsent = true } = options
+  const { listed = 5000, putsAtOnce = 8, largestBytes = 40 * 1024 * 1024, ifAbsent = true } = options
   const { server, broken = {} } = options
   describe(`sink ${name}`, { timeout: TEST_MS }, () => {
     test.for(Object.entries(promises))('%s', async ([name, check]) => {

@@ -6,7 +6,8 @@ import { execa } from 'execa'
 import { LICENSE, type PackedPackage, packPackages, readPacked } from './packed-packages.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
-const ALLOWED = /^(package\.json|README\.md|LICENSE|(bin|dist|src)\/.+\.(js|ts|js\.map|json))$/
+const ALLOWED =
+  /^(package\.json|README\.md|LICENSE|bundle\/LICENSES\.txt|(bin|bundle|dist|src)\/.+\.(js|ts|js\.map|json))$/
 const TESTS = /\.test\.|\/(test-support|fixtures?)\//
 
 interface Manifest {
@@ -14,7 +15,16 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>
 }
 
-async function complaints(packed: PackedPackage): Promise<string[]> {
+/** The command's bundle leaves out what npm installs beside it: that must be what our packages depend on, in the same versions. */
+async function rangesOf(packages: readonly PackedPackage[]): Promise<ReadonlyMap<string, string>> {
+  const manifests = await Promise.all(
+    packages.map(async (packed) => JSON.parse(await readPacked(packed, 'package.json')) as Manifest),
+  )
+  const libraries = manifests.filter((manifest) => !('bin' in manifest))
+  return new Map(libraries.flatMap(({ dependencies }) => Object.entries(dependencies ?? {})))
+}
+
+async function complaints(packed: PackedPackage, ranges: ReadonlyMap<string, string>): Promise<string[]> {
   const { name, version, files } = packed
   const found: string[] = []
   const manifest = JSON.parse(await readPacked(packed, 'package.json')) as Manifest
@@ -28,6 +38,8 @@ async function complaints(packed: PackedPackage): Promise<string[]> {
       found.push(`depends on ${dependency}, which is not published`)
     if (dependency.startsWith('@pipe-backup/') && range !== `^${version}`)
       found.push(`wants ${dependency} ${range}: it is ${version}`)
+    if (isApp && range !== ranges.get(dependency))
+      found.push(`wants ${dependency} ${range}: the packages in its bundle want ${ranges.get(dependency)}`)
   }
   if (!files.includes('LICENSE')) found.push('has no LICENSE')
   else if ((await readPacked(packed, 'LICENSE')) !== LICENSE.trimEnd())
@@ -56,10 +68,13 @@ async function complaints(packed: PackedPackage): Promise<string[]> {
 const directory = mkdtempSync(join(tmpdir(), 'pipe-backup-packed-'))
 try {
   const packages = await packPackages(directory)
+  const ranges = await rangesOf(packages)
   const found: string[] = []
   // Two at once, as many as the smallest machine has processors.
   for (let i = 0; i < packages.length; i += 2)
-    found.push(...(await Promise.all(packages.slice(i, i + 2).map(complaints))).flat())
+    found.push(
+      ...(await Promise.all(packages.slice(i, i + 2).map((packed) => complaints(packed, ranges)))).flat(),
+    )
   for (const text of found) process.stderr.write(`${text}\n`)
   process.stdout.write(`${packages.length} packages looked at, ${found.length} complaints\n`)
   if (found.length > 0) process.exitCode = 1

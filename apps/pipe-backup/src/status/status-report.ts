@@ -4,7 +4,7 @@ import type { FoundScheduler } from '../schedule/find-scheduler.ts'
 import type { ScheduledTask } from '../schedule/schedule-log.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { escapeText } from '../terminal/escape-bytes.ts'
-import { formatBytes, formatSeconds, formatTime, plural } from '../terminal/quantities.ts'
+import { formatBytes, formatCount, formatSeconds, formatTime, plural } from '../terminal/quantities.ts'
 import type { Drill } from '../vault/drill-log.ts'
 import type { SourceStatus } from './assess.ts'
 
@@ -88,7 +88,7 @@ function sourceRow(now: Date): (source: SourceStatus) => string[] {
     name,
     state === 'none' ? 'not backed up yet' : state,
     lastGood ? ago(lastGood, now) : '-',
-    state === 'none' ? '-' : entries.toLocaleString('en-US'),
+    state === 'none' ? '-' : formatCount(entries),
     state === 'none' ? '-' : formatBytes(bytes),
   ]
 }
@@ -100,7 +100,7 @@ function sinkRow(now: Date): (sink: SinkStatus) => string[] {
     return [
       name,
       state,
-      snapshots.toLocaleString('en-US'),
+      formatCount(snapshots),
       latest ? ago(latest, now) : '-',
       formatBytes(bytes),
       ...grown,

@@ -24,7 +24,8 @@ test.for([
 })
 
 test('counts have commas, and nouns agree with them', () => {
-  expect(formatCount(1_234_567)).toBe('1,234,567')
+  for (const count of [0, 7, 999, 1000, 12_345, 123_456, 1_234_567, Number.MAX_SAFE_INTEGER])
+    expect(formatCount(count)).toBe(count.toLocaleString('en-US'))
   expect(plural(1, 'entry', 'entries')).toBe('1 entry')
   expect(plural(0, 'sink')).toBe('0 sinks')
 })

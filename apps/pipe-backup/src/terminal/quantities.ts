@@ -22,9 +22,9 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
-/** `1,234,567`: the same on every machine. */
+/** `1,234,567`, of a whole number: the same on every machine, and without ICU, which takes 20 ms to start. */
 export function formatCount(count: number): string {
-  return count.toLocaleString('en-US')
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
 /** `1 file`, `2 files`. */

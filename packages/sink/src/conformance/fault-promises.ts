@@ -60,7 +60,7 @@ export const faultPromises: Readonly<Record<string, FaultCheck>> = {
   },
 
   'a listing that is cut off fails, and is never short': async ({ straight, proxied, proxy }) => {
-    for (let i = 0; i < 20; i++) await straight.put(`packs/${i}`, sample(1))
+    await Promise.all(Array.from({ length: 20 }, (_, i) => straight.put(`packs/${i}`, sample(1))))
     await cut(proxy, 'down', 10)
     await assert.rejects(keysOf(proxied), mayPass)
   },

@@ -6,7 +6,7 @@ import { ChunkKind } from '../chunk-codec.ts'
 import type { ChunkIndex } from '../chunk-index.ts'
 import type { IndexedPack } from '../index-object.ts'
 import { decodeFooterContent, encodePackHeader, packKey, runKeyId } from '../pack-format.ts'
-import type { SealWorkerData } from '../seal/messages.ts'
+import type { SealerKeys } from '../seal/messages.ts'
 import type { FinishedPack } from '../seal/pack-writer.ts'
 import { poolBytes, SealPool } from '../seal/seal-pool.ts'
 import { VaultError } from '../vault-error.ts'
@@ -48,7 +48,7 @@ export class PackLine implements AsyncDisposable {
     places: Places,
     index: ChunkIndex,
     unlisted: IndexedPack[],
-    keys: SealWorkerData,
+    keys: SealerKeys,
   ) {
     this.#run = run
     this.#places = places

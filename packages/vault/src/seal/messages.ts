@@ -1,8 +1,9 @@
 import type { ChunkKind } from '../chunk-codec.ts'
 import type { FinishedPack } from './pack-writer.ts'
+import type { OpenPack } from './sealer.ts'
 
-/** What a seal worker is given when it starts. */
-export interface SealWorkerData {
+/** What a sealer is given when it starts. */
+export interface SealerKeys {
   readonly runKey: Uint8Array
   readonly idKey: Uint8Array
   readonly nodeIdKey: Uint8Array
@@ -18,8 +19,8 @@ export interface SlabPiece {
   readonly kind: ChunkKind
 }
 
-/** To a worker. A slab that was sent with `hash` stays there until `seal` names it. */
-export type ToWorker =
+/** To a sealer. A slab that was sent with `hash` stays there until `seal` names it. */
+export type ToSealer =
   | {
       readonly type: 'hash'
       readonly slab: number
@@ -30,11 +31,13 @@ export type ToWorker =
   | { readonly type: 'seal'; readonly slab: number; readonly wanted: readonly number[] }
   /** A pack's memory that may be used again. */
   | { readonly type: 'recycle'; readonly buffer: ArrayBuffer }
+  /** Go on with what another began. */
+  | { readonly type: 'adopt'; readonly packs: readonly OpenPack[] }
   /** Finish the open packs. */
   | { readonly type: 'flush' }
 
-/** From a worker. */
-export type FromWorker =
+/** From a sealer. */
+export type FromSealer =
   /** The ids of a slab's pieces, 32 bytes each. */
   | { readonly type: 'ids'; readonly slab: number; readonly ids: Uint8Array }
   | { readonly type: 'slab'; readonly slab: number; readonly memory: ArrayBuffer }

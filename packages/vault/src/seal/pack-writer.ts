@@ -20,22 +20,35 @@ export interface FinishedPack {
   readonly footer: Uint8Array
 }
 
+/** A pack that is being filled, as far as it has come: nothing yet, with the length 0. Another thread can go on with it. */
+export interface UnfinishedPack {
+  readonly buffer: ArrayBuffer
+  readonly length: number
+  readonly chunks: readonly PackChunk[]
+}
+
 /** Fills one pack in memory that is handed in and, when finished, handed out again. */
 export class PackWriter {
   readonly #keys: PackKeys
   readonly #header: Uint8Array
   readonly #hostId: Uint8Array
   readonly #pack: Uint8Array
-  readonly #chunks: PackChunk[] = []
+  readonly #chunks: PackChunk[]
   #at: number
 
-  constructor(keys: PackKeys, header: Uint8Array, hostId: Uint8Array, buffer: ArrayBuffer) {
+  constructor(keys: PackKeys, header: Uint8Array, hostId: Uint8Array, pack: UnfinishedPack) {
     this.#keys = keys
     this.#header = header
     this.#hostId = hostId
-    this.#pack = new Uint8Array(buffer)
-    this.#pack.set(header)
-    this.#at = header.length
+    this.#pack = new Uint8Array(pack.buffer)
+    if (pack.length === 0) this.#pack.set(header)
+    this.#at = Math.max(pack.length, header.length)
+    this.#chunks = [...pack.chunks]
+  }
+
+  /** How far it has come. What it is given afterwards is not in it. */
+  unfinished(): UnfinishedPack {
+    return { buffer: this.#pack.buffer as ArrayBuffer, length: this.#at, chunks: this.#chunks }
   }
 
   get length(): number {

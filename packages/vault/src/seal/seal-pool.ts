@@ -1,27 +1,30 @@
 import { Worker } from 'node:worker_threads'
 import { CHUNK_ID_BYTES } from '../chunk-codec.ts'
 import { VaultError } from '../vault-error.ts'
-import type { FromWorker, SealWorkerData, SlabPiece, ToWorker } from './messages.ts'
+import type { FromSealer, SealerKeys, SlabPiece, ToSealer } from './messages.ts'
 import { NODE_PACK_BYTES, OPEN_PACKS, PACK_BYTES } from './open-packs.ts'
 import type { FinishedPack } from './pack-writer.ts'
+import { Sealer } from './sealer.ts'
 
 /**
- * Two keep two cores busy beside the main thread, which reads and waits; more would only wait for it. The second starts when the first has
- * something to do: most runs store little, and a thread takes a tenth of a second of a processor to start.
+ * Two keep two cores busy beside the main thread, which reads and waits; more would only wait for it. Each starts when those that are there
+ * have something to do.
  */
 const WORKERS = 2
+/** What the main thread seals itself: most runs store little, and a thread takes as long to start as this does, a tenth of a second. */
+const HERE_BYTES = 2 * 1024 * 1024
 /** Slabs under way: one being filled, and for each worker one at work and one that waits. */
 const SLABS_PER_WORKER = 3
 /** Their garbage is small beside what is transferred; V8 would let it grow with the machine's memory. */
 const WORKER_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 }
 
-/** What the pool may hold beside finished packs: slabs, and the packs that are being filled. */
+/** What the pool may hold beside finished packs: slabs, and the packs that are being filled; the main thread's go to the first worker. */
 export function poolBytes(slabBytes: number): number {
   return WORKERS * (SLABS_PER_WORKER * slabBytes + OPEN_PACKS * PACK_BYTES + NODE_PACK_BYTES)
 }
 
 export interface SealPoolOptions {
-  readonly keys: SealWorkerData
+  readonly keys: SealerKeys
   readonly slabBytes: number
   /** Chooses the pieces of a slab that are to be stored, once their ids are known. */
   wanted(pieces: readonly SlabPiece[], ids: readonly Uint8Array[]): readonly number[]
@@ -30,23 +33,30 @@ export interface SealPoolOptions {
 }
 
 interface Job {
-  readonly worker: WorkerState
+  readonly hand: Hand
   readonly pieces: readonly SlabPiece[]
   readonly onIds: (ids: readonly Uint8Array[]) => void
 }
 
-interface WorkerState {
-  readonly thread: Worker
+/** A sealer, wherever it runs. */
+interface Hand {
+  /** Slabs that it has. */
   slabs: number
+  send(message: ToSealer, transfer: ArrayBuffer[]): void
+  end(): Promise<unknown>
 }
 
 /**
- * Hashes, compresses, seals and proves on worker threads. Memory goes back and forth by transfer and is used again;
+ * Hashes, compresses, seals and proves: what is little here, the rest on worker threads. Memory goes back and forth by transfer and is used again;
  * how much of it there is bounds what is under way.
  */
 export class SealPool implements AsyncDisposable {
   readonly #options: SealPoolOptions
-  readonly #workers: WorkerState[] = []
+  readonly #workers: Hand[] = []
+  /** The sealer of this thread. */
+  readonly #sealer: Sealer
+  readonly #here: Hand
+  #bytes = 0
   readonly #jobs = new Map<number, Job>()
   readonly #freeSlabs: ArrayBuffer[] = []
   readonly #waiters: { resolve: () => void; reject: (error: unknown) => void }[] = []
@@ -58,7 +68,13 @@ export class SealPool implements AsyncDisposable {
 
   constructor(options: SealPoolOptions) {
     this.#options = options
-    this.#startWorker()
+    this.#here = {
+      slabs: 0,
+      // Later, as a thread would: who submits a slab does not get its ids before it has gone on.
+      send: (message) => void setImmediate(() => this.#handleHere(message)),
+      end: () => Promise.resolve(),
+    }
+    this.#sealer = new Sealer(options.keys, (message) => this.#receive(this.#here, message))
     options.signal?.addEventListener('abort', () => this.#fail(options.signal?.reason), { once: true })
   }
 
@@ -83,17 +99,19 @@ export class SealPool implements AsyncDisposable {
     onIds: (ids: readonly Uint8Array[]) => void,
   ): void {
     this.#check()
-    const worker = this.#leastBusy()
+    for (const { length } of pieces) this.#bytes += length
+    const hand = this.#bytes <= HERE_BYTES ? this.#here : this.#leastBusy()
     const slab = this.#nextSlab++
-    worker.slabs++
-    this.#jobs.set(slab, { worker, pieces, onIds })
-    this.#send(worker, { type: 'hash', slab, memory, pieces }, [memory])
+    hand.slabs++
+    this.#jobs.set(slab, { hand, pieces, onIds })
+    hand.send({ type: 'hash', slab, memory, pieces }, [memory])
   }
 
   /** Returns memory of a pack that no sink needs any more. */
   recycle(buffer: ArrayBuffer): void {
-    const worker = this.#workers[this.#nextRecycle++ % this.#workers.length]
-    if (worker && this.#failure === undefined) this.#send(worker, { type: 'recycle', buffer }, [buffer])
+    if (this.#failure !== undefined) return
+    const hand = this.#workers[this.#nextRecycle++ % this.#workers.length] ?? this.#here
+    hand.send({ type: 'recycle', buffer }, [buffer])
   }
 
   /** Waits until every slab has been hashed and sealed. */
@@ -108,8 +126,9 @@ export class SealPool implements AsyncDisposable {
   /** Finishes the open packs. Every pack has been given to `onPack` when this resolves. */
   async flush(): Promise<void> {
     await this.idle()
-    this.#unflushed = this.#workers.length
-    for (const worker of this.#workers) this.#send(worker, { type: 'flush' })
+    const hands = [this.#here, ...this.#workers]
+    this.#unflushed = hands.length
+    for (const hand of hands) hand.send({ type: 'flush' }, [])
     while (this.#unflushed > 0) {
       await this.#change()
       this.#check()
@@ -118,51 +137,73 @@ export class SealPool implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#failure ??= new Error('the seal pool is closed')
-    await Promise.all(this.#workers.map(({ thread }) => thread.terminate()))
+    await Promise.all(this.#workers.map((worker) => worker.end()))
     this.#wake()
   }
 
-  #leastBusy(): WorkerState {
-    const least = this.#workers.reduce((one, other) => (other.slabs < one.slabs ? other : one))
+  #leastBusy(): Hand {
+    const [first = this.#startWorker(), ...others] = this.#workers
+    const least = others.reduce((one, other) => (other.slabs < one.slabs ? other : one), first)
     return least.slabs > 0 && this.#workers.length < WORKERS ? this.#startWorker() : least
   }
 
-  #startWorker(): WorkerState {
+  /** Once there are threads, what this one has begun is theirs. */
+  #handOver(): void {
+    const [worker] = this.#workers
+    if (!worker || this.#here.slabs > 0) return
+    const packs = this.#sealer.release()
+    if (packs.length > 0)
+      worker.send(
+        { type: 'adopt', packs },
+        packs.map(({ pack }) => pack.buffer),
+      )
+  }
+
+  #startWorker(): Hand {
     // From source the worker needs the condition that finds the other packages' sources; built code does not.
     const fromSource = import.meta.url.endsWith('.ts')
     const url = new URL(fromSource ? './seal-worker.ts' : './seal-worker.js', import.meta.url)
     const compileCache = process.env['NODE_COMPILE_CACHE']
-    const state: WorkerState = {
-      thread: new Worker(url, {
-        workerData: this.#options.keys,
-        execArgv: fromSource ? ['--conditions=pipe-backup-src', '--disable-warning=ExperimentalWarning'] : [],
-        stdin: false,
-        // Of the environment, where secrets may be, it gets what starts it faster.
-        env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
-        resourceLimits: WORKER_LIMITS,
-      }),
+    const thread = new Worker(url, {
+      workerData: this.#options.keys,
+      execArgv: fromSource ? ['--conditions=pipe-backup-src', '--disable-warning=ExperimentalWarning'] : [],
+      stdin: false,
+      // Of the environment, where secrets may be, it gets what starts it faster.
+      env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
+      resourceLimits: WORKER_LIMITS,
+    })
+    const worker: Hand = {
       slabs: 0,
+      send: (message, transfer) => thread.postMessage(message, transfer),
+      end: () => thread.terminate(),
     }
-    state.thread.on('message', (message: FromWorker) => this.#receive(state, message))
-    state.thread.on('error', (error) => this.#fail(error))
-    this.#workers.push(state)
-    return state
+    thread.on('message', (message: FromSealer) => this.#receive(worker, message))
+    thread.on('error', (error) => this.#fail(error))
+    this.#workers.push(worker)
+    this.#handOver()
+    return worker
   }
 
-  #send(worker: WorkerState, message: ToWorker, transfer: ArrayBuffer[] = []): void {
-    worker.thread.postMessage(message, transfer)
-  }
-
-  #receive(worker: WorkerState, message: FromWorker): void {
+  #handleHere(message: ToSealer): void {
+    if (this.#failure !== undefined) return
     try {
-      this.#handle(worker, message)
+      this.#sealer.handle(message)
+    } catch (error) {
+      this.#fail(error)
+    }
+    this.#handOver()
+  }
+
+  #receive(hand: Hand, message: FromSealer): void {
+    try {
+      this.#handle(hand, message)
     } catch (error) {
       this.#fail(error)
     }
     this.#wake()
   }
 
-  #handle(worker: WorkerState, message: FromWorker): void {
+  #handle(hand: Hand, message: FromSealer): void {
     switch (message.type) {
       case 'ids': {
         const job = this.#jobs.get(message.slab)
@@ -170,13 +211,13 @@ export class SealPool implements AsyncDisposable {
         const all = Buffer.from(message.ids.buffer, message.ids.byteOffset, message.ids.length)
         const ids = job.pieces.map((_, i) => all.subarray(i * CHUNK_ID_BYTES, (i + 1) * CHUNK_ID_BYTES))
         const wanted = this.#options.wanted(job.pieces, ids)
-        this.#send(worker, { type: 'seal', slab: message.slab, wanted })
+        hand.send({ type: 'seal', slab: message.slab, wanted }, [])
         job.onIds(ids)
         break
       }
       case 'slab':
         this.#jobs.delete(message.slab)
-        worker.slabs--
+        hand.slabs--
         this.#freeSlabs.push(message.memory)
         break
       case 'pack':

@@ -33,7 +33,7 @@ export class MemoryChunks {
       { runKey, idKey, nodeIdKey, indexKey },
       header,
       Buffer.alloc(16, 'a host '),
-      buffer,
+      { buffer, length: 0, chunks: [] },
     )
     return new MemoryChunks(keys, writer, new Uint8Array(buffer), header, nodeIdKey)
   }
