@@ -15,7 +15,7 @@ afterAll(() => servers[Symbol.asyncDispose]())
 /** A vault in six places, with an odd tree and so many MB that do not compress. */
 async function setting(
   { onTestFinished }: TestContext,
-  megabytes = 40,
+  megabytes = 20,
 ): Promise<{
   sandbox: Sandbox
   places: SixPlaces
@@ -117,7 +117,7 @@ const DOWN: Record<PlaceName, object> = {
 }
 
 test('one dead from the start, one cut off for seconds, one throttled, one slow: the others are not held up, and the next run heals', async (context) => {
-  const { sandbox, places, tree, configure } = await setting(context)
+  const { sandbox, places, tree, configure } = await setting(context, 40)
   await using proxy = await FaultProxy.start(servers.s3)
   servers.dropbox.fail({ type: 'rate-limit', reason: 'too_many_requests', seconds: 1 }, { times: 3 })
   proxy.fault = { type: 'cut', direction: 'up', afterBytes: 3_000_000 }
