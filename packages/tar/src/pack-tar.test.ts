@@ -96,6 +96,32 @@ test('GNU tar restores directories, links of both kinds, and FIFOs', async () =>
   expect(lstatSync(join(directory, 'p')).isFIFO()).toBe(true)
 })
 
+test.for([
+  ['small', 5, 0x3_ffff],
+  ['larger than a header holds', 4095, 0xf_ffff],
+])('bsdtar reads the numbers of a device that are %s', async ([, major, minor]) => {
+  const device = {
+    type: 'block-device',
+    ...metadata('b', 0),
+    major: Number(major),
+    minor: Number(minor),
+  } as const
+  await pipeline(packTar([device]), createWriteStream(join(directory, 'a.tar')))
+  const listed = execFileSync('bsdtar', ['-tvf', join(directory, 'a.tar')], { encoding: 'utf8' })
+  expect(listed).toContain(` ${major},${minor} `)
+  expect(listed).toMatch(/^b---------/)
+})
+
+test('an archive of nothing is one, and its headers are written no faster than they are read', async () => {
+  expect(await buffer(packTar([]))).toEqual(Buffer.alloc(1024))
+  let taken = 0
+  const endless = function* (): Generator<Entry> {
+    for (;;) yield { type: 'fifo', ...metadata(`p${taken++}`) }
+  }
+  for await (const _ of packTar(endless())) break
+  expect(taken).toBeLessThan(10_000)
+})
+
 test('an entry of unknown length is measured in memory, up to a bound', async () => {
   await unpacked([{ ...file('dump', Buffer.alloc(200_000, 'q')), size: undefined }])
   expect(readFileSync(join(directory, 'dump')).length).toBe(200_000)

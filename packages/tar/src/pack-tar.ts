@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { type Entry, type EntryReader, type FileEntry, SourceError } from '@pipe-backup/source'
-import { paxRecords } from './pax.ts'
-import { BLOCK_BYTES, paddingOf, paxHeader, ustarHeader } from './ustar-header.ts'
+import { pack } from 'tar-stream'
+import { Archive } from './archive.ts'
 
 export interface PackTarOptions {
   readonly signal?: AbortSignal
@@ -34,27 +34,34 @@ async function* packed(
   entries: AsyncIterable<Entry> | Iterable<Entry>,
   options: PackTarOptions,
 ): AsyncGenerator<Buffer> {
+  const tar = pack({ highWaterMark: PIECE_BYTES })
+  const closing = new AbortController()
+  tar.once('close', () => closing.abort())
+  const feeding = feed(new Archive(tar, closing.signal), entries, options).then(
+    () => tar.finalize(),
+    (error: Error) => tar.destroy(error),
+  )
+  try {
+    for await (const piece of tar) yield piece as Buffer
+  } finally {
+    tar.destroy()
+    await feeding
+  }
+}
+
+async function feed(
+  archive: Archive,
+  entries: AsyncIterable<Entry> | Iterable<Entry>,
+  options: PackTarOptions,
+): Promise<void> {
   for await (const entry of entries) {
     options.signal?.throwIfAborted()
-    if (entry.type === 'file') yield* packFile(entry, options)
-    else yield headers(entry, 0)
+    if (entry.type === 'file') await addFile(archive, entry, options)
+    else await archive.addHeaders(entry)
   }
-  yield Buffer.alloc(2 * BLOCK_BYTES)
 }
 
-/** Both headers of an entry, and the records between them. */
-function headers(entry: Entry, size: number): Buffer {
-  const name = entry.type === 'directory' ? Buffer.concat([entry.path, Buffer.from('/')]) : entry.path
-  const records = paxRecords(entry, name)
-  return Buffer.concat([
-    paxHeader(records.length),
-    records,
-    Buffer.alloc(paddingOf(records.length)),
-    ustarHeader(entry, name, size),
-  ])
-}
-
-async function* packFile(entry: FileEntry, options: PackTarOptions): AsyncGenerator<Buffer> {
+async function addFile(archive: Archive, entry: FileEntry, options: PackTarOptions): Promise<void> {
   const reader = await entry.open()
   try {
     let size = entry.size
@@ -63,10 +70,8 @@ async function* packFile(entry: FileEntry, options: PackTarOptions): AsyncGenera
       held = await readAll(entry, reader, options.bufferBytes ?? BUFFER_BYTES)
       size = held.length
     }
-    yield headers({ ...entry, size, open: () => entry.open() }, size)
-    if (held) yield held
-    else yield* pieces(entry, reader, size)
-    yield Buffer.alloc(paddingOf(size))
+    const body = held ? [held] : pieces(entry, reader, size)
+    await archive.addFile({ ...entry, size, open: () => entry.open() }, size, body)
     await reader.finish()
   } finally {
     await reader.close()

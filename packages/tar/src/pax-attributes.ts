@@ -1,14 +1,8 @@
-import {
-  ACCESS_ACL,
-  type Attribute,
-  attributesFlaw,
-  DEFAULT_ACL,
-  isKeptAttribute,
-  sortAttributes,
-} from '@pipe-backup/source'
-import { aclToText, textToAcl } from './acl-text.ts'
-import { ATTRIBUTE_PREFIX, type PaxRecords } from './pax-records.ts'
-import { TarError } from './tar-error.ts'
+import { ACCESS_ACL, type Attribute, DEFAULT_ACL } from '@pipe-backup/source'
+import { aclToText } from './acl-text.ts'
+
+/** What star, GNU tar and bsdtar call an extended attribute: its name follows, its value is raw bytes. */
+const ATTRIBUTE_PREFIX = 'SCHILY.xattr.'
 
 /** What star, GNU tar and bsdtar call a control list: text, which `tar --acls` and bsdtar restore. */
 const ACL_KEYWORDS: ReadonlyMap<string, string> = new Map([
@@ -33,36 +27,4 @@ export function* attributeRecords(
 function encodeName(name: Uint8Array): Buffer {
   const text = Buffer.from(name).toString('latin1').replaceAll('%', '%25').replaceAll('=', '%3D')
   return Buffer.from(text, 'latin1')
-}
-
-function decodeName(encoded: string): Buffer {
-  const text = encoded.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  )
-  return Buffer.from(text, 'latin1')
-}
-
-/**
- * The attributes that records give an entry: of those that are restored, as macOS and others put many more in theirs, and larger ones.
- * @throws TarError `corrupt`
- */
-export function attributesOf(records: PaxRecords | undefined): readonly Attribute[] | undefined {
-  if (records === undefined) return undefined
-  const found = new Map<string, Attribute>()
-  const add = (name: Buffer, value: Uint8Array) => found.set(name.toString('latin1'), { name, value })
-  for (const [keyword, wanted] of ACL_KEYWORDS) {
-    const text = records.values.get(keyword)
-    const list = text && textToAcl(Buffer.from(text).toString())
-    if (list) add(Buffer.from(wanted), list)
-  }
-  // After the texts: where both are there, what was read from the file is believed.
-  for (const [keyword, value] of records.attributes) {
-    const name = decodeName(keyword)
-    if (isKeptAttribute(name.toString('latin1'))) add(name, value)
-  }
-  if (found.size === 0) return undefined
-  const attributes = sortAttributes([...found.values()])
-  const flaw = attributesFlaw(attributes)
-  if (flaw !== undefined) throw new TarError('corrupt', `an entry has ${flaw}`)
-  return attributes
 }

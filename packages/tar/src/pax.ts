@@ -2,8 +2,8 @@ import type { Entry } from '@pipe-backup/source'
 import { attributeRecords } from './pax-attributes.ts'
 
 const BILLION = 1_000_000_000n
-/** What the octal fields of a ustar header hold. */
-const MOST_ID = 0o7777777
+/** What the octal fields of a header hold as tar-stream writes them: six digits, and eleven of a size. */
+const MOST_NUMBER = 0o777777
 const MOST_SIZE = 0o77777777777
 
 /**
@@ -20,10 +20,15 @@ export function paxRecords(entry: Entry, name: Uint8Array): Buffer {
   if (!isPlain(name)) add('path', name)
   if (link && !isPlain(link)) add('linkpath', link)
   add('mtime', decimalSeconds(entry.mtimeNs))
-  if (entry.uid > MOST_ID) add('uid', String(entry.uid))
-  if (entry.gid > MOST_ID) add('gid', String(entry.gid))
+  if (entry.uid > MOST_NUMBER) add('uid', String(entry.uid))
+  if (entry.gid > MOST_NUMBER) add('gid', String(entry.gid))
   if (!isPlainOwner(entry.user)) add('uname', entry.user)
   if (!isPlainOwner(entry.group)) add('gname', entry.group)
+  if ('major' in entry && Math.max(entry.major, entry.minor) > MOST_NUMBER) {
+    // As star and bsdtar have it; GNU tar knows no such numbers.
+    add('SCHILY.devmajor', String(entry.major))
+    add('SCHILY.devminor', String(entry.minor))
+  }
   if (entry.type === 'file' && (entry.size ?? 0) > MOST_SIZE) add('size', String(entry.size))
   if (entry.type !== 'hardlink' && entry.attributes)
     for (const [keyword, value] of attributeRecords(entry.attributes)) add(keyword, value)
@@ -51,7 +56,8 @@ export function isPlain(path: Uint8Array): boolean {
   return path.length <= 100 && path.every((byte) => byte < 0x80)
 }
 
-function isPlainOwner(name: string): boolean {
+/** Whether a ustar header can hold the name of a user or group. */
+export function isPlainOwner(name: string): boolean {
   return name.length < 32 && /^[\x20-\x7e]*$/.test(name)
 }
 

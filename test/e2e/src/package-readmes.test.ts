@@ -3,7 +3,6 @@ import { join, resolve } from 'node:path'
 import { type MariadbServer, startMariadb } from '@pipe-backup-test/services'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { makeOddTree } from './odd-tree.ts'
 import { difference, Sandbox } from './sandbox.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
@@ -97,45 +96,10 @@ test.for(examples.filter(({ name, code }) => !NEED_A_SERVER.has(name) && !code?.
 
 test("tar's example brings the notes back", async () => {
   using project = new Project()
-  expect(await project.example('tar')).toContain('notes/two')
+  await project.example('tar')
+  mkdirSync(project.path('restored'))
+  await execa('tar', ['-xpf', 'notes.tar', '-C', 'restored'], { cwd: project.root })
   expect(await difference(project.path('notes'), project.path('restored', project.root, 'notes'))).toBe('')
-})
-
-test.for(['tar --format=gnu', 'tar --format=pax -S', 'bsdtar --format=pax'])(
-  'what "%s" has packed is unpacked as it was',
-  async (command) => {
-    using project = new Project()
-    mkdirSync(project.path('tree'))
-    makeOddTree(project.path('tree'))
-    const [program = '', ...args] = command.split(' ')
-    await execa(program, [...args, '-cf', 'tree.tar', 'tree'], { cwd: project.root })
-    writeFileSync(
-      project.path('unpack.ts'),
-      `import { createReadStream } from 'node:fs'
-      import { extract } from '@pipe-backup/extract'
-      import { unpackTar } from '@pipe-backup/tar'
-      await extract(unpackTar(createReadStream('tree.tar')), 'restored')`,
-    )
-    await execa(process.execPath, ['unpack.ts'], { cwd: project.root })
-    expect(await difference(project.path('tree'), project.path('restored/tree'))).toBe('')
-  },
-)
-
-test('an archive that is cut short ends the unpacking with an error, and leaves no half file', async () => {
-  using project = new Project()
-  await execa('tar', ['-cf', 'whole.tar', 'notes/one', 'notes/two'], { cwd: project.root })
-  writeFileSync(project.path('cut.tar'), readFileSync(project.path('whole.tar')).subarray(0, 1_000_000))
-  writeFileSync(
-    project.path('unpack.ts'),
-    `import { createReadStream } from 'node:fs'
-    import { extract } from '@pipe-backup/extract'
-    import { unpackTar } from '@pipe-backup/tar'
-    const onProblem = ({ path }) => console.log('not written:', path)
-    await extract(unpackTar(createReadStream('cut.tar')), 'restored', { onProblem }).catch((error) => console.log(error.code))`,
-  )
-  const { stdout } = await execa(process.execPath, ['unpack.ts'], { cwd: project.root })
-  expect(stdout).toBe('not written: notes/two\ntruncated')
-  expect(readdirSync(project.path('restored/notes'))).toEqual(['one'])
 })
 
 test('the examples of chunker, crypto and tee show what their comments say', async () => {

@@ -22,7 +22,6 @@ const EXIT_CODES: ReadonlyMap<string, number> = new Map([
   ['SourceError', 1],
   ['VaultError', 1],
   ['CryptoError', 1],
-  ['TarError', 1],
   ['ExtractError', 1],
   ['CommandError', 1],
 ])
