@@ -1,12 +1,19 @@
 import { createHash } from 'node:crypto'
+import * as sdk from '@aws-sdk/client-s3'
+import { Upload } from '@aws-sdk/lib-storage'
 import { expect, test } from 'vitest'
 import { type MultipartOptions, MultipartUpload } from './multipart-upload.ts'
 
+const PART_BYTES = 5 * 1024 * 1024
+const client = new sdk.S3Client({ region: 'here', requestChecksumCalculation: 'WHEN_REQUIRED' })
+
 function uploadWith(options: Partial<MultipartOptions>): MultipartUpload {
   return new MultipartUpload({
-    partBytes: 1,
+    connection: { sdk, Upload, client },
+    partBytes: PART_BYTES,
     algorithm: 'md5',
     place: { sink: 'cloud', key: 'object' },
+    create: async () => 'an id',
     sendPart: async ({ PartNumber }) => ({ ETag: `part ${PartNumber}`, $metadata: {} }),
     commit: async () => undefined,
     abort: async () => undefined,
@@ -15,15 +22,59 @@ function uploadWith(options: Partial<MultipartOptions>): MultipartUpload {
   })
 }
 
-test('a stream may have 10,000 parts, in their order, and no more', async () => {
+/** So many parts, each filled with its number, in pieces that are none. */
+async function writeParts(upload: MultipartUpload, parts: number): Promise<void> {
+  for (let i = 0; i < parts; i++)
+    for (const share of [0.3, 0.7]) await upload.write(Buffer.alloc(share * PART_BYTES, i))
+}
+
+test('parts are committed in their order, whatever order they arrive in', async () => {
   const committed: unknown[] = []
+  const firstByte: Record<number, number | undefined> = {}
   const upload = uploadWith({
-    commit: async (stored) => void committed.push(...stored.map(({ ETag }) => ETag)),
+    sendPart: async ({ PartNumber = 0, Body, UploadId }) => {
+      firstByte[PartNumber] = Body[0]
+      await new Promise((resolve) => setTimeout(resolve, PartNumber % 2 === 0 ? 1 : 20))
+      return { ETag: `${UploadId}, part ${PartNumber}`, $metadata: {} }
+    },
+    commit: async (id, stored, sent) =>
+      void committed.push(
+        id,
+        stored.map(({ ETag }) => ETag).join(),
+        sent.map(({ sizeBytes }) => sizeBytes),
+      ),
   })
-  for (let i = 0; i < 10_000; i++) await upload.send(Buffer.of(i % 256))
-  await expect(upload.send(Buffer.of(1))).rejects.toMatchObject({ code: 'too-large', key: 'object' })
+  await writeParts(upload, 3)
+  await upload.write(Buffer.of(3))
   await upload.complete()
-  expect(committed).toEqual(Array.from({ length: 10_000 }, (_, i) => `part ${i + 1}`))
+  const parts = [1, 2, 3, 4]
+  expect(committed).toEqual([
+    'an id',
+    parts.map((number) => `an id, part ${number}`).join(),
+    [PART_BYTES, PART_BYTES, PART_BYTES, 1],
+  ])
+  expect(firstByte).toEqual(Object.fromEntries(parts.map((number) => [number, number - 1])))
+})
+
+test('a stream may have 10,000 parts, and no more', async () => {
+  const numbers: unknown[] = []
+  const many = class extends Upload {
+    override async done(): Promise<sdk.CompleteMultipartUploadCommandOutput> {
+      const place = { Bucket: '-', Key: '-', UploadId: 'an id' }
+      for (const PartNumber of [10_000, 10_001])
+        await this['client'].send(new sdk.UploadPartCommand({ ...place, PartNumber, Body: Buffer.of(1) }))
+      return expect.unreachable()
+    }
+  }
+  const upload = uploadWith({
+    connection: { sdk, Upload: many, client },
+    sendPart: async ({ PartNumber }) => {
+      numbers.push(PartNumber)
+      return { ETag: 'tag', $metadata: {} }
+    },
+  })
+  await expect(upload.complete()).rejects.toMatchObject({ code: 'too-large', key: 'object' })
+  expect(numbers).toEqual([10_000])
 })
 
 test('four parts are on their way at once, and no more', async () => {
@@ -31,12 +82,12 @@ test('four parts are on their way at once, and no more', async () => {
   let most = 0
   const sendPart = async () => {
     most = Math.max(most, ++running)
-    await new Promise((resolve) => setTimeout(resolve, 1))
+    await new Promise((resolve) => setTimeout(resolve, 50))
     running--
     return { ETag: 'tag', $metadata: {} }
   }
   const upload = uploadWith({ sendPart })
-  for (let i = 0; i < 40; i++) await upload.send(Buffer.of(i))
+  await writeParts(upload, 12)
   await upload.complete()
   expect([most, running]).toEqual([4, 0])
 })
@@ -44,32 +95,43 @@ test('four parts are on their way at once, and no more', async () => {
 test('parts are removed when the last request has ended, and not before: one that came later would stay', async () => {
   const order: string[] = []
   const pending = Promise.withResolvers<never>()
-  const sendPart = () => pending.promise.finally(() => order.push('ended'))
-  const upload = uploadWith({ sendPart, abort: async () => void order.push('removed') })
-  await upload.send(Buffer.of(1))
+  const { promise: isSending, resolve: begun } = Promise.withResolvers<void>()
+  const sendPart = () => {
+    begun()
+    return pending.promise.finally(() => order.push('ended'))
+  }
+  const upload = uploadWith({ sendPart, abort: async (id) => void order.push(`removed ${id}`) })
+  await writeParts(upload, 2)
+  await isSending
   const discarded = upload.discard()
   setTimeout(() => pending.reject(new Error('aborted')), 5)
   await discarded
-  expect(order).toEqual(['ended', 'removed'])
+  expect(order).toEqual(['ended', 'removed an id'])
 })
 
-test('a part that fails is told at once, and nothing is committed', async () => {
+test('one that is given up before its first part has nothing to remove', async () => {
+  const upload = uploadWith({ create: () => expect.unreachable(), abort: () => expect.unreachable() })
+  await upload.write(Buffer.of(1))
+  await upload.discard()
+})
+
+test('a part that fails is told at once, while the source is silent, and nothing is committed', async () => {
   const failure = new Error('no')
-  const failures: unknown[] = []
+  const { promise: failed, resolve } = Promise.withResolvers<unknown>()
   const upload = uploadWith({
     sendPart: () => Promise.reject(failure),
-    fail: (error) => failures.push(error),
+    fail: resolve,
     commit: () => expect.unreachable(),
   })
-  await upload.send(Buffer.of(1))
-  await expect(upload.complete()).rejects.toBe(failure)
-  await expect(upload.send(Buffer.of(2))).rejects.toBe(failure)
-  expect(failures).toEqual([failure])
+  await writeParts(upload, 1)
+  await upload.write(Buffer.of(1))
+  expect(await failed).toBe(failure)
+  await expect(upload.write(Buffer.of(2))).rejects.toBe(failure)
+  await upload.discard()
 })
 
 test('parts are sent with their checksum, and one that the store echoes as another is damage', async () => {
   const claims: unknown[] = []
-  const bytes = Buffer.from('a part')
   const upload = uploadWith({
     algorithm: 'sha256',
     sendPart: async ({ ChecksumSHA256 }) => {
@@ -77,7 +139,9 @@ test('parts are sent with their checksum, and one that the store echoes as anoth
       return { ETag: 'tag', ChecksumSHA256: Buffer.alloc(32).toString('base64'), $metadata: {} }
     },
   })
-  await upload.send(bytes)
+  const bytes = Buffer.alloc(PART_BYTES, 'a part')
+  await upload.write(bytes)
+  await upload.write(Buffer.of(1)).catch(() => undefined)
   await expect(upload.complete()).rejects.toMatchObject({ code: 'corrupt', key: 'object' })
-  expect(claims).toEqual([createHash('sha256').update(bytes).digest('base64')])
+  expect(claims).toContain(createHash('sha256').update(bytes).digest('base64'))
 })

@@ -2,8 +2,8 @@ import { Writable } from 'node:stream'
 
 /** An upload in parts that has begun. */
 export interface PartsUpload {
-  /** Takes a part over. Resolves when it is on its way: another may be got ready. */
-  send(part: Buffer): Promise<void>
+  /** Takes bytes over, a few at a time. Resolves when more may come. */
+  write(bytes: Buffer): Promise<void>
   complete(): Promise<void>
   /** Ends it, and removes the parts. */
   discard(): Promise<void>
@@ -26,8 +26,8 @@ export class ObjectWritable extends Writable {
   readonly #options: ObjectWritableOptions
   readonly #cancel = new AbortController()
   /**
-   * Full ones of the part that is coming: small ones until it is known that there will be parts, then one is a part. What is written
-   * is copied, for the caller may use its buffer again, and one byte at a time is no buffer each.
+   * Full ones, until it is known whether there will be parts. What is written is copied, for the caller may use its buffer again, and one
+   * byte at a time is no buffer each.
    */
   #slabs: Buffer[] = []
   #slab: Buffer = Buffer.alloc(0)
@@ -54,11 +54,11 @@ export class ObjectWritable extends Writable {
 
   override _final(done: (error?: Error | null) => void): void {
     this.#run(async () => {
-      const last = joined([...this.#slabs, this.#slab.subarray(0, this.#filled)])
+      const last = this.#slab.subarray(0, this.#filled)
       if (this.#upload) {
-        await this.#upload.send(last)
+        await this.#upload.write(last)
         await this.#upload.complete()
-      } else await this.#options.put(last, this.#cancel.signal)
+      } else await this.#options.put(joined([...this.#slabs, last]), this.#cancel.signal)
       this.#committed = true
     }, done)
   }
@@ -76,19 +76,17 @@ export class ObjectWritable extends Writable {
     )
   }
 
-  /** Called when there is a byte to come: the last part is never empty, and all before it have the same size, as some stores want. */
+  /** Called when there is a byte to come: what is one part is none. */
   async #nextSlab(): Promise<void> {
     if (this.#filled > 0) this.#slabs.push(this.#slab)
+    this.#filled = 0
     if (this.#upload || this.#slabs.length * SLAB_BYTES >= this.#options.partBytes) {
       this.#upload ??= await this.#options.begin(this.#cancel.signal, (cause) =>
         this.destroy(toError(this.#options.translate(cause))),
       )
-      const part = joined(this.#slabs)
-      this.#slabs = []
-      await this.#upload.send(part)
-      this.#slab = Buffer.allocUnsafeSlow(part.length)
-    } else this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
-    this.#filled = 0
+      for (const slab of this.#slabs.splice(0)) await this.#upload.write(slab)
+    }
+    this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
   }
 
   #run(work: () => Promise<void>, done: (error?: Error | null) => void): void {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
+import type { Upload } from '@aws-sdk/lib-storage'
 import type { S3Settings } from './s3-options.ts'
 import { watchedHandler } from './watched-handler.ts'
 
@@ -9,6 +10,8 @@ export type Sdk = typeof import('@aws-sdk/client-s3')
 export interface S3Connection {
   readonly sdk: Sdk
   readonly client: S3Client
+  /** The SDK's, for streams. */
+  readonly Upload: typeof Upload
   /**
    * Whether the last request went to Amazon itself, whose store keeps what it documents. Seen from where requests go: an endpoint may
    * also come from the environment or the profile.
@@ -23,8 +26,9 @@ const MAX_SOCKETS = 64
 
 /** Loads the SDK: it takes a tenth of a second, so not before the first request. */
 export async function connect(settings: S3Settings): Promise<S3Connection> {
-  const [sdk, { NodeHttpHandler }, http, https] = await Promise.all([
+  const [sdk, { Upload }, { NodeHttpHandler }, http, https] = await Promise.all([
     import('@aws-sdk/client-s3'),
+    import('@aws-sdk/lib-storage'),
     import('@smithy/node-http-handler'),
     import('node:http'),
     import('node:https'),
@@ -48,6 +52,7 @@ export async function connect(settings: S3Settings): Promise<S3Connection> {
   return {
     sdk,
     client,
+    Upload,
     isAmazons: () => isAmazonsHost(host),
     close: () => handler.destroy(),
   }

@@ -62,25 +62,28 @@ export class S3Uploads {
       ...objectInput(this.#bucket.settings),
       ...(algorithm === 'sha256' && { ChecksumAlgorithm: 'SHA256' }),
     })
-    const { UploadId: id } = await client
-      // An upload that was begun and is not heard of stays: its id comes with the answer.
-      .send(create, { abortSignal: later(options.signal, TIDY_MS) })
-      .catch((error: unknown) => {
-        throw this.#locks.explained(error, key)
-      })
-    if (!id) throw new SinkError('protocol', 'the store does not name the upload', this.#place(key))
-    const upload = { ...this.#bucket.at(key), UploadId: id }
-    const begun: Begun = { connection, key, id, algorithm, options }
+    const at = this.#bucket.at(key)
     return new MultipartUpload({
+      connection,
       partBytes: this.#bucket.settings.partBytes,
       algorithm,
       place: this.#place(key),
-      sendPart: (part) => client.send(new sdk.UploadPartCommand({ ...upload, ...part }), sending(options)),
-      commit: async (stored, sent) => {
-        const versionId = await this.#commit(begun, stored, sent)
+      create: async () => {
+        const { UploadId } = await client
+          // An upload that was begun and is not heard of stays: its id comes with the answer.
+          .send(create, { abortSignal: later(options.signal, TIDY_MS) })
+          .catch((error: unknown) => {
+            throw this.#locks.explained(error, key)
+          })
+        if (UploadId) return UploadId
+        throw new SinkError('protocol', 'the store does not name the upload', this.#place(key))
+      },
+      sendPart: (part) => client.send(new sdk.UploadPartCommand({ ...at, ...part }), sending(options)),
+      commit: async (id, stored, sent) => {
+        const versionId = await this.#commit({ connection, key, id, algorithm, options }, stored, sent)
         await this.#locks.ensure('parts', key, versionId, options)
       },
-      abort: async () => void (await this.#abort(upload.Key, id)),
+      abort: async (id) => void (await this.#abort(at.Key, id)),
       fail,
     })
   }
