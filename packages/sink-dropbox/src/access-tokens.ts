@@ -1,7 +1,6 @@
-import { text } from 'node:stream/consumers'
-import { ApiFailure, failureOf } from './api-failure.ts'
+import { ApiFailure } from './api-failure.ts'
 import type { Exchange } from './exchange.ts'
-import { type JsonObject, parseObject } from './json.ts'
+import { oauth } from './oauth.ts'
 import { SharedRequest } from './shared-request.ts'
 
 /** What a login has given. At least one of the tokens is there. */
@@ -71,41 +70,13 @@ export class AccessTokens {
 
   async #request(signal: AbortSignal): Promise<AccessToken> {
     const { appKey = '', appSecret, refreshToken = '' } = this.#credentials
-    const answer = await requestToken(
-      this.#exchange,
-      this.#apiUrl,
-      {
-        grant_type: 'refresh_token',
-        refresh_token: refreshToken,
-        client_id: appKey,
-        ...(appSecret !== undefined && { client_secret: appSecret }),
-      },
-      signal,
-    )
-    const { access_token: token, expires_in: seconds } = answer
-    if (typeof token !== 'string' || typeof seconds !== 'number')
+    const places = { exchange: this.#exchange, apiUrl: this.#apiUrl, signal }
+    const auth = await oauth({ ...places, appKey, appSecret, refreshToken })
+    await auth.refreshAccessToken()
+    const token: unknown = auth.getAccessToken()
+    const leftMs = auth.getAccessTokenExpiresAt().getTime() - Date.now()
+    if (typeof token !== 'string' || !Number.isFinite(leftMs))
       throw new ApiFailure(200, {}, 'the answer has no access token')
-    return { text: token, until: this.#now() + seconds * 1000 * (1 - LAST_PART) }
+    return { text: token, until: this.#now() + leftMs * (1 - LAST_PART) }
   }
-}
-
-/** Asks `/oauth2/token`. @throws ApiFailure, or the network's error */
-export async function requestToken(
-  exchange: Exchange,
-  apiUrl: string,
-  form: Readonly<Record<string, string>>,
-  signal: AbortSignal | undefined,
-): Promise<JsonObject> {
-  const body = Buffer.from(new URLSearchParams(form).toString())
-  const response = await exchange.post(new URL(`${apiUrl}/oauth2/token`), {
-    headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
-    body: [body],
-    sizeBytes: body.length,
-    signal,
-  })
-  const answered = await text(response)
-  if (response.statusCode !== 200) throw failureOf(response, answered, Object.values(form))
-  const answer = parseObject(answered)
-  if (!answer) throw new ApiFailure(200, {}, 'the answer is no JSON')
-  return answer
 }

@@ -92,7 +92,10 @@ export class CommitQueue {
   async #send(batch: readonly Waiting[], signal: AbortSignal): Promise<readonly JsonObject[]> {
     if (batch.length === 0) return []
     const entries = batch.map(({ commit }) => commit)
-    const answer = await this.#api.rpc('files/upload_session/finish_batch_v2', { entries }, signal)
+    const answer = await this.#api.rpc(
+      (dropbox) => dropbox.filesUploadSessionFinishBatchV2({ entries }),
+      signal,
+    )
     const results = answer['entries']
     if (!Array.isArray(results) || results.length !== batch.length || !results.every(isJsonObject))
       throw new ApiFailure(200, {}, 'another number of entries than it was asked to finish')

@@ -49,8 +49,8 @@ async function deleteBatch(
   entries: readonly Doomed[],
   { signal, onBytes }: SinkOptions,
 ): Promise<readonly JsonObject[]> {
-  let state = await api.rpc('files/delete_batch', { entries }, signal)
-  const id = state['async_job_id']
+  let state = await api.rpc((dropbox) => dropbox.filesDeleteBatch({ entries: [...entries] }), signal)
+  const async_job_id = String(state['async_job_id'])
   for (
     let waitMs = FIRST_WAIT_MS;
     state['.tag'] !== 'complete';
@@ -61,7 +61,7 @@ async function deleteBatch(
       throw new ApiFailure(409, isJsonObject(failure) ? failure : {}, 'a job that failed')
     }
     await setTimeout(waitMs, undefined, { ...(signal && { signal }) })
-    state = await api.rpc('files/delete_batch/check', { async_job_id: id }, signal)
+    state = await api.rpc((dropbox) => dropbox.filesDeleteBatchCheck({ async_job_id }), signal)
     // A job of a thousand may take minutes: its answers are all that is heard of it.
     await onBytes?.(0)
   }

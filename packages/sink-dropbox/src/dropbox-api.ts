@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { pieces, type SinkOptions } from '@pipe-backup/sink'
+import type { Dropbox } from 'dropbox'
 import { AccessTokens, type Credentials } from './access-tokens.ts'
 import { ApiFailure, failureOf } from './api-failure.ts'
 import { Exchange } from './exchange.ts'
-import { headerJson } from './header-json.ts'
-import { type JsonObject, parseObject } from './json.ts'
+import { isJsonObject, type JsonObject, parseObject } from './json.ts'
 
 export interface ApiOptions extends Credentials {
   readonly apiUrl: string
@@ -17,11 +17,27 @@ export interface UploadOptions extends SinkOptions {
   readonly beforeLast?: () => Promise<void>
 }
 
+/** A call of the SDK. Nothing of its result is believed before it is looked at. */
+type Call = (dropbox: Dropbox) => Promise<{ readonly result: unknown }>
+
+/** What one call sends beside what the SDK does, and what becomes of the answer. */
+interface Sending {
+  readonly signal: AbortSignal | undefined
+  /** The body, in place of the SDK's. */
+  readonly pieces?: () => AsyncIterable<Uint8Array>
+  readonly sizeBytes?: number
+  readonly isDownload?: boolean
+}
+
+interface Answer {
+  response?: IncomingMessage
+}
+
 /** No answer in JSON is longer: a page of a listing has some 600 KB, and finishing a thousand uploads as much. */
 const MOST_CHARACTERS = 64 * 1024 * 1024
 
 /**
- * Dropbox's API, version 2. An access token that has expired is renewed once, and the call made again.
+ * Dropbox's API, version 2, by its SDK. An access token that has expired is renewed once, and the call made again.
  * Calls fail with `ApiFailure`, or with what the network has to say.
  * @see https://www.dropbox.com/developers/documentation/http/documentation
  */
@@ -35,99 +51,89 @@ export class DropboxApi implements Disposable {
     this.#tokens = new AccessTokens(options, this.#exchange, options.apiUrl, options.now)
   }
 
-  /** JSON to JSON; null is the argument of routes that take none. */
-  async rpc(route: string, argument: object | null, signal?: AbortSignal): Promise<JsonObject> {
-    const body = Buffer.from(JSON.stringify(argument))
-    const response = await this.#authorized(signal, (authorization) =>
-      this.#exchange.post(new URL(`${this.#options.apiUrl}/2/${route}`), {
-        headers: { ...authorization, 'Content-Type': 'application/json' },
-        body: [body],
-        sizeBytes: body.length,
-        signal,
-      }),
-    )
-    return this.#object(response)
+  /** JSON to JSON. */
+  rpc(call: Call, signal?: AbortSignal): Promise<JsonObject> {
+    return this.#authorized(signal, async (token) => {
+      const { dropbox } = await this.#dropbox(token, { signal })
+      return objectOf(await call(dropbox))
+    })
   }
 
   /** Bytes to JSON; `{}` where the answer is null. */
-  async upload(
-    route: string,
-    argument: object,
-    bytes: Uint8Array,
-    options: UploadOptions = {},
-  ): Promise<JsonObject> {
-    const response = await this.#authorized(options.signal, (authorization) =>
-      this.#exchange.post(new URL(`${this.#options.contentUrl}/2/${route}`), {
-        headers: {
-          ...authorization,
-          'Content-Type': 'application/octet-stream',
-          'Dropbox-API-Arg': headerJson(argument),
-        },
-        body: held(bytes, options),
-        sizeBytes: bytes.length,
-        signal: options.signal,
-      }),
-    )
-    return this.#object(response)
+  upload(call: Call, bytes: Uint8Array, options: UploadOptions = {}): Promise<JsonObject> {
+    return this.#authorized(options.signal, async (token) => {
+      const { signal } = options
+      const body = { pieces: () => held(bytes, options), sizeBytes: bytes.length, signal }
+      const { dropbox } = await this.#dropbox(token, body)
+      return objectOf(await call(dropbox))
+    })
   }
 
-  /** JSON to bytes. @param range - a value of the header of that name */
-  async download(
-    route: string,
-    argument: object,
-    range: string | undefined,
+  /** JSON to bytes, which are the caller's to read, or to destroy. */
+  download(
+    call: Call,
     signal?: AbortSignal,
   ): Promise<{ readonly response: IncomingMessage; readonly result: JsonObject }> {
-    const response = await this.#authorized(signal, (authorization) =>
-      this.#exchange.post(new URL(`${this.#options.contentUrl}/2/${route}`), {
-        headers: {
-          ...authorization,
-          'Dropbox-API-Arg': headerJson(argument),
-          ...(range !== undefined && { Range: range }),
-        },
-        body: [],
-        sizeBytes: 0,
-        signal,
-      }),
-    )
-    const result = parseObject(String(response.headers['dropbox-api-result'] ?? ''))
-    if (!result) {
-      response.destroy()
-      throw new ApiFailure(response.statusCode ?? 0, {}, 'bytes without a word about them')
-    }
-    return { response, result }
+    return this.#authorized(signal, async (token) => {
+      const { dropbox, answer } = await this.#dropbox(token, { signal, isDownload: true })
+      const result = objectOf(await call(dropbox))
+      if (!answer.response) throw new ApiFailure(200, {}, 'bytes without a word about them')
+      return { response: answer.response, result }
+    })
   }
 
   [Symbol.dispose](): void {
     this.#exchange[Symbol.dispose]()
   }
 
-  async #authorized(
-    signal: AbortSignal | undefined,
-    send: (authorization: { Authorization: string }) => Promise<IncomingMessage>,
-  ): Promise<IncomingMessage> {
+  /** The SDK for one call, whose requests go over our connections and whose bytes do not go through its memory. */
+  async #dropbox(token: string, sending: Sending): Promise<{ dropbox: Dropbox; answer: Answer }> {
+    const sdk = await import('dropbox')
+    const answer: Answer = {}
+    const fetch = async (
+      address: string,
+      { headers, body }: { headers: Record<string, string>; body?: string | null },
+    ): Promise<Response> => {
+      const { hostname, pathname } = new URL(address)
+      const { apiUrl, contentUrl } = this.#options
+      const base = hostname.startsWith('content.') ? contentUrl : apiUrl
+      const text = Buffer.from(body ?? '')
+      const response = await this.#exchange.post(new URL(`${base}${pathname}`), {
+        headers,
+        body: sending.pieces?.() ?? [text],
+        sizeBytes: sending.sizeBytes ?? text.length,
+        signal: sending.signal,
+      })
+      const { statusCode = 0 } = response
+      if (statusCode !== 200 && statusCode !== 206)
+        throw failureOf(response, await readText(response), this.#tokens.secrets)
+      if (!sending.isDownload) return new Response(await readText(response))
+      const said = String(response.headers['dropbox-api-result'] ?? '')
+      if (!parseObject(said)) {
+        response.destroy()
+        throw new ApiFailure(statusCode, {}, 'bytes without a word about them')
+      }
+      answer.response = response
+      return new Response(null, { headers: { 'dropbox-api-result': said } })
+    }
+    return { dropbox: new sdk.Dropbox({ accessToken: token, fetch }), answer }
+  }
+
+  async #authorized<T>(signal: AbortSignal | undefined, send: (token: string) => Promise<T>): Promise<T> {
     const token = await this.#tokens.get(signal)
     try {
-      return await this.#accepted(await send({ Authorization: `Bearer ${token}` }))
+      return await send(token)
     } catch (error) {
       if (!this.#tokens.canRenew || !isStale(error)) throw error
     }
-    const renewed = await this.#tokens.renew(token, signal)
-    return this.#accepted(await send({ Authorization: `Bearer ${renewed}` }))
+    return send(await this.#tokens.renew(token, signal))
   }
+}
 
-  async #accepted(response: IncomingMessage): Promise<IncomingMessage> {
-    const { statusCode = 0 } = response
-    if (statusCode === 200 || statusCode === 206) return response
-    throw failureOf(response, await readText(response), this.#tokens.secrets)
-  }
-
-  async #object(response: IncomingMessage): Promise<JsonObject> {
-    const text = await readText(response)
-    const object = text === 'null' ? {} : parseObject(text)
-    if (!object) throw new ApiFailure(200, {}, 'something that is no JSON')
-    return object
-  }
+function objectOf({ result }: { readonly result: unknown }): JsonObject {
+  if (result === null) return {}
+  if (!isJsonObject(result)) throw new ApiFailure(200, {}, 'something that is no JSON')
+  return result
 }
 
 function isStale(error: unknown): boolean {

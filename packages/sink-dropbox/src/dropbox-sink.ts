@@ -149,7 +149,7 @@ class DropboxSink implements Sink {
       if (!doomed) return
       const free = await this.#commits.lock(options.signal)
       try {
-        await this.#api.rpc('files/delete_v2', doomed, options.signal)
+        await this.#api.rpc((dropbox) => dropbox.filesDeleteV2(doomed), options.signal)
       } catch (error) {
         if (!(error instanceof ApiFailure) || !error.has('not_found')) throw error
       } finally {
@@ -276,10 +276,9 @@ class DropboxSink implements Sink {
     try {
       if (length === 0 || offset < 0 || (length ?? 0) < 0) throw new ApiFailure(416, {})
       const range = isPart ? `bytes=${offset}-${length === undefined ? '' : offset + length - 1}` : undefined
+      const headers = range === undefined ? {} : { Range: range }
       const { response, result } = await this.#api.download(
-        'files/download',
-        { path: this.#path(key) },
-        range,
+        (dropbox) => dropbox.filesDownload({ path: this.#path(key) }, { extraHeaders: headers }),
         signal,
       )
       const whole = fileInfo(result)

@@ -9,7 +9,7 @@ export async function findFile(
   signal?: AbortSignal,
 ): Promise<FileInfo | undefined> {
   try {
-    const metadata = await api.rpc('files/get_metadata', { path }, signal)
+    const metadata = await api.rpc((dropbox) => dropbox.filesGetMetadata({ path }), signal)
     return metadata['.tag'] === 'file' ? fileInfo(metadata) : undefined
   } catch (error) {
     if (error instanceof ApiFailure && error.has('not_found')) return undefined

@@ -9,7 +9,7 @@ import { isJsonObject, type JsonObject } from './json.ts'
  */
 export async function freeSpace(api: DropboxApi, signal?: AbortSignal): Promise<number | undefined> {
   try {
-    const { used, allocation } = await api.rpc('users/get_space_usage', null, signal)
+    const { used, allocation } = await api.rpc((dropbox) => dropbox.usersGetSpaceUsage(), signal)
     return isJsonObject(allocation) ? freeOf(used, allocation) : undefined
   } catch (error) {
     if (error instanceof ApiFailure && error.has('missing_scope')) return undefined

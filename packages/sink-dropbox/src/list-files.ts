@@ -1,3 +1,4 @@
+import type { Dropbox } from 'dropbox'
 import { ApiFailure } from './api-failure.ts'
 import type { DropboxApi } from './dropbox-api.ts'
 import { type FileInfo, fileInfo } from './file-info.ts'
@@ -15,18 +16,21 @@ export async function* listFiles(
   folder: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<FileInfo> {
-  let route = 'files/list_folder'
-  let argument: object = {
+  const first = {
     path: folder,
     recursive: true,
     include_non_downloadable_files: false,
     limit: PAGE_ENTRIES,
   }
-  for (let more = true; more; route = 'files/list_folder/continue') {
-    const page = await api.rpc(route, argument, signal).catch((error: unknown) => {
+  let at: string | undefined
+  for (let more = true; more; ) {
+    const from = at
+    const next = (dropbox: Dropbox) =>
+      from === undefined ? dropbox.filesListFolder(first) : dropbox.filesListFolderContinue({ cursor: from })
+    const page = await api.rpc(next, signal).catch((error: unknown) => {
       // Before the first page: a folder that is not there, or a file in its place.
       const isAbsent = error instanceof ApiFailure && (error.has('not_found') || error.has('not_folder'))
-      if (!isAbsent || route !== 'files/list_folder') throw error
+      if (!isAbsent || from !== undefined) throw error
       return { entries: [], has_more: false, cursor: '' }
     })
     const { entries, has_more: hasMore, cursor } = page
@@ -34,6 +38,6 @@ export async function* listFiles(
       throw new ApiFailure(200, {}, 'a listing that is none')
     for (const entry of entries) if (entry['.tag'] === 'file') yield fileInfo(entry)
     more = hasMore === true
-    argument = { cursor }
+    at = cursor
   }
 }

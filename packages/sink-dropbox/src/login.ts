@@ -1,14 +1,16 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { SinkError } from '@pipe-backup/sink'
-import { requestToken } from './access-tokens.ts'
+import type { DropboxAuth } from 'dropbox'
 import { ApiFailure } from './api-failure.ts'
 import { toSinkError } from './dropbox-errors.ts'
 import { Exchange } from './exchange.ts'
+import { isJsonObject } from './json.ts'
+import { oauth } from './oauth.ts'
 import { API_URL, checkText, urlOf } from './options.ts'
 
 /** All that a sink needs, and no more. */
 const SCOPES = ['account_info.read', 'files.content.read', 'files.content.write', 'files.metadata.read']
-const PAGE = 'https://www.dropbox.com/oauth2/authorize'
+/** The page shows the code, and no server waits for it; the SDK's types want an address all the same. */
+const NO_REDIRECT = ''
 
 export interface DropboxLoginOptions {
   /** Of the app in the account's App Console. No secret is needed. */
@@ -37,14 +39,14 @@ export async function dropboxLogin(options: DropboxLoginOptions): Promise<Dropbo
   const { appKey, ask, apiUrl = API_URL, signal } = options
   checkText('appKey', appKey)
   const url = urlOf('apiUrl', apiUrl)
-  const verifier = randomBytes(48).toString('base64url')
-  const code = (await ask(pageOf(appKey, verifier))).trim()
+  using exchange = new Exchange()
+  const auth = await oauth({ exchange, apiUrl: url, appKey, signal })
+  const code = (await ask(await pageOf(auth))).trim()
   signal?.throwIfAborted()
   if (code === '') throw refused('no code was given')
-  using exchange = new Exchange()
-  const form = { grant_type: 'authorization_code', code, client_id: appKey, code_verifier: verifier }
   try {
-    const answer = await requestToken(exchange, url, form, signal)
+    const { result } = await auth.getAccessTokenFromCode(NO_REDIRECT, encodeURIComponent(code))
+    const answer = isJsonObject(result) ? result : {}
     const { refresh_token: refreshToken, access_token: accessToken, account_id: accountId } = answer
     if (typeof refreshToken !== 'string' || typeof accessToken !== 'string')
       throw new ApiFailure(200, {}, 'without a refresh token')
@@ -57,16 +59,19 @@ export async function dropboxLogin(options: DropboxLoginOptions): Promise<Dropbo
   }
 }
 
-function pageOf(appKey: string, verifier: string): string {
-  const url = new URL(PAGE)
-  url.search = new URLSearchParams({
-    client_id: appKey,
-    response_type: 'code',
-    token_access_type: 'offline',
-    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
-    code_challenge_method: 'S256',
-    scope: SCOPES.join(' '),
-  }).toString()
+async function pageOf(auth: DropboxAuth): Promise<string> {
+  const page = await auth.getAuthenticationUrl(
+    NO_REDIRECT,
+    undefined,
+    'code',
+    'offline',
+    SCOPES,
+    'none',
+    true,
+  )
+  const url = new URL(String(page))
+  // As the documentation has it: the SDK's leads there by another step.
+  url.hostname = 'www.dropbox.com'
   return url.href
 }
 

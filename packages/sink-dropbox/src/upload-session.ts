@@ -46,8 +46,7 @@ export class UploadSession {
       if (this.#id === undefined) {
         // A session whose answer was lost is nobody's; Dropbox drops it after 7 days.
         const started = await api.upload(
-          'files/upload_session/start',
-          { close, content_hash },
+          (dropbox) => dropbox.filesUploadSessionStart({ close, content_hash }),
           piece,
           sending,
         )
@@ -57,7 +56,11 @@ export class UploadSession {
       }
       const cursor = { session_id: this.#id, offset: this.#offset }
       try {
-        await api.upload('files/upload_session/append_v2', { cursor, close, content_hash }, piece, sending)
+        await api.upload(
+          (dropbox) => dropbox.filesUploadSessionAppendV2({ cursor, close, content_hash }),
+          piece,
+          sending,
+        )
       } catch (error) {
         if (failures > 0 && this.#hasArrived(error, this.#offset + piece.length)) return
         throw asLookup(error)

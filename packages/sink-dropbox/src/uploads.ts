@@ -85,7 +85,10 @@ export class Uploads {
       if (bytes.length === 0) await lock()
       const argument = { ...commitInfo(path, ifAbsent), content_hash: hash }
       return fileInfo(
-        await this.#api.upload('files/upload', argument, bytes, { ...options, beforeLast: lock }),
+        await this.#api.upload((dropbox) => dropbox.filesUpload(argument), bytes, {
+          ...options,
+          beforeLast: lock,
+        }),
       )
     } catch (error) {
       const id = error instanceof ApiFailure ? error.detail['upload_session_id'] : undefined
@@ -99,7 +102,11 @@ export class Uploads {
 
   async #inTwoSteps(path: string, bytes: Uint8Array, hash: string, options: PutOptions): Promise<FileInfo> {
     const argument = { close: true, content_hash: hash }
-    const { session_id } = await this.#api.upload('files/upload_session/start', argument, bytes, options)
+    const { session_id } = await this.#api.upload(
+      (dropbox) => dropbox.filesUploadSessionStart(argument),
+      bytes,
+      options,
+    )
     if (typeof session_id !== 'string') throw new ApiFailure(200, {}, 'no session')
     return this.#finish(path, { cursor: { session_id, offset: bytes.length }, contentHash: hash }, options)
   }

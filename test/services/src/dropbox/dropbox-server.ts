@@ -180,7 +180,11 @@ async function call(
     return tokens.exchange(new URLSearchParams(await text(request)), request.headers.authorization)
   if (!route) throw new Error(`no route: ${name}`)
   tokens.check(name, route.scope, request.headers)
-  checkContentType(name, route, request.headers['content-type'])
+  const type = request.headers['content-type']
+  // A call without an argument may have no body: https://www.dropbox.com/developers/documentation/http/documentation#users-get_space_usage
+  const isBare = route.style === 'rpc' && type === undefined && request.headers['content-length'] === '0'
+  if (isBare) return route.call(null, place)
+  checkContentType(name, route, type)
   if (route.style === 'rpc') return route.call(parse(name, route, await text(request)), place)
   const header = request.headers['dropbox-api-arg']
   if (typeof header !== 'string')
