@@ -23,7 +23,12 @@ export { type FindOptions, type FoundEntry, findEntries } from './restore/find-e
 export type { ListedEntry } from './restore/listed-entry.ts'
 export type { OpenSnapshotsOptions } from './restore/open-chunks.ts'
 export { type OpenSnapshotOptions, openSnapshot, type SnapshotReader } from './restore/open-snapshot.ts'
-export { type SelectedSources, type SelectSourcesOptions, selectSources } from './restore/select-sources.ts'
+export {
+  type SelectedSources,
+  type SelectSourcesOptions,
+  selectSources,
+  sourceStateLine,
+} from './restore/select-sources.ts'
 export {
   type ListSnapshotsOptions,
   listSnapshots,

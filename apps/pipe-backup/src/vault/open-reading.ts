@@ -11,6 +11,7 @@ import {
   type SnapshotInfo,
   type SnapshotReader,
   selectSources,
+  sourceStateLine,
   type UnreadableSnapshot,
 } from '@pipe-backup/vault'
 import type { LoadedConfig } from '../config/load-config.ts'
@@ -155,11 +156,6 @@ function warnOfSources(
   snapshot: SnapshotInfo,
   isMeant: (source: string) => boolean,
 ): void {
-  for (const { name, state, error } of snapshot.sources) {
-    if (state === 'ok' || !isMeant(name)) continue
-    const why = error === undefined ? '' : `: ${error}`
-    output.warn(
-      `snapshot ${snapshot.id}: source "${name}" ${state === 'failed' ? 'failed' : 'is incomplete'}${why}`,
-    )
-  }
+  for (const source of snapshot.sources)
+    if (source.state !== 'ok' && isMeant(source.name)) output.warn(sourceStateLine(source, snapshot))
 }

@@ -137,6 +137,30 @@ test('a sink has its snapshot while another is still being sent its packs', asyn
   expect({ ...report, shownMeanwhile }).toMatchObject({ exitCode: 0, copies: 2, shownMeanwhile: 1 })
 }, 20_000)
 
+test('the progress counts the bytes that go, and those that wait', async () => {
+  using vault = await TestVault.create(['one'])
+  const one = vault.sink('one')
+  const progress = createProgress()
+  const seen: { sent: number; waiting: number }[] = []
+  const look = (operation: string, key: string) => {
+    if (operation !== 'put' || !key.startsWith('packs/')) return
+    const [{ bytesSent: sent = 0, queuedBytes: waiting = 0 } = {}] = progress.sinks
+    seen.push({ sent, waiting })
+  }
+  const packBytes = () =>
+    one.keys('packs/').reduce((sum, key) => sum + (one.objects.get(key)?.length ?? 0), 0)
+  one.before = one.after = look
+  await vault.run([new MemorySource('tree', TREE)], { progress })
+  const [first, last] = [seen[0], seen.at(-1)]
+  expect(first?.waiting).toBeGreaterThan(0)
+  // The last has gone, and its answer is awaited.
+  expect({ sent: (last?.sent ?? 0) - (first?.sent ?? 0), waiting: last?.waiting }).toEqual({
+    sent: packBytes(),
+    waiting: 0,
+  })
+  expect(progress.sinks).toMatchObject([{ queuedBytes: 0 }])
+})
+
 test('when every sink fails in the middle, that is one line and no bug', async () => {
   using vault = await TestVault.create(['one', 'two'])
   for (const sink of vault.sinks) {

@@ -186,6 +186,7 @@ export class PackLine implements AsyncDisposable {
     }
     this.unlisted.push({ name: pack.name, sizeBytes: pack.length, footer: pack.footer })
     this.#bytesStored += pack.length
+    for (const place of this.#places.working()) place.queue(pack.length)
     this.#notPushed++
     this.#pushing = this.#pushing
       .then(() => this.#fan.push(pack))
@@ -206,17 +207,26 @@ export class PackLine implements AsyncDisposable {
     signal: AbortSignal,
     onBytes: (sizeBytes: number) => void,
   ): Promise<void> {
-    await place.sink.put(packKey(pack.name), new Uint8Array(pack.buffer, 0, pack.length), {
-      signal,
-      sha256: pack.name,
-      onBytes: (sizeBytes) => {
-        onBytes(sizeBytes)
-        return undefined
-      },
-    })
+    const show = place.sending(pack.length)
+    let goneBytes = 0
+    try {
+      await place.sink.put(packKey(pack.name), new Uint8Array(pack.buffer, 0, pack.length), {
+        signal,
+        sha256: pack.name,
+        onBytes: (sizeBytes) => {
+          onBytes(sizeBytes)
+          goneBytes += sizeBytes
+          show(goneBytes)
+          return undefined
+        },
+      })
+    } catch (error) {
+      show(0)
+      throw error
+    }
+    show(pack.length)
     place.view?.packs.set(pack.name, { sizeBytes: pack.length, storedAt: this.#run.started })
     place.sent.set(pack.name, pack.length)
-    place.count(pack.length)
   }
 }
 

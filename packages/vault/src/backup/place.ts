@@ -1,7 +1,7 @@
 import type { Sink } from '@pipe-backup/sink'
 import type { SinkView } from '../sink-view.ts'
 import type { RunContext } from './backup-options.ts'
-import type { BackupProgress } from './report.ts'
+import type { SinkProgress } from './report.ts'
 
 type State = 'ok' | 'detached' | 'failed'
 
@@ -9,7 +9,7 @@ type State = 'ok' | 'detached' | 'failed'
 export class Place {
   readonly sink: Sink
   /** As the progress shows it. */
-  readonly shown: BackupProgress['sinks'][number]
+  readonly shown: SinkProgress
   /** Packs that were put there, and their lengths. */
   readonly sent: Map<string, number> = new Map()
   /** What it holds; undefined when it could not be looked at. */
@@ -43,6 +43,22 @@ export class Place {
     this.shown.bytesSent += bytes
   }
 
+  /** A pack waits to be sent there. */
+  queue(bytes: number): void {
+    if (this.#state === 'ok') this.shown.queuedBytes += bytes
+  }
+
+  /** Of a pack that was queued: tells how many of its bytes have gone so far. What is sent another time counts once. */
+  sending(packBytes: number): (goneBytes: number) => void {
+    let counted = 0
+    return (goneBytes) => {
+      const more = Math.min(goneBytes, packBytes) - counted
+      counted += more
+      this.count(more)
+      this.shown.queuedBytes = Math.max(0, this.shown.queuedBytes - more)
+    }
+  }
+
   /** It holds all of the snapshot. */
   succeed(): void {
     this.#become('ok', undefined)
@@ -57,6 +73,8 @@ export class Place {
   #become(state: State, error: Error | undefined): void {
     this.#state = state
     this.shown.state = state
+    // It gets no more of the packs.
+    if (state !== 'ok') this.shown.queuedBytes = 0
     this.error = error
   }
 }

@@ -9,7 +9,16 @@ export interface BackupProgress {
   bytesRead: number
   /** Of these, bytes that were new and had to be stored; before compression. */
   bytesNew: number
-  sinks: { name: string; state: 'ok' | 'detached' | 'failed'; bytesSent: number; queuedBytes: number }[]
+  sinks: SinkProgress[]
+}
+
+export interface SinkProgress {
+  name: string
+  state: 'ok' | 'detached' | 'failed'
+  /** Also of what is under way. */
+  bytesSent: number
+  /** Of packs that are sealed, and have not arrived. */
+  queuedBytes: number
 }
 
 export function createProgress(): BackupProgress {

@@ -83,7 +83,9 @@ function exactly(snapshot: SnapshotInfo, sources: readonly string[] | undefined)
     from: new Map(asked.map(({ name }) => [name, snapshot])),
     isOutdated: false,
     remarks: [],
-    shortcomings: asked.flatMap((source) => (source.state === 'ok' ? [] : [stateLine(source, snapshot)])),
+    shortcomings: asked.flatMap((source) =>
+      source.state === 'ok' ? [] : [sourceStateLine(source, snapshot)],
+    ),
   }
 }
 
@@ -117,7 +119,7 @@ function chooseFor(
   if (until && last && last.state !== 'ok') {
     const instead =
       chosen && chosen !== until ? `; taken from snapshot ${chosen.id} of ${chosen.head.time}` : ''
-    shortcomings.push(`${stateLine(last, until)}${instead}`)
+    shortcomings.push(`${sourceStateLine(last, until)}${instead}`)
   }
   return chosen
 }
@@ -137,7 +139,8 @@ function remarksOn(
   )
 }
 
-function stateLine(source: SnapshotInfo['sources'][number], { id }: SnapshotInfo): string {
+/** What is to be said of a source that a snapshot does not have whole: the snapshot, the source, and why. */
+export function sourceStateLine(source: SnapshotInfo['sources'][number], { id }: SnapshotInfo): string {
   const why = source.error === undefined ? '' : `: ${source.error}`
   return `snapshot ${id}: source "${source.name}" ${source.state === 'failed' ? 'failed' : 'is incomplete'}${why}`
 }
