@@ -21,6 +21,8 @@ export type SinkErrorCode =
   | 'corrupt'
 
 const RETRYABLE: ReadonlySet<SinkErrorCode> = new Set(['throttled', 'unreachable', 'timeout'])
+/** Of the sink as a whole, whichever object a request was about: the message is the same for each, and is given once. */
+const OF_THE_SINK: ReadonlySet<SinkErrorCode> = new Set([...RETRYABLE, 'unauthorized', 'full'])
 
 export interface SinkErrorOptions {
   /** The sink's name in the configuration. */
@@ -42,9 +44,9 @@ export class SinkError extends Error {
   readonly hint: string | undefined
   readonly retryAfterMs: number | undefined
 
-  /** @param what - what did not happen and why, without sink and key: they are put in front. */
+  /** @param what - what did not happen and why, without sink and key: they are put in front, the key where it is the object's failure. */
   constructor(code: SinkErrorCode, what: string, options: SinkErrorOptions) {
-    const where = options.key === undefined ? '' : ` ${options.key}`
+    const where = options.key === undefined || OF_THE_SINK.has(code) ? '' : ` ${options.key}`
     super(`sink "${options.sink}":${where} ${what}`, { cause: options.cause })
     this.code = code
     this.sink = options.sink

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from './free-port.ts'
@@ -37,7 +37,11 @@ export async function startRsyncd(): Promise<RsyncDaemon> {
     `lock file = ${at('lock')}`,
   ]
   const config = at('rsyncd.conf')
-  const write = () => writeFileSync(config, `${lines.join('\n')}\n`)
+  // The daemon reads it at each connection: it must find the whole of it while a module is added.
+  const write = () => {
+    writeFileSync(at('next.conf'), `${lines.join('\n')}\n`)
+    renameSync(at('next.conf'), config)
+  }
   write()
   const server = await startServer('rsync', ['--daemon', '--no-detach', `--config=${config}`], port)
   let made = 0

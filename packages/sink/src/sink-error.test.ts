@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest'
+import { SinkError } from './sink-error.ts'
+
+test('an error about an object names it; one that any other request would have met does not', () => {
+  const place = { sink: 'cloud', key: 'packs/a' }
+  const messages = (
+    ['not-found', 'corrupt', 'forbidden', 'unreachable', 'unauthorized', 'full'] as const
+  ).map((code) => new SinkError(code, 'is so', place))
+  expect(messages.map(({ message }) => message)).toEqual([
+    ...Array(3).fill('sink "cloud": packs/a is so'),
+    ...Array(3).fill('sink "cloud": is so'),
+  ])
+  expect(messages.every(({ key }) => key === 'packs/a')).toBe(true)
+})
