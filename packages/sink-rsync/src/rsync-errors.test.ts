@@ -49,7 +49,7 @@ test.for<[number, string, string]>([
   expect(meaning(new ProgramFailure('rsync', exitCode, said))).toMatchObject({ code })
 })
 
-test('a message is one line that names the sink, the key and what was said, without its place in the sources', () => {
+test('a message is one line that names the sink and what was said, without its place in the sources', () => {
   const said = [
     '@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@',
     'rsync: [receiver] write failed on "/srv/x/packs/ab": No space left on device (28)',
@@ -58,7 +58,7 @@ test('a message is one line that names the sink, the key and what was said, with
   expect(meaning(new ProgramFailure('rsync', 11, said))).toEqual({
     code: 'full',
     message:
-      'sink "rs": packs/ab not stored: the server has no space left (rsync: [receiver] write failed on "/srv/x/packs/ab": No space left on device (28))',
+      'sink "rs": not stored: the server has no space left (rsync: [receiver] write failed on "/srv/x/packs/ab": No space left on device (28))',
   })
 })
 

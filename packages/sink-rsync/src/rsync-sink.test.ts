@@ -119,7 +119,7 @@ describe("the server's key", { timeout: TEST_MS }, () => {
     const other = readFileSync(`${server.strangeIdentity}.pub`, 'utf8')
     const [names] = server.knownHostsLine.split(' ')
     await expect(tryPut({ knownHosts: knownHosts(`${names} ${other}`) })).rejects.toThrow(
-      /^sink "rs": object the server's key is/,
+      /^sink "rs": the server's key is/,
     )
     const revoked = knownHosts(`@revoked ${server.knownHostsLine}`)
     await expect(tryPut({ knownHosts: revoked })).rejects.toMatchObject({ code: 'unauthorized' })
