@@ -144,8 +144,7 @@ test('the progress counts the bytes that go, and those that wait', async () => {
   const seen: { sent: number; waiting: number }[] = []
   const look = (operation: string, key: string) => {
     if (operation !== 'put' || !key.startsWith('packs/')) return
-    const [{ bytesSent: sent = 0, queuedBytes: waiting = 0 } = {}] = progress.sinks
-    seen.push({ sent, waiting })
+    for (const { bytesSent: sent, queuedBytes: waiting } of progress.sinks) seen.push({ sent, waiting })
   }
   const packBytes = () =>
     one.keys('packs/').reduce((sum, key) => sum + (one.objects.get(key)?.length ?? 0), 0)
