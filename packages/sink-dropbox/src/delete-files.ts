@@ -6,7 +6,7 @@ import type { DropboxApi } from './dropbox-api.ts'
 import { isJsonObject, type JsonObject } from './json.ts'
 
 /** A file to delete, and the revision that it must have: with one, Dropbox never deletes a folder and all that is in it. */
-export interface Doomed {
+export interface FileRevision {
   readonly path: string
   readonly parent_rev: string
 }
@@ -20,12 +20,12 @@ const LONGEST_WAIT_MS = 2000
 export async function deleteFiles(
   api: DropboxApi,
   commits: CommitQueue,
-  doomed: readonly Doomed[],
+  files: readonly FileRevision[],
   options: SinkOptions,
 ): Promise<ReadonlyMap<string, ApiFailure>> {
   const failed = new Map<string, ApiFailure>()
-  for (let at = 0; at < doomed.length; at += BATCH_ENTRIES) {
-    const entries = doomed.slice(at, at + BATCH_ENTRIES)
+  for (let at = 0; at < files.length; at += BATCH_ENTRIES) {
+    const entries = files.slice(at, at + BATCH_ENTRIES)
     const free = await commits.lock(options.signal)
     try {
       const results = await deleteBatch(api, entries, options)
@@ -46,7 +46,7 @@ export async function deleteFiles(
 
 async function deleteBatch(
   api: DropboxApi,
-  entries: readonly Doomed[],
+  entries: readonly FileRevision[],
   { signal, onBytes }: SinkOptions,
 ): Promise<readonly JsonObject[]> {
   let state = await api.rpc((dropbox) => dropbox.filesDeleteBatch({ entries: [...entries] }), signal)

@@ -20,17 +20,14 @@ export interface UploadOptions extends SinkOptions {
 /** A call of the SDK. Nothing of its result is believed before it is looked at. */
 type Call = (dropbox: Dropbox) => Promise<{ readonly result: unknown }>
 
-/** What one call sends beside what the SDK does, and what becomes of the answer. */
+/** What one call sends beside what the SDK does, and who takes the answer. */
 interface Sending {
   readonly signal: AbortSignal | undefined
   /** The body, in place of the SDK's. */
   readonly pieces?: () => AsyncIterable<Uint8Array>
   readonly sizeBytes?: number
-  readonly isDownload?: boolean
-}
-
-interface Answer {
-  response?: IncomingMessage
+  /** Is given the answer, whose body it reads or destroys, in place of the SDK. */
+  readonly take?: (response: IncomingMessage) => void
 }
 
 /** No answer in JSON is longer: a page of a listing has some 600 KB, and finishing a thousand uploads as much. */
@@ -54,8 +51,7 @@ export class DropboxApi implements Disposable {
   /** JSON to JSON. */
   rpc(call: Call, signal?: AbortSignal): Promise<JsonObject> {
     return this.#authorized(signal, async (token) => {
-      const { dropbox } = await this.#dropbox(token, { signal })
-      return objectOf(await call(dropbox))
+      return objectOf(await call(await this.#dropbox(token, { signal })))
     })
   }
 
@@ -64,8 +60,7 @@ export class DropboxApi implements Disposable {
     return this.#authorized(options.signal, async (token) => {
       const { signal } = options
       const body = { pieces: () => held(bytes, options), sizeBytes: bytes.length, signal }
-      const { dropbox } = await this.#dropbox(token, body)
-      return objectOf(await call(dropbox))
+      return objectOf(await call(await this.#dropbox(token, body)))
     })
   }
 
@@ -75,10 +70,9 @@ export class DropboxApi implements Disposable {
     signal?: AbortSignal,
   ): Promise<{ readonly response: IncomingMessage; readonly result: JsonObject }> {
     return this.#authorized(signal, async (token) => {
-      const { dropbox, answer } = await this.#dropbox(token, { signal, isDownload: true })
-      const result = objectOf(await call(dropbox))
-      if (!answer.response) throw new ApiFailure(200, {}, 'bytes without a word about them')
-      return { response: answer.response, result }
+      const { promise: response, resolve: take } = Promise.withResolvers<IncomingMessage>()
+      const result = objectOf(await call(await this.#dropbox(token, { signal, take })))
+      return { response: await response, result }
     })
   }
 
@@ -87,9 +81,8 @@ export class DropboxApi implements Disposable {
   }
 
   /** The SDK for one call, whose requests go over our connections and whose bytes do not go through its memory. */
-  async #dropbox(token: string, sending: Sending): Promise<{ dropbox: Dropbox; answer: Answer }> {
+  async #dropbox(token: string, sending: Sending): Promise<Dropbox> {
     const sdk = await import('dropbox')
-    const answer: Answer = {}
     const fetch = async (
       address: string,
       { headers, body }: { headers: Record<string, string>; body?: string | null },
@@ -107,16 +100,16 @@ export class DropboxApi implements Disposable {
       const { statusCode = 0 } = response
       if (statusCode !== 200 && statusCode !== 206)
         throw failureOf(response, await readText(response), this.#tokens.secrets)
-      if (!sending.isDownload) return new Response(await readText(response))
+      if (!sending.take) return new Response(await readText(response))
       const said = String(response.headers['dropbox-api-result'] ?? '')
       if (!parseObject(said)) {
         response.destroy()
         throw new ApiFailure(statusCode, {}, 'bytes without a word about them')
       }
-      answer.response = response
+      sending.take(response)
       return new Response(null, { headers: { 'dropbox-api-result': said } })
     }
-    return { dropbox: new sdk.Dropbox({ accessToken: token, fetch }), answer }
+    return new sdk.Dropbox({ accessToken: token, fetch })
   }
 
   async #authorized<T>(signal: AbortSignal | undefined, send: (token: string) => Promise<T>): Promise<T> {

@@ -15,7 +15,7 @@ import {
 import { ApiFailure } from './api-failure.ts'
 import { CheckedBody, rangeOf } from './checked-body.ts'
 import { CommitQueue } from './commit-queue.ts'
-import { type Doomed, deleteFiles } from './delete-files.ts'
+import { deleteFiles, type FileRevision } from './delete-files.ts'
 import { DropboxApi } from './dropbox-api.ts'
 import { toSinkError } from './dropbox-errors.ts'
 import { type FileInfo, fileInfo } from './file-info.ts'
@@ -145,11 +145,11 @@ class DropboxSink implements Sink {
 
   delete(key: string, options: SinkOptions = {}): Promise<void> {
     return this.#do(key, options, async () => {
-      const doomed = await this.#lookUp(key, options)
-      if (!doomed) return
+      const file = await this.#lookUp(key, options)
+      if (!file) return
       const free = await this.#commits.lock(options.signal)
       try {
-        await this.#api.rpc((dropbox) => dropbox.filesDeleteV2(doomed), options.signal)
+        await this.#api.rpc((dropbox) => dropbox.filesDeleteV2(file), options.signal)
       } catch (error) {
         if (!(error instanceof ApiFailure) || !error.has('not_found')) throw error
       } finally {
@@ -165,13 +165,13 @@ class DropboxSink implements Sink {
     for (const key of keys) checkKey(key, this.name)
     options.signal?.throwIfAborted()
     try {
-      const doomed =
+      const files =
         keys.length > LOOKED_UP_ONE_BY_ONE
           ? await this.#findListed(keys, options)
           : await this.#lookUpEach(keys, options)
-      const failed = await deleteFiles(this.#api, this.#commits, [...doomed.values()], options)
+      const failed = await deleteFiles(this.#api, this.#commits, [...files.values()], options)
       const errors = new Map<string, SinkError>()
-      for (const [key, { path }] of doomed) {
+      for (const [key, { path }] of files) {
         const error = toSinkError(failed.get(path), this.name, key)
         if (error instanceof SinkError) errors.set(key, error)
       }
@@ -210,19 +210,22 @@ class DropboxSink implements Sink {
     }
   }
 
-  async #lookUp(key: string, { signal }: SinkOptions): Promise<Doomed | undefined> {
+  async #lookUp(key: string, { signal }: SinkOptions): Promise<FileRevision | undefined> {
     const path = this.#path(key)
     const found = await findFile(this.#api, path, signal)
     return found && { path, parent_rev: found.rev }
   }
 
-  async #lookUpEach(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, Doomed>> {
-    const found = new Map<string, Doomed>()
+  async #lookUpEach(
+    keys: readonly string[],
+    options: SinkOptions,
+  ): Promise<ReadonlyMap<string, FileRevision>> {
+    const found = new Map<string, FileRevision>()
     const left = keys.values()
     const next = async (): Promise<void> => {
       for (const key of left) {
-        const doomed = await this.#lookUp(key, options)
-        if (doomed) found.set(key, doomed)
+        const file = await this.#lookUp(key, options)
+        if (file) found.set(key, file)
         await options.onBytes?.(0)
       }
     }
@@ -230,9 +233,12 @@ class DropboxSink implements Sink {
     return found
   }
 
-  async #findListed(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, Doomed>> {
+  async #findListed(
+    keys: readonly string[],
+    options: SinkOptions,
+  ): Promise<ReadonlyMap<string, FileRevision>> {
     const wanted = new Set(keys)
-    const found = new Map<string, Doomed>()
+    const found = new Map<string, FileRevision>()
     let seen = 0
     for await (const [key, { rev }] of this.#files(commonFolder(keys), options)) {
       if (wanted.has(key)) found.set(key, { path: this.#path(key), parent_rev: rev })

@@ -115,7 +115,7 @@ test('one that is given up before its first part has nothing to remove', async (
   await upload.discard()
 })
 
-test('a part that fails is told at once, while the source is silent, and nothing is committed', async () => {
+test('a part that fails is reported at once, while the source is silent, and nothing is committed', async () => {
   const failure = new Error('no')
   const { promise: failed, resolve } = Promise.withResolvers<unknown>()
   const upload = uploadWith({

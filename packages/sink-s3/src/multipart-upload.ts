@@ -31,7 +31,7 @@ export interface MultipartOptions {
   commit(id: string, stored: readonly CompletedPart[], sent: readonly SentPart[]): Promise<void>
   /** Removes the parts. */
   abort(id: string): Promise<void>
-  /** Told at once when it has failed. */
+  /** Called at once when it has failed. */
   fail(error: unknown): void
 }
 

@@ -57,12 +57,12 @@ export class S3Uploads {
     await this.#tidy(options)
     const { sdk, client } = connection
     const algorithm = this.#habits.echoesSha256 || connection.isAmazons() ? 'sha256' : 'md5'
+    const at = this.#bucket.at(key)
     const create = new sdk.CreateMultipartUploadCommand({
-      ...this.#bucket.at(key),
+      ...at,
       ...objectInput(this.#bucket.settings),
       ...(algorithm === 'sha256' && { ChecksumAlgorithm: 'SHA256' }),
     })
-    const at = this.#bucket.at(key)
     return new MultipartUpload({
       connection,
       partBytes: this.#bucket.settings.partBytes,

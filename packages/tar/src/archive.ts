@@ -15,20 +15,10 @@ export class Archive {
     this.#closed = closed
   }
 
-  /** An entry without bytes. */
-  async addHeaders(entry: Entry): Promise<void> {
+  /** @param body - of a file: as many bytes as its `size` says */
+  async add(entry: Entry, body: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = []): Promise<void> {
     const name = await this.#addRecords(entry)
-    await this.#add(tarHeader(entry, name, 0), [])
-  }
-
-  /** @param body - as many bytes as `size` says */
-  async addFile(
-    entry: Entry,
-    size: number,
-    body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  ): Promise<void> {
-    const name = await this.#addRecords(entry)
-    await this.#add(tarHeader(entry, name, size), body)
+    await this.#add(tarHeader(entry, name), body)
   }
 
   /** The pax records before an entry. They are bytes, where tar-stream's own are strings: a name that is not UTF-8 would be lost. */

@@ -57,7 +57,7 @@ async function feed(
   for await (const entry of entries) {
     options.signal?.throwIfAborted()
     if (entry.type === 'file') await addFile(archive, entry, options)
-    else await archive.addHeaders(entry)
+    else await archive.add(entry)
   }
 }
 
@@ -71,7 +71,7 @@ async function addFile(archive: Archive, entry: FileEntry, options: PackTarOptio
       size = held.length
     }
     const body = held ? [held] : pieces(entry, reader, size)
-    await archive.addFile({ ...entry, size, open: () => entry.open() }, size, body)
+    await archive.add({ ...entry, size, open: () => entry.open() }, body)
     await reader.finish()
   } finally {
     await reader.close()

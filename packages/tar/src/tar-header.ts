@@ -22,13 +22,13 @@ const MOST_SECONDS = 0x7fffffff
  * The header of an entry as tar-stream takes it. What it can't hold stands in the pax records before it, and readers take it from there.
  * @param name - the path as the archive has it
  */
-export function tarHeader(entry: Entry, name: Uint8Array, size: number): TarHeader {
+export function tarHeader(entry: Entry, name: Uint8Array): TarHeader {
   const link = entry.type === 'symlink' ? entry.target : entry.type === 'hardlink' ? entry.linkTo : undefined
   const seconds = Number(entry.mtimeNs / 1_000_000_000n)
   return {
     name: plain(name),
     type: TYPES[entry.type],
-    size,
+    size: entry.type === 'file' ? (entry.size ?? 0) : 0,
     mode: entry.mode | REGULAR,
     uid: entry.uid,
     gid: entry.gid,

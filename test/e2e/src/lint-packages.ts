@@ -15,19 +15,23 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>
 }
 
-/** The command's bundle leaves out what npm installs beside it: that must be what our packages depend on, in the same versions. */
-async function rangesOf(packages: readonly PackedPackage[]): Promise<ReadonlyMap<string, string>> {
-  const manifests = await Promise.all(
-    packages.map(async (packed) => JSON.parse(await readPacked(packed, 'package.json')) as Manifest),
-  )
-  const libraries = manifests.filter((manifest) => !('bin' in manifest))
-  return new Map(libraries.flatMap(({ dependencies }) => Object.entries(dependencies ?? {})))
+interface Package {
+  readonly packed: PackedPackage
+  readonly manifest: Manifest
 }
 
-async function complaints(packed: PackedPackage, ranges: ReadonlyMap<string, string>): Promise<string[]> {
+/** The command's bundle leaves out what npm installs beside it: that must be what our packages depend on, in the same versions. */
+function rangesOf(packages: readonly Package[]): ReadonlyMap<string, string> {
+  const libraries = packages.filter(({ manifest }) => !('bin' in manifest))
+  return new Map(libraries.flatMap(({ manifest }) => Object.entries(manifest.dependencies ?? {})))
+}
+
+async function complaints(
+  { packed, manifest }: Package,
+  ranges: ReadonlyMap<string, string>,
+): Promise<string[]> {
   const { name, version, files } = packed
   const found: string[] = []
-  const manifest = JSON.parse(await readPacked(packed, 'package.json')) as Manifest
   const isApp = 'bin' in manifest
   for (const field of ['description', 'keywords', 'license', 'engines', 'type', isApp ? 'bin' : 'exports'])
     if (!(field in manifest)) found.push(`package.json has no ${field}`)
@@ -67,14 +71,14 @@ async function complaints(packed: PackedPackage, ranges: ReadonlyMap<string, str
 
 const directory = mkdtempSync(join(tmpdir(), 'pipe-backup-packed-'))
 try {
-  const packages = await packPackages(directory)
-  const ranges = await rangesOf(packages)
+  const packages: Package[] = []
+  for (const packed of await packPackages(directory))
+    packages.push({ packed, manifest: JSON.parse(await readPacked(packed, 'package.json')) as Manifest })
+  const ranges = rangesOf(packages)
   const found: string[] = []
   // Two at once, as many as the smallest machine has processors.
   for (let i = 0; i < packages.length; i += 2)
-    found.push(
-      ...(await Promise.all(packages.slice(i, i + 2).map((packed) => complaints(packed, ranges)))).flat(),
-    )
+    found.push(...(await Promise.all(packages.slice(i, i + 2).map((one) => complaints(one, ranges)))).flat())
   for (const text of found) process.stderr.write(`${text}\n`)
   process.stdout.write(`${packages.length} packages looked at, ${found.length} complaints\n`)
   if (found.length > 0) process.exitCode = 1
