@@ -1,6 +1,6 @@
-import { Duplex } from 'node:stream'
-import { ByteQueue } from './byte-queue.ts'
+import { Duplex, Readable } from 'node:stream'
 import { CryptoError } from './crypto-error.ts'
+import { EncryptedInput, type OpenAt } from './encrypted-input.ts'
 import type { KeyPair } from './keys.ts'
 import { readySodium } from './sodium.ts'
 import {
@@ -13,76 +13,96 @@ import {
 } from './stream-format.ts'
 
 const STREAM_HEADER_BYTES = 24
+const MESSAGE_BYTES = PIECE_BYTES + PIECE_OVERHEAD_BYTES
+
+export interface DecryptOptions {
+  /** What the stream must be: another label is `tampered`. Default any. */
+  readonly label?: string
+}
 
 /**
  * A stream that opens what `encrypt` made. It emits nothing that has not been authenticated.
  * Fails with CryptoError `wrong-key`, `tampered`, or `truncated` when the end is missing.
  */
-export function decrypt(identity: KeyPair): Duplex {
-  return Duplex.from((source: AsyncIterable<Uint8Array>) => decryptPieces(source, identity))
+export function decrypt(identity: KeyPair, options: DecryptOptions = {}): Duplex {
+  return Duplex.from((source: AsyncIterable<Uint8Array>) => {
+    const once: OpenAt = async (_offset, error) => {
+      if (error) throw error
+      return source
+    }
+    return decryptMessages(new EncryptedInput(once), identity, options)
+  })
 }
 
-async function* decryptPieces(
-  source: AsyncIterable<Uint8Array>,
-  identity: KeyPair,
-): AsyncGenerator<Uint8Array> {
-  const sodium = await readySodium()
-  const input = source[Symbol.asyncIterator]()
-  const queue = new ByteQueue()
-  let ended = false
-  const fill = async (bytes: number): Promise<void> => {
-    while (!ended && queue.length < bytes) {
-      const step = await input.next()
-      if (step.done) ended = true
-      else queue.push(step.value)
-    }
-  }
-  const exactly = async (bytes: number): Promise<Uint8Array> => {
-    await fill(bytes)
-    if (queue.length < bytes) throw new CryptoError('truncated', 'the encrypted stream ends in its header')
-    return Uint8Array.from(queue.take(bytes))
-  }
+/**
+ * What `encrypt` made, opened from wherever it can be had: when a copy ends, fails or is damaged, `open` gives another one from the first byte
+ * on that is still wanted, or throws. What comes out is each byte once, and authenticated, as with `decrypt`.
+ */
+export function decryptFrom(open: OpenAt, identity: KeyPair, options: DecryptOptions = {}): Readable {
+  return Readable.from(decryptMessages(new EncryptedInput(open), identity, options), { objectMode: false })
+}
 
-  const magic = await exactly(MAGIC.length)
-  if (!MAGIC.equals(magic))
+type Pull = (message: Uint8Array) => { readonly plain: Uint8Array; readonly isLast: boolean }
+
+async function* decryptMessages(
+  input: EncryptedInput,
+  identity: KeyPair,
+  options: DecryptOptions,
+): AsyncGenerator<Uint8Array> {
+  try {
+    const pull = await input.take(() => readHeader(input, identity, options))
+    for (;;) {
+      const { plain, isLast } = await input.take(async () => pull(await input.upTo(MESSAGE_BYTES)))
+      if (isLast && (await input.upTo(1)).length > 0)
+        throw new CryptoError('tampered', 'there are bytes behind the end of the encrypted stream')
+      yield plain
+      if (isLast) return
+    }
+  } finally {
+    await input.close()
+  }
+}
+
+async function readHeader(input: EncryptedInput, identity: KeyPair, options: DecryptOptions): Promise<Pull> {
+  const sodium = await readySodium()
+  const parts: Uint8Array[] = []
+  const next = async (bytes: number): Promise<Buffer> => {
+    const part = Buffer.from(await input.upTo(bytes))
+    if (part.length < bytes) throw new CryptoError('truncated', 'the encrypted stream ends in its header')
+    parts.push(part)
+    return part
+  }
+  if (!MAGIC.equals(await next(MAGIC.length)))
     throw new CryptoError('tampered', 'this is not a stream that pipe-backup has encrypted')
-  const countBytes = await exactly(2)
-  const count = Buffer.from(countBytes).readUInt16LE()
+  const label = await next((await next(1)).readUInt8())
+  const count = (await next(2)).readUInt16LE()
   if (count === 0 || count > MOST_RECIPIENTS)
     throw new CryptoError('tampered', 'the header of the encrypted stream is damaged')
   const boxes: Uint8Array[] = []
-  for (let i = 0; i < count; i++) boxes.push(await exactly(SEALED_KEY_BYTES))
-  const streamHeader = await exactly(STREAM_HEADER_BYTES)
+  for (let i = 0; i < count; i++) boxes.push(await next(SEALED_KEY_BYTES))
+  const streamHeader = await next(STREAM_HEADER_BYTES)
+  if (options.label !== undefined && !label.equals(Buffer.from(options.label)))
+    throw new CryptoError('tampered', `this is ${JSON.stringify(label.toString())}, not ${options.label}`)
   const key = openAny(boxes, (box) =>
     sodium.crypto_box_seal_open(box, identity.publicKey, identity.secretKey),
   )
   const state = sodium.crypto_secretstream_xchacha20poly1305_init_pull(streamHeader, key)
-  let aad: Uint8Array | null = headerDigest(Buffer.concat([magic, countBytes, ...boxes, streamHeader]))
-
-  for (;;) {
-    await fill(PIECE_BYTES + PIECE_OVERHEAD_BYTES)
-    if (queue.length < PIECE_OVERHEAD_BYTES)
+  let aad: Uint8Array | null = headerDigest(Buffer.concat(parts))
+  return (message) => {
+    if (message.length < PIECE_OVERHEAD_BYTES)
       throw new CryptoError('truncated', 'the encrypted stream is cut short')
-    const piece = queue.take(Math.min(queue.length, PIECE_BYTES + PIECE_OVERHEAD_BYTES))
-    const opened = sodium.crypto_secretstream_xchacha20poly1305_pull(state, piece, aad)
-    if (!opened) {
-      const cut = ended && piece.length < PIECE_BYTES + PIECE_OVERHEAD_BYTES
+    const opened = sodium.crypto_secretstream_xchacha20poly1305_pull(state, message, aad)
+    const isShort = message.length < MESSAGE_BYTES
+    if (!opened)
       throw new CryptoError(
-        cut ? 'truncated' : 'tampered',
-        `the encrypted stream is damaged${cut ? ' or cut short' : ''}`,
+        isShort ? 'truncated' : 'tampered',
+        `the encrypted stream is damaged${isShort ? ' or cut short' : ''}`,
       )
-    }
     aad = null
-    if (opened.tag === sodium.crypto_secretstream_xchacha20poly1305_TAG_FINAL) {
-      await fill(1)
-      if (queue.length > 0)
-        throw new CryptoError('tampered', 'there are bytes behind the end of the encrypted stream')
-      yield opened.message
-      return
-    }
-    if (piece.length < PIECE_BYTES + PIECE_OVERHEAD_BYTES)
+    const isLast = opened.tag === sodium.crypto_secretstream_xchacha20poly1305_TAG_FINAL
+    if (isShort && !isLast)
       throw new CryptoError('tampered', 'the encrypted stream has a short message before its end')
-    yield opened.message
+    return { plain: opened.message, isLast }
   }
 }
 

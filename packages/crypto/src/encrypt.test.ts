@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
-import { decrypt } from './decrypt.ts'
+import { decrypt, decryptFrom } from './decrypt.ts'
 import { encrypt } from './encrypt.ts'
 import { deriveKeys, type VaultKeys } from './keys.ts'
 
@@ -60,8 +60,8 @@ test('every flipped byte is found', async () => {
 
 test('a stream cut anywhere is found, also between two messages', async () => {
   const sealed = await through(Buffer.alloc(200_000, 'y'), encrypt(alice.publicKey))
-  const messages = [114 + 65_553, 114 + 2 * 65_553]
-  for (const length of [0, 5, 60, 114, 120, ...messages, sealed.length - 1]) {
+  const messages = [115 + 65_553, 115 + 2 * 65_553]
+  for (const length of [0, 5, 60, 115, 120, ...messages, sealed.length - 1]) {
     await expect(through(sealed.subarray(0, length), decrypt(alice))).rejects.toMatchObject({
       name: 'CryptoError',
     })
@@ -73,4 +73,55 @@ test('bytes behind the end are found', async () => {
   await expect(through(Buffer.concat([sealed, Buffer.of(0)]), decrypt(alice))).rejects.toMatchObject({
     name: 'CryptoError',
   })
+})
+
+test('a label is proven, and another one is not taken', async () => {
+  const sealed = await through(Buffer.from('secret'), encrypt(alice.publicKey, { label: 'archives/one' }))
+  expect(sealed.includes('archives/one')).toBe(true)
+  expect(String(await through(sealed, decrypt(alice, { label: 'archives/one' })))).toBe('secret')
+  expect(String(await through(sealed, decrypt(alice)))).toBe('secret')
+  await expect(through(sealed, decrypt(alice, { label: 'archives/two' }))).rejects.toMatchObject({
+    code: 'tampered',
+    message: 'this is "archives/one", not archives/two',
+  })
+  expect(() => encrypt(alice.publicKey, { label: 'x'.repeat(256) })).toThrow(RangeError)
+})
+
+test('one copy goes on where another was cut, failed or was damaged, and no byte comes twice', async () => {
+  const plain = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251))
+  const sealed = await through(plain, encrypt(alice.publicKey))
+  const flip = (at: number) => Buffer.from(sealed.map((byte, i) => (i === at ? byte ^ 1 : byte)))
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.constantFrom('cut', 'fail', 'flip'), fc.nat(sealed.length - 1)), { maxLength: 5 }),
+      async (faults) => {
+        const left = [...faults]
+        const offsets: number[] = []
+        const opened = decryptFrom(async (offset, error) => {
+          offsets.push(offset)
+          const fault = left.shift()
+          if (error && faults.length === 0) throw error
+          if (!fault) return Readable.from([sealed.subarray(offset)], { objectMode: false })
+          const [kind, at] = fault
+          if (kind === 'flip') return Readable.from([flip(at).subarray(offset)], { objectMode: false })
+          return (async function* () {
+            for (let from = offset; from < at; from += 10_000)
+              yield sealed.subarray(from, Math.min(at, from + 10_000))
+            if (kind === 'fail') throw new Error('the line is dead')
+          })()
+        }, alice)
+        expect((await buffer(opened)).equals(plain)).toBe(true)
+        expect(offsets).toEqual(offsets.toSorted((a, b) => a - b))
+      },
+    ),
+    { numRuns: 50 },
+  )
+  await expect(
+    buffer(
+      decryptFrom(async (_offset, error) => {
+        if (error) throw new Error(`no copy is left: ${error.message}`)
+        return Readable.from([sealed.subarray(0, 100_000)])
+      }, alice),
+    ),
+  ).rejects.toThrow('no copy is left: the encrypted stream is damaged or cut short')
 })

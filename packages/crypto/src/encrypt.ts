@@ -1,25 +1,36 @@
 import { Duplex } from 'node:stream'
 import { ByteQueue } from './byte-queue.ts'
 import { readySodium } from './sodium.ts'
-import { headerDigest, MAGIC, MOST_RECIPIENTS, PIECE_BYTES } from './stream-format.ts'
+import { headerDigest, MAGIC, MOST_LABEL_BYTES, MOST_RECIPIENTS, PIECE_BYTES } from './stream-format.ts'
 
 /** Whom to encrypt for: an X25519 public key of 32 bytes. */
 export type Recipient = Uint8Array
+
+export interface EncryptOptions {
+  /** What this is, for whoever holds several: at most 255 bytes of UTF-8, in the clear, and proven by the encryption. Default none. */
+  readonly label?: string
+}
 
 /**
  * A stream that encrypts what is written to it, for one or more recipients, in libsodium's secretstream framing
  * (XChaCha20-Poly1305, messages of 64 KiB). Any length, memory of a few messages. Layout: README.md.
  */
-export function encrypt(recipients: Recipient | readonly Recipient[]): Duplex {
+export function encrypt(
+  recipients: Recipient | readonly Recipient[],
+  { label = '' }: EncryptOptions = {},
+): Duplex {
   const list = recipients instanceof Uint8Array ? [recipients] : recipients
   if (list.length === 0 || list.length > MOST_RECIPIENTS)
     throw new RangeError(`from 1 to ${MOST_RECIPIENTS} recipients, not ${list.length}`)
-  return Duplex.from((source: AsyncIterable<Uint8Array>) => encryptPieces(source, list))
+  const labelBytes = Buffer.from(label)
+  if (labelBytes.length > MOST_LABEL_BYTES) throw new RangeError(`a label of ${labelBytes.length} bytes`)
+  return Duplex.from((source: AsyncIterable<Uint8Array>) => encryptPieces(source, list, labelBytes))
 }
 
 async function* encryptPieces(
   source: AsyncIterable<Uint8Array>,
   recipients: readonly Recipient[],
+  label: Uint8Array,
 ): AsyncGenerator<Uint8Array> {
   const sodium = await readySodium()
   const key = sodium.crypto_secretstream_xchacha20poly1305_keygen()
@@ -27,7 +38,7 @@ async function* encryptPieces(
   const count = Buffer.alloc(2)
   count.writeUInt16LE(boxes.length)
   const { state, header } = sodium.crypto_secretstream_xchacha20poly1305_init_push(key)
-  const start = Buffer.concat([MAGIC, count, ...boxes, header])
+  const start = Buffer.concat([MAGIC, Buffer.of(label.length), label, count, ...boxes, header])
   yield start
   const message = 0
   const final = sodium.crypto_secretstream_xchacha20poly1305_TAG_FINAL

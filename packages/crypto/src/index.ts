@@ -1,8 +1,9 @@
 export { AEAD_OVERHEAD_BYTES, openAead, sealAead } from './aead.ts'
 export { chunkId } from './chunk-id.ts'
 export { CryptoError, type CryptoErrorCode } from './crypto-error.ts'
-export { decrypt } from './decrypt.ts'
-export { encrypt, type Recipient } from './encrypt.ts'
+export { type DecryptOptions, decrypt, decryptFrom } from './decrypt.ts'
+export { type EncryptOptions, encrypt, type Recipient } from './encrypt.ts'
+export type { OpenAt } from './encrypted-input.ts'
 export {
   deriveKeys,
   deriveSubkey,
@@ -14,4 +15,3 @@ export {
   vaultIdOf,
 } from './keys.ts'
 export { generatePhrase, masterFromPhrase, phraseFromMaster } from './phrase.ts'
-export { Secret } from './secret.ts'

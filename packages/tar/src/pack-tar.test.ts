@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import {
   createWriteStream,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -12,9 +13,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
-import type { Entry, EntryReader, FileEntry } from '@pipe-backup/source'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { packTar } from './pack-tar.ts'
+import {
+  type Entry,
+  type EntryReader,
+  type FileEntry,
+  SourceError,
+  type SourceProblem,
+} from '@pipe-backup/source'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { type PackTarOptions, packTar } from './pack-tar.ts'
 
 let directory: string
 beforeEach(() => {
@@ -52,8 +59,8 @@ const file = (path: string | Buffer, bytes: Buffer, size: number | undefined = b
   open: () => reader(bytes),
 })
 
-async function unpacked(entries: Entry[]): Promise<void> {
-  await pipeline(packTar(entries), createWriteStream(join(directory, 'a.tar')))
+async function unpacked(entries: Entry[], options: PackTarOptions = {}): Promise<void> {
+  await pipeline(packTar(entries, options), createWriteStream(join(directory, 'a.tar')))
   execFileSync('tar', ['-xpf', 'a.tar', '--numeric-owner'], { cwd: directory })
 }
 
@@ -122,22 +129,114 @@ test('an archive of nothing is one, and its headers are written no faster than t
   expect(taken).toBeLessThan(10_000)
 })
 
-test('an entry of unknown length is measured in memory, up to a bound', async () => {
-  await unpacked([{ ...file('dump', Buffer.alloc(200_000, 'q')), size: undefined }])
-  expect(readFileSync(join(directory, 'dump')).length).toBe(200_000)
-  await expect(
-    buffer(packTar([{ ...file('dump', Buffer.alloc(200_000)), size: undefined }], { bufferBytes: 100_000 })),
-  ).rejects.toMatchObject({ code: 'unreadable' })
+test('an entry of unknown length is one file, or parts that make it', async () => {
+  const bytes = Buffer.from(Array.from({ length: 250_000 }, (_, i) => i % 253))
+  for (const size of [0, 1, 99_999, 100_000, 100_001, 200_000, 250_000]) {
+    const dump = bytes.subarray(0, size)
+    rmSync(directory, { recursive: true })
+    mkdirSync(directory)
+    await unpacked([{ ...file('db/dump.sql', dump), size: undefined }, file('last', Buffer.from('x'))], {
+      partBytes: 100_000,
+    })
+    const names = readdirSync(join(directory, 'db'))
+    const parts = Math.ceil(size / 100_000)
+    expect(names).toEqual(
+      parts <= 1 ? ['dump.sql'] : Array.from({ length: parts }, (_, i) => `dump.sql.part-00000${i + 1}`),
+    )
+    const joined = Buffer.concat(names.map((name) => readFileSync(join(directory, 'db', name))))
+    expect(joined.equals(dump)).toBe(true)
+    expect(readFileSync(join(directory, 'last'), 'utf8')).toBe('x')
+  }
+})
+
+test('a program that fails in a later part fails the archive', async () => {
+  let read = 0
+  const output = (mostBytes: number): FileEntry => ({
+    ...file('dump', Buffer.alloc(0)),
+    size: undefined,
+    open: () => ({
+      read(into) {
+        if (read >= mostBytes) throw new SourceError('command-failed', 'mysqldump exited with 2')
+        read += into.length
+        return into.length
+      },
+      finish: () => ({ steady: true, mtimeNs: 0n }),
+      close: () => undefined,
+    }),
+  })
+  await expect(buffer(packTar([output(3_000_000)], { partBytes: 1_000_000 }))).rejects.toMatchObject({
+    code: 'command-failed',
+  })
+})
+
+test("a program's output is read on in pieces while nobody takes the archive, and no further than one part", async () => {
+  let read = 0
+  const entry: FileEntry = {
+    ...file('dump', Buffer.alloc(0)),
+    size: undefined,
+    open: () => ({
+      read(into) {
+        read += into.length
+        return into.length
+      },
+      finish: () => ({ steady: true, mtimeNs: 0n }),
+      close: () => undefined,
+    }),
+  }
+  const tar = packTar([entry], { partBytes: 4_000_000, pieceEveryMs: 1 })
+  tar.read(0)
+  await vi.waitUntil(() => read === 8_000_000)
+  tar.destroy()
 })
 
 test.for([
   ['shrank', 9],
   ['grew', 11],
-])('a file that %s is an error, never padded', async ([, size]) => {
-  await expect(buffer(packTar([file('f', Buffer.alloc(Number(size)), 10)]))).rejects.toMatchObject({
-    code: 'changed',
-    path: 'f',
-  })
+])('a file that %s is read again, then told, or an error', async ([, size]) => {
+  const entry = file('f', Buffer.alloc(Number(size), 'z'), 10)
+  await expect(buffer(packTar([entry]))).rejects.toMatchObject({ code: 'changed', path: 'f' })
+  const problems: SourceProblem[] = []
+  await unpacked([entry], { onProblem: (problem) => problems.push(problem) })
+  expect(problems).toMatchObject([{ code: 'changed', path: 'f' }])
+  expect(readFileSync(join(directory, 'f')).length).toBe(Math.min(Number(size), 10))
+})
+
+test('a file that changes is read until it holds still', async () => {
+  let readings = 0
+  const problems: SourceProblem[] = []
+  const entry: FileEntry = {
+    ...file('f', Buffer.alloc(0), 3),
+    open: () => {
+      const content = Buffer.from(`0${++readings}!`)
+      let at = 0
+      return {
+        read: (into) => {
+          const got = content.copy(into, 0, at)
+          at += got
+          return got
+        },
+        finish: () => ({ steady: readings === 3, mtimeNs: 0n }),
+        close: () => undefined,
+      }
+    },
+  }
+  await unpacked([entry], { onProblem: (problem) => problems.push(problem) })
+  expect(readFileSync(join(directory, 'f'), 'utf8')).toBe('03!')
+  expect(problems).toEqual([])
+})
+
+test('a file that can not be read is told and left out; without anybody to tell it is an error', async () => {
+  const gone: FileEntry = {
+    ...file('gone', Buffer.alloc(0), 5),
+    open: () => {
+      throw new SourceError('vanished', 'gone: is not there any more', { path: 'gone' })
+    },
+  }
+  await expect(buffer(packTar([gone]))).rejects.toMatchObject({ code: 'vanished' })
+  const problems: SourceProblem[] = []
+  await unpacked([gone, file('here', Buffer.from('x'))], { onProblem: (problem) => problems.push(problem) })
+  expect(problems).toEqual([{ code: 'vanished', path: 'gone', message: 'is not there any more' }])
+  expect(readdirSync(directory)).toEqual(['a.tar', 'here'])
 })
 
 test('a large file that shrank is an error', async () => {

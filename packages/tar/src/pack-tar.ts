@@ -1,22 +1,29 @@
 import { Readable } from 'node:stream'
-import { type Entry, type EntryReader, type FileEntry, SourceError } from '@pipe-backup/source'
+import type { Entry, SourceProblem } from '@pipe-backup/source'
 import { pack } from 'tar-stream'
+import { addFile } from './add-file.ts'
 import { Archive } from './archive.ts'
 
 export interface PackTarOptions {
   readonly signal?: AbortSignal
-  /** Up to so many bytes of an entry of unknown length are held in memory to learn it. Default 16 MiB. */
-  readonly bufferBytes?: number
+  /**
+   * An entry of unknown length that is longer than this becomes several: `dump.sql.part-000001` and so on, each of so many bytes, which are
+   * held in memory twice. Default 16 MiB.
+   */
+  readonly partBytes?: number
+  /** So often a piece of such an entry is read on while nobody takes the archive: what writes it may not wait for ever. Default 5 s. */
+  readonly pieceEveryMs?: number
+  /** Told of each file that could not be read, and is left out, or that changed while it was read. Without it such a one is an error. */
+  readonly onProblem?: (problem: SourceProblem) => void
 }
 
 const PIECE_BYTES = 512 * 1024
-const BUFFER_BYTES = 16 * 1024 * 1024
 /** Small entries leave together: a piece for each header would cost more than its bytes. */
 const GATHER_BYTES = 128 * 1024
 
 /**
  * Entries as a tar stream in pax format: times in nanoseconds, paths of any bytes and length. Memory of a few pieces, whatever the size.
- * Fails with SourceError `changed` when a file has another number of bytes than its entry says: nothing is padded or cut.
+ * Fails with SourceError `changed` when a large file has fewer bytes than its entry says: nothing is padded.
  */
 export function packTar(
   entries: AsyncIterable<Entry> | Iterable<Entry>,
@@ -59,67 +66,6 @@ async function feed(
     if (entry.type === 'file') await addFile(archive, entry, options)
     else await archive.add(entry)
   }
-}
-
-async function addFile(archive: Archive, entry: FileEntry, options: PackTarOptions): Promise<void> {
-  const reader = await entry.open()
-  try {
-    let size = entry.size
-    let held: Buffer | undefined
-    if (size === undefined) {
-      held = await readAll(entry, reader, options.bufferBytes ?? BUFFER_BYTES)
-      size = held.length
-    }
-    const body = held ? [held] : pieces(entry, reader, size)
-    await archive.add({ ...entry, size, open: () => entry.open() }, body)
-    await reader.finish()
-  } finally {
-    await reader.close()
-  }
-}
-
-async function* pieces(entry: FileEntry, reader: EntryReader, size: number): AsyncGenerator<Buffer> {
-  for (let left = size; left > 0; ) {
-    const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, left))
-    for (let at = 0; at < piece.length; ) {
-      const got = await reader.read(piece.subarray(at))
-      if (got === 0) throw changed(entry, size)
-      at += got
-    }
-    left -= piece.length
-    yield piece
-  }
-  if ((await reader.read(Buffer.alloc(1))) !== 0) throw changed(entry, size)
-}
-
-async function readAll(entry: FileEntry, reader: EntryReader, mostBytes: number): Promise<Buffer> {
-  const pieces: Buffer[] = []
-  for (let left = mostBytes; ; ) {
-    const piece = Buffer.allocUnsafe(64 * 1024)
-    const got = await reader.read(piece)
-    if (got === 0) return Buffer.concat(pieces)
-    left -= got
-    if (left < 0) {
-      const path = Buffer.from(entry.path).toString()
-      throw new SourceError(
-        'unreadable',
-        `${path} is longer than ${mostBytes} bytes, and tar must know its length first`,
-        {
-          path,
-          hint: 'Pipe it by itself, or write it to a file.',
-        },
-      )
-    }
-    pieces.push(piece.subarray(0, got))
-  }
-}
-
-function changed(entry: Entry, wanted: number): SourceError {
-  const path = Buffer.from(entry.path).toString()
-  return new SourceError('changed', `${path} did not have its ${wanted} bytes any more when it was read`, {
-    path,
-    hint: 'Run it again.',
-  })
 }
 
 /** Joins small pieces into larger ones. */

@@ -2,6 +2,8 @@ import { Writable } from 'node:stream'
 import { type FanOut, type FanOutResult, fanOut, TooFewWritersError } from './fan-out.ts'
 
 export interface TeeOptions {
+  /** What the writers are called in messages. Default `writer 1`, `writer 2`. */
+  readonly names?: readonly string[]
   /** Memory for bytes on their way, in bytes. Default 64 MiB. */
   readonly windowBytes?: number
   /** How long a full window is waited for before a stream is dropped that is slower than `minWriters` others. Default 30 s. */
@@ -33,10 +35,10 @@ class Tee extends Writable {
     this.#writers = writers
     this.#options = options
     for (const writer of writers) writer.on('error', (error) => this.#errors.set(writer, error))
-    const { detachAfterMs, minWriters = 1, windowBytes = WINDOW_BYTES } = options
+    const { names, detachAfterMs, minWriters = 1, windowBytes = WINDOW_BYTES } = options
     this.#fan = fanOut(
       writers.map((writer, i) => ({
-        name: `writer ${i + 1}`,
+        name: names?.[i] ?? `writer ${i + 1}`,
         write: (bytes: Uint8Array, signal: AbortSignal) => this.#writeTo(writer, bytes, signal),
       })),
       {
