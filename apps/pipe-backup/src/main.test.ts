@@ -44,8 +44,8 @@ sinks:
 `
 
 interface Piped {
-  readonly input?: string
-  readonly env?: Readonly<Record<string, string>>
+  readonly input?: string | undefined
+  readonly env?: Readonly<Record<string, string>> | undefined
 }
 
 async function pb(words: string, { input = '', env = {} }: Piped = {}): Promise<Ended> {

@@ -165,11 +165,11 @@ export function createProgram(version: string, runner: Runner): Command {
     .option(...PHRASE_FILE)
     .action(
       (options: {
-        deep?: boolean
-        sample?: string
-        drill?: string | boolean
+        deep?: boolean | undefined
+        sample?: string | undefined
+        drill?: string | boolean | undefined
         sink: string[]
-        phraseFile?: string
+        phraseFile?: string | undefined
       }) =>
         act(async (session) => {
           const { drill } = options

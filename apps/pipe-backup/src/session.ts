@@ -3,7 +3,7 @@ import type { Output } from './terminal/output.ts'
 
 /** The options that every command takes. */
 export interface GlobalOptions {
-  readonly config?: string
+  readonly config?: string | undefined
   readonly json: boolean
   readonly quiet: boolean
   readonly verbose: boolean

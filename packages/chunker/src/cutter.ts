@@ -3,11 +3,11 @@ import type { Gear } from './gear.ts'
 export interface CutterOptions {
   readonly gear: Gear
   /** Target mean in bytes, a power of two. Default 1 MiB. */
-  readonly averageBytes?: number
+  readonly averageBytes?: number | undefined
   /** No chunk but the last is shorter. Default a quarter of the average. */
-  readonly minBytes?: number
+  readonly minBytes?: number | undefined
   /** No chunk is longer. Default four times the average. */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
 }
 
 /** Finds the end of one chunk after the other in memory that the caller fills. */

@@ -10,7 +10,7 @@ export class CryptoError extends Error {
   constructor(
     code: CryptoErrorCode,
     message: string,
-    options: { readonly hint?: string; readonly cause?: unknown } = {},
+    options: { readonly hint?: string | undefined; readonly cause?: unknown } = {},
   ) {
     super(message, { cause: options.cause })
     this.code = code

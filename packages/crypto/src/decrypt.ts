@@ -17,7 +17,7 @@ const MESSAGE_BYTES = PIECE_BYTES + PIECE_OVERHEAD_BYTES
 
 export interface DecryptOptions {
   /** What the stream must be: another label is `tampered`. Default any. */
-  readonly label?: string
+  readonly label?: string | undefined
 }
 
 /**

@@ -8,7 +8,7 @@ export type Recipient = Uint8Array
 
 export interface EncryptOptions {
   /** What this is, for whoever holds several: at most 255 bytes of UTF-8, in the clear, and proven by the encryption. Default none. */
-  readonly label?: string
+  readonly label?: string | undefined
 }
 
 /**

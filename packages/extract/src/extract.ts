@@ -14,9 +14,9 @@ import { isSameTime } from './times.ts'
 import { writeFile } from './write-file.ts'
 
 export interface ExtractOptions {
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Restore owners, set-id bits, file capabilities and `trusted.*` attributes. Default: when run as root. */
-  readonly ownership?: boolean
+  readonly ownership?: boolean | undefined
   /**
    * What becomes of a file that is there already: `always` writes it again, `changed` leaves it when it is a file of the same size and
    * modification time, and sets its other metadata. Default `always`.
@@ -26,8 +26,8 @@ export interface ExtractOptions {
    * Told of each entry that could not be written, and at the end, in a line for each reason, of attributes that could not be set; the rest goes on.
    * Without it the first one is thrown.
    */
-  readonly onProblem?: (problem: SourceProblem) => void
-  readonly onProgress?: (entries: number, bytes: number) => void
+  readonly onProblem?: ((problem: SourceProblem) => void) | undefined
+  readonly onProgress?: ((entries: number, bytes: number) => void) | undefined
 }
 
 export interface ExtractReport {

@@ -9,11 +9,11 @@ import { formatOf, type WebhookFormat, webhookRequest } from './webhook.ts'
 
 interface Common {
   /** Which notices it is for. Default: failures, warnings and recoveries. */
-  readonly on?: readonly Level[]
+  readonly on?: readonly Level[] | undefined
 }
 
 export type ChannelOptions =
-  | (Common & { readonly type: 'webhook'; readonly url: string; readonly format?: WebhookFormat })
+  | (Common & { readonly type: 'webhook'; readonly url: string; readonly format?: WebhookFormat | undefined })
   | (Common & { readonly type: 'email' } & EmailOptions)
   | (Common & { readonly type: 'command'; readonly run: readonly string[] })
   /** healthchecks.io and its like: `URL/start`, `URL` and `URL/fail`. */

@@ -7,7 +7,7 @@ export interface Observation {
   readonly state: 'ok' | 'warning' | 'failure'
   /** One line: what is wrong, or for `ok` what is well. */
   readonly message: string
-  readonly hint?: string
+  readonly hint?: string | undefined
 }
 
 interface Bad {
@@ -40,7 +40,7 @@ export function decide(reminders: Reminders, observations: readonly Observation[
   for (const observation of observations) {
     const { subject, state, message, hint } = observation
     const known = next[subject]
-    const told = { subject, message, ...(hint !== undefined && { hint }) }
+    const told = { subject, message, hint }
     if (state === 'ok') {
       if (known)
         notices.push({ level: 'recovery', ...told, message: `was: ${known.message}`, since: known.since })

@@ -7,7 +7,7 @@ export interface EmailOptions {
   readonly from: string
   readonly to: readonly string[]
   /** Certificate authorities to trust instead of the system's: PEM. */
-  readonly ca?: string
+  readonly ca?: string | undefined
 }
 
 const TIMEOUT_MS = 20_000

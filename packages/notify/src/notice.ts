@@ -9,9 +9,9 @@ export interface Notice {
   /** One line: what is, or was, wrong. */
   readonly message: string
   /** What to do. */
-  readonly hint?: string
+  readonly hint?: string | undefined
   /** Since when it has been bad, ISO 8601. */
-  readonly since?: string
+  readonly since?: string | undefined
 }
 
 /** A channel that could not deliver. The message is one line, and holds no secret. */
@@ -26,7 +26,11 @@ export class NotifyError extends Error {
 
   constructor(
     message: string,
-    options: { readonly hint?: string; readonly isPassing?: boolean; readonly status?: number } = {},
+    options: {
+      readonly hint?: string | undefined
+      readonly isPassing?: boolean | undefined
+      readonly status?: number | undefined
+    } = {},
   ) {
     super(message)
     this.hint = options.hint

@@ -13,7 +13,7 @@ export interface LocalTime {
  */
 export function localTimeReader(timeZone: string | undefined): (time: Date) => LocalTime {
   const format = new Intl.DateTimeFormat('en-US-u-ca-iso8601', {
-    ...(timeZone !== undefined && { timeZone }),
+    timeZone,
     year: 'numeric',
     month: 'numeric',
     day: 'numeric',

@@ -17,12 +17,12 @@ export interface Policy {
 
 export interface RetentionOptions {
   /** IANA name of the time zone whose hours and days count. Default: this machine's. */
-  readonly timeZone?: string
+  readonly timeZone?: string | undefined
   /**
    * For so many days the last snapshot of each day is kept whatever the policy says, by the clock of the sinks: a host that was taken over can't
    * crowd them out. Default 0.
    */
-  readonly floorDays?: number
+  readonly floorDays?: number | undefined
 }
 
 /** A policy that can't be. The message is one line. */

@@ -6,7 +6,7 @@ export interface RetentionSnapshot {
   /** When it was taken, as the host says. */
   readonly time: Date
   /** When a sink first stored it, by the sink's clock. Without it the host is believed. */
-  readonly storedAt?: Date
+  readonly storedAt?: Date | undefined
   /** Of the host's key, never its name: two machines may have one name, and one machine a new one each day. */
   readonly hostId: string
   /** What was backed up, and whether it went well. */

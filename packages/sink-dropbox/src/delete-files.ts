@@ -60,7 +60,7 @@ async function deleteBatch(
       const failure = state['failed']
       throw new ApiFailure(409, isJsonObject(failure) ? failure : {}, 'a job that failed')
     }
-    await setTimeout(waitMs, undefined, { ...(signal && { signal }) })
+    await setTimeout(waitMs, undefined, { signal })
     state = await api.rpc((dropbox) => dropbox.filesDeleteBatchCheck({ async_job_id }), signal)
     // A job of a thousand may take minutes: its answers are all that is heard of it.
     await onBytes?.(0)

@@ -14,7 +14,7 @@ export interface ApiOptions extends Credentials {
 
 export interface UploadOptions extends SinkOptions {
   /** Waited for before the last piece of the body goes out: what follows from the call follows then. */
-  readonly beforeLast?: () => Promise<void>
+  readonly beforeLast?: (() => Promise<void>) | undefined
 }
 
 /** A call of the SDK. Nothing of its result is believed before it is looked at. */
@@ -24,10 +24,10 @@ type Call = (dropbox: Dropbox) => Promise<{ readonly result: unknown }>
 interface Sending {
   readonly signal: AbortSignal | undefined
   /** The body, in place of the SDK's. */
-  readonly pieces?: () => AsyncIterable<Uint8Array>
-  readonly sizeBytes?: number
+  readonly pieces?: (() => AsyncIterable<Uint8Array>) | undefined
+  readonly sizeBytes?: number | undefined
   /** Is given the answer, whose body it reads or destroys, in place of the SDK. */
-  readonly take?: (response: IncomingMessage) => void
+  readonly take?: ((response: IncomingMessage) => void) | undefined
 }
 
 /** No answer in JSON is longer: a page of a listing has some 600 KB, and finishing a thousand uploads as much. */

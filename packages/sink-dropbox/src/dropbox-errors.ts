@@ -61,8 +61,8 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
     cause,
     // Who is asking has nothing to do with what was asked for.
     ...(key !== undefined && code !== 'unauthorized' && { key }),
-    ...(hint !== undefined && { hint }),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    hint,
+    retryAfterMs,
   })
 }
 

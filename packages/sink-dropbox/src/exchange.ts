@@ -40,7 +40,7 @@ export class Exchange implements Disposable {
       method: 'POST',
       agent: secure ? this.#https : this.#http,
       headers: { ...headers, 'Content-Length': sizeBytes, 'Accept-Encoding': 'identity' },
-      ...(signal && { signal }),
+      signal,
     })
     const answer = Promise.withResolvers<IncomingMessage>()
     request.on('error', answer.reject)

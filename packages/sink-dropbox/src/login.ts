@@ -18,8 +18,8 @@ export interface DropboxLoginOptions {
   /** Shows a person the page to open, and asks for the code that it shows once the app was allowed. No secret is in the address. */
   readonly ask: (url: string) => Promise<string>
   /** Default https://api.dropboxapi.com; for a proxy. */
-  readonly apiUrl?: string
-  readonly signal?: AbortSignal
+  readonly apiUrl?: string | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface DropboxLogin {

@@ -35,7 +35,7 @@ test.for([
   ['tipbot', '/tipbot'],
   ['/Backups//tip bot/', '/Backups/tip bot'],
 ] as const)('the path %j is the folder %j', ([path, root]) => {
-  expect(checkOptions({ ...good, ...(path !== undefined && { path }) }).root).toBe(root)
+  expect(checkOptions({ ...good, path }).root).toBe(root)
 })
 
 test('addresses are taken without their last slash; in the clear only on this machine', () => {

@@ -4,21 +4,21 @@ export const API_URL = 'https://api.dropboxapi.com'
 export interface DropboxSinkOptions {
   readonly name: string
   /** Of the app in the account's App Console; with a refresh token it is needed. */
-  readonly appKey?: string
+  readonly appKey?: string | undefined
   /** Only for a login that was made with it: one by PKCE has none. */
-  readonly appSecret?: string
+  readonly appSecret?: string | undefined
   /** What `pipe-backup dropbox login` gives: it stays good until it is withdrawn. */
-  readonly refreshToken?: string
+  readonly refreshToken?: string | undefined
   /** Good for some four hours; with a refresh token it is renewed by itself. */
-  readonly accessToken?: string
+  readonly accessToken?: string | undefined
   /** Folder below the root of the app folder, or of the Dropbox. Default: that root. */
-  readonly path?: string
+  readonly path?: string | undefined
   /** Default https://api.dropboxapi.com; for a proxy. Tokens are renewed at its /oauth2/token. */
-  readonly apiUrl?: string
+  readonly apiUrl?: string | undefined
   /** Default https://content.dropboxapi.com; for a proxy. */
-  readonly contentUrl?: string
+  readonly contentUrl?: string | undefined
   /** Milliseconds since 1970; given by tests. */
-  readonly now?: () => number
+  readonly now?: (() => number) | undefined
 }
 
 export interface CheckedOptions {

@@ -41,7 +41,7 @@ export class UploadSession {
     const blocks = blockHashes(piece)
     const content_hash = hash('sha256', blocks)
     const { api, signal, onBytes } = this.#options
-    const sending = { ...(signal && { signal }), ...(onBytes && { onBytes }) }
+    const sending = { signal, onBytes }
     await this.#again(async (failures) => {
       if (this.#id === undefined) {
         // A session whose answer was lost is nobody's; Dropbox drops it after 7 days.
@@ -116,7 +116,7 @@ export const PIECE_BYTES: number = 2 * BLOCK_BYTES
 
 async function wait(ms: number, signal?: AbortSignal): Promise<void> {
   try {
-    await setTimeout(ms, undefined, { ...(signal && { signal }) })
+    await setTimeout(ms, undefined, { signal })
   } catch (error) {
     signal?.throwIfAborted()
     throw error

@@ -32,8 +32,8 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
   return new SinkError(code, what, {
     sink,
     cause,
-    ...(key !== undefined && { key }),
-    ...(hint !== undefined && { hint }),
+    key,
+    hint,
   })
 }
 

@@ -28,7 +28,7 @@ export interface LocalSinkOptions {
    * Make the directory when it is missing. Default false: a disk that is not mounted must not be taken for an empty one, and the
    * backups land on the disk that it would be mounted on.
    */
-  readonly create?: boolean
+  readonly create?: boolean | undefined
 }
 
 /** What a killed process left behind is removed after so long. */

@@ -14,19 +14,19 @@ export interface NextcloudSinkOptions {
   /** An app password is best; with a second factor at the login nothing else will do. */
   readonly password: string
   /** Of the folder, below the user's files. Default: these themselves. */
-  readonly path?: string
+  readonly path?: string | undefined
   /** Make the folder when it is missing. Default false: one that was mistyped must not become a new one. */
-  readonly create?: boolean
+  readonly create?: boolean | undefined
   /** Objects that are larger go in chunks of so many bytes. Default 32 MiB; from 5 MiB to 1 GiB. */
-  readonly chunkBytes?: number
+  readonly chunkBytes?: number | undefined
   /** Delete for good, instead of into the server's trash. Default false. */
-  readonly skipTrash?: boolean
+  readonly skipTrash?: boolean | undefined
   /** How long the server may go on with a move after it, or a proxy before it, has given no answer. Default 10 minutes. */
-  readonly settleMs?: number
+  readonly settleMs?: number | undefined
   /** Certificate authorities to trust instead of the system's: PEM. */
-  readonly ca?: string
+  readonly ca?: string | undefined
   /** Show the password to a server without TLS, in the clear. Default false, save on this machine's own addresses. */
-  readonly plainHttp?: boolean
+  readonly plainHttp?: boolean | undefined
 }
 
 const MIB = 1024 * 1024

@@ -5,7 +5,7 @@ import type { Dav, DavOptions } from '@pipe-backup/sink-webdav'
 /** A move that the server may have done, or may still be at. */
 export interface Unsettled {
   /** Where it is gone when it was moved: what is at `to` may be older, where that is no temporary name. */
-  readonly from?: string
+  readonly from?: string | undefined
   readonly to: string
   readonly key: string
   readonly sizeBytes: number
@@ -37,7 +37,7 @@ export class Settling {
   async wait({ from, to, key, sizeBytes, error, options }: Unsettled): Promise<boolean> {
     const { signal, onBytes } = options
     const longestMs = Math.min(this.#longestMs, error.code === 'timeout' ? this.#longestMs : UNLIKELY_MS)
-    const about = { key, ...(signal && { signal }) }
+    const about = { key, signal }
     const until = performance.now() + longestMs
     for (let waitMs = FIRST_MS; ; waitMs = Math.min(MOST_MS, waitMs * 2)) {
       const isDone = await this.#isMoved(from, to, sizeBytes, about).catch(() => false)
@@ -47,7 +47,7 @@ export class Settling {
       if (leftMs <= 0) return false
       // The server is heard of, however long it takes: who watches for silence shall know.
       await onBytes?.(0)
-      await pause(Math.min(waitMs, leftMs), undefined, { ...(signal && { signal }) })
+      await pause(Math.min(waitMs, leftMs), undefined, { signal })
     }
   }
 

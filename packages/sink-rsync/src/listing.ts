@@ -3,9 +3,9 @@ import type { RsyncServer } from './rsync-server.ts'
 import { ProgramFailure } from './run-program.ts'
 
 export interface Watch {
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Something has moved. */
-  readonly onHeard?: () => void
+  readonly onHeard?: (() => void) | undefined
 }
 
 /** Mode, size, date, time, name: what `--list-only` shows. */
@@ -84,7 +84,7 @@ export async function* listed(
         infos.push(info)
         more.resolve()
       },
-      ...(onHeard && { onHeard }),
+      onHeard,
     })
     .finally(() => {
       over = true

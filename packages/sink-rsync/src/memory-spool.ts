@@ -8,7 +8,7 @@ import { onExit } from './on-exit.ts'
 
 export interface SpoolOptions {
   /** A directory on a tmpfs or ramfs. Default: `/dev/shm`, then the user's runtime directory. */
-  readonly directory?: string
+  readonly directory?: string | undefined
   /** How many bytes of objects may be in it, for each direction. */
   readonly bytes: number
   /** Called when something on its way down wants more room. @returns false when nothing could be given up */

@@ -5,7 +5,7 @@ interface Meaning {
   readonly said: RegExp
   readonly code: SinkErrorCode
   readonly what: string
-  readonly hint?: string
+  readonly hint?: string | undefined
 }
 
 /** What the directory's absence looks like: told by a server that receives, by one that sends, by rrsync. */
@@ -125,7 +125,7 @@ const CODES: Readonly<Record<number, SinkErrorCode>> = {
 
 /** The one place that knows what rsync, rrsync and ssh say when they fail. */
 export function toSinkError(cause: unknown, sink: string, key?: string): unknown {
-  const place = { sink, cause, ...(key !== undefined && { key }) }
+  const place = { sink, cause, key }
   if (!(cause instanceof ProgramFailure)) return isOfFiles(cause) ? spoolError(cause.code, place) : cause
   if (isNoDirectory(cause)) {
     const hint = 'Is its disk mounted? `pipe-backup init` makes the directory.'
@@ -136,7 +136,7 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
   const told = line === '' ? `${cause.program} ended with ${cause.exitCode}` : line
   if (!meaning) return new SinkError(CODES[cause.exitCode] ?? 'protocol', `failed: ${told}`, place)
   const { code, what, hint } = meaning
-  return new SinkError(code, `${what} (${told})`, { ...place, ...(hint !== undefined && { hint }) })
+  return new SinkError(code, `${what} (${told})`, { ...place, hint })
 }
 
 /** An error of node:fs: all files that this package touches are in the spool. */

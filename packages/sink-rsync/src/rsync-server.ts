@@ -11,10 +11,10 @@ export interface RsyncServerOptions extends SshLogin {
   readonly sink: string
   readonly target: Target
   /** Of a daemon's user. */
-  readonly password?: string
+  readonly password?: string | undefined
   readonly create: boolean
   /** What rsync is called on the server. */
-  readonly rsyncPath?: string
+  readonly rsyncPath?: string | undefined
 }
 
 /** One rsync to be run. */
@@ -24,13 +24,13 @@ export interface RsyncRequest {
   readonly local: string
   readonly options: readonly string[]
   /** What is pulled, below the directory. Default: what the options say. */
-  readonly keys?: readonly string[]
+  readonly keys?: readonly string[] | undefined
   /** To its stdin: names or rules, each with a zero byte at its end. */
-  readonly input?: string
-  readonly signal?: AbortSignal
-  readonly onLine?: (line: string) => void
+  readonly input?: string | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onLine?: ((line: string) => void) | undefined
   /** Something has moved. */
-  readonly onHeard?: () => void
+  readonly onHeard?: (() => void) | undefined
 }
 
 const AT_ONCE = 4
@@ -158,10 +158,10 @@ export class RsyncServer implements AsyncDisposable {
       await runProgram('rsync', argsFor(ssh), {
         cwd: this.#spool.path,
         env: this.#env,
-        ...(input !== undefined && { input }),
-        ...(signal && { signal }),
-        ...(onLine && { onLine }),
-        ...(onHeard && { onHeard }),
+        input,
+        signal,
+        onLine,
+        onHeard,
       })
     } catch (error) {
       if (isSilence(error) || (error instanceof ProgramFailure && isOfConnection(error) && !isBusy(error)))

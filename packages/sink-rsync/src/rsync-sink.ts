@@ -33,17 +33,17 @@ export interface RsyncSinkOptions extends SshLogin {
    */
   readonly target: string
   /** Of a daemon's user. */
-  readonly password?: string
+  readonly password?: string | undefined
   /** Make the directory when it is missing. Default false: a disk that the server has lost must not be taken for an empty one. */
-  readonly create?: boolean
+  readonly create?: boolean | undefined
   /** The server refuses to delete: rrsync -no-del, a daemon's `refuse options = delete`. It may let objects be replaced. Default false. */
-  readonly appendOnly?: boolean
+  readonly appendOnly?: boolean | undefined
   /** A directory on a tmpfs, for the files that rsync sends and receives. Default `/dev/shm`, or the user's runtime directory. */
-  readonly spool?: string
+  readonly spool?: string | undefined
   /** How many bytes of objects may be in it, for each direction: also the largest object. Default 256 MiB. */
-  readonly spoolBytes?: number
+  readonly spoolBytes?: number | undefined
   /** What rsync is called on the server. Default `rsync`. */
-  readonly rsyncPath?: string
+  readonly rsyncPath?: string | undefined
 }
 
 const SPOOL_BYTES = 256 * 1024 * 1024
@@ -93,7 +93,7 @@ class RsyncSink implements Sink {
         await object.reserve(bytes.length, signal)
         const added = opened.queue.expect()
         try {
-          await object.write(bytes, { onBytes: (size) => teller.tell(size), ...(signal && { signal }) })
+          await object.write(bytes, { onBytes: (size) => teller.tell(size), signal })
           await this.#store(opened, object, options, added)
         } finally {
           added()
@@ -240,7 +240,7 @@ class RsyncSink implements Sink {
     const spool = await MemorySpool.open(name, {
       bytes: spoolBytes,
       makeRoom: () => this.#recent.dropOldest(),
-      ...(directory !== undefined && { directory }),
+      directory,
     })
     const server = new RsyncServer({ ...this.#options, sink: name, target: this.#target, create }, spool)
     const queue = new UploadQueue((batch) => this.#send(server, batch))
@@ -273,7 +273,7 @@ class RsyncSink implements Sink {
   ): Promise<void> {
     await object.close()
     const { key, source, sizeBytes, pace } = object
-    const upload = { key, source, sizeBytes, pace, ifAbsent, ...(signal && { signal }) }
+    const upload = { key, source, sizeBytes, pace, ifAbsent, signal }
     this.#recent.changed(key)
     const adding = queue.add(upload)
     added?.()
@@ -282,8 +282,7 @@ class RsyncSink implements Sink {
     if (outcome === 'stored') return
     const exists = new SinkError('exists', 'exists already', { sink: this.name, key })
     if (ifAbsent && outcome === 'taken') throw exists
-    if (await isSameObject(server, spool, upload, object.path, this.#watch({ ...(signal && { signal }) })))
-      return
+    if (await isSameObject(server, spool, upload, object.path, this.#watch({ signal }))) return
     if (ifAbsent) throw exists
     throw new SinkError('forbidden', 'is another object, and the server lets none be replaced', {
       sink: this.name,
@@ -338,7 +337,7 @@ class RsyncSink implements Sink {
   }
 
   #watch({ signal }: SinkOptions): Watch {
-    return { onHeard: () => this.#pulse(), ...(signal && { signal }) }
+    return { onHeard: () => this.#pulse(), signal }
   }
 
   #pulse(): void {

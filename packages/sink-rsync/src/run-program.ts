@@ -25,12 +25,12 @@ export interface ProgramOptions {
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
   /** Written to its stdin. */
-  readonly input?: string
-  readonly signal?: AbortSignal
+  readonly input?: string | undefined
+  readonly signal?: AbortSignal | undefined
   /** Each line of stdout; what ends in a carriage return is a line too. */
-  readonly onLine?: (line: string) => void
+  readonly onLine?: ((line: string) => void) | undefined
   /** Anything was said: something has moved. */
-  readonly onHeard?: () => void
+  readonly onHeard?: (() => void) | undefined
 }
 
 const KILLED = 20

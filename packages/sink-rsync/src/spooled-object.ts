@@ -45,7 +45,7 @@ export class SpooledObject {
       await onBytes?.(sizeBytes)
       this.#heldBackMs += performance.now() - from
     }
-    for await (const piece of pieces(bytes, { onBytes: told, ...(signal && { signal }) })) {
+    for await (const piece of pieces(bytes, { onBytes: told, signal })) {
       for (let at = 0; at < piece.length; ) at += (await this.#file.write(piece, at)).bytesWritten
       this.sizeBytes += piece.length
     }

@@ -19,7 +19,7 @@ export class SpooledWritable extends Writable {
 
   constructor(options: SpooledWritableOptions) {
     const { signal } = options
-    super({ highWaterMark: 1024 * 1024, ...(signal && { signal }) })
+    super({ highWaterMark: 1024 * 1024, signal })
     this.#options = options
     this.#signal = signal ? AbortSignal.any([signal, this.#destroyed.signal]) : this.#destroyed.signal
   }
@@ -35,7 +35,7 @@ export class SpooledWritable extends Writable {
       const { onBytes } = this.#options
       for await (const piece of pieces(bytes, { signal: this.#signal })) {
         await this.#object?.reserve(piece.length, this.#signal)
-        await this.#object?.write(piece, { signal: this.#signal, ...(onBytes && { onBytes }) })
+        await this.#object?.write(piece, { signal: this.#signal, onBytes })
       }
     }, done)
   }

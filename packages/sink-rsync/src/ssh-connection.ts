@@ -7,21 +7,21 @@ import { NOT_STARTED, ProgramFailure, runProgram } from './run-program.ts'
 
 export interface SshLogin {
   /** Default: that of ~/.ssh/config, or 22. */
-  readonly port?: number
+  readonly port?: number | undefined
   /** File of a private key without a passphrase; one with a passphrase belongs into an agent. Default: those of ~/.ssh/config, and the agent's. */
-  readonly identity?: string
+  readonly identity?: string | undefined
   /** Socket of an agent. Default: that of SSH_AUTH_SOCK. */
-  readonly agent?: string
+  readonly agent?: string | undefined
   /** The server's key: its fingerprint, `SHA256:…`. Without it the key must be in a known_hosts file. */
-  readonly hostKey?: string
+  readonly hostKey?: string | undefined
   /** Default: those of ~/.ssh/config, or `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`. */
-  readonly knownHosts?: readonly string[]
+  readonly knownHosts?: readonly string[] | undefined
 }
 
 export interface SshConnectionOptions {
   readonly sink: string
   readonly host: string
-  readonly user?: string
+  readonly user?: string | undefined
   readonly login: SshLogin
   /** A private directory, for the configuration and the socket. */
   readonly directory: string

@@ -3,15 +3,15 @@ export type Target =
   | {
       readonly type: 'ssh'
       readonly host: string
-      readonly user?: string
+      readonly user?: string | undefined
       /** The directory on the server; empty is where the login begins. */
       readonly path: string
     }
   | {
       readonly type: 'daemon'
       readonly host: string
-      readonly user?: string
-      readonly port?: number
+      readonly user?: string | undefined
+      readonly port?: number | undefined
       readonly module: string
       /** The directory in the module; empty is the module's own. */
       readonly path: string
@@ -60,13 +60,13 @@ function parseUrl(text: string): Target | undefined {
 function parseDaemon(text: string): Target | undefined {
   const [, user, host, module, path = ''] = DAEMON.exec(text) ?? []
   if (host === undefined || module === undefined) return undefined
-  return { type: 'daemon', host, module, path: trim(path), ...(user !== undefined && { user }) }
+  return { type: 'daemon', host, module, path: trim(path), user }
 }
 
 function parseSsh(text: string): Target | undefined {
   const [, user, host, path] = SSH.exec(text) ?? []
   if (host === undefined || path === undefined) return undefined
-  return { type: 'ssh', host, path: trim(path.replace(/^~(\/|$)/, '')), ...(user !== undefined && { user }) }
+  return { type: 'ssh', host, path: trim(path.replace(/^~(\/|$)/, '')), user }
 }
 
 function trim(path: string): string {

@@ -10,7 +10,7 @@ export interface Upload {
   readonly ifAbsent: boolean
   /** How fast it may go out, in bytes a second. */
   readonly pace: number
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /**

@@ -12,7 +12,7 @@ export interface PartsUpload {
 export interface ObjectWritableOptions {
   /** What fits is stored by `put`, in one request. */
   readonly partBytes: number
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   put(bytes: Uint8Array, signal: AbortSignal): Promise<void>
   /** @param fail - called when it has failed, whether or not anybody waits for it */
   begin(signal: AbortSignal, fail: (error: unknown) => void): Promise<PartsUpload>

@@ -16,7 +16,7 @@ export interface SentObject {
 export async function readsBack(reads: S3Reads, sent: SentObject, options: SinkOptions): Promise<boolean> {
   const { key, eTag, parts, algorithm } = sent
   const { signal, onBytes } = options
-  const object = await reads.open(key, { ...(signal && { signal }), ...(onBytes && { onBytes }) })
+  const object = await reads.open(key, { signal, onBytes })
   const { stream, sizeBytes } = object
   try {
     if (eTag && object.eTag && object.eTag !== eTag) return true

@@ -106,7 +106,7 @@ const STORE = { who: 'the store', address: '`endpoint` and `region`' } as const
 
 export interface ErrorPlace {
   readonly sink: string
-  readonly key?: string
+  readonly key?: string | undefined
 }
 
 /** The one place that knows what the store's and the SDK's errors mean for a sink. What is no failure of theirs is given back as it is. */
@@ -117,8 +117,8 @@ export function toSinkError(cause: unknown, place: ErrorPlace): unknown {
   const retryAfterMs = retryAfterOf(answer.headers['retry-after'])
   return new SinkError(code, what, {
     ...place,
-    ...(hint !== undefined && { hint }),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    hint,
+    retryAfterMs,
     cause: answer.status === undefined ? cause : withoutSecrets(cause, answer),
   })
 }
@@ -126,7 +126,7 @@ export function toSinkError(cause: unknown, place: ErrorPlace): unknown {
 /** The error of one key of many. */
 export function keyError(code: string, message: string | undefined, place: ErrorPlace): SinkError {
   const [meant, what, hint] = MEANINGS[code] ?? ['protocol', `not deleted: ${code} ${oneLine(message ?? '')}`]
-  return new SinkError(meant, what, { ...place, ...(hint !== undefined && { hint }) })
+  return new SinkError(meant, what, { ...place, hint })
 }
 
 /** What is stored is not what was sent. */

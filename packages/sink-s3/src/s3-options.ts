@@ -10,32 +10,32 @@ export interface S3SinkOptions {
   readonly name: string
   readonly bucket: string
   /** Where the keys are below, as in a path. Default: the bucket itself. */
-  readonly prefix?: string
+  readonly prefix?: string | undefined
   /** Of the bucket. Default: that of the profile or the environment; `us-east-1` with an `endpoint`. */
-  readonly region?: string
+  readonly region?: string | undefined
   /** The URL of a store that is not Amazon's. */
-  readonly endpoint?: string
+  readonly endpoint?: string | undefined
   /** The bucket in the path, not in the host's name. Default: with an `endpoint`. */
-  readonly forcePathStyle?: boolean
+  readonly forcePathStyle?: boolean | undefined
   /** With `secretAccessKey`. Default: the SDK's chain: environment, profile, SSO, web identity, container, instance. */
-  readonly accessKeyId?: string
-  readonly secretAccessKey?: string
+  readonly accessKeyId?: string | undefined
+  readonly secretAccessKey?: string | undefined
   /** With both keys, where they are temporary. */
-  readonly sessionToken?: string
+  readonly sessionToken?: string | undefined
   /** Of `~/.aws/config` and `~/.aws/credentials`, instead of keys. */
-  readonly profile?: string
+  readonly profile?: string | undefined
   /** Such as `STANDARD_IA`. Classes that must be thawed before they can be read (`GLACIER`, `DEEP_ARCHIVE`) make no sink. */
-  readonly storageClass?: string
+  readonly storageClass?: string | undefined
   /** Of a bucket that was made for it. */
-  readonly objectLock?: ObjectLock
+  readonly objectLock?: ObjectLock | undefined
   /** What the store encrypts with, beside what is encrypted already. Default: what the bucket says. */
-  readonly serverSideEncryption?: 'AES256' | 'aws:kms' | 'aws:kms:dsse'
+  readonly serverSideEncryption?: 'AES256' | 'aws:kms' | 'aws:kms:dsse' | undefined
   /** Of the KMS; `serverSideEncryption` is `aws:kms` then. */
-  readonly kmsKeyId?: string
+  readonly kmsKeyId?: string | undefined
   /** Make the bucket when it is missing. Default false: a name that was mistyped must not become a new bucket. */
-  readonly create?: boolean
+  readonly create?: boolean | undefined
   /** Of a stream's parts, four of which are in memory; a stream has 10,000 at most. Default 16 MiB; from 5 MiB to 1 GiB. */
-  readonly partBytes?: number
+  readonly partBytes?: number | undefined
 }
 
 const MIB = 1024 * 1024

@@ -38,7 +38,7 @@ export class S3Reads {
     // That of an object of parts is a hash of hashes.
     const isWhole = ChecksumSHA256 !== undefined && ChecksumType === 'FULL_OBJECT'
     const sha256 = isWhole ? Buffer.from(ChecksumSHA256, 'base64').toString('hex') : undefined
-    return { key, sizeBytes, storedAt, ...(sha256 !== undefined && { sha256 }) }
+    return { key, sizeBytes, storedAt, sha256 }
   }
 
   async head(key: string, options: SinkOptions): Promise<HeadObjectCommandOutput | undefined> {
@@ -170,9 +170,9 @@ export function aborting({ signal }: SinkOptions): { readonly abortSignal?: Abor
 /** For requests with a body that is watched. */
 export function sending({ signal, onBytes }: SinkOptions): {
   readonly abortSignal?: AbortSignal
-  readonly onBytes?: SinkOptions['onBytes']
+  readonly onBytes?: SinkOptions['onBytes'] | undefined
 } {
-  return { ...(signal && { abortSignal: signal }), ...(onBytes && { onBytes }) }
+  return { ...(signal && { abortSignal: signal }), onBytes }
 }
 
 function isSize(value: number): boolean {

@@ -135,7 +135,7 @@ test('objects are of the storage class that was asked for', async () => {
 
 test('the bucket is in the path or in the name of the host', async () => {
   const endpoint = 'http://store.invalid'
-  const asked = async (options: { readonly forcePathStyle?: boolean }) => {
+  const asked = async (options: { readonly forcePathStyle?: boolean | undefined }) => {
     await using sink = s3Sink({ ...newBucket(server), bucket: 'backups', endpoint, ...options })
     const error: unknown = await sink.get('object').catch((cause: unknown) => cause)
     return error instanceof Error && error.cause instanceof Error ? error.cause.message : ''

@@ -175,7 +175,7 @@ class S3Sink implements Sink {
       return await work()
     } catch (error) {
       signal?.throwIfAborted()
-      throw toSinkError(error, { sink: this.name, ...(key !== undefined && { key }) })
+      throw toSinkError(error, { sink: this.name, key })
     }
   }
 }

@@ -9,19 +9,19 @@ import { explainedAlias } from './ssh-config.ts'
 export interface SftpLogin {
   readonly host: string
   /** Default 22. */
-  readonly port?: number
+  readonly port?: number | undefined
   readonly user: string
   /** File of a private key, in any format of OpenSSH. */
-  readonly identity?: string
+  readonly identity?: string | undefined
   /** Of the private key. */
-  readonly passphrase?: string
-  readonly password?: string
+  readonly passphrase?: string | undefined
+  readonly password?: string | undefined
   /** Socket of an agent; with neither identity nor password the one of SSH_AUTH_SOCK. */
-  readonly agent?: string
+  readonly agent?: string | undefined
   /** The server's key: its fingerprint, `SHA256:…`. Without it the key must be in a known_hosts file. */
-  readonly hostKey?: string
+  readonly hostKey?: string | undefined
   /** Default `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`. */
-  readonly knownHosts?: readonly string[]
+  readonly knownHosts?: readonly string[] | undefined
 }
 
 const READY_MS = 20_000

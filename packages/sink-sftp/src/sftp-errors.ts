@@ -27,8 +27,8 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
     new SinkError(code, what, {
       sink,
       cause,
-      ...(key !== undefined && { key }),
-      ...(hint !== undefined && { hint }),
+      key,
+      hint,
     })
   const code: unknown = 'code' in cause ? cause.code : undefined
   const level: unknown = 'level' in cause ? cause.level : undefined

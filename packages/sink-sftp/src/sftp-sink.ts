@@ -25,7 +25,7 @@ export interface SftpSinkOptions extends SftpLogin {
   /** The directory: absolute, or below the one where the login begins. */
   readonly path: string
   /** Make the directory when it is missing. Default false: a disk that the server has lost must not be taken for an empty one. */
-  readonly create?: boolean
+  readonly create?: boolean | undefined
 }
 
 /** What a killed client left behind is removed after so long. */

@@ -2,19 +2,19 @@ import { createHash, randomBytes } from 'node:crypto'
 
 /** Who asks. */
 export interface Credentials {
-  readonly user?: string
-  readonly password?: string
+  readonly user?: string | undefined
+  readonly password?: string | undefined
   /** A bearer token, instead of user and password. */
-  readonly token?: string
+  readonly token?: string | undefined
 }
 
 export interface AuthorizationOptions {
   /** Show the password with the first request, without being asked for it. For servers that are known to want it so. */
-  readonly atOnce?: boolean
+  readonly atOnce?: boolean | undefined
   /** False where the password would travel in the clear: then Basic is never answered. */
   readonly mayShowPassword: boolean
   /** A client's nonce of Digest, given by tests. */
-  readonly cnonce?: string
+  readonly cnonce?: string | undefined
 }
 
 interface Challenge {

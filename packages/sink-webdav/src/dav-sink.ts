@@ -26,14 +26,14 @@ export interface DavPlace {
   readonly dav: Dav
   readonly uploads: Uploads
   /** Sent with requests that delete or replace an object. */
-  readonly deleteHeaders?: Readonly<Record<string, string>>
+  readonly deleteHeaders?: Readonly<Record<string, string>> | undefined
   /** Sent with requests that delete what is temporary. */
-  readonly discardHeaders?: Readonly<Record<string, string>>
+  readonly discardHeaders?: Readonly<Record<string, string>> | undefined
   /**
    * Asked after a MOVE without a clear answer, such as a proxy's 504.
    * @returns whether the server has done it after all
    */
-  readonly settle?: (move: UnsettledMove) => Promise<boolean>
+  readonly settle?: ((move: UnsettledMove) => Promise<boolean>) | undefined
 }
 
 /** A MOVE that may have been done, or may still be. */
@@ -48,7 +48,7 @@ export interface UnsettledMove {
 
 export interface DavSinkOptions {
   readonly name: string
-  readonly traits?: Partial<SinkTraits>
+  readonly traits?: Partial<SinkTraits> | undefined
   /** Finds the place, at the first request. A failure is asked again at the next. @param signal - fires when nobody waits any more */
   readonly open: (signal: AbortSignal) => Promise<DavPlace>
   readonly close: () => void
@@ -302,5 +302,5 @@ class DavSink implements Sink {
 }
 
 function aboutOf(key: string, { signal }: SinkOptions): DavOptions {
-  return { key, ...(signal && { signal }) }
+  return { key, signal }
 }

@@ -7,7 +7,7 @@ import { statusError, toSinkError } from './webdav-errors.ts'
 export interface DavOptions extends Pick<SinkOptions, 'signal'> {
   /** Of the object that it is about, for messages. */
   readonly key?: string | undefined
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 /** What a server says of a resource. */
@@ -247,8 +247,8 @@ export class Dav {
     return new SinkError('protocol', `the server’s answer makes no sense: ${what}`, {
       sink: this.sink,
       cause,
-      ...(key !== undefined && { key }),
-      ...(hint !== undefined && { hint }),
+      key,
+      hint,
     })
   }
 }

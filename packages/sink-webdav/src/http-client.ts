@@ -12,16 +12,16 @@ export interface HttpBody {
   /** The bytes; called again when they must be sent again. */
   readonly pieces: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>
   /** Undefined where nobody knows: then they go in chunks, which not every server takes. */
-  readonly sizeBytes?: number
+  readonly sizeBytes?: number | undefined
   /** Whether the bytes can be had again. Default true. */
-  readonly isRewindable?: boolean
+  readonly isRewindable?: boolean | undefined
 }
 
 export interface HttpRequest {
   readonly method: string
   readonly url: URL
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: HttpBody
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly body?: HttpBody | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -33,16 +33,16 @@ export interface HttpAnswer {
   /** To be read, or given to `finish`. */
   readonly body: IncomingMessage
   /** How it went with the credentials. */
-  readonly learnt?: Learnt
+  readonly learnt?: Learnt | undefined
 }
 
 export interface HttpClientOptions extends Credentials {
   /** Certificate authorities to trust instead of the system's, PEM. */
-  readonly ca?: string
+  readonly ca?: string | undefined
   /** Show the password to a server without TLS, in the clear. Default: only on this machine's own addresses. */
-  readonly plainHttp?: boolean
+  readonly plainHttp?: boolean | undefined
   /** Show the password with the first request. */
-  readonly atOnce?: boolean
+  readonly atOnce?: boolean | undefined
 }
 
 /** Idle connections are closed before most servers do it (Apache: 5 s): a request on one that has just been closed fails. */
@@ -63,14 +63,12 @@ export class HttpClient implements Disposable {
     const { user, password, token, ca, plainHttp = LOOPBACK.test(hostname), atOnce } = options
     const kept = { keepAlive: true, timeout: IDLE_MS, scheduling: 'lifo' } as const
     const secure = protocol === 'https:'
-    this.#agent = secure
-      ? new HttpsAgent({ ...kept, proxyEnv: process.env, ...(ca !== undefined && { ca }) })
-      : new HttpAgent(kept)
+    this.#agent = secure ? new HttpsAgent({ ...kept, proxyEnv: process.env, ca }) : new HttpAgent(kept)
     this.#origin = origin
-    const credentials = { ...(user !== undefined && { user }), ...(password !== undefined && { password }) }
+    const credentials = { user, password }
     this.#authorization = new Authorization(token === undefined ? credentials : { token }, {
       mayShowPassword: secure || plainHttp,
-      ...(atOnce !== undefined && { atOnce }),
+      atOnce,
     })
   }
 

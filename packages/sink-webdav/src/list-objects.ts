@@ -5,7 +5,7 @@ import type { Dav, DavEntry, DavOptions } from './dav.ts'
 /** What is listed, and how what is temporary in it goes. */
 export interface Listed {
   readonly dav: Dav
-  readonly discardHeaders?: Readonly<Record<string, string>>
+  readonly discardHeaders?: Readonly<Record<string, string>> | undefined
 }
 
 type Answer = ReturnType<Dav['find']>

@@ -13,7 +13,7 @@ const STORED: readonly number[] = [200, 201, 204]
 
 export interface PlainUploadsOptions {
   /** Read back what was sent. Default true; else its size is asked. */
-  readonly readBack?: boolean
+  readonly readBack?: boolean | undefined
 }
 
 /** One PUT for each object, to any WebDAV server. It has no checksum to ask for, so what arrived is read back. */
@@ -135,7 +135,7 @@ async function putBody(
 }
 
 function aboutOf(key: string, { signal }: PutOptions): DavOptions {
-  return { key, ...(signal && { signal }) }
+  return { key, signal }
 }
 
 function sha256(bytes: Uint8Array): string {

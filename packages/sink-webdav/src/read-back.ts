@@ -18,7 +18,7 @@ export async function checkSize(
   sizeBytes: number,
   { signal }: SinkOptions,
 ): Promise<void> {
-  const there = await dav.info(path, { key, ...(signal && { signal }) })
+  const there = await dav.info(path, { key, signal })
   if (there?.sizeBytes !== sizeBytes) throw otherSize(dav.sink, key, there?.sizeBytes, sizeBytes)
 }
 
@@ -31,8 +31,8 @@ export async function readBack(
 ): Promise<void> {
   const { signal, onBytes } = options
   const { length, pieces, close } = await readRange(dav, path, key, {
-    ...(signal && { signal }),
-    ...(onBytes && { onBytes }),
+    signal,
+    onBytes,
   })
   if (length !== sent.sizeBytes) {
     close()

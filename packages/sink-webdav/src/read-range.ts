@@ -28,7 +28,7 @@ export async function readRange(dav: Dav, path: string, key: string, options: Re
   const asked: Asked = { dav, path, key, options }
   const first = await tryRange(asked)
   if (typeof first === 'object') return first
-  await pause(REPLACING_MS, undefined, { ...(signal && { signal }) })
+  await pause(REPLACING_MS, undefined, { signal })
   const second = await tryRange(asked)
   if (typeof second === 'object') return second
   if (second === 'absent') throw new SinkError('not-found', 'is not there', { sink: dav.sink, key })
@@ -139,5 +139,5 @@ function nonsense({ dav, key }: Asked): SinkError {
 }
 
 function davOptions({ key, options: { signal } }: Asked): DavOptions {
-  return { key, ...(signal && { signal }) }
+  return { key, signal }
 }

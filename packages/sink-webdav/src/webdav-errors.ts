@@ -40,7 +40,7 @@ export function toSinkError(cause: unknown, { sink, key }: ErrorPlace): unknown 
   if (!meaning) return cause
   const { code, what, hint } = meaning
   const where = key === undefined ? {} : { key }
-  return new SinkError(code, what, { sink, ...where, ...(hint !== undefined && { hint }), cause })
+  return new SinkError(code, what, { sink, ...where, hint, cause })
 }
 
 /** What an answer means that is none of those hoped for. It is read to its end. */
@@ -52,9 +52,9 @@ export async function statusError(answer: HttpAnswer, { sink, key }: ErrorPlace)
   const detail = `${method} ${status}${said === '' ? '' : `: ${said}`}`
   return new SinkError(code, what, {
     sink,
-    ...(key !== undefined && { key }),
-    ...(hint !== undefined && { hint }),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    key,
+    hint,
+    retryAfterMs,
     // What a server says in its own words goes here: the line that people see is ours.
     cause: new Error(detail),
   })

@@ -11,13 +11,13 @@ export interface WebdavSinkOptions extends Credentials {
   /** Of the collection, https: or http:, without credentials in it. */
   readonly url: string
   /** Make the collection when it is missing. Default false: a disk that the server has lost must not be taken for an empty one. */
-  readonly create?: boolean
+  readonly create?: boolean | undefined
   /** Certificate authorities to trust instead of the system's: PEM. */
-  readonly ca?: string
+  readonly ca?: string | undefined
   /** Show the password to a server without TLS, in the clear. Default false, save on this machine's own addresses. */
-  readonly plainHttp?: boolean
+  readonly plainHttp?: boolean | undefined
   /** Read back what was sent, and compare. Default true; with false its size is asked, and the server trusted with the rest. */
-  readonly readBack?: boolean
+  readonly readBack?: boolean | undefined
 }
 
 /**

@@ -1,11 +1,11 @@
 /** When to try again. */
 export interface BackoffOptions {
   /** The longest first wait, in milliseconds; it doubles each time. Default 500. */
-  readonly firstMs?: number
+  readonly firstMs?: number | undefined
   /** No wait is longer, unless the server asks for it. Default 30 s. */
-  readonly mostMs?: number
+  readonly mostMs?: number | undefined
   /** From 0 to 1; given by tests. */
-  readonly random?: () => number
+  readonly random?: (() => number) | undefined
 }
 
 /**

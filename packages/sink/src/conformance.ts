@@ -13,18 +13,18 @@ export interface SinkSuiteOptions {
   /** Opens the sink under test on a place of its own, that is empty: another one at each call. */
   readonly open: () => Sink | Promise<Sink>
   /** How many objects the long listing has. Default 5,000; fewer for a server that takes minutes for them. */
-  readonly listed?: number
+  readonly listed?: number | undefined
   /** How many of these are put at a time. Default 8; more where what a request costs is shared by those that wait. */
-  readonly putsAtOnce?: number
+  readonly putsAtOnce?: number | undefined
   /**
    * Opens a place that has these objects already, written there behind the server's back: for the server of a directory of this machine, so
    * that the long listing need not wait for as many puts. Without it they are put.
    */
   readonly openWith?: (objects: readonly SinkObject[]) => Sink | Promise<Sink>
   /** The largest object. Default 40 MiB: more than a pack; more for a sink that does otherwise with larger ones. */
-  readonly largestBytes?: number
+  readonly largestBytes?: number | undefined
   /** False for a sink that can't keep `ifAbsent`. Default true. */
-  readonly ifAbsent?: boolean
+  readonly ifAbsent?: boolean | undefined
   /** The server, when it is reached over TCP: it is broken in all ways by a proxy in front of it. */
   readonly server?: {
     readonly host: string

@@ -6,15 +6,15 @@ export interface FailureMeaning {
   /** What happened, without sink and key. */
   readonly what: string
   /** What to do about it. */
-  readonly hint?: string
+  readonly hint?: string | undefined
 }
 
 /** Words for messages: what is on the other side, and which options say where it is. */
 export interface Peer {
   /** `the server`, `the store`. */
-  readonly who?: string
+  readonly who?: string | undefined
   /** `Check …`: the options that have its address. */
-  readonly address?: string
+  readonly address?: string | undefined
 }
 
 type Meaning = (who: string, address: string) => FailureMeaning

@@ -13,11 +13,11 @@ export interface SinkRequest {
 /** What is to go wrong; an empty object is nothing. */
 export interface Fault {
   /** Fails with this instead of doing it. */
-  readonly before?: Error
+  readonly before?: Error | undefined
   /** Does it, and then fails with this: the answer was lost. */
-  readonly after?: Error
+  readonly after?: Error | undefined
   /** Reads and listings alone: so many bytes, or objects, arrive; then it fails with `after`. */
-  readonly afterBytes?: number
+  readonly afterBytes?: number | undefined
 }
 
 /** A sink for tests of what is built on sinks: things go wrong as planned. Write streams are left alone. */

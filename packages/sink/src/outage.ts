@@ -61,8 +61,8 @@ export class Outage {
     this.#error = new SinkError(code, what, {
       sink,
       cause: error,
-      ...(hint !== undefined && { hint }),
-      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      hint,
+      retryAfterMs,
     })
   }
 }

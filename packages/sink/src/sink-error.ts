@@ -27,11 +27,11 @@ const OF_THE_SINK: ReadonlySet<SinkErrorCode> = new Set([...RETRYABLE, 'unauthor
 export interface SinkErrorOptions {
   /** The sink's name in the configuration. */
   readonly sink: string
-  readonly key?: string
+  readonly key?: string | undefined
   /** What to do about it, a sentence. */
-  readonly hint?: string
+  readonly hint?: string | undefined
   /** How long the server asked us to wait. */
-  readonly retryAfterMs?: number
+  readonly retryAfterMs?: number | undefined
   readonly cause?: unknown
 }
 

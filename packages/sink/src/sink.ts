@@ -16,17 +16,17 @@ export interface ObjectInfo {
   /** When the sink stored it, by the sink's own clock. */
   readonly storedAt: Date
   /** In hex, and only where the provider itself computed it from what it holds: what a client has claimed proves nothing. */
-  readonly sha256?: string
+  readonly sha256?: string | undefined
 }
 
 export interface SinkOptions {
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /**
    * Called with the size of each piece, in bytes, before it goes out or once it has come in; the next piece waits for what it
    * returns. Deadlines for silence and bandwidth limits hang on it, so pieces are small: 256 KiB at most. Told of 0 bytes where nothing
    * goes but answers, such as when many are deleted.
    */
-  readonly onBytes?: (sizeBytes: number) => Promise<void> | undefined
+  readonly onBytes?: ((sizeBytes: number) => Promise<void> | undefined) | undefined
 }
 
 export interface PutOptions extends SinkOptions {
@@ -34,21 +34,21 @@ export interface PutOptions extends SinkOptions {
    * Fail with `exists` when the key is taken, instead of replacing its object.
    * Either way an object is seen whole or not at all.
    */
-  readonly ifAbsent?: boolean
+  readonly ifAbsent?: boolean | undefined
   /** Of all the bytes, in hex, where the caller has it already: the sink need not hash them again to have them checked. */
-  readonly sha256?: string
+  readonly sha256?: string | undefined
 }
 
 export interface ReadOptions extends SinkOptions {
   /** First byte wanted. Default 0. */
-  readonly offset?: number
+  readonly offset?: number | undefined
   /** How many bytes. Default: to the end. */
-  readonly length?: number
+  readonly length?: number | undefined
   /**
    * Fail with `corrupt` where more than these are to be read, before memory is taken for them: what a sink says of itself must not
    * fill the memory of who asks it.
    */
-  readonly mostBytes?: number
+  readonly mostBytes?: number | undefined
 }
 
 /**

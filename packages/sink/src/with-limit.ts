@@ -3,12 +3,12 @@ import type { PutOptions, Sink, SinkOptions } from './sink.ts'
 
 export interface LimitOptions {
   /** How fast all uploads together may go, in bytes a second. Default: as fast as they can. */
-  readonly uploadBytesPerSecond?: number
+  readonly uploadBytesPerSecond?: number | undefined
   /** How many objects are put at a time. Default: as many as are asked for. */
-  readonly concurrency?: number
+  readonly concurrency?: number | undefined
   /** Given by tests, in milliseconds. */
-  readonly now?: () => number
-  readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>
+  readonly now?: (() => number) | undefined
+  readonly sleep?: ((ms: number, signal?: AbortSignal) => Promise<void>) | undefined
 }
 
 /** A sink that is not given more at a time, or a second, than so much. */

@@ -8,14 +8,14 @@ import { SinkError } from './sink-error.ts'
 
 export interface RetryOptions extends BackoffOptions {
   /** How often a request is made, at most. Default 8: about two minutes of waiting. */
-  readonly tries?: number
+  readonly tries?: number | undefined
   /** A request that a server asks to be repeated later than this is not repeated. Default 10 minutes. */
-  readonly longestWaitMs?: number
+  readonly longestWaitMs?: number | undefined
   /** Told before each wait. */
-  readonly onRetry?: (error: SinkError, waitMs: number) => void
+  readonly onRetry?: ((error: SinkError, waitMs: number) => void) | undefined
   /** Given by tests. */
-  readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>
-  readonly now?: () => number
+  readonly sleep?: ((ms: number, signal?: AbortSignal) => Promise<void>) | undefined
+  readonly now?: (() => number) | undefined
 }
 
 const TRIES = 8

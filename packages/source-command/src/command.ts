@@ -6,21 +6,21 @@ export interface CommandOptions {
   /** Path of the entry, `/`-separated. */
   readonly path: string
   /** Working directory. Default: this process's. */
-  readonly cwd?: string
+  readonly cwd?: string | undefined
   /** Environment variables besides those of this process. */
-  readonly env?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>> | undefined
   /** What the program gets on standard input. Default nothing: it finds the end at once. */
-  readonly input?: Uint8Array
+  readonly input?: Uint8Array | undefined
   /** What a complaint calls the program. Default its name. */
-  readonly shownAs?: string
+  readonly shownAs?: string | undefined
   /** Lines of standard error that are no cause of a failure: left out of its message. */
-  readonly ignoreComplaint?: RegExp
+  readonly ignoreComplaint?: RegExp | undefined
   /**
    * Looks at the last bytes of the output of a program that ended well.
    * @throws SourceError `truncated` when the end is not as it should be
    */
-  readonly checkTail?: (tail: Uint8Array) => void
-  readonly signal?: AbortSignal
+  readonly checkTail?: ((tail: Uint8Array) => void) | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /**

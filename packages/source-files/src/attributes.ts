@@ -24,7 +24,7 @@ const ACT = 'its extended attributes were not read'
 /** What was found: the attributes, or why they could not be had. */
 export interface FoundAttributes {
   readonly attributes: readonly Attribute[] | undefined
-  readonly failure?: Failure
+  readonly failure?: Failure | undefined
 }
 
 const NONE: FoundAttributes = { attributes: undefined }

@@ -6,7 +6,7 @@ import { displayPath } from './display-path.ts'
 export interface Failure {
   readonly code: SourceErrorCode
   readonly message: string
-  readonly hint?: string
+  readonly hint?: string | undefined
   readonly cause?: unknown
 }
 

@@ -10,14 +10,14 @@ export interface FilesSourceOptions extends Omit<FilesOptions, keyof ReadContext
   /** Files or directories, as for `files()`. */
   readonly paths: readonly string[]
   /** How often the tree may be read again, at most, until nothing changed meanwhile. Default 0. */
-  readonly settle?: number
+  readonly settle?: number | undefined
   /**
    * What an earlier walk has seen. With it, a configured path that had entries and is now empty, or was a mount point and is none now, is
    * a problem (`vanished`): its disk may only not be mounted.
    */
   readonly memory?: FilesMemory | undefined
   /** That is no problem, and what is there now is remembered. Default false. */
-  readonly allowEmpty?: boolean
+  readonly allowEmpty?: boolean | undefined
 }
 
 /**

@@ -10,24 +10,24 @@ export interface FilesOptions extends ReadContext {
    * A directory that matches is not entered. A configured path itself is never excluded. Default none.
    * @see https://git-scm.com/docs/gitignore
    */
-  readonly exclude?: readonly string[]
+  readonly exclude?: readonly string[] | undefined
   /**
    * Leave out what is in a directory with a valid `CACHEDIR.TAG`; the directory and its tag stay. A tag in a
    * configured path itself counts for nothing: that path was asked for by name. Default true.
    * @see https://bford.info/cachedir/
    */
-  readonly excludeCaches?: boolean
+  readonly excludeCaches?: boolean | undefined
   /** Don't enter a directory on another device than its configured path; the directory itself stays. Default false. */
-  readonly oneFileSystem?: boolean
+  readonly oneFileSystem?: boolean | undefined
   /** Directories of which nothing is taken, wherever they are met: recognised by device and inode, also through links and mounts. */
-  readonly leaveOut?: readonly LeftOutDirectory[]
+  readonly leaveOut?: readonly LeftOutDirectory[] | undefined
   /**
    * How long a mount point in what was asked for may take to answer, in milliseconds, before it is reported and passed by: that of a
    * server, or a program, that is gone. Default 60 s. A configured path itself is waited for until `signal` fires.
    */
-  readonly answerMs?: number
+  readonly answerMs?: number | undefined
   /** Told of what nobody needs to act on, but may want to know. */
-  readonly onNote?: (note: FilesNote) => void
+  readonly onNote?: ((note: FilesNote) => void) | undefined
 }
 
 export interface LeftOutDirectory {
@@ -49,7 +49,7 @@ export interface FilesNote {
   /** One line, without the path. */
   readonly message: string
   /** It was so the last time as well, as far as that is remembered. */
-  readonly isKnown?: boolean
+  readonly isKnown?: boolean | undefined
 }
 
 /**

@@ -24,7 +24,7 @@ import { toEntry } from './to-entry.ts'
 /** What a walk is measured by. */
 export interface Review {
   readonly memory?: FilesMemory | undefined
-  readonly allowEmpty?: boolean
+  readonly allowEmpty?: boolean | undefined
 }
 
 /** How long a mount point is waited for that lies in what was asked for: servers take their time to start. */

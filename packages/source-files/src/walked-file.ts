@@ -35,7 +35,7 @@ interface Patience {
   forClock: boolean
   forLease: boolean
   /** The stamp that was waited for: once that is old enough nothing more is, so a file that changes all the time is read at last. */
-  stampNs?: bigint
+  stampNs?: bigint | undefined
   /** How often the file was replaced meanwhile. */
   replaced: number
 }

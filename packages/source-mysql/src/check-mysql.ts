@@ -39,7 +39,7 @@ export async function checkMysql(options: MysqlOptions, signal?: AbortSignal): P
     if (code !== 'skipped' && path !== '') problems.push(`${path}: ${message}`)
   }
   // Every table is selected from, and gives nothing.
-  const entries = dumps(options, { onProblem, ...(signal && { signal }) }, ['--where=0'])
+  const entries = dumps(options, { onProblem, signal }, ['--where=0'])
   for await (const entry of entries) {
     const path = Buffer.from(entry.path).toString()
     try {

@@ -6,16 +6,16 @@ import { type ClientOption, optionFile, type SslOptions, sslOptions } from './op
 
 /** How a server is reached, and as whom. */
 export interface ServerOptions {
-  readonly user?: string
+  readonly user?: string | undefined
   /** Reaches the programs on a pipe: not by argument, environment or disk. Without it they look into the user's own option files. */
-  readonly password?: string
+  readonly password?: string | undefined
   /** Path of the server's socket. */
-  readonly socket?: string
+  readonly socket?: string | undefined
   /** Default: this machine, by its socket. */
-  readonly host?: string
-  readonly port?: number
+  readonly host?: string | undefined
+  readonly port?: number | undefined
   /** Encrypts the connection. Default: as the client program does by itself. */
-  readonly ssl?: SslOptions
+  readonly ssl?: SslOptions | undefined
 }
 
 /** A program that is on the PATH: MariaDB's and MySQL's go by the same names and know different options. */
@@ -68,7 +68,10 @@ export function clientCommand(
   program: ClientProgram,
   server: ServerOptions,
   args: readonly string[],
-): { argv: string[]; options: { readonly input?: Uint8Array; readonly ignoreComplaint: RegExp } } {
+): {
+  argv: string[]
+  options: { readonly input?: Uint8Array | undefined; readonly ignoreComplaint: RegExp }
+} {
   const { own, secret } = connectionOptions(program, server)
   if (secret === undefined)
     return { argv: [program.name, ...own, ...args], options: { ignoreComplaint: NOISE } }
@@ -118,7 +121,7 @@ export async function queryRows(
     '--default-character-set=utf8mb4',
     `--execute=${sql}`,
   ])
-  const output = await outputOf(run.argv, { ...run.options, shownAs: client.name, ...(signal && { signal }) })
+  const output = await outputOf(run.argv, { ...run.options, shownAs: client.name, signal })
   return output
     .toString()
     .split('\n')

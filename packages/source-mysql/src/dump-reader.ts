@@ -72,7 +72,7 @@ export function ofThisEntryAlone(error: unknown): unknown {
   if (code !== 'command-failed' && code !== 'truncated') return error
   return new SourceError('unreadable', message, {
     cause: error,
-    ...(path !== undefined && { path }),
-    ...(hint !== undefined && { hint }),
+    path,
+    hint,
   })
 }

@@ -84,7 +84,7 @@ async function runClient(
     throw new SourceError(
       'command-failed',
       `${program.name} could not load it: ${said || (ran.originalMessage ?? '')}`,
-      { ...(hint !== undefined && { hint }) },
+      { hint },
     )
   }
   if (fed instanceof Error) throw fed

@@ -166,7 +166,7 @@ async function openDump(dump: Dump, toFailure: (error: unknown) => unknown): Pro
       ...run.options,
       shownAs,
       checkTail,
-      ...(signal && { signal }),
+      signal,
     })) {
       if (entry.type === 'file')
         return new DumpReader(await entry.open(), new DumpRewriter(name, headOf(name, server)), toFailure)

@@ -3,12 +3,12 @@ import { SourceError } from '@pipe-backup/source'
 /** How a connection is encrypted. */
 export interface SslOptions {
   /** Path of the certificates that sign the server's, PEM. Default: what the client program takes. */
-  readonly ca?: string
+  readonly ca?: string | undefined
   /** Path of the certificate that the server wants of its user, PEM; with `key`. */
-  readonly cert?: string
-  readonly key?: string
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
   /** Whether the server's certificate and its name are checked. Default true with a `ca`, else left to the client program. */
-  readonly verify?: boolean
+  readonly verify?: boolean | undefined
 }
 
 /** One option of a client program, as an option file and the command line have it: `ssl-ca`, and its value where it has one. */

@@ -37,11 +37,11 @@ export interface FileEntry extends EntryMetadata {
   /** Size in bytes as last seen; `undefined` where it is known only at the end, as for a program's output. */
   readonly size: number | undefined
   /** Absent where a file can't be recognised as unchanged, as for a program's output. */
-  readonly identity?: FileIdentity
+  readonly identity?: FileIdentity | undefined
   /** True when the file takes less room on disk than its size: restore it with holes. */
-  readonly sparse?: boolean
+  readonly sparse?: boolean | undefined
   /** True when the file changed each time it was read, so that its bytes may be a mixture. */
-  readonly unsteady?: boolean
+  readonly unsteady?: boolean | undefined
   /**
    * Opens the file for one reading from its start. May be called again. To be called before the next entry is asked
    * for, and metadata to be read, or copied, after it: a file that was replaced since it was listed is then told as it is, and
@@ -86,7 +86,7 @@ export interface Reading {
   readonly steady: boolean
   /** Metadata that belongs to the bytes just read, where they can have moved on since the entry was made. */
   readonly mtimeNs: bigint
-  readonly identity?: FileIdentity
+  readonly identity?: FileIdentity | undefined
 }
 
 /** One reading of a file, into memory that the caller owns: no buffer is made for each piece. */

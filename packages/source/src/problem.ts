@@ -32,7 +32,11 @@ export class SourceError extends Error {
   constructor(
     code: SourceErrorCode,
     message: string,
-    options: { readonly path?: string; readonly hint?: string; readonly cause?: unknown } = {},
+    options: {
+      readonly path?: string | undefined
+      readonly hint?: string | undefined
+      readonly cause?: unknown
+    } = {},
   ) {
     super(message, { cause: options.cause })
     this.code = code

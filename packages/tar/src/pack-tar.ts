@@ -5,16 +5,16 @@ import { addFile } from './add-file.ts'
 import { Archive } from './archive.ts'
 
 export interface PackTarOptions {
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /**
    * An entry of unknown length that is longer than this becomes several: `dump.sql.part-000001` and so on, each of so many bytes, which are
    * held in memory twice. Default 16 MiB.
    */
-  readonly partBytes?: number
+  readonly partBytes?: number | undefined
   /** So often a piece of such an entry is read on while nobody takes the archive: what writes it may not wait for ever. Default 5 s. */
-  readonly pieceEveryMs?: number
+  readonly pieceEveryMs?: number | undefined
   /** Told of each file that could not be read, and is left out, or that changed while it was read. Without it such a one is an error. */
-  readonly onProblem?: (problem: SourceProblem) => void
+  readonly onProblem?: ((problem: SourceProblem) => void) | undefined
 }
 
 const PIECE_BYTES = 512 * 1024
@@ -33,7 +33,7 @@ export function packTar(
   return Readable.from(gathered(packed(entries, options)), {
     objectMode: false,
     highWaterMark: 1024 * 1024,
-    ...(signal && { signal }),
+    signal,
   })
 }
 

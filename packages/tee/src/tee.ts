@@ -3,15 +3,15 @@ import { type FanOut, type FanOutResult, fanOut, TooFewWritersError } from './fa
 
 export interface TeeOptions {
   /** What the writers are called in messages. Default `writer 1`, `writer 2`. */
-  readonly names?: readonly string[]
+  readonly names?: readonly string[] | undefined
   /** Memory for bytes on their way, in bytes. Default 64 MiB. */
-  readonly windowBytes?: number
+  readonly windowBytes?: number | undefined
   /** How long a full window is waited for before a stream is dropped that is slower than `minWriters` others. Default 30 s. */
-  readonly detachAfterMs?: number
+  readonly detachAfterMs?: number | undefined
   /** How many streams must finish for the tee to have finished. Default 1. */
-  readonly minWriters?: number
+  readonly minWriters?: number | undefined
   /** Told what became of each stream, when the tee ends. */
-  readonly onResult?: (results: readonly FanOutResult[]) => void
+  readonly onResult?: ((results: readonly FanOutResult[]) => void) | undefined
 }
 
 const WINDOW_BYTES = 64 * 1024 * 1024

@@ -3,11 +3,11 @@ export interface Failure {
   /** One line. */
   readonly error: string
   /** What to do about it. */
-  readonly hint?: string
+  readonly hint?: string | undefined
 }
 
 /** For a report, which may become JSON. */
 export function toFailure(error: Error): Failure {
   const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined
-  return { error: error.message, ...(hint !== undefined && { hint }) }
+  return { error: error.message, hint }
 }

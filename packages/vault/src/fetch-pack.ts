@@ -9,7 +9,7 @@ import { VaultError } from './vault-error.ts'
 export interface FetchPackOptions {
   /** Told of each sink that did not have it whole, or did not answer. */
   readonly onProblem: (sink: string, error: Error) => void
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** `lost`: no sink has it whole; `unanswered`: none that answered, and another one shows it. */

@@ -52,7 +52,7 @@ export interface OpenGrantOptions {
   /** The recipient's own. */
   readonly pair: KeyPair
   readonly vaultId: string
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Told of each grant that is damaged, and of each sink that does not answer. */
   readonly onProblem: (error: Error) => void
 }
@@ -85,7 +85,7 @@ export interface AddGrantOptions {
   readonly master: Uint8Array
   /** The recipient's public key. */
   readonly recipient: Uint8Array
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -104,9 +104,8 @@ export async function addGrant(
         await requireVault(sink, vaultId, signal)
         const state = await stateOf(sink, key, signal)
         if (state === 'there') return { sink: sink.name, state } as const
-        const abortable = { ...(signal && { signal }) }
-        if (state === 'damaged') await putRepaired(sink, key, object, abortable)
-        else await sink.put(key, object, abortable)
+        if (state === 'damaged') await putRepaired(sink, key, object, { signal })
+        else await sink.put(key, object, { signal })
         return { sink: sink.name, state: 'added' } as const
       } catch (reason) {
         const error = reason instanceof Error ? reason : new Error(String(reason))

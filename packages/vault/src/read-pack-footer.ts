@@ -18,8 +18,7 @@ export async function readPackFooter(
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   const key = packKey(name)
-  const range = (offset: number, length: number) =>
-    sink.get(key, { offset, length, ...(signal && { signal }) })
+  const range = (offset: number, length: number) => sink.get(key, { offset, length, signal })
   try {
     const tailBytes = Math.min(GUESS_BYTES, packBytes)
     let tail = await range(packBytes - tailBytes, tailBytes)

@@ -17,7 +17,7 @@ const MOST_LISTED = 2 ** 22
  */
 export function getObject(sink: Sink, key: string, signal?: AbortSignal): Promise<Uint8Array> {
   const mostBytes = MOST_BYTES.get(key.split('/', 1)[0] ?? '') ?? MOST_SEALED_BYTES
-  return sink.get(key, { mostBytes, ...(signal && { signal }) })
+  return sink.get(key, { mostBytes, signal })
 }
 
 /** Lists what is below a prefix, and not for ever. @throws SinkError `protocol` for a listing that has no end */
@@ -28,7 +28,7 @@ export async function* listObjects(
   mostListed: number = MOST_LISTED,
 ): AsyncGenerator<ObjectInfo> {
   let listed = 0
-  for await (const info of sink.list(prefix, { ...(signal && { signal }) })) {
+  for await (const info of sink.list(prefix, { signal })) {
     if (++listed > mostListed)
       throw new SinkError('protocol', `${prefix} has more than ${mostListed} objects`, { sink: sink.name })
     yield info

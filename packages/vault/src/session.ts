@@ -43,7 +43,9 @@ export function openSession(
   }
 }
 
-function isRecord(value: unknown): value is Omit<SessionRecord, 'kind'> & { readonly kind?: SessionKind } {
+function isRecord(
+  value: unknown,
+): value is Omit<SessionRecord, 'kind'> & { readonly kind?: SessionKind | undefined } {
   if (typeof value !== 'object' || value === null) return false
   const { host, hostId, started, kind } = Object.fromEntries<unknown>(Object.entries(value))
   return (
@@ -86,7 +88,7 @@ export class VaultSession implements AsyncDisposable {
   async join(sink: Sink, signal?: AbortSignal): Promise<void> {
     // Also when the put fails: the object may be there, and a prune would wait for it.
     this.#sinks.set(sink, this.#sinks.get(sink) ?? 0)
-    await sink.put(this.key, this.#object, { ...(signal && { signal }) })
+    await sink.put(this.key, this.#object, { signal })
     this.#sinks.set(sink, Date.now())
   }
 
@@ -108,7 +110,7 @@ export class VaultSession implements AsyncDisposable {
 
   async #isAlive(sink: Sink, signal: AbortSignal | undefined): Promise<boolean> {
     if (this.#dead.has(sink) || Date.now() - (this.#sinks.get(sink) ?? 0) > SESSION_STALE_MS / 2) return false
-    return (await sink.head(this.key, { ...(signal && { signal }) })) !== undefined
+    return (await sink.head(this.key, { signal })) !== undefined
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -40,9 +40,9 @@ export interface SinkView {
 
 export interface ViewOptions {
   readonly indexKey: Uint8Array
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Told of each trash object that does not open. Without it the sink can't be used: what is condemned there is not known. */
-  readonly onBadTrash?: (key: string, error: VaultError) => void
+  readonly onBadTrash?: ((key: string, error: VaultError) => void) | undefined
 }
 
 const LEAST_PACK_BYTES = 100

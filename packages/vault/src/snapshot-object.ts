@@ -6,14 +6,14 @@ export interface SnapshotSource {
   readonly name: string
   readonly state: 'ok' | 'incomplete' | 'failed'
   /** Id of the manifest's root node, hex; absent when failed. */
-  readonly root?: string
+  readonly root?: string | undefined
   readonly entries: number
   /** Sum of the files' sizes. */
   readonly bytes: number
   readonly problems: number
   /** When it was read, where that was an earlier run than this one. */
-  readonly takenAt?: string
-  readonly error?: string
+  readonly takenAt?: string | undefined
+  readonly error?: string | undefined
 }
 
 /** The head of a snapshot (docs/format.md section 7). */

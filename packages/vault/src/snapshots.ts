@@ -19,8 +19,8 @@ export interface SnapshotInfo {
     readonly bytes: number
     readonly problems: number
     /** When it was read, where that was for an earlier snapshot. */
-    readonly takenAt?: string
-    readonly error?: string
+    readonly takenAt?: string | undefined
+    readonly error?: string | undefined
   }[]
   /** When the first of the sinks that hold it stored it, by that sink's own clock: a host can't choose it. */
   readonly storedAt: Date
@@ -32,11 +32,11 @@ export interface SnapshotInfo {
 export interface ListSnapshotsOptions {
   readonly sinks: readonly Sink[]
   readonly keys: Pick<HostKeys, 'indexKey'>
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Told of each sink that does not answer, and of each snapshot that does not open on a sink. */
-  readonly onProblem?: (error: Error) => void
+  readonly onProblem?: ((error: Error) => void) | undefined
   /** Told of each snapshot that opens on no sink that shows it; its time is that of its key. */
-  readonly onUnreadable?: (snapshot: UnreadableSnapshot) => void
+  readonly onUnreadable?: ((snapshot: UnreadableSnapshot) => void) | undefined
 }
 
 export interface UnreadableSnapshot {

@@ -18,7 +18,7 @@ export interface SinkStatus {
   readonly state: 'ok' | 'behind' | 'damaged' | 'failed'
   readonly snapshots: number
   /** The newest that it shows. */
-  readonly latest?: Date
+  readonly latest?: Date | undefined
   /** Snapshots that others show, and it does not. */
   readonly behind: number
   /** Objects that its snapshots need and that it does not show, or that a verification has found damaged. */
@@ -29,9 +29,9 @@ export interface SinkStatus {
   readonly bytesCondemned: number
   /** Of these bytes, those that it stored in the last day, 7 days and 30 days, by its own clock. */
   readonly bytesNew: { readonly day: number; readonly week: number; readonly month: number }
-  readonly error?: string
+  readonly error?: string | undefined
   /** What to do about the error. */
-  readonly hint?: string
+  readonly hint?: string | undefined
 }
 
 /** Work on the vault that goes on, or was killed. */
@@ -53,11 +53,11 @@ export interface VaultStatusOptions {
   readonly indexKey: Uint8Array
   readonly sinks: readonly Sink[]
   /** Where this host keeps what verifications have found. */
-  readonly stateDirectory?: string
-  readonly now?: () => Date
-  readonly signal?: AbortSignal
+  readonly stateDirectory?: string | undefined
+  readonly now?: (() => Date) | undefined
+  readonly signal?: AbortSignal | undefined
   /** Told of each snapshot that does not open on a sink. */
-  readonly onProblem?: (error: Error) => void
+  readonly onProblem?: ((error: Error) => void) | undefined
 }
 
 /** How a vault and each of its sinks stand. Needs no phrase. @throws the abort's reason */
@@ -76,8 +76,8 @@ export async function vaultStatus(options: VaultStatusOptions): Promise<VaultSta
       : await listSnapshots({
           sinks: answering,
           keys: { indexKey },
-          ...(signal && { signal }),
-          ...(onProblem && { onProblem }),
+          signal,
+          onProblem,
         })
   const removed = new Set(views.flatMap((view) => [...view.removed]))
   // One that opens nowhere is the affair of the sink that shows it.
@@ -126,7 +126,7 @@ interface Look {
   /** Undefined when it could not be listed. */
   readonly view: SinkView | undefined
   readonly badTrash: readonly string[]
-  readonly error?: { readonly error: string; readonly hint?: string }
+  readonly error?: { readonly error: string; readonly hint?: string | undefined } | undefined
 }
 
 async function look(sink: Sink, { vaultId, indexKey, signal }: VaultStatusOptions): Promise<Look> {
@@ -135,7 +135,7 @@ async function look(sink: Sink, { vaultId, indexKey, signal }: VaultStatusOption
     await requireVault(sink, vaultId, signal)
     const view = await viewSink(sink, {
       indexKey,
-      ...(signal && { signal }),
+      signal,
       onBadTrash: (key) => badTrash.push(key),
     })
     return { sink, view, badTrash }
@@ -163,7 +163,7 @@ async function lackOf(
   // Where a compaction did not come a sink has other packs for the same snapshot: what counts is what it says itself.
   const heads = await readHeads(view, [...view.snapshots.keys()].filter(isShort), {
     indexKey,
-    ...(signal && { signal }),
+    signal,
     onBad: (key) => lack.push(key),
   }).catch((error: unknown) => {
     signal?.throwIfAborted()

@@ -30,9 +30,9 @@ export class VaultError extends Error {
     code: VaultErrorCode,
     message: string,
     options: {
-      readonly sink?: string
-      readonly key?: string
-      readonly hint?: string
+      readonly sink?: string | undefined
+      readonly key?: string | undefined
+      readonly hint?: string | undefined
       readonly cause?: unknown
     } = {},
   ) {

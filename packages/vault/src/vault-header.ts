@@ -76,9 +76,9 @@ export async function putVaultHeader(
   sink: Sink,
   publicKey: Uint8Array,
   signal?: AbortSignal,
-  { ifAbsent = false }: { readonly ifAbsent?: boolean } = {},
+  { ifAbsent = false }: { readonly ifAbsent?: boolean | undefined } = {},
 ): Promise<void> {
-  await sink.put(KEY, encodeVaultHeader(publicKey), { ifAbsent, ...(signal && { signal }) })
+  await sink.put(KEY, encodeVaultHeader(publicKey), { ifAbsent, signal })
 }
 
 /** @throws VaultError `not-a-vault` when the sink holds another vault or none */
@@ -106,7 +106,7 @@ function holdsAnother(sink: string, { id }: VaultHeader): VaultError {
 export async function initVault(options: {
   readonly sinks: readonly Sink[]
   readonly publicKey: Uint8Array
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }): Promise<readonly { sink: string; state: 'created' | 'joined' | 'failed'; error?: Error }[]> {
   const { sinks, publicKey, signal } = options
   const id = vaultIdOf(publicKey)
@@ -156,9 +156,9 @@ function isMissingRoot(reason: unknown): boolean {
 export async function findVault(options: {
   readonly sinks: readonly Sink[]
   /** The id of the one that is looked for: where any sink holds it, those that hold another are told of, and passed over. */
-  readonly wanted?: string
-  readonly signal?: AbortSignal
-  readonly onProblem?: (error: Error) => void
+  readonly wanted?: string | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProblem?: ((error: Error) => void) | undefined
 }): Promise<(VaultHeader & { readonly sinks: readonly string[] }) | undefined> {
   const { sinks, wanted, signal, onProblem } = options
   const found = await Promise.allSettled(sinks.map((sink) => readVaultHeader(sink, signal)))

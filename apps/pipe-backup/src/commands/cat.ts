@@ -13,7 +13,7 @@ export async function cat(
   session: Session,
   spec: string,
   path: string,
-  options: { readonly phraseFile?: string },
+  options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
   const { output, signal } = session
   const wanted = toSnapshotPath(path)

@@ -9,7 +9,7 @@ export async function diff(
   session: Session,
   first: string,
   second: string,
-  options: { readonly phraseFile?: string },
+  options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
   const { output, signal } = session
   await using opened = await openSnapshots(session, options.phraseFile)

@@ -52,7 +52,7 @@ export async function doctor(session: Session, options: { readonly notify: boole
       const findings = await checkSink(sink, {
         vaultId,
         signal,
-        ...(bytesPerWeek !== undefined && { bytesPerWeek }),
+        bytesPerWeek,
       })
       tell(findings.map((one) => ({ subject: `sink ${sink.name}`, ...withoutName(one, sink.name) })))
     }),

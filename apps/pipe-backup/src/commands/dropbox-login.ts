@@ -12,10 +12,10 @@ import { UsageError } from '../usage-error.ts'
 import { openConfig } from '../vault/open-config.ts'
 
 export interface DropboxLoginOptions {
-  readonly appKey?: string
-  readonly apiUrl?: string
-  readonly sink?: string
-  readonly tokenOut?: string
+  readonly appKey?: string | undefined
+  readonly apiUrl?: string | undefined
+  readonly sink?: string | undefined
+  readonly tokenOut?: string | undefined
 }
 
 /** What a login is for. */
@@ -25,7 +25,7 @@ interface App {
   /** The sink's name, in the configuration or for it. */
   readonly name: string
   /** Where the configuration looks for the token. */
-  readonly tokenFile?: string
+  readonly tokenFile?: string | undefined
 }
 
 /** `dropbox login`: OAuth with PKCE by a person and a browser anywhere. The token goes to a file or a terminal. @returns the exit code */
@@ -37,7 +37,7 @@ export async function dropboxLoginCommand(session: Session, options: DropboxLogi
     appKey,
     signal,
     ask: (url) => askForCode(url, signal),
-    ...(apiUrl !== undefined && { apiUrl }),
+    apiUrl,
   }).catch((error: unknown) => {
     throw error instanceof TypeError ? new UsageError(error.message) : error
   })

@@ -10,8 +10,8 @@ import { openSnapshots } from '../vault/open-reading.ts'
 
 export interface FindOptions {
   /** Search this one alone. */
-  readonly snapshot?: string
-  readonly phraseFile?: string
+  readonly snapshot?: string | undefined
+  readonly phraseFile?: string | undefined
 }
 
 /** `find`: which entries match, and which snapshots have them. @returns the exit code */

@@ -20,8 +20,8 @@ import { openConfig, openSecrets } from '../vault/open-config.ts'
 import { openGranted, readMaster } from '../vault/vault-keys.ts'
 
 export interface InitOptions {
-  readonly phraseOut?: string
-  readonly phraseFile?: string
+  readonly phraseOut?: string | undefined
+  readonly phraseFile?: string | undefined
 }
 
 /** What `init` needs, whether it makes a vault or joins one. */

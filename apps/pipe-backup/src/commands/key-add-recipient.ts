@@ -14,8 +14,8 @@ import { openConfig, openSecrets } from '../vault/open-config.ts'
 import { openMaster } from '../vault/vault-keys.ts'
 
 export interface AddRecipientOptions {
-  readonly phraseFile?: string
-  readonly phraseOut?: string
+  readonly phraseFile?: string | undefined
+  readonly phraseOut?: string | undefined
 }
 
 /**

@@ -8,7 +8,10 @@ import { openConfig, openReadingSinks } from '../vault/open-config.ts'
 import { openVaultKeys } from '../vault/vault-keys.ts'
 
 /** `key check`: proves that a phrase opens the vault, on its newest snapshot where there is one. @returns the exit code */
-export async function keyCheck(session: Session, options: { readonly phraseFile?: string }): Promise<number> {
+export async function keyCheck(
+  session: Session,
+  options: { readonly phraseFile?: string | undefined },
+): Promise<number> {
   const { output } = session
   const config = await openConfig(session)
   await using opened = await openReadingSinks(config, session)

@@ -6,7 +6,7 @@ import type { Session } from '../session.ts'
 /** `key generate`: a recovery phrase for a recipient, on its own machine, and the public key that it gives away. @returns the exit code */
 export async function keyGenerate(
   session: Session,
-  options: { readonly phraseOut?: string },
+  options: { readonly phraseOut?: string | undefined },
 ): Promise<number> {
   const { output } = session
   const outlet = await choosePhraseOutlet(options.phraseOut, session)

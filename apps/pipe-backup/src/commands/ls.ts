@@ -5,7 +5,7 @@ import { entryToJson, longLine } from '../terminal/long-listing.ts'
 import { openReading } from '../vault/open-reading.ts'
 
 export interface ReadOptions {
-  readonly phraseFile?: string
+  readonly phraseFile?: string | undefined
 }
 
 /** `ls`: the entries of a snapshot, or those at and below a path. @returns the exit code */

@@ -17,10 +17,10 @@ import { UsageError } from '../usage-error.ts'
 import { openConfig, openSecrets } from '../vault/open-config.ts'
 
 export interface PruneCommandOptions {
-  readonly dryRun?: boolean
-  readonly compact?: boolean
+  readonly dryRun?: boolean | undefined
+  readonly compact?: boolean | undefined
   /** Also where most of what is there would go. */
-  readonly force?: boolean
+  readonly force?: boolean | undefined
 }
 
 /** For a week the last snapshot of each day stays, whatever the policy: a host that was taken over can't crowd the good ones out. */

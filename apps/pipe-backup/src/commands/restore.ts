@@ -12,11 +12,11 @@ import { UsageError } from '../usage-error.ts'
 import { openReading, type Reading } from '../vault/open-reading.ts'
 
 export interface RestoreOptions {
-  readonly to?: string
+  readonly to?: string | undefined
   /** What becomes of files that are there already: `changed` leaves those of the same size and modification time. */
   readonly overwrite: 'changed' | 'always'
-  readonly repair?: boolean
-  readonly phraseFile?: string
+  readonly repair?: boolean | undefined
+  readonly phraseFile?: string | undefined
 }
 
 /** What has come out of a snapshot so far. */

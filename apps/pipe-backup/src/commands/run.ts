@@ -29,7 +29,7 @@ import { openConfig, openSecrets } from '../vault/open-config.ts'
 
 export interface RunOptions {
   readonly source: readonly string[]
-  readonly stdin?: string
+  readonly stdin?: string | undefined
 }
 
 /** How often --json --verbose tells how a run stands. */

@@ -23,8 +23,8 @@ import { openConfig } from '../vault/open-config.ts'
 export type Scheduler = 'systemd' | 'cron'
 
 export interface ScheduleOptions {
-  readonly systemd?: boolean
-  readonly cron?: boolean
+  readonly systemd?: boolean | undefined
+  readonly cron?: boolean | undefined
 }
 
 const SHOWN_RUNS = 5

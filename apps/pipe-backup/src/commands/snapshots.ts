@@ -9,7 +9,7 @@ import { openListingKeys } from '../vault/vault-keys.ts'
 /** `snapshots`: what there is, oldest first, and which sinks hold it. @returns the exit code */
 export async function snapshots(
   session: Session,
-  options: { readonly phraseFile?: string },
+  options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
   const { output, signal } = session
   const config = await openConfig(session)
@@ -46,7 +46,7 @@ function snapshotToJson(snapshot: SnapshotInfo): Readonly<Record<string, unknown
       entries,
       bytes,
       problems,
-      ...(error !== undefined && { error }),
+      error,
     })),
     sinks,
   }

@@ -17,7 +17,10 @@ import { openConfig, openSecrets } from '../vault/open-config.ts'
 import { openVaultKeys } from '../vault/vault-keys.ts'
 
 /** `status`: how the vault, its sources and each of its sinks stand. @returns the exit code */
-export async function status(session: Session, options: { readonly phraseFile?: string }): Promise<number> {
+export async function status(
+  session: Session,
+  options: { readonly phraseFile?: string | undefined },
+): Promise<number> {
   const { output, signal } = session
   const now = new Date()
   const config = await openConfig(session)

@@ -19,10 +19,10 @@ import { openConfig, openSecrets } from '../vault/open-config.ts'
 import { openListingKeys, openVaultKeys } from '../vault/vault-keys.ts'
 
 export interface VerifyCommandOptions {
-  readonly deep?: boolean
-  readonly sample?: string
+  readonly deep?: boolean | undefined
+  readonly sample?: string | undefined
   readonly sink: readonly string[]
-  readonly phraseFile?: string
+  readonly phraseFile?: string | undefined
 }
 
 /** `verify`: every object on every sink. @returns the exit code */
@@ -45,7 +45,7 @@ export async function verify(session: Session, options: VerifyCommandOptions): P
       sinks,
       ...(options.sink.length > 0 && { targets: options.sink }),
       ...(deepKeys && { deepKeys }),
-      ...(sample !== undefined && { sample }),
+      sample,
       stateDirectory: config.state,
       signal,
       progress,

@@ -29,8 +29,8 @@ export class ConfigError extends Error {
   constructor(
     first: ConfigProblem,
     options: {
-      readonly more?: readonly ConfigProblem[]
-      readonly hint?: string
+      readonly more?: readonly ConfigProblem[] | undefined
+      readonly hint?: string | undefined
       readonly cause?: unknown
     } = {},
   ) {

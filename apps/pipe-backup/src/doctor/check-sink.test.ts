@@ -7,7 +7,7 @@ const check = (sink: Sink, bytesPerWeek?: number) =>
   checkSink(sink, {
     vaultId: undefined,
     signal: new AbortController().signal,
-    ...(bytesPerWeek !== undefined && { bytesPerWeek }),
+    bytesPerWeek,
   })
 const refusing = (good: MemorySink): MemorySink => ({
   ...good,

@@ -19,7 +19,7 @@ export interface CheckSinkOptions {
   readonly vaultId: string | undefined
   readonly signal: AbortSignal
   /** What a week's runs bring, in bytes, as far as is known. */
-  readonly bytesPerWeek?: number
+  readonly bytesPerWeek?: number | undefined
 }
 
 /** Tries all that a run, a restore and a prune ask of a sink, with a probe object that is gone in the end. */

@@ -4,7 +4,7 @@ export interface Finding {
   /** One line. */
   readonly message: string
   /** What to do. */
-  readonly hint?: string
+  readonly hint?: string | undefined
 }
 
 /** Of what. */
@@ -16,5 +16,5 @@ export interface Examined extends Finding {
 export function failureOf(reason: unknown): Finding {
   const error = reason instanceof Error ? reason : new Error(String(reason))
   const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined
-  return { state: 'failure', message: error.message, ...(hint !== undefined && { hint }) }
+  return { state: 'failure', message: error.message, hint }
 }

@@ -93,7 +93,11 @@ export class Notifier {
 
   /** Sends a message to each channel that says that nothing is wrong. @returns what became of it, by the channel's name */
   async test(): Promise<
-    readonly { readonly channel: string; readonly error?: Error; readonly isPrivate?: boolean }[]
+    readonly {
+      readonly channel: string
+      readonly error?: Error | undefined
+      readonly isPrivate?: boolean | undefined
+    }[]
   > {
     const signal = AbortSignal.timeout(FAREWELL_MS)
     const opened = await this.#openAll()

@@ -8,7 +8,7 @@ import { phraseGrid } from './phrase-grid.ts'
 /** Where a new recovery phrase goes. */
 export interface PhraseOutlet {
   /** The file that it is written to, if it is. */
-  readonly file?: string
+  readonly file?: string | undefined
   /** True when standard output is to hold the phrase and nothing else. */
   readonly onStdout: boolean
   /** Lets it out, before there is a vault. @returns how to take it back, where that is possible */

@@ -9,7 +9,7 @@ const throwing = (error: unknown): Source => ({
 
 async function failureOf(source: Source, signal?: AbortSignal): Promise<unknown> {
   try {
-    for await (const _ of source.entries({ ...(signal && { signal }) }));
+    for await (const _ of source.entries({ signal }));
   } catch (error) {
     return error
   }

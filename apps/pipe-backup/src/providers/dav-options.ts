@@ -32,10 +32,10 @@ interface DavContext {
 export async function davOptions(
   { ca, plainHttp }: DavConfig,
   { name, path }: DavContext,
-): Promise<{ readonly ca?: string; readonly plainHttp?: boolean }> {
+): Promise<{ readonly ca?: string | undefined; readonly plainHttp?: boolean | undefined }> {
   return {
     ...(ca !== undefined && { ca: await readCertificates(path(ca), name) }),
-    ...(plainHttp !== undefined && { plainHttp }),
+    plainHttp,
   }
 }
 

@@ -20,13 +20,13 @@ export const dropbox: SinkType = sinkType(
     const { dropboxSink } = await import('@pipe-backup/sink-dropbox')
     const options = {
       name: context.name,
-      ...(appKey !== undefined && { appKey }),
+      appKey,
       ...(refreshToken !== undefined && { refreshToken: await context.secret(refreshToken) }),
       ...(appSecret !== undefined && { appSecret: await context.secret(appSecret) }),
       ...(accessToken !== undefined && { accessToken: await context.secret(accessToken) }),
-      ...(path !== undefined && { path }),
-      ...(apiUrl !== undefined && { apiUrl }),
-      ...(contentUrl !== undefined && { contentUrl }),
+      path,
+      apiUrl,
+      contentUrl,
     }
     try {
       return dropboxSink(options)

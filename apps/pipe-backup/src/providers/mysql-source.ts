@@ -72,7 +72,7 @@ export const mysql: SourceType = sourceType(
     const warning = (message: string, hint?: string): Finding => ({
       state: 'warning',
       message,
-      ...(hint !== undefined && { hint }),
+      hint,
     })
     const findings: Finding[] = [
       { state: 'ok', message: `${plural(found.databases.length, 'database')} can be dumped` },
@@ -133,11 +133,11 @@ export async function serverOf(
   context: Pick<OpenContext, 'path' | 'secretLine'>,
 ): Promise<ServerOptions> {
   return {
-    ...(user !== undefined && { user }),
+    user,
     ...(password !== undefined && { password: await context.secretLine(password) }),
     ...(socket !== undefined && { socket: context.path(socket) }),
-    ...(host !== undefined && { host }),
-    ...(port !== undefined && { port }),
+    host,
+    port,
     ...(ssl !== undefined && { ssl: sslOf(ssl, context) }),
   }
 }
@@ -150,6 +150,6 @@ function sslOf(
     ...(ca !== undefined && { ca: path(ca) }),
     ...(cert !== undefined && { cert: path(cert) }),
     ...(key !== undefined && { key: path(key) }),
-    ...(verify !== undefined && { verify }),
+    verify,
   }
 }

@@ -40,7 +40,7 @@ export const nextcloud: SinkType = sinkType(
       create: context.create,
       ...(chunkSize !== undefined && { chunkBytes: toBytes(chunkSize) }),
       ...(settle !== undefined && { settleMs: toMilliseconds(settle) }),
-      ...(skipTrash !== undefined && { skipTrash }),
+      skipTrash,
       ...(await davOptions(dav, context)),
     }
     return checked(context.name, () => nextcloudSink(options))

@@ -11,9 +11,9 @@ export interface OpenSinksOptions {
   readonly secrets: SecretReader
   readonly signal: AbortSignal
   /** Names from the command line, in order of preference; empty for all. */
-  readonly names?: readonly string[]
+  readonly names?: readonly string[] | undefined
   /** Makes places that are missing: of all sinks, and throws where one can't be opened, or of those that it says. */
-  readonly create?: boolean | ((sink: string) => boolean)
+  readonly create?: (boolean | ((sink: string) => boolean)) | undefined
 }
 
 /** Opened sinks, closed together. */

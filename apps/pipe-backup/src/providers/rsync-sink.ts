@@ -49,14 +49,14 @@ export const rsync: SinkType = sinkType(
       name: context.name,
       target,
       create: context.create,
-      ...(port !== undefined && { port }),
+      port,
       ...(identity !== undefined && { identity: context.path(identity) }),
-      ...(hostKey !== undefined && { hostKey }),
+      hostKey,
       ...(password !== undefined && { password: await context.secret(password) }),
-      ...(appendOnly !== undefined && { appendOnly }),
+      appendOnly,
       ...(spool !== undefined && { spool: context.path(spool) }),
       ...(spoolBytes !== undefined && { spoolBytes: toBytes(spoolBytes) }),
-      ...(rsyncPath !== undefined && { rsyncPath }),
+      rsyncPath,
     }
     try {
       return rsyncSink(given)

@@ -32,11 +32,11 @@ export const sftp: SinkType = sinkType(
       user,
       path,
       create: context.create,
-      ...(port !== undefined && { port }),
+      port,
       ...(identity !== undefined && { identity: context.path(identity) }),
       ...(passphrase !== undefined && { passphrase: await context.secret(passphrase) }),
       ...(password !== undefined && { password: await context.secret(password) }),
-      ...(hostKey !== undefined && { hostKey }),
+      hostKey,
     })
   },
 )

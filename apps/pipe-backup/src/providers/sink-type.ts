@@ -62,7 +62,7 @@ export function sinkType<const Shape extends z.ZodRawShape>(
     options: z.output<z.ZodObject<Shape>>,
     context: SinkContext & { readonly name: string },
   ) => Promise<Sink>,
-  { isRemote = true }: { readonly isRemote?: boolean } = {},
+  { isRemote = true }: { readonly isRemote?: boolean | undefined } = {},
 ): SinkType {
   const options = z.object(shape)
   return {
@@ -108,7 +108,7 @@ function guarded(sink: Sink, config: SinkConfig, isRemote: boolean): Sink {
   const silentMs = timeout === undefined ? (isRemote ? SILENT_MS : undefined) : toTimerMilliseconds(timeout)
   const limits = {
     ...(uploadLimit !== undefined && { uploadBytesPerSecond: toBytes(uploadLimit) }),
-    ...(concurrency !== undefined && { concurrency }),
+    concurrency,
   }
   const timed = silentMs === undefined ? sink : withTimeout(sink, { silentMs })
   const limited = Object.keys(limits).length === 0 ? timed : withLimit(timed, limits)

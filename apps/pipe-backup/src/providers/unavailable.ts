@@ -11,7 +11,7 @@ export function unavailableSink(name: string, cause: Error): Sink {
     new SinkError('unauthorized', `not opened: ${cause.message}`, {
       sink: name,
       cause,
-      ...(key !== undefined && { key }),
+      key,
     })
   const refuse = (key: string): Promise<never> => Promise.reject(error(key))
   return {

@@ -32,10 +32,10 @@ export const webdav: SinkType = sinkType(
     const options = {
       ...common,
       url,
-      ...(user !== undefined && { user }),
+      user,
       ...(password !== undefined && { password: await context.secret(password) }),
       ...(token !== undefined && { token: await context.secret(token) }),
-      ...(readBack !== undefined && { readBack }),
+      readBack,
     }
     return checked(name, () => webdavSink(options))
   },

@@ -13,8 +13,8 @@ const NO_DATABASE = 26
 
 export interface RunLockOptions {
   /** What is done under it: each has a lock of its own. Default `run`. */
-  readonly name?: string
-  readonly now?: () => Date
+  readonly name?: string | undefined
+  readonly now?: (() => Date) | undefined
 }
 
 /**

@@ -7,11 +7,11 @@ export interface SourceStatus {
   /** `none`: no snapshot has it yet. */
   readonly state: 'ok' | 'incomplete' | 'failed' | 'none'
   /** When it was read last, complete. */
-  readonly lastGood?: Date
+  readonly lastGood?: Date | undefined
   readonly entries: number
   readonly bytes: number
   readonly problems: number
-  readonly error?: string
+  readonly error?: string | undefined
 }
 
 /** The newest snapshot of this host that holds every source, complete, and is on enough sinks, as far as they answer. */
@@ -61,7 +61,7 @@ export function sourcesOf(
       entries,
       bytes,
       problems,
-      ...(error !== undefined && { error }),
+      error,
     }
   })
 }

@@ -13,7 +13,7 @@ export interface Worry {
   readonly subject: string
   readonly message: string
   /** ISO 8601. */
-  readonly since?: string
+  readonly since?: string | undefined
 }
 
 /** All that `status` shows. */

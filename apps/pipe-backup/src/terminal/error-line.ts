@@ -13,8 +13,8 @@ export function sinkLine(sink: string, message: string): string {
 /** The line about a sink that a report says has failed. */
 export function failureLine(sink: {
   readonly name: string
-  readonly error?: string
-  readonly hint?: string
+  readonly error?: string | undefined
+  readonly hint?: string | undefined
 }): string {
   return sinkLine(sink.name, errorLine({ message: sink.error ?? 'failed', hint: sink.hint }))
 }

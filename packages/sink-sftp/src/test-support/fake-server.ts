@@ -7,7 +7,7 @@ export interface FakeServerOptions {
   /** What it announces. A link is answered with OK, and never made. */
   readonly extensions: readonly string[]
   /** Whether a rename is done, besides being answered with OK. Default true. */
-  readonly renames?: boolean
+  readonly renames?: boolean | undefined
 }
 
 export interface FakeServer extends AsyncDisposable {

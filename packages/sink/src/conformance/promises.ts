@@ -11,7 +11,7 @@ export interface CheckSettings {
   /** How many objects a long listing has. */
   readonly listed: number
   /** How many of them are there already, the first ones of `manyObjects`. Default none. */
-  readonly there?: number
+  readonly there?: number | undefined
   /** How many of the others are put at a time. */
   readonly putsAtOnce: number
   /** The largest object, in bytes. */

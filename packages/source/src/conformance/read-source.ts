@@ -34,9 +34,9 @@ export async function someFile(source: Source, use: (file: FileEntry) => Promise
 
 export interface ReadOptions {
   /** How much is asked for, when so many bytes have been taken. Default 64 KiB each time. */
-  readonly room?: (taken: number) => number
+  readonly room?: ((taken: number) => number) | undefined
   /** What is done to the memory that was lent, once it is copied. */
-  readonly afterwards?: (into: Uint8Array) => void
+  readonly afterwards?: ((into: Uint8Array) => void) | undefined
 }
 
 export interface WholeFile {
@@ -71,5 +71,5 @@ export async function readFile(file: FileEntry, options: ReadOptions = {}): Prom
 
 function walk(source: Source, signal?: AbortSignal): AsyncIterable<Entry> {
   // What can't be taken is not this suite's concern: it looks at what is.
-  return source.entries({ onProblem: () => undefined, ...(signal && { signal }) })
+  return source.entries({ onProblem: () => undefined, signal })
 }

@@ -13,24 +13,24 @@ export interface BackupOptions {
   /** How many sinks must hold the snapshot for the run to have succeeded. */
   readonly copies: number
   /** Sources, by name, that are read no more often than this, in milliseconds; between, the snapshot has them as they were read last. */
-  readonly everyMs?: ReadonlyMap<string, number>
+  readonly everyMs?: ReadonlyMap<string, number> | undefined
   /** Called before a source is read. @throws SourceError when it is not to be: the source has failed */
-  readonly beforeSource?: (name: string) => Promise<void>
+  readonly beforeSource?: ((name: string) => Promise<void>) | undefined
   /** Called when a source was read, or failed, or its `beforeSource` did. What it throws is told as a problem of the source. */
-  readonly afterSource?: (report: SourceReport) => Promise<void>
+  readonly afterSource?: ((report: SourceReport) => Promise<void>) | undefined
   /** For this host's caches; made when missing, mode 0700. */
   readonly stateDirectory: string
   /** How much of the data may be in memory at once, in bytes. Default 256 MiB; below 184 MiB is taken as that. */
-  readonly windowBytes?: number
+  readonly windowBytes?: number | undefined
   /** How long a full window is waited for before the slowest sink is left behind. Default 30 s. */
-  readonly detachAfterMs?: number
+  readonly detachAfterMs?: number | undefined
   /** How often a program's output is read on by a piece of 1 MiB while the window is full. Default 10 s. */
-  readonly pieceEveryMs?: number
-  readonly now?: () => Date
-  readonly signal?: AbortSignal
+  readonly pieceEveryMs?: number | undefined
+  readonly now?: (() => Date) | undefined
+  readonly signal?: AbortSignal | undefined
   /** Kept up to date while it runs. */
-  readonly progress?: BackupProgress
-  readonly onProblem?: (problem: BackupProblem) => void
+  readonly progress?: BackupProgress | undefined
+  readonly onProblem?: ((problem: BackupProblem) => void) | undefined
   /** @param sink - undefined when it is no single sink's */
   readonly onSinkProblem?: (sink: string | undefined, error: Error) => void
 }
@@ -39,6 +39,4 @@ export interface BackupOptions {
 export interface RunContext extends BackupOptions {
   readonly started: Date
   readonly progress: BackupProgress
-  /** For what takes only a signal: nothing when there is none. */
-  readonly abortable: { readonly signal?: AbortSignal }
 }

@@ -52,7 +52,6 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
     ...options,
     started: (options.now ?? (() => new Date()))(),
     progress: options.progress ?? createProgress(),
-    abortable: { ...(signal && { signal }) },
   }
   const derived = await derivedKeys(host.keys)
   const { hostId } = host
@@ -73,7 +72,7 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
     hostId,
     cacheDirectory: join(stateDirectory, 'index'),
     onProblem: (sink, error) => options.onSinkProblem?.(sink, error),
-    ...run.abortable,
+    signal: run.signal,
   })
 
   await using line = await PackLine.open(run, places, index, derived, unlisted)

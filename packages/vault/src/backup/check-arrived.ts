@@ -9,7 +9,7 @@ const ASKED = 16
 const AT_ONCE = 4
 
 export interface CheckArrivedOptions {
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Told of each pack that is not as it was sent. */
   readonly onBad: (name: string, why: 'missing' | 'corrupt') => void
 }
@@ -25,7 +25,7 @@ export async function checkArrived(
   sent: ReadonlyMap<string, number>,
   { signal, onBad }: CheckArrivedOptions,
 ): Promise<void> {
-  const options = { ...(signal && { signal }) }
+  const options = { signal }
   const found = new Map<string, ObjectInfo>()
   if (sent.size > ASKED) {
     for await (const info of listObjects(sink, 'packs/', signal))

@@ -34,7 +34,7 @@ export interface Commitment {
   /** It came to nothing because it rested on a pack that is whole nowhere: another reading will not. */
   readonly isToRepeat: boolean
   /** Of what older snapshots need, and no sink has whole. */
-  readonly lost?: VaultError
+  readonly lost?: VaultError | undefined
 }
 
 /**
@@ -116,7 +116,7 @@ async function bringAll(
   place: Place,
   onLost: () => void,
 ): Promise<void> {
-  const { started, progress, onSinkProblem, abortable } = run
+  const { started, progress, onSinkProblem, signal } = run
   const { sink, view } = place
   if (!view) return
   progress.phase = 'healing'
@@ -133,7 +133,7 @@ async function bringAll(
       book.add(at, damaged.key, damaged.why, started)
       rotten.add(damaged.key)
     },
-    ...abortable,
+    signal,
   }).catch((error: unknown) => {
     // One that could not be reached may have it whole: only what has been seen to be rotten is lost.
     if (error instanceof VaultError && error.code === 'missing' && rotten.has(error.key ?? '')) onLost()
@@ -145,7 +145,7 @@ async function bringAll(
     place.count(sizeBytes)
   }
   await checkArrived(sink, place.sent, {
-    ...abortable,
+    signal,
     onBad: (name, why) => {
       view.packs.delete(name)
       book.add(sink.name, packKey(name), why, started)
@@ -161,7 +161,7 @@ async function levelAll(
   run: RunContext,
   { session, places, book }: CommitSnapshotOptions,
 ): Promise<VaultError | undefined> {
-  const { host, progress, onSinkProblem, abortable, now = () => new Date() } = run
+  const { host, progress, onSinkProblem, signal, now = () => new Date() } = run
   progress.phase = 'healing'
   const { results, lost } = await levelSinks({
     views: places.views(),
@@ -173,7 +173,7 @@ async function levelAll(
     requireAlive: (sink) => session.requireAlive(sink, run.signal),
     now,
     onProblem: (sink, error) => onSinkProblem?.(sink, error),
-    ...abortable,
+    signal,
   })
   for (const { sink, packs, objects, bytes, error } of results) {
     const place = places.of(sink)

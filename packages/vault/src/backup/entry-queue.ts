@@ -61,7 +61,7 @@ export interface QueuedEntry {
   /** Keyed hash of the path: 16 bytes, one character each. */
   readonly pathHash: string
   /** Of files alone. */
-  readonly content?: FileContent
+  readonly content?: FileContent | undefined
   readonly size: number
   readonly mtimeNs: bigint
   readonly unsteady: boolean

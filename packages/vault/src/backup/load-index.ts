@@ -25,7 +25,7 @@ export interface LoadIndexOptions {
   /** Where opened copies of index objects are kept, still sealed. */
   readonly cacheDirectory: string
   readonly onProblem: (sink: string, error: Error) => void
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Learns which chunks are stored, from the index objects of all sinks, and from the footers of packs that they do not list. */

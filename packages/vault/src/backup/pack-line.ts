@@ -54,7 +54,7 @@ export class PackLine implements AsyncDisposable {
     this.#places = places
     this.#index = index
     this.unlisted = unlisted
-    const { windowBytes = WINDOW_BYTES, detachAfterMs = DETACH_AFTER_MS, abortable } = run
+    const { windowBytes = WINDOW_BYTES, detachAfterMs = DETACH_AFTER_MS, signal } = run
     this.#fan = fanOut<FinishedPack>(
       places.working().map((place) => ({
         name: place.sink.name,
@@ -69,7 +69,7 @@ export class PackLine implements AsyncDisposable {
         detachAfterMs,
         minAttached: run.copies,
         takeTurns: true,
-        ...abortable,
+        signal,
       },
     )
     this.pool = new SealPool({
@@ -77,7 +77,7 @@ export class PackLine implements AsyncDisposable {
       slabBytes: SLAB_BYTES,
       wanted: (pieces, ids) => this.#choose(pieces, ids),
       onPack: (pack) => this.#take(pack),
-      ...abortable,
+      signal,
     })
   }
 

@@ -35,7 +35,7 @@ export class Place {
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
-    await this.sink.put(key, bytes, this.#run.abortable)
+    await this.sink.put(key, bytes, { signal: this.#run.signal })
     this.count(bytes.length)
   }
 

@@ -49,7 +49,7 @@ export class Places {
   }
 
   async #view(place: Place, session: VaultSession): Promise<SinkView> {
-    const { host, signal, abortable } = this.#run
+    const { host, signal } = this.#run
     // A sink that holds another vault is none of ours to write to.
     await requireVault(place.sink, host.vaultId, signal)
     // Before it is looked at: a prune that condemns something after this sees us.
@@ -58,7 +58,7 @@ export class Places {
     const badTrash = new Map<string, VaultError>()
     const view = await viewSink(place.sink, {
       indexKey: host.keys.indexKey,
-      ...abortable,
+      signal,
       onBadTrash: (key, error) => badTrash.set(key, error),
     })
     await this.#forgetTrash(place, view, session, badTrash)
@@ -78,9 +78,9 @@ export class Places {
   ): Promise<void> {
     const [first] = bad.values()
     if (!first) return
-    const { host, signal, abortable, onSinkProblem } = this.#run
+    const { host, signal, onSinkProblem } = this.#run
     if (await isBeingPruned(view, host.keys.indexKey, session.id, signal)) throw first
-    const refused = await place.sink.deleteMany([...bad.keys()], abortable)
+    const refused = await place.sink.deleteMany([...bad.keys()], { signal })
     for (const error of refused.values()) throw error
     place.healed += bad.size
     const { name } = place.sink

@@ -34,8 +34,8 @@ export interface SourceReport {
   readonly bytesNew: number
   readonly problems: number
   /** When it was read, where that was an earlier run: it was not due. */
-  readonly takenAt?: string
-  readonly error?: string
+  readonly takenAt?: string | undefined
+  readonly error?: string | undefined
 }
 
 export interface SinkReport {
@@ -45,7 +45,7 @@ export interface SinkReport {
   readonly bytesSent: number
   /** Packs that were copied to it from another sink. */
   readonly healed: number
-  readonly error?: string
+  readonly error?: string | undefined
 }
 
 export interface BackupReport {

@@ -55,7 +55,7 @@ export interface SourceBackupOptions {
   readonly onProblem: (problem: SourceProblem) => void
   readonly onRead: (bytes: number) => void
   readonly onEntry: () => void
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 interface ReadContent {
@@ -89,7 +89,7 @@ export class SourceBackup {
   async run(): Promise<Uint8Array> {
     const { source, pool, signal } = this.#options
     const onProblem = (problem: SourceProblem) => this.#problem(problem)
-    for await (const entry of source.entries({ onProblem, ...(signal && { signal }) })) {
+    for await (const entry of source.entries({ onProblem, signal })) {
       await this.#take(entry)
       if (this.#nodeBytes >= NODES_AT_ONCE_BYTES) await this.#sendNodes()
       if (this.#queue.length > MOST_WAITING) {
@@ -247,7 +247,10 @@ export class SourceBackup {
   /** @param how - `already`: bytes that have been read; `isLive`: a program writes it, and is not to wait for long */
   async #readLarge(
     reader: EntryReader,
-    { already, isLive = false }: { readonly already?: Uint8Array; readonly isLive?: boolean },
+    {
+      already,
+      isLive = false,
+    }: { readonly already?: Uint8Array | undefined; readonly isLive?: boolean | undefined },
   ): Promise<ReadContent> {
     const { pool } = this.#options
     const content = new ChunkedContent()

@@ -143,7 +143,7 @@ export class SourceReader {
   }
 
   #walk(source: Source): SourceBackup {
-    const { progress, onProblem, abortable } = this.#run
+    const { progress, onProblem, signal } = this.#run
     const { derived, index, line, state } = this.#parts
     index.beginWalk()
     return new SourceBackup({
@@ -164,7 +164,7 @@ export class SourceReader {
       onEntry: () => {
         progress.entries++
       },
-      ...abortable,
+      signal,
     })
   }
 }

@@ -38,7 +38,7 @@ export async function bringPacks(
       if (needed.has(name) && (!lost || pack === 'lost')) lost = notBrought(key, pack)
       return
     }
-    const reading = { ...(signal && { signal }) }
+    const reading = { signal }
     if (damaged.has(key)) await putRepaired(view.sink, key, pack, reading)
     else await view.sink.put(key, pack, reading)
     view.packs.set(name, { sizeBytes: pack.length, storedAt: new Date() })

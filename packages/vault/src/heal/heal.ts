@@ -20,20 +20,20 @@ export interface HealOptions {
   /** All that are configured: what one lacks is taken from the others. */
   readonly sinks: readonly Sink[]
   /** Names of those to be brought level. Default all. */
-  readonly targets?: readonly string[]
+  readonly targets?: readonly string[] | undefined
   /** Whether a sink without a vault is a new one, to be filled; otherwise it is an error: a disk may not be mounted. */
   readonly isNew: (sink: string) => boolean
   /** What is known to be missing or damaged besides what verifications have found. */
-  readonly damaged?: readonly DamagedObject[]
+  readonly damaged?: readonly DamagedObject[] | undefined
   /** Looks into every snapshot of every sink for packs that it lacks. Default true; otherwise what is known is mended, and what is not shown brought. */
-  readonly thorough?: boolean
+  readonly thorough?: boolean | undefined
   readonly stateDirectory: string
-  readonly now?: () => Date
-  readonly signal?: AbortSignal
+  readonly now?: (() => Date) | undefined
+  readonly signal?: AbortSignal | undefined
   /** Told of each object that a sink did not have whole. */
-  readonly onProblem?: (sink: string, error: Error) => void
+  readonly onProblem?: ((sink: string, error: Error) => void) | undefined
   /** Told of each object that was brought to a sink; the size is 0 of one that was damaged, of no use and removed. */
-  readonly onHealed?: (sink: string, key: string, sizeBytes: number) => void
+  readonly onHealed?: ((sink: string, key: string, sizeBytes: number) => void) | undefined
 }
 
 export interface HealedSink {
@@ -45,9 +45,9 @@ export interface HealedSink {
   readonly bytes: number
   /** Ids of snapshots that follow when a prune is through. */
   readonly postponed: readonly string[]
-  readonly error?: string
+  readonly error?: string | undefined
   /** What to do about the error. */
-  readonly hint?: string
+  readonly hint?: string | undefined
 }
 
 export interface HealReport {
@@ -85,7 +85,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
         await session.join(sink, signal)
         const view = await viewSink(sink, {
           indexKey,
-          ...(signal && { signal }),
+          signal,
           onBadTrash: (key, error) => {
             onProblem(sink.name, error)
             // What it condemned is no longer condemned, and will be again by the next prune.
@@ -115,7 +115,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     mayForgetTrash: (view) => !pruned.has(view),
     requireAlive: (sink) => session.requireAlive(sink, signal),
     now,
-    ...(signal && { signal }),
+    signal,
     onProblem,
     ...(options.onHealed && { onHealed: options.onHealed }),
   })

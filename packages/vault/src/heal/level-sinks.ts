@@ -33,10 +33,10 @@ export interface LevelOptions {
   /** Asked before a snapshot is shown on a sink. @throws where what it rests on may have been deleted meanwhile */
   readonly requireAlive: (sink: Sink) => Promise<void>
   readonly now: () => Date
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Told of each object that a sink was to give and did not have whole. */
   readonly onProblem: (sink: string, error: Error) => void
-  readonly onHealed?: (sink: string, key: string, sizeBytes: number) => void
+  readonly onHealed?: ((sink: string, key: string, sizeBytes: number) => void) | undefined
 }
 
 /** What became of one sink. */
@@ -188,7 +188,7 @@ class Level {
     const needed = new Map<string, string[]>()
     const heads = await readHeads(view, [...view.snapshots.keys()], {
       indexKey,
-      ...(signal && { signal }),
+      signal,
       onBad: (key, error) => {
         // Another sink may have it whole: here it counts as absent.
         view.snapshots.delete(key)
@@ -285,7 +285,7 @@ class Level {
   ): Promise<'brought' | 'lost' | 'unanswered'> {
     const { views, onProblem, signal } = this.#options
     const key = packKey(name)
-    const pack = await fetchPack(name, views, { onProblem, ...(signal && { signal }) })
+    const pack = await fetchPack(name, views, { onProblem, signal })
     if (pack === 'unanswered') {
       for (const { result } of targets) result.unanswered++
       return 'unanswered'
@@ -363,7 +363,7 @@ class Level {
   /** Damaged, needed by nothing, and whole nowhere. */
   async #removeUseless(target: Target, key: string): Promise<void> {
     const { signal, book, onHealed } = this.#options
-    await target.view.sink.delete(key, { ...(signal && { signal }) })
+    await target.view.sink.delete(key, { signal })
     book.clear(target.view.sink.name, key)
     target.result.objects++
     onHealed?.(target.view.sink.name, key, 0)
@@ -373,7 +373,7 @@ class Level {
     const { signal, book, onHealed } = this.#options
     const isDamaged = book.of(view.sink.name).get(key)?.why === 'corrupt'
     const put = isDamaged ? putRepaired : putPlainly
-    await put(view.sink, key, bytes, { ...(signal && { signal }) })
+    await put(view.sink, key, bytes, { signal })
     book.clear(view.sink.name, key)
     result.bytes += bytes.length
     onHealed?.(view.sink.name, key, bytes.length)
@@ -394,7 +394,7 @@ async function putPlainly(
   sink: Sink,
   key: string,
   bytes: Uint8Array,
-  options: { readonly signal?: AbortSignal },
+  options: { readonly signal?: AbortSignal | undefined },
 ): Promise<void> {
   await sink.put(key, bytes, options)
 }

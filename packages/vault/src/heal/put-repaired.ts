@@ -11,7 +11,7 @@ export async function putRepaired(
   sink: Sink,
   key: string,
   bytes: Uint8Array,
-  options: { readonly signal?: AbortSignal },
+  options: { readonly signal?: AbortSignal | undefined },
 ): Promise<void> {
   await sink.put(key, bytes, options)
   if (await holds(sink, key, bytes, options)) return
@@ -29,7 +29,7 @@ async function holds(
   sink: Sink,
   key: string,
   bytes: Uint8Array,
-  options: { readonly signal?: AbortSignal },
+  options: { readonly signal?: AbortSignal | undefined },
 ): Promise<boolean> {
   try {
     return Buffer.compare(await sink.get(key, { ...options, mostBytes: bytes.length }), bytes) === 0

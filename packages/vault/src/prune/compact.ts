@@ -17,7 +17,7 @@ export interface CompactOptions {
   readonly gone: ReadonlySet<string>
   readonly indexKey: Uint8Array
   readonly stateDirectory: string
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   readonly onProblem: (sink: string, error: Error) => void
 }
 
@@ -86,7 +86,7 @@ async function readFooters(options: CompactOptions): Promise<Map<string, PackFoo
   const reading = { views, indexKey, cacheDirectory: join(stateDirectory, 'index'), onProblem }
   const footers = new Map<string, PackFooter>()
   for (const key of new Set(views.flatMap(({ indexes }) => [...indexes.keys()]))) {
-    for (const { name, footer } of (await readIndex(key, { ...reading, ...(signal && { signal }) })) ?? [])
+    for (const { name, footer } of (await readIndex(key, { ...reading, signal })) ?? [])
       if (!footers.has(name)) footers.set(name, decodeFooterContent(footer))
   }
   for (const view of views) {
@@ -191,7 +191,7 @@ async function rewriteHeads(
   for (const [key, head] of heads) {
     if (gone.has(snapshotIdOf(key) ?? '') || !head.packs.some(([name]) => moves.has(name))) continue
     const moved = { ...withMoves(head, moves), firstStored: firstStored.get(key)?.toISOString() }
-    await view.sink.put(key, sealSnapshot(indexKey, key, moved), { ...(signal && { signal }) })
+    await view.sink.put(key, sealSnapshot(indexKey, key, moved), { signal })
     heads.set(key, moved)
   }
 }

@@ -8,7 +8,7 @@ export interface MergeIndexesOptions {
   readonly views: readonly SinkView[]
   readonly indexKey: Uint8Array
   readonly stateDirectory: string
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   readonly onProblem: (sink: string, error: Error) => void
 }
 
@@ -32,7 +32,7 @@ export async function mergeIndexes(options: MergeIndexesOptions): Promise<void> 
   let small = 0
   const isThere = ({ name }: IndexedPack) => views.some((view) => view.packs.has(name))
   for (const [key, { sizeBytes }] of keys) {
-    const packs = await readIndex(key, { ...reading, ...(signal && { signal }) })
+    const packs = await readIndex(key, { ...reading, signal })
     // A sink that does not answer may have it whole.
     if (!packs) continue
     const there = packs.filter(isThere)
@@ -49,9 +49,9 @@ export async function mergeIndexes(options: MergeIndexesOptions): Promise<void> 
   const merged = sealIndexes(indexKey, packs)
   for (const { sink, indexes } of views) {
     try {
-      for (const { key, object } of merged) await sink.put(key, object, { ...(signal && { signal }) })
+      for (const { key, object } of merged) await sink.put(key, object, { signal })
       const old = spent.filter((name) => indexes.has(name))
-      const failed = await sink.deleteMany(old, { ...(signal && { signal }) })
+      const failed = await sink.deleteMany(old, { signal })
       for (const error of failed.values()) onProblem(sink.name, error)
     } catch (error) {
       signal?.throwIfAborted()

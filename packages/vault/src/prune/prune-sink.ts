@@ -23,7 +23,7 @@ export interface PruneSinkOptions {
   readonly graceMs: number
   readonly indexKey: Uint8Array
   readonly now: () => Date
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Told of each object that the sink refused to delete. */
   readonly onRefused: (key: string, error: Error) => void
 }
@@ -118,7 +118,7 @@ export async function pruneSink(options: PruneSinkOptions): Promise<PruneSinkRes
     bytesCondemned: 0,
     refused: 0,
   }
-  const deleting = { ...(signal && { signal }) }
+  const deleting = { signal }
   const remove = async (keys: readonly string[]): Promise<Set<string>> => {
     if (keys.length === 0) return new Set()
     const failed = await view.sink.deleteMany(keys, deleting)
@@ -186,7 +186,7 @@ async function condemn(
   packs: readonly string[],
 ): Promise<void> {
   const { sink } = view
-  const options = { ...(signal && { signal }) }
+  const options = { signal }
   const write = async (sessions: readonly string[] | undefined): Promise<string> => {
     const time = now()
     const key = newTrashKey(time)

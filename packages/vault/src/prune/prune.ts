@@ -27,14 +27,14 @@ export interface PruneOptions {
   /** Chooses the snapshots that go, by id. @param snapshots - oldest first */
   readonly choose: (snapshots: readonly SnapshotInfo[]) => ReadonlySet<string>
   /** How long a pack must have been of no use before it is deleted, in milliseconds. Default a day. */
-  readonly graceMs?: number
+  readonly graceMs?: number | undefined
   /** Changes nothing: the report is of what would be done. */
-  readonly dryRun?: boolean
+  readonly dryRun?: boolean | undefined
   /** Moves what is live out of packs that are mostly dead, and puts small ones together. */
-  readonly compact?: boolean
+  readonly compact?: boolean | undefined
   readonly stateDirectory: string
-  readonly now?: () => Date
-  readonly signal?: AbortSignal
+  readonly now?: (() => Date) | undefined
+  readonly signal?: AbortSignal | undefined
   /** @param sink - undefined when it is no single sink's */
   readonly onProblem?: (sink: string | undefined, error: Error) => void
 }
@@ -132,10 +132,10 @@ class Prune {
   async #view(sink: Sink): Promise<PruneSink> {
     const { host, signal } = this.#options
     const { indexKey } = host.keys
-    const view = await viewSink(sink, { indexKey, ...(signal && { signal }) })
+    const view = await viewSink(sink, { indexKey, signal })
     const heads = await readHeads(view, [...view.snapshots.keys()], {
       indexKey,
-      ...(signal && { signal }),
+      signal,
       onBad: (_, error) => this.#tell(sink.name, error),
     })
     return { view, heads }
@@ -243,7 +243,7 @@ class Prune {
       graceMs,
       indexKey: host.keys.indexKey,
       now: this.#now,
-      ...(signal && { signal }),
+      signal,
       onRefused: (_, error) => this.#tell(sink.view.sink.name, error),
     }
   }
@@ -337,7 +337,7 @@ class Prune {
       gone: this.#gone,
       indexKey: host.keys.indexKey,
       stateDirectory,
-      ...(signal && { signal }),
+      signal,
       onProblem: (sink, error) => this.#tell(sink, error),
     })
   }
@@ -348,7 +348,7 @@ class Prune {
       views: this.#sinks.map(({ view }) => view),
       indexKey: host.keys.indexKey,
       stateDirectory,
-      ...(signal && { signal }),
+      signal,
       onProblem: (sink, error) => this.#tell(sink, error),
     })
   }

@@ -13,9 +13,9 @@ export interface PrunedSink {
   /** All that it holds, before and after. */
   readonly bytesBefore: number
   readonly bytesAfter: number
-  readonly error?: string
+  readonly error?: string | undefined
   /** What to do about the error. */
-  readonly hint?: string
+  readonly hint?: string | undefined
 }
 
 export interface PruneReport {

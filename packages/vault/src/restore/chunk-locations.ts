@@ -67,9 +67,9 @@ export interface LocateOptions {
   readonly indexKey: Uint8Array
   readonly packs: ReadonlySet<string>
   /** Keys of index objects that are not to be believed. */
-  readonly distrusted?: ReadonlySet<string>
+  readonly distrusted?: ReadonlySet<string> | undefined
   readonly onProblem: (error: Error) => void
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -136,7 +136,7 @@ async function footerFromAny(
 ): Promise<Uint8Array | undefined> {
   for (const sink of sinks) {
     try {
-      const info = await sink.head(packKey(name), { ...(signal && { signal }) })
+      const info = await sink.head(packKey(name), { signal })
       if (!info) continue
       const footer = await readPackFooter(sink, name, info.sizeBytes, indexKey, signal)
       decodeFooterContent(footer)

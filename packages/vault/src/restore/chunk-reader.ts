@@ -24,12 +24,12 @@ export interface ChunkReaderOptions {
   readonly keys: VaultKeys
   readonly locations: ChunkLocations
   /** Asked once, when a chunk is whole nowhere that is known: adds other packs to the locations. */
-  readonly locateMore?: () => Promise<void>
+  readonly locateMore?: (() => Promise<void>) | undefined
   /** Asked once, when the locations are seen to be false: adds what the packs themselves say, where it is something else. */
-  readonly locateAnew?: () => Promise<void>
+  readonly locateAnew?: (() => Promise<void>) | undefined
   /** Told of each object that a sink did not have whole, and of each sink that did not answer. */
   readonly onProblem: (error: Error) => void
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Reads chunks from whichever sink has them whole. What it gives has been proven by the chunk's id. */
@@ -136,7 +136,7 @@ export class ChunkReader {
       const pack = await this.#wholePack(sink, place.pack, key)
       const sealed = pack
         ? pack.subarray(chunk.offset, chunk.offset + chunk.length)
-        : await sink.get(key, { offset: chunk.offset, length: chunk.length, ...(signal && { signal }) })
+        : await sink.get(key, { offset: chunk.offset, length: chunk.length, signal })
       const runKey = await this.#runKey(sink, place, pack, where)
       const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength)
       const idKey = chunk.kind === ChunkKind.data ? this.#options.keys.idKey : this.#nodeIdKey
@@ -172,7 +172,7 @@ export class ChunkReader {
     this.#uses.set(name, uses)
     if (uses < 2) return undefined
     const { signal } = this.#options
-    const info = await sink.head(key, { ...(signal && { signal }) })
+    const info = await sink.head(key, { signal })
     if (!info || info.sizeBytes > WHOLE_PACK_BYTES) return undefined
     const pack = await getObject(sink, key, signal)
     this.#packs.set(name, pack)
@@ -190,8 +190,7 @@ export class ChunkReader {
       const { signal } = this.#options
       const key = packKey(place.pack)
       const { runKeys } = await readPackHeader(
-        async (length) =>
-          pack?.subarray(0, length) ?? sink.get(key, { offset: 0, length, ...(signal && { signal }) }),
+        async (length) => pack?.subarray(0, length) ?? sink.get(key, { offset: 0, length, signal }),
         place.chunk.offset,
       )
       keys = await Promise.all(runKeys.map(({ id, boxes }) => this.#openRunKey(id, boxes)))

@@ -5,13 +5,15 @@ import { type OpenSnapshotsOptions, openChunks } from './open-chunks.ts'
 
 export interface FindOptions extends OpenSnapshotsOptions {
   /** Whether anything of a source is wanted. Default: of all. */
-  readonly wantsSource?: (source: string) => boolean
+  readonly wantsSource?: ((source: string) => boolean) | undefined
   /** Whether an entry is wanted, by its path within its source. */
   readonly matches: (path: Uint8Array, isDirectory: boolean) => boolean
   /** The only path, within a source, at or below which anything can match; undefined for no such path. */
   readonly below?: Uint8Array | undefined
   /** Told of a part of these snapshots that can't be searched; without this the search ends with the error. */
-  readonly onUnreadable?: (error: Error, source: string, snapshots: readonly SnapshotInfo[]) => void
+  readonly onUnreadable?:
+    | ((error: Error, source: string, snapshots: readonly SnapshotInfo[]) => void)
+    | undefined
 }
 
 /** One state of an entry, and the snapshots that have it so, in the order in which they were given. */

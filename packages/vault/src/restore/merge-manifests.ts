@@ -14,9 +14,9 @@ export interface MergeOptions {
   /** Read only what may hold this path or anything below it. */
   readonly below?: Uint8Array | undefined
   /** Leave out what all the manifests have in one and the same node: it is not read. */
-  readonly skipShared?: boolean
+  readonly skipShared?: boolean | undefined
   /** Told of a node that can't be read, and the manifests it is missing from; without this the merge ends with the error. */
-  readonly onUnreadable?: (error: unknown, manifests: readonly number[]) => void
+  readonly onUnreadable?: ((error: unknown, manifests: readonly number[]) => void) | undefined
 }
 
 type Item = { readonly path: Uint8Array } & (

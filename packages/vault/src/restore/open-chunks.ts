@@ -11,9 +11,9 @@ export interface OpenSnapshotsOptions {
   readonly sinks: readonly Sink[]
   readonly keys: VaultKeys
   readonly snapshots: readonly SnapshotInfo[]
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Told of each object that was missing or damaged on a sink; reading goes on from another. */
-  readonly onProblem?: (error: Error) => void
+  readonly onProblem?: ((error: Error) => void) | undefined
 }
 
 /** Reads the chunks of these snapshots. */
@@ -21,7 +21,7 @@ export async function openChunks(options: OpenSnapshotsOptions): Promise<ChunkRe
   const { sinks, keys, snapshots, signal } = options
   const onProblem = options.onProblem ?? (() => undefined)
   const packs = new Set(snapshots.flatMap(({ head }) => head.packs.map(([name]) => name)))
-  const reading = { sinks, onProblem, ...(signal && { signal }) }
+  const reading = { sinks, onProblem, signal }
   const locations = await locateChunks({ ...reading, indexKey: keys.indexKey, packs })
   const locateMore = async () => {
     const others = new Set([...(await packsOnAnySink(options))].filter((name) => !packs.has(name)))

@@ -18,9 +18,9 @@ export interface OpenSnapshotOptions {
   readonly snapshot: SnapshotInfo
   /** The snapshots that its sources are from, where they are not all of one (`selectSources`). */
   readonly from?: readonly SnapshotInfo[] | undefined
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Told of each object that was missing or damaged on a sink; reading goes on from another. */
-  readonly onProblem?: (error: Error) => void
+  readonly onProblem?: ((error: Error) => void) | undefined
 }
 
 export interface SnapshotReader {
@@ -36,7 +36,7 @@ export interface SnapshotReader {
 /** Opens a snapshot for reading. Needs the phrase's keys. */
 export async function openSnapshot(options: OpenSnapshotOptions): Promise<SnapshotReader> {
   const { snapshot, from = [snapshot], signal, ...rest } = options
-  const chunks = await openChunks({ ...rest, snapshots: from, ...(signal && { signal }) })
+  const chunks = await openChunks({ ...rest, snapshots: from, signal })
   return { entries: (paths) => readEntries(chunks, snapshot, paths, signal) }
 }
 

@@ -43,4 +43,9 @@ export type FromSealer =
   | { readonly type: 'slab'; readonly slab: number; readonly memory: ArrayBuffer }
   | { readonly type: 'pack'; readonly pack: FinishedPack }
   | { readonly type: 'flushed' }
-  | { readonly type: 'failed'; readonly code: string; readonly message: string; readonly hint?: string }
+  | {
+      readonly type: 'failed'
+      readonly code: string
+      readonly message: string
+      readonly hint?: string | undefined
+    }

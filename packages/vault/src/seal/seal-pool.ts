@@ -29,7 +29,7 @@ export interface SealPoolOptions {
   /** Chooses the pieces of a slab that are to be stored, once their ids are known. */
   wanted(pieces: readonly SlabPiece[], ids: readonly Uint8Array[]): readonly number[]
   onPack(pack: FinishedPack): void
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 interface Job {

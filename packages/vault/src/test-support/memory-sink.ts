@@ -88,7 +88,7 @@ export class MemorySink implements Sink {
   }
 
   error(code: SinkErrorCode, key?: string): SinkError {
-    return new SinkError(code, 'refused by the test', { sink: this.name, ...(key !== undefined && { key }) })
+    return new SinkError(code, 'refused by the test', { sink: this.name, key })
   }
 
   put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {

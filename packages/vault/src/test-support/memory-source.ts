@@ -10,19 +10,19 @@ import {
 /** A file of a test. Its identity changes with each new spec, as an inode's change time would. */
 export interface FileSpec {
   readonly bytes: Uint8Array
-  readonly mode?: number
-  readonly mtimeNs?: bigint
-  readonly sparse?: boolean
+  readonly mode?: number | undefined
+  readonly mtimeNs?: bigint | undefined
+  readonly sparse?: boolean | undefined
   /** The size is known at the end only, and the file never recognised as unchanged. */
-  readonly unknownSize?: boolean
+  readonly unknownSize?: boolean | undefined
   /** What the walk says the size is, where the file has grown or shrunk since. */
-  readonly sizeThen?: number
+  readonly sizeThen?: number | undefined
   /** Bytes that one read gives at most. */
-  readonly pieceBytes?: number
+  readonly pieceBytes?: number | undefined
   /** Whether the first, second, … reading held still. Default: all. */
-  readonly steady?: readonly boolean[]
+  readonly steady?: readonly boolean[] | undefined
   /** Thrown by the read that would go past this many bytes. */
-  readonly failAt?: { readonly bytes: number; readonly error: Error }
+  readonly failAt?: { readonly bytes: number; readonly error: Error } | undefined
 }
 
 type OtherSpec =

@@ -21,7 +21,7 @@ import { MemorySink } from './memory-sink.ts'
 export interface RestoredEntry {
   readonly entry: Entry
   /** Of files: the bytes. */
-  readonly bytes?: Buffer
+  readonly bytes?: Buffer | undefined
 }
 
 /** A vault on sinks in memory, a host of it, and a directory for the host's state. */
@@ -87,7 +87,9 @@ export class TestVault implements Disposable {
   }
 
   /** @param options - `deep` opens everything with the phrase */
-  verify(options: Partial<VerifyOptions> & { readonly deep?: boolean } = {}): Promise<VerifyReport> {
+  verify(
+    options: Partial<VerifyOptions> & { readonly deep?: boolean | undefined } = {},
+  ): Promise<VerifyReport> {
     const { deep = false, ...others } = options
     return verify({
       vaultId: this.host.vaultId,
@@ -111,7 +113,9 @@ export class TestVault implements Disposable {
   }
 
   /** @param keep - ids of the snapshots that stay; default all */
-  prune(options: Partial<PruneOptions> & { readonly keep?: readonly string[] } = {}): Promise<PruneReport> {
+  prune(
+    options: Partial<PruneOptions> & { readonly keep?: readonly string[] | undefined } = {},
+  ): Promise<PruneReport> {
     const { keep, ...others } = options
     const gone = (snapshots: readonly SnapshotInfo[]) =>
       new Set(keep ? snapshots.map(({ id }) => id).filter((id) => !keep.includes(id)) : [])
@@ -136,7 +140,10 @@ export class TestVault implements Disposable {
   async read(
     sinks: readonly Sink[] = this.sinks,
     spec = 'latest',
-    options: { readonly paths?: readonly string[]; readonly onProblem?: (error: Error) => void } = {},
+    options: {
+      readonly paths?: readonly string[] | undefined
+      readonly onProblem?: (error: Error) => void
+    } = {},
   ): Promise<Map<string, RestoredEntry>> {
     const { paths, onProblem } = options
     const snapshot = selectSnapshot(await this.snapshots(sinks), spec)
@@ -144,7 +151,7 @@ export class TestVault implements Disposable {
       sinks,
       keys: this.keys,
       snapshot,
-      ...(onProblem && { onProblem }),
+      onProblem,
     })
     const restored = new Map<string, RestoredEntry>()
     for await (const entry of reader.entries(paths?.map((path) => Buffer.from(path)))) {

@@ -17,7 +17,7 @@ export interface CheckManifestsOptions {
   readonly keys: VaultKeys
   /** Keys of index objects that are false. */
   readonly distrusted: ReadonlySet<string>
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -79,7 +79,7 @@ async function checkSnapshot(
     if (damageOf(error) === undefined && 'sink' in error && typeof error.sink === 'string')
       away.push({ sink: error.sink, error })
   }
-  const reading = { onProblem, ...(signal && { signal }) }
+  const reading = { onProblem, signal }
   const packs = new Set(head.packs.map(([name]) => name))
   const locations = await locateChunks({ sinks, indexKey: keys.indexKey, packs, distrusted, ...reading })
   const chunks = await ChunkReader.open({ sinks, keys, locations, ...reading })

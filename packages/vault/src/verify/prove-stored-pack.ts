@@ -8,7 +8,7 @@ export interface PackProof {
   readonly isWhole: boolean
   readonly bytesRead: number
   /** Where it was read whole into memory. */
-  readonly pack?: Uint8Array
+  readonly pack?: Uint8Array | undefined
 }
 
 /** After so many objects without one, a provider is taken to give no SHA-256 of its own. */
@@ -26,7 +26,7 @@ export class StoredPackProver {
   /** @throws SinkError */
   async prove(name: string, signal: AbortSignal | undefined): Promise<PackProof> {
     const key = packKey(name)
-    const options = { ...(signal && { signal }) }
+    const options = { signal }
     if (this.#withoutSha256 < ASK_FOR_SHA256) {
       const info = await this.#sink.head(key, options)
       if (info?.sha256 === name) return { isWhole: true, bytesRead: 0 }

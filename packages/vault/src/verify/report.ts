@@ -18,9 +18,9 @@ export interface VerifiedSink {
   readonly packsProven: number
   readonly bytesRead: number
   readonly problems: readonly VerifyProblem[]
-  readonly error?: string
+  readonly error?: string | undefined
   /** What to do about the error. */
-  readonly hint?: string
+  readonly hint?: string | undefined
 }
 
 export interface VerifyReport {

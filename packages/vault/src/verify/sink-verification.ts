@@ -28,8 +28,8 @@ export interface SinkVerificationOptions {
   readonly deep: DeepProver | undefined
   readonly progress: VerifyProgress
   readonly now: () => Date
-  readonly signal?: AbortSignal
-  readonly onProblem?: (problem: VerifyProblem) => void
+  readonly signal?: AbortSignal | undefined
+  readonly onProblem?: ((problem: VerifyProblem) => void) | undefined
 }
 
 /** A part of all packs' names, which are spread evenly from 0 to 1; one that reaches beyond 1 goes on at 0. */
@@ -70,7 +70,7 @@ export class SinkVerification {
       const { indexKey, signal } = this.#options
       this.view = await viewSink(this.sink, {
         indexKey,
-        ...(signal && { signal }),
+        signal,
         onBadTrash: (key, { message }) => this.#tell(key, 'corrupt', message),
       })
       const { view } = this
@@ -79,7 +79,7 @@ export class SinkVerification {
         this.#tell(key, 'corrupt', `${key} is cut short: it has next to no bytes`)
       this.heads = await readHeads(view, [...view.snapshots.keys()], {
         indexKey,
-        ...(signal && { signal }),
+        signal,
         onBad: (key, { message }) => this.#tell(key, 'corrupt', message),
       })
       for (const key of view.snapshots.keys()) if (this.heads.has(key)) this.#clear(key)
@@ -302,7 +302,7 @@ export class SinkVerification {
     this.view?.packs.delete(name)
     const [snapshot] = this.needed.get(name) ?? []
     const { signal } = this.#options
-    if (snapshot === undefined || !(await this.sink.head(snapshot, { ...(signal && { signal }) }))) return
+    if (snapshot === undefined || !(await this.sink.head(snapshot, { signal }))) return
     this.#tell(packKey(name), 'missing', `${packKey(name)} is missing: ${snapshot} needs it`)
   }
 
@@ -310,7 +310,7 @@ export class SinkVerification {
     key: string,
     why: 'missing' | 'corrupt',
     said: string,
-    { isHealable = true }: { readonly isHealable?: boolean } = {},
+    { isHealable = true }: { readonly isHealable?: boolean | undefined } = {},
   ): void {
     if (this.#problems.has(key)) return
     const prefix = `sink "${this.sink.name}": `

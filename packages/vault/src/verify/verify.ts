@@ -14,17 +14,17 @@ export interface VerifyOptions {
   /** All that are configured: what one shows the others must hold. */
   readonly sinks: readonly Sink[]
   /** Names of those to be verified. Default all. */
-  readonly targets?: readonly string[]
+  readonly targets?: readonly string[] | undefined
   /** The phrase's keys: every pack is opened, too, and every manifest is walked. */
-  readonly deepKeys?: VaultKeys
+  readonly deepKeys?: VaultKeys | undefined
   /** Proves this part of the packs, more than 0 to 1, and the next time the next. Default 1. */
-  readonly sample?: number
+  readonly sample?: number | undefined
   /** Where this host keeps what was found, for `heal` and the next run. Without it nothing is kept. */
-  readonly stateDirectory?: string
-  readonly now?: () => Date
-  readonly signal?: AbortSignal
-  readonly progress?: VerifyProgress
-  readonly onProblem?: (problem: VerifyProblem) => void
+  readonly stateDirectory?: string | undefined
+  readonly now?: (() => Date) | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly progress?: VerifyProgress | undefined
+  readonly onProblem?: ((problem: VerifyProblem) => void) | undefined
 }
 
 /**
@@ -66,7 +66,7 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
       verifications: chosen,
       keys: options.deepKeys,
       distrusted,
-      ...(signal && { signal }),
+      signal,
     })
   }
   for (const [i, verification] of chosen.entries()) {

@@ -1,0 +1,44 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { deriveSubkey } from '@pipe-backup/crypto'
+import { ArchiveError } from './archive-error.ts'
+import { sumKey } from './archive-key.ts'
+
+/** What proves an archive without opening it. */
+export interface ArchiveSum {
+  readonly id: string
+  readonly sizeBytes: number
+  /** Of the encrypted bytes, in hex. */
+  readonly sha256: string
+  /** Which host sent it, 32 hex digits. */
+  readonly hostId: string
+}
+
+/** Far more than it has. */
+export const MOST_SUM_BYTES = 4096
+const FORM = /^([0-9a-f]{64}) {2}(\S+)\n# pipe-backup archive 1 (\d{1,16}) ([0-9a-f]{32}) ([0-9a-f]{64})\n$/
+
+/**
+ * The text of the object beside an archive: a line that `sha256sum -c` reads, and a comment by which a host of the vault says that it wrote
+ * it (docs/format.md section 12).
+ */
+export async function encodeSum(indexKey: Uint8Array, sum: ArchiveSum): Promise<Buffer> {
+  const { id, sizeBytes, sha256, hostId } = sum
+  const mac = (await macOf(indexKey, sum)).toString('hex')
+  return Buffer.from(`${sha256}  ${id}\n# pipe-backup archive 1 ${sizeBytes} ${hostId} ${mac}\n`)
+}
+
+/** @throws ArchiveError `corrupt` where no host of the vault has written it for this archive */
+export async function decodeSum(indexKey: Uint8Array, id: string, object: Uint8Array): Promise<ArchiveSum> {
+  const [, sha256 = '', name, size, hostId = '', mac = ''] = FORM.exec(Buffer.from(object).toString()) ?? []
+  const sum = { id, sizeBytes: Number(size), sha256, hostId }
+  const isOurs = name === id && timingSafeEqual(await macOf(indexKey, sum), Buffer.from(mac, 'hex'))
+  if (isOurs) return sum
+  throw new ArchiveError('corrupt', `${sumKey(id)} is damaged, or not of this vault`)
+}
+
+async function macOf(indexKey: Uint8Array, { id, sizeBytes, sha256, hostId }: ArchiveSum): Promise<Buffer> {
+  const key = await deriveSubkey(indexKey, 1, 'pbarchiv')
+  return createHmac('sha256', key)
+    .update(`pipe-backup archive 1\n${id}\n${sizeBytes}\n${sha256}\n${hostId}\n`)
+    .digest()
+}
