@@ -19,6 +19,7 @@ export type CommandErrorCode =
   | 'hook-failed'
   | 'mass-removal'
   | 'no-scheduler'
+  | 'nothing-piped'
 
 /** A command that failed for a reason that a person can understand: exit code 1. */
 export class CommandError extends Error {

@@ -11,9 +11,9 @@ const KEY =
   /^archives\/(\d{4})(\d{2})(\d{2})t(\d{2})(\d{2})(\d{2})\.(\d{3})z-([a-z0-9][a-z0-9._-]{0,63}?)(\.tar)?\.pb$/
 const SUM = '.sha256'
 
-/** Whether an archive can be called so: 1 to 64 of `a-z0-9._-`, the first a letter or a digit, not ending like a tar. */
+/** Whether an archive can be called so: 1 to 64 of `a-z0-9._-`, the first a letter or a digit. A tar's name does not say that it is one. */
 export function isArchiveName(name: string): boolean {
-  return /^[a-z0-9][a-z0-9._-]{0,63}$/.test(name) && !name.endsWith('.tar')
+  return /^[a-z0-9][a-z0-9._-]{0,63}$/.test(name)
 }
 
 /** `20261128t131000.123z-bot.tar.pb`: sorts by time, and is the file's name on a disk. */

@@ -25,8 +25,7 @@ export function receiveArchive({ archive, identity, signal, onProblem }: Receive
     signal?.throwIfAborted()
     let reason: unknown = error
     for (;;) {
-      if (reading && reason !== undefined)
-        onProblem?.(reading.name, reason instanceof Error ? reason : new Error(String(reason)))
+      if (reading && reason !== undefined) onProblem?.(reading.name, problemWith(id, reason))
       reading = left.shift()
       // One for whom it was not encrypted is told so, unless a copy opens: a damaged header looks the same.
       if (!reading) throw isWrongKey(reason) ? reason : lost(id, reason)
@@ -52,4 +51,10 @@ function lost(id: string, cause: unknown): ArchiveError {
     hint: 'Bring back any sink that is away.',
     cause,
   })
+}
+
+/** What `decrypt` says names no object. */
+function problemWith(id: string, reason: unknown): Error {
+  if (!(reason instanceof CryptoError)) return reason instanceof Error ? reason : new Error(String(reason))
+  return new ArchiveError('corrupt', `${archiveKey(id)}: ${reason.message}`, { cause: reason })
 }

@@ -35,8 +35,8 @@ export interface SendArchiveOptions extends ArchiveName {
 
 export interface SentSink {
   readonly name: string
-  /** `ok`: it holds the archive and its proof. */
-  readonly state: 'ok' | 'detached' | 'failed'
+  /** `ok`: it holds the archive and its proof; `discarded`: it did what it should, and there is no archive. */
+  readonly state: 'ok' | 'detached' | 'failed' | 'discarded'
   readonly bytesSent: number
   readonly error?: Error | undefined
 }
@@ -89,13 +89,9 @@ class Sending {
       ...(detachAfterMs !== undefined && { detachAfterMs }),
     })
     try {
-      await pipeline(
-        content,
-        encrypt([keys.publicKey, ...recipients], { label: this.#id }),
-        (pieces: AsyncIterable<Uint8Array>) => this.#measured(pieces),
-        out,
-        { signal },
-      )
+      const encryptor = encrypt([keys.publicKey, ...recipients], { label: this.#id })
+      const measured = (pieces: AsyncIterable<Uint8Array>) => this.#measured(pieces)
+      await unlessAborted(pipeline(content, encryptor, measured, out, { signal }), signal)
     } catch (error) {
       await this.#takeBack(sinks.filter((_, i) => writers[i]?.writableFinished))
       signal?.throwIfAborted()
@@ -185,10 +181,23 @@ class Sending {
   #report(id: string | null, error?: Error): SentArchive {
     const sinks = this.#options.sinks.map(({ name }): SentSink => {
       const failure = this.#errors.get(name)
-      // Others may have it whole; where none was published it is nobody's.
-      const state = this.#detached.has(name) ? 'detached' : failure || id === null ? 'failed' : 'ok'
+      const isFine = id === null ? 'discarded' : 'ok'
+      const state = this.#detached.has(name) ? 'detached' : failure ? 'failed' : isFine
       return { name, state, bytesSent: this.#sent.get(name) ?? 0, error: failure }
     })
     return { id, sizeBytes: this.#sizeBytes, sinks, error }
+  }
+}
+
+/** Who stops it does not wait for a content that does not come. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal?.reason)
+  signal?.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal?.removeEventListener('abort', abort)
+    work.catch(() => undefined)
   }
 }

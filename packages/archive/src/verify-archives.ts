@@ -85,7 +85,7 @@ async function verifySink(
     const { id } = archive
     const key = archiveKey(id)
     const add = (code: 'missing' | 'corrupt', at: string, message: string) =>
-      problems.push({ key: at, id, code, message: `${at} on sink "${name}" ${message}` })
+      problems.push({ key: at, id, code, message: `sink "${name}": ${at} ${message}` })
     const found = view.archives.get(id)
     if (!found) {
       if (wanted.has(id)) add('missing', key, 'is missing')
@@ -147,8 +147,6 @@ async function prove(
   try {
     await finished(plain)
   } catch (error) {
-    if (why && 'code' in why && ['tampered', 'truncated'].includes(String(why.code)))
-      throw new ArchiveError('corrupt', why.message, { cause: why })
     throw why ?? error
   }
 }

@@ -50,13 +50,19 @@ async function* decryptMessages(
   options: DecryptOptions,
 ): AsyncGenerator<Uint8Array> {
   try {
-    const pull = await input.take(() => readHeader(input, identity, options))
+    // The header is proven by the first message: another copy has to give both.
+    const { pull, first } = await input.take(async () => {
+      const opener = await readHeader(input, identity, options)
+      return { pull: opener, first: opener(await input.upTo(MESSAGE_BYTES)) }
+    })
+    let opened = first
     for (;;) {
-      const { plain, isLast } = await input.take(async () => pull(await input.upTo(MESSAGE_BYTES)))
+      const { plain, isLast } = opened
       if (isLast && (await input.upTo(1)).length > 0)
         throw new CryptoError('tampered', 'there are bytes behind the end of the encrypted stream')
       yield plain
       if (isLast) return
+      opened = await input.take(async () => pull(await input.upTo(MESSAGE_BYTES)))
     }
   } finally {
     await input.close()

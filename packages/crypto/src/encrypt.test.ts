@@ -116,6 +116,13 @@ test('one copy goes on where another was cut, failed or was damaged, and no byte
     ),
     { numRuns: 50 },
   )
+  // Also where it is the header that is damaged, to its last byte.
+  for (let at = 0; at < 200; at++) {
+    let copies = 0
+    const copy = async () => Readable.from([copies++ === 0 ? flip(at) : sealed], { objectMode: false })
+    expect((await buffer(decryptFrom(copy, alice))).equals(plain)).toBe(true)
+    expect(copies).toBe(2)
+  }
   await expect(
     buffer(
       decryptFrom(async (_offset, error) => {

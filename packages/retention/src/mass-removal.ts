@@ -4,13 +4,16 @@ import type { RetentionSnapshot } from './retain.ts'
  * Why a removal should be confirmed by somebody: it takes the last of a source of a host, or more than half of what is there.
  * @param removed - ids
  * @param options - `routineKept`: how many snapshots the same policy left when it was applied last: as long as it leaves at
- * least half as many again, a large part may go each time, such as the hours of yesterday
+ * least half as many again, a large part may go each time, such as the hours of yesterday; `what`: what they are called, default snapshots
  * @returns a clause for people, or undefined where nothing is remarkable
  */
 export function massRemoval(
   snapshots: readonly RetentionSnapshot[],
   removed: ReadonlySet<string>,
-  { routineKept }: { readonly routineKept?: number | undefined } = {},
+  {
+    routineKept,
+    what = 'snapshots',
+  }: { readonly routineKept?: number | undefined; readonly what?: string | undefined } = {},
 ): string | undefined {
   const left = snapshots.filter(({ id }) => !removed.has(id))
   const sourcesLeft = sourcesOf(left)
@@ -22,7 +25,7 @@ export function massRemoval(
   const gone = snapshots.length - left.length
   return gone * 2 <= snapshots.length || isRoutine
     ? undefined
-    : `it would remove ${gone} of ${snapshots.length} snapshots`
+    : `it would remove ${gone} of ${snapshots.length} ${what}`
 }
 
 /** Every source that some snapshot has anything of, by host and name, as people see it. */

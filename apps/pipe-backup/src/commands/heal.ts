@@ -1,4 +1,5 @@
 import { type HealReport, heal as healVault } from '@pipe-backup/vault'
+import { healArchivesOf } from '../archives/heal-archives.ts'
 import { loadHost } from '../host/load-host.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofHeal, ofHealed } from '../notify/observations.ts'
@@ -42,12 +43,19 @@ export async function heal(session: Session, { sink: names }: HealCommandOptions
   )
   const level = report.sinks.filter(({ state }) => state !== 'failed').map(({ name }) => name)
   await rememberSinks(config.state, level, output)
-  tell(report, session)
+  const { sinks } = opened
+  const { indexKey } = host.keys
+  const archives = await healArchivesOf(config, { sinks, targets: names, indexKey }, session)
+  tell(report, archives, session)
   await notifier.tell([...ofHeal(report), ...ofHealed(report)])
-  return report.exitCode
+  return Math.max(report.exitCode, archives.exitCode)
 }
 
-function tell({ sinks, lost, exitCode }: HealReport, { output }: Session): void {
+function tell(
+  { sinks, lost, exitCode }: HealReport,
+  archives: Awaited<ReturnType<typeof healArchivesOf>>,
+  { output }: Session,
+): void {
   for (const { key, snapshots } of lost)
     output.error(
       `${key} is whole on no sink: ${plural(snapshots.length, 'snapshot')} can't be restored in full`,
@@ -61,6 +69,14 @@ function tell({ sinks, lost, exitCode }: HealReport, { output }: Session): void 
       postponed.length === 0 ? '' : `  ${plural(postponed.length, 'snapshot')} after the next prune`
     return `${name.padEnd(width)}  ${state.padEnd(6)}${healed}${later}`
   })
-  output.print(lines.join('\n'))
-  output.printJson({ sinks, lost, exitCode })
+  output.print([...lines, ...archives.lines].join('\n'))
+  output.printJson({
+    sinks,
+    lost,
+    archives: {
+      lost: archives.lost,
+      sinks: archives.sinks.map((sink) => ({ ...sink, error: sink.error?.message })),
+    },
+    exitCode: Math.max(exitCode, archives.exitCode),
+  })
 }

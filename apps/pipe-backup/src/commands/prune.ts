@@ -1,8 +1,9 @@
 import { massRemoval, type Policy, type Retention, retain } from '@pipe-backup/retention'
 import { type PruneReport, prune as pruneVault, type SnapshotInfo } from '@pipe-backup/vault'
+import { pruneArchivesOf } from '../archives/prune-archives.ts'
 import { CommandError } from '../command-error.ts'
+import { policyOf } from '../config/keep-policy.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
-import type { KeepConfig } from '../config/schema.ts'
 import { toMilliseconds } from '../config/values.ts'
 import { loadHost } from '../host/load-host.ts'
 import { Notifier } from '../notify/notifier.ts'
@@ -33,14 +34,14 @@ export async function prune(
 ): Promise<number> {
   const { output, signal } = session
   const config = await openConfig(session)
-  const policy = policyOf(config)
+  const policy = requirePolicy(config)
   const host = await loadHost(config.hostKey)
   using _lock = dryRun ? undefined : await takeRunLock(config.state)
   await using opened = await openSinks(config, { secrets: openSecrets(config, session), signal })
   let seen: readonly SnapshotInfo[] = []
   let retention: Retention = { kept: new Map(), removed: [] }
   const notifier = new Notifier(config, session)
-  const routine = await PruneLog.open(config.state)
+  const routine = await PruneLog.open(config.state, 'snapshots')
   const options = {
     host,
     hostName: config.host,
@@ -64,13 +65,20 @@ export async function prune(
   }
   const report = dryRun ? await pruneVault(options) : await notifier.watch('prune', () => pruneVault(options))
   for (const sink of report.sinks) if (sink.state === 'failed') output.error(failureLine(sink))
-  output.print(reportLines(report, seen, retention, dryRun).join('\n'))
-  output.printJson(reportToJson(report, retention))
+  const { indexKey } = host.keys
+  const archives = await pruneArchivesOf(
+    config,
+    policy,
+    { sinks: opened.sinks, indexKey, dryRun, force },
+    session,
+  )
+  output.print([...reportLines(report, seen, retention, dryRun), ...archives.lines].join('\n'))
+  output.printJson({ ...reportToJson(report, retention), archives: archives.json })
   if (!dryRun) {
     if (report.exitCode !== 1) await routine.record(policy, report.kept)
     await notifier.tell(ofPrune(report))
   }
-  return report.exitCode
+  return Math.max(report.exitCode, archives.exitCode)
 }
 
 function massRemovalError(why: string): CommandError {
@@ -82,17 +90,13 @@ function massRemovalError(why: string): CommandError {
 }
 
 /** @throws UsageError without a policy: to remove nothing would be no prune, and to guess one could remove all */
-function policyOf({ keep, file }: LoadedConfig): Policy {
-  if (keep === undefined || Object.keys(keep).length === 0)
-    throw new UsageError(
-      `${file} does not say what to keep`,
-      'Add: keep: { hourly: 24, daily: 7, weekly: 4, monthly: 12 }',
-    )
-  return toPolicy(keep)
-}
-
-function toPolicy({ within, ...counts }: KeepConfig): Policy {
-  return { ...counts, ...(within !== undefined && { within: toMilliseconds(within) }) }
+function requirePolicy(config: LoadedConfig): Policy {
+  const policy = policyOf(config)
+  if (policy !== undefined) return policy
+  throw new UsageError(
+    `${config.file} does not say what to keep`,
+    'Add: keep: { hourly: 24, daily: 7, weekly: 4, monthly: 12 }',
+  )
 }
 
 function reportLines(

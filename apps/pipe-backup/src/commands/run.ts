@@ -8,21 +8,20 @@ import { loadHost } from '../host/load-host.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofFailedRun, ofRun } from '../notify/observations.ts'
 import { openSinks } from '../providers/open-sinks.ts'
-import { openSources } from '../providers/open-sources.ts'
 import { refuseSharedPlaces } from '../providers/sink-places.ts'
 import { ownDirectories, type SourceSurroundings, sourceMemory } from '../providers/source-surroundings.ts'
+import { chooseSources, refuseTerminal } from '../run/choose-sources.ts'
 import { Hooks } from '../run/hooks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import { reportLines, reportToJson } from '../run/run-report.ts'
 import { stdinSource } from '../run/stdin-source.ts'
 import { supervise } from '../run/supervise.ts'
+import { withProgress } from '../run/with-progress.ts'
 import type { SecretReader } from '../secrets/read-secret.ts'
 import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { createNoteLog } from '../terminal/note-log.ts'
 import { createProblemLog } from '../terminal/problem-log.ts'
-import { progressLines, RecentRate } from '../terminal/progress-lines.ts'
-import { showProgress } from '../terminal/show-progress.ts'
 import { UsageError } from '../usage-error.ts'
 import { rememberSinks } from '../vault/known-sinks.ts'
 import { openConfig, openSecrets } from '../vault/open-config.ts'
@@ -31,9 +30,6 @@ export interface RunOptions {
   readonly source: readonly string[]
   readonly stdin?: string | undefined
 }
-
-/** How often --json --verbose tells how a run stands. */
-const PROGRESS_JSON_MS = 1000
 
 /** `run`: backs up now. @returns the exit code */
 export async function run(session: Session, options: RunOptions): Promise<number> {
@@ -76,7 +72,7 @@ async function runOnce(
     memoryOf: (name: string) => sourceMemory(config.state, host.vaultId, name, output),
     onNote: notes.tell,
   }
-  const sources = await chooseSources(config, secrets, session, options, surroundings)
+  const sources = await sourcesOf(config, secrets, session, options, surroundings)
   await using opened = await openSinks(config, { secrets, signal })
   const progress = createProgress()
   const problems = createProblemLog(output)
@@ -140,51 +136,19 @@ function everyMs({ sources }: LoadedConfig): ReadonlyMap<string, number> {
   return times
 }
 
-async function chooseSources(
+async function sourcesOf(
   config: LoadedConfig,
   secrets: SecretReader,
-  { signal }: Session,
+  session: Session,
   { source: names, stdin: target }: RunOptions,
   surroundings: SourceSurroundings,
 ): Promise<readonly Source[]> {
-  if (target === undefined) {
-    const sources = await openSources(config, { secrets, signal, names, surroundings })
-    if (sources.length > 0) return sources
-    throw new UsageError(
-      `there is nothing to back up: ${config.file} has no sources`,
-      'Add some, or use --stdin PATH.',
-    )
-  }
-  if (process.stdin.isTTY)
-    throw new UsageError(
-      '--stdin: nothing is piped in',
-      'mysqldump shop | pipe-backup run --stdin database/shop.sql',
-    )
+  if (target === undefined) return await chooseSources(config, secrets, session, names, surroundings)
+  refuseTerminal('mysqldump shop | pipe-backup run --stdin database/shop.sql')
   const piped = stdinSource(target, process.stdin, () => new Date())
   if (names.includes(piped.name)) throw new UsageError(`--stdin and --source both name "${piped.name}"`)
-  const others = names.length === 0 ? [] : await openSources(config, { secrets, signal, names, surroundings })
+  const others = names.length === 0 ? [] : await chooseSources(config, secrets, session, names, surroundings)
   return [...others, piped]
-}
-
-async function withProgress<T>(
-  { output, options }: Session,
-  progress: ReturnType<typeof createProgress>,
-  work: () => Promise<T>,
-): Promise<T> {
-  if (options.json && options.verbose) {
-    const timer = setInterval(() => output.printJson({ progress }), PROGRESS_JSON_MS)
-    try {
-      return await work()
-    } finally {
-      clearInterval(timer)
-    }
-  }
-  if (!process.stderr.isTTY || options.quiet) return await work()
-  const rate = new RecentRate()
-  const lines = (elapsedMs: number): readonly string[] =>
-    progressLines(progress, rate.measure(progress.bytesRead, elapsedMs), elapsedMs)
-  using _display = showProgress(lines, process.stderr, output)
-  return await work()
 }
 
 /** @param told - the sinks whose failure has been told already */

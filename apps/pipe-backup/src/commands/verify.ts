@@ -5,8 +5,9 @@ import {
   type VerifyReport,
   verify as verifyVault,
 } from '@pipe-backup/vault'
+import { verifyArchivesOf } from '../archives/verify-archives.ts'
 import { Notifier } from '../notify/notifier.ts'
-import { ofVerify } from '../notify/observations.ts'
+import { ofVerifiedArchives, ofVerify } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
 import type { Session } from '../session.ts'
 import { failureLine } from '../terminal/error-line.ts'
@@ -52,10 +53,24 @@ export async function verify(session: Session, options: VerifyCommandOptions): P
       onProblem: ({ message }) => output.error(message),
     }),
   )
+  const archives = await verifyArchivesOf(
+    config,
+    {
+      sinks,
+      targets: options.sink,
+      indexKey: keys.indexKey,
+      identity: deepKeys,
+      sample: sample ?? 1,
+      onRead: (bytes) => {
+        progress.bytesRead += bytes
+      },
+    },
+    session,
+  )
   _display?.[Symbol.dispose]()
-  tell(report, await readLastDrill(config.state), session)
-  await notifier.tell(ofVerify(report))
-  return report.exitCode
+  tell(report, archives, await readLastDrill(config.state), session)
+  await notifier.tell([...ofVerify(report), ofVerifiedArchives(archives)])
+  return Math.max(report.exitCode, archives.exitCode)
 }
 
 /** @throws UsageError */
@@ -67,6 +82,7 @@ function toPart(text: string): number {
 
 function tell(
   { sinks, snapshots, lost, seconds, exitCode }: VerifyReport,
+  archives: Awaited<ReturnType<typeof verifyArchivesOf>>,
   drill: Drill | undefined,
   { output }: Session,
 ): void {
@@ -78,15 +94,30 @@ function tell(
     const found = problems.length === 0 ? '' : `  ${plural(problems.length, 'problem')}`
     return `${name.padEnd(width)}  ${state.padEnd(7)}  ${plural(objects, 'object')}, ${formatBytes(bytes)}  ${plural(packsProven, 'pack')} proven, ${formatBytes(bytesRead)} read${found}`
   })
-  const isDamaged = sinks.some(({ state }) => state === 'damaged')
-  output.print([`${plural(snapshots, 'snapshot')}, ${formatSeconds(seconds)}`, ...lines].join('\n'))
+  const isDamaged =
+    sinks.some(({ state }) => state === 'damaged') ||
+    archives.sinks.some(({ problems }) => problems.length > 0)
+  output.print(
+    [`${plural(snapshots, 'snapshot')}, ${formatSeconds(seconds)}`, ...lines, ...archives.lines].join('\n'),
+  )
   if (isDamaged) output.print('Mend it with: pipe-backup heal')
   output.print(
     drill
       ? `last drill: ${formatTime(drill.time)}, snapshot ${drill.snapshot}, ${formatBytes(drill.bytes)}`
       : 'no snapshot has been restored as a drill yet: pipe-backup verify --drill',
   )
-  output.printJson({ snapshots, sinks, lost, seconds, exitCode })
+  output.printJson({
+    snapshots,
+    sinks,
+    lost,
+    archives: {
+      count: archives.archives,
+      lost: archives.lost,
+      sinks: archives.sinks.map((sink) => ({ ...sink, error: sink.error?.message })),
+    },
+    seconds,
+    exitCode: Math.max(exitCode, archives.exitCode),
+  })
 }
 
 function showVerifyProgress(progress: VerifyProgress, { output, options }: Session): Disposable | undefined {

@@ -1,3 +1,4 @@
+import type { VerifyArchivesReport } from '@pipe-backup/archive'
 import type { Observation } from '@pipe-backup/notify'
 import type { BackupReport, HealReport, PruneReport, VerifyReport } from '@pipe-backup/vault'
 import type { LoadedConfig } from '../config/load-config.ts'
@@ -84,6 +85,17 @@ export function ofVerify({ sinks, lost }: VerifyReport): Observation[] {
           hint: 'Bring back any sink that is away, then: pipe-backup heal',
         },
   ]
+}
+
+export function ofVerifiedArchives({ sinks, lost }: VerifyArchivesReport): Observation {
+  const bad = sinks.flatMap(({ problems }) => problems)
+  const hint = 'Mend it with: pipe-backup heal'
+  if (lost.length > 0)
+    return { subject: 'archives', state: 'failure', message: `${lost.join(', ')} whole on no sink`, hint }
+  const [first] = bad
+  if (!first) return { subject: 'archives', state: 'ok', message: 'are whole' }
+  const message = `${plural(bad.length, 'object')} missing or damaged, such as ${first.message}`
+  return { subject: 'archives', state: 'failure', message, hint }
 }
 
 export function ofHeal({ sinks }: HealReport): Observation[] {

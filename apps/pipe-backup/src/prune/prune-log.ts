@@ -9,9 +9,12 @@ export class PruneLog {
   readonly #file: string
   readonly #last: { readonly policy: string; readonly kept: number } | undefined
 
-  /** @param directory - the state directory; a log that is lost is begun again */
-  static async open(directory: string): Promise<PruneLog> {
-    const file = join(directory, 'prune.json')
+  /**
+   * @param directory - the state directory; a log that is lost is begun again
+   * @param what - snapshots and archives are pruned each by themselves
+   */
+  static async open(directory: string, what: 'snapshots' | 'archives'): Promise<PruneLog> {
+    const file = join(directory, what === 'snapshots' ? 'prune.json' : 'prune-archives.json')
     const saved = await readStateFile(file)
     const { policy, kept } = Object.fromEntries<unknown>(Object.entries(saved ?? {}))
     return new PruneLog(
@@ -25,7 +28,7 @@ export class PruneLog {
     this.#last = last
   }
 
-  /** How many snapshots this very policy left last; undefined when it has not been applied last. */
+  /** How many this very policy left last; undefined when it has not been applied last. */
   keptBy(policy: Policy): number | undefined {
     return this.#last?.policy === nameOf(policy) ? this.#last.kept : undefined
   }

@@ -1,5 +1,5 @@
 import { SourceError } from '@pipe-backup/source'
-import type { BackupReport, SourceReport } from '@pipe-backup/vault'
+import type { SourceReport } from '@pipe-backup/vault'
 import { execa } from 'execa'
 import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
@@ -15,6 +15,13 @@ const MOST_OUTPUT = 64 * 1024
 const LAST_WORDS_MS = 300
 /** How long an `after` may take once the run has been stopped. */
 const FAREWELL_MS = 5000
+
+/** What became of a run, or of the sending of an archive. */
+export interface RunOutcome {
+  readonly exitCode: number
+  readonly snapshot?: string | null | undefined
+  readonly archive?: string | null | undefined
+}
 
 /** The commands of the configuration that run before and after a source is read, and before and after a run. */
 export class Hooks {
@@ -39,12 +46,13 @@ export class Hooks {
    * Runs in any case.
    * @param outcome - what became of the run; undefined when it failed as a whole
    */
-  async afterRun(outcome: BackupReport | undefined): Promise<void> {
+  async afterRun(outcome: RunOutcome | undefined): Promise<void> {
     const { after } = this.#config
     if (!after) return
     const failure = await this.#run(after, {
       PIPE_BACKUP_OUTCOME: outcome?.exitCode === 0 ? 'ok' : outcome?.exitCode === 3 ? 'warning' : 'failed',
       PIPE_BACKUP_SNAPSHOT: outcome?.snapshot ?? '',
+      PIPE_BACKUP_ARCHIVE: outcome?.archive ?? '',
     })
     if (failure !== undefined) this.#session.output.error(`after: ${failure}`)
   }
@@ -59,7 +67,7 @@ export class Hooks {
   }
 
   /** @throws CommandError `hook-failed` */
-  async afterSource({ name, state, error }: SourceReport): Promise<void> {
+  async afterSource({ name, state, error }: Pick<SourceReport, 'name' | 'state' | 'error'>): Promise<void> {
     const source = this.#find(name)
     const after = source?.after
     if (!after) return

@@ -1,12 +1,15 @@
 import type { BackupProgress } from '@pipe-backup/vault'
 import { formatBytes, formatCount, formatSeconds } from './quantities.ts'
 
+/** How a run, or the sending of an archive, stands. */
+export type RunProgress = Omit<BackupProgress, 'bytesNew'> & Partial<Pick<BackupProgress, 'bytesNew'>>
+
 /**
  * A run in progress, in a line and one more for each sink.
  * @param elapsedMs - since the run began
  */
 export function progressLines(
-  progress: BackupProgress,
+  progress: RunProgress,
   rateBytes: number,
   elapsedMs: number,
 ): readonly string[] {
@@ -17,7 +20,7 @@ export function progressLines(
     `${formatCount(entries)} entries`,
     `${formatBytes(bytesRead)} read`,
     `${formatBytes(rateBytes)}/s`,
-    `${formatBytes(bytesNew)} new`,
+    ...(bytesNew === undefined ? [] : [`${formatBytes(bytesNew)} new`]),
     formatSeconds(elapsedMs / 1000),
   ].join('  ')
   const rest = sinks.map(({ name, state, bytesSent, queuedBytes }) => {

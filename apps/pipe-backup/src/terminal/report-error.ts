@@ -21,6 +21,7 @@ const EXIT_CODES: ReadonlyMap<string, number> = new Map([
   ['SinkError', 1],
   ['SourceError', 1],
   ['VaultError', 1],
+  ['ArchiveError', 1],
   ['CryptoError', 1],
   ['ExtractError', 1],
   ['CommandError', 1],

@@ -1,0 +1,34 @@
+import { listArchives, receiveArchive, selectArchive } from '@pipe-backup/archive'
+import type { Session } from '../session.ts'
+import { errorLine, sinkLine } from '../terminal/error-line.ts'
+import { formatBytes } from '../terminal/quantities.ts'
+import { UsageError } from '../usage-error.ts'
+import { openConfig, openReadingSinks } from '../vault/open-config.ts'
+import { openVaultKeys } from '../vault/vault-keys.ts'
+
+/** `receive`: an archive on standard output, decrypted. @returns the exit code */
+export async function receive(
+  session: Session,
+  spec: string,
+  options: { readonly phraseFile?: string | undefined },
+): Promise<number> {
+  const { output, signal } = session
+  if (process.stdout.isTTY)
+    throw new UsageError('an archive is not for a terminal', 'Send it somewhere: | tar -x, or > all.tar')
+  if (output.json) throw new UsageError('--json: standard output is the archive')
+  const config = await openConfig(session)
+  await using opened = await openReadingSinks(config, session)
+  const keys = await openVaultKeys(opened.sinks, session, options.phraseFile)
+  const list = await listArchives({ sinks: opened.sinks, indexKey: keys.indexKey, signal })
+  for (const [sink, error] of list.failures) output.warn(sinkLine(sink, errorLine(error)))
+  const archive = selectArchive(list.archives, spec)
+  output.note(`archive ${archive.id}, ${archive.time.toISOString()}, ${formatBytes(archive.sizeBytes)}`)
+  const plain = receiveArchive({
+    archive,
+    identity: keys,
+    signal,
+    onProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
+  })
+  await output.stream(plain, signal)
+  return 0
+}

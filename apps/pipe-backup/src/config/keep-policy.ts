@@ -1,0 +1,10 @@
+import type { Policy } from '@pipe-backup/retention'
+import type { LoadedConfig } from './load-config.ts'
+import { toMilliseconds } from './values.ts'
+
+/** What `keep` says; undefined where it says nothing. */
+export function policyOf({ keep }: LoadedConfig): Policy | undefined {
+  if (keep === undefined || Object.keys(keep).length === 0) return undefined
+  const { within, ...counts } = keep
+  return { ...counts, within: within === undefined ? undefined : toMilliseconds(within) }
+}

@@ -1,0 +1,8 @@
+import { deriveKeys, type VaultKeys } from '@pipe-backup/crypto'
+
+export const HOST_ID: string = 'ab'.repeat(16)
+
+/** Keys of a vault, the same each time for the same number. */
+export async function keysOf(number: number): Promise<VaultKeys> {
+  return await deriveKeys(new Uint8Array(32).fill(number))
+}
