@@ -7,6 +7,7 @@ import { type FanOutResult, TooFewWritersError, tee } from '@pipe-backup/tee'
 import { type ArchiveName, archiveId, archiveKey, sumKey } from './archive-key.ts'
 import { encodeSum } from './archive-sum.ts'
 
+const PIECE_BYTES = 1024 * 1024
 /** Who has stopped it does not wait for long. */
 const TAKE_BACK_MS = 5_000
 
@@ -132,12 +133,24 @@ class Sending {
     return writer
   }
 
+  /** Joins what is encrypted into pieces that are worth a write on every sink. */
   async *#measured(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const piece of pieces) {
+    let small: Uint8Array[] = []
+    let bytes = 0
+    const joined = (): Buffer => {
+      const piece = Buffer.concat(small, bytes)
       this.#hash.update(piece)
-      this.#sizeBytes += piece.length
-      yield piece
+      this.#sizeBytes += bytes
+      small = []
+      bytes = 0
+      return piece
     }
+    for await (const piece of pieces) {
+      small.push(piece)
+      bytes += piece.length
+      if (bytes >= PIECE_BYTES) yield joined()
+    }
+    if (bytes > 0) yield joined()
   }
 
   #take(results: readonly FanOutResult[]): void {

@@ -45,7 +45,7 @@ export async function send(session: Session, options: SendOptions): Promise<numb
       '--stdin NAME says what is sent and how it is called: it takes no --source and no --name',
     )
   if (options.stdin !== undefined) refuseTerminal('tar -c /srv | pipe-backup send --stdin srv')
-  const elsewhere = await supervise(session)
+  const elsewhere = options.stdin === undefined ? await supervise(session) : undefined
   if (elsewhere !== undefined) return elsewhere
   const config = await openConfig(session)
   const called = archiveName(config, options)
