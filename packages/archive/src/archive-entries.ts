@@ -1,4 +1,4 @@
-import type { Entry, FileEntry, Source, SourceProblem } from '@pipe-backup/source'
+import type { Entry, EntryReader, FileEntry, Source, SourceProblem } from '@pipe-backup/source'
 
 export interface SourceTally {
   readonly name: string
@@ -95,25 +95,22 @@ export class ArchiveEntries {
     const path = below(source, entry.path)
     if (entry.type === 'hardlink') return { ...entry, path, linkTo: below(source, entry.linkTo) }
     if (entry.type !== 'file') return { ...entry, path }
-    const placed: FileEntry = {
-      ...entry,
-      path,
-      open: async () => {
-        const reader = await entry.open()
-        // What is known of a file only when it is open, and what has changed since it was listed.
-        Object.assign(placed, entry, { path, open: placed.open })
-        return {
-          read: async (into) => {
-            const got = await reader.read(into)
-            tally.bytesRead += got
-            this.#options.onRead?.(got)
-            return got
-          },
-          finish: () => reader.finish(),
-          close: () => reader.close(),
-        }
-      },
+    const open = async (): Promise<EntryReader> => {
+      const reader = await entry.open()
+      // What is known of a file only when it is open, and what has changed since it was listed.
+      Object.assign(placed, entry, { path, open })
+      return {
+        read: async (into) => {
+          const got = await reader.read(into)
+          tally.bytesRead += got
+          this.#options.onRead?.(got)
+          return got
+        },
+        finish: () => reader.finish(),
+        close: () => reader.close(),
+      }
     }
+    const placed: FileEntry = { ...entry, path, open }
     return placed
   }
 }

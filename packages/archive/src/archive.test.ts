@@ -108,7 +108,7 @@ test('what fails to be read, is stopped, or goes to a sink that is not to be use
     stop.abort(new Error('stopped'))
     await new Promise((resolve) => setTimeout(resolve, 60_000).unref())
   }
-  await expect(send(sinks, { content: stopped(), signal: stop.signal })).rejects.toThrow()
+  await expect(send(sinks, { content: stopped(), signal: stop.signal })).rejects.toThrow('stopped')
   for (const { objects } of sinks) expect(objects.size).toBe(0)
   let isRead = false
   const content = async function* () {

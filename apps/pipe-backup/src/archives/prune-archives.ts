@@ -37,12 +37,9 @@ export async function pruneArchivesOf(
   }
   const report = await pruneArchives({ sinks, indexKey, choose, dryRun, signal })
   for (const { name, error } of report.sinks) if (error) output.error(sinkLine(name, errorLine(error)))
-  if (refused !== undefined)
-    dryRun
-      ? output.warn(`without --force no archive would be removed: ${refused}`)
-      : output.error(
-          `no archive was removed: ${refused}. If that is what you want: pipe-backup prune --force`,
-        )
+  if (refused !== undefined && dryRun) output.warn(`without --force no archive would be removed: ${refused}`)
+  else if (refused !== undefined)
+    output.error(`no archive was removed: ${refused}. If that is what you want: pipe-backup prune --force`)
   const isFailed = report.sinks.some(({ error }) => error) || (refused !== undefined && !dryRun)
   if (!dryRun && !isFailed) await routine.record(policy, report.archives.length - report.removed.length)
   return {

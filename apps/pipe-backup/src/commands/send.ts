@@ -118,7 +118,9 @@ async function sendOnce(
         sinks: opened.sinks,
         copies: config.copies,
         // A disk that is not mounted must not have its mount point filled.
-        check: async (sink) => void (await requireVault(sink, host.vaultId, signal)),
+        check: async (sink) => {
+          await requireVault(sink, host.vaultId, signal)
+        },
         signal,
         onSent: (sink, bytes) => Object.assign(sinks.get(sink) ?? {}, { bytesSent: bytes }),
         onSinkProblem: (sink, error) => {

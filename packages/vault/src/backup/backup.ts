@@ -47,7 +47,7 @@ function bothReports(first: BackupReport, second: BackupReport): BackupReport {
 
 async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<RunOutcome> {
   const startedAt = performance.now()
-  const { host, hostName, stateDirectory, signal } = options
+  const { host, hostName, stateDirectory } = options
   const run: RunContext = {
     ...options,
     started: (options.now ?? (() => new Date()))(),
