@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { FaultProxy } from '@pipe-backup/sink/conformance'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest'
@@ -56,6 +57,16 @@ async function restores(sandbox: Sandbox, tree: string, to: string, args: string
   return await difference(tree, sandbox.path(to, 'tree', tree))
 }
 
+/** Where nothing answers. */
+const DOWN: Record<PlaceName, object> = {
+  disk: { path: '/nonexistent/disk' },
+  aws: { endpoint: 'http://127.0.0.1:9' },
+  cloud: { server: 'http://127.0.0.1:9' },
+  box: { apiUrl: 'http://127.0.0.1:9', contentUrl: 'http://127.0.0.1:9' },
+  ssh: { port: 9 },
+  rs: { target: 'rsync://nobody@127.0.0.1:9/nothing' },
+}
+
 // The work is done by programs of their own: two tests go on while one of them waits.
 test.concurrent('one pass into six places: each of them alone gives everything back', async (context) => {
   const { sandbox, tree } = await setting(context)
@@ -76,6 +87,40 @@ test.concurrent('one pass into six places: each of them alone gives everything b
       state: 'ok',
       message: expect.stringMatching(/^a probe was written, read back, listed and deleted in /),
     })
+}, 240_000)
+
+test.concurrent('one archive streamed into six places: received from each alone, healed, and pruned', async (context) => {
+  const { sandbox, tree, places, configure } = await setting(context, 40)
+  const sent = JSON.parse((await sandbox.ok(['send', '--json'])).toString())
+  expect(sent).toMatchObject({ copies: 6, exitCode: 0 })
+  const phrase = ['--phrase-file', 'phrase']
+  for (const place of PLACES) {
+    writeFileSync(
+      sandbox.path('all.tar'),
+      await sandbox.ok(['receive', 'latest', ...phrase, '--from', place]),
+    )
+    const to = sandbox.path(`from-${place}`)
+    mkdirSync(to)
+    await execa('tar', ['-xpf', sandbox.path('all.tar'), '-C', to])
+    expect(await difference(tree, join(to, 'tree', tree))).toBe('')
+  }
+  await sandbox.ok(['verify'])
+  configure(places.configs({ aws: DOWN.aws, cloud: DOWN.cloud }), { copies: 4 })
+  const fewer = JSON.parse(
+    (await sandbox.run(['send', '--stdin', 'notes', '--json'], { input: 'notes' })).out.toString(),
+  )
+  expect(fewer).toMatchObject({ copies: 4, exitCode: 3 })
+  configure(places.configs())
+  await sandbox.ok(['heal'])
+  await sandbox.ok(['verify', '--deep', ...phrase])
+  configure(places.configs(), { keep: { last: 1 } })
+  await sandbox.ok(['send', '--stdin', 'notes'], { input: 'newer' })
+  await sandbox.ok(['prune', '--force'])
+  const listed = (await sandbox.ok(['archives', '--json'])).toString().trim().split('\n')
+  expect(listed.map((line) => JSON.parse(line))).toMatchObject([
+    { name: 'sandbox', sinks: PLACES },
+    { name: 'notes', sinks: PLACES },
+  ])
 }, 240_000)
 
 test.concurrent.for<[PlaceName, PlaceName, PlaceName]>([
@@ -105,16 +150,6 @@ test.concurrent.for<[PlaceName, PlaceName, PlaceName]>([
     expect(await restores(sandbox, tree, 'mended', ['--from', rotten])).toBe('')
   },
 )
-
-/** Where nothing answers. */
-const DOWN: Record<PlaceName, object> = {
-  disk: { path: '/nonexistent/disk' },
-  aws: { endpoint: 'http://127.0.0.1:9' },
-  cloud: { server: 'http://127.0.0.1:9' },
-  box: { apiUrl: 'http://127.0.0.1:9', contentUrl: 'http://127.0.0.1:9' },
-  ssh: { port: 9 },
-  rs: { target: 'rsync://nobody@127.0.0.1:9/nothing' },
-}
 
 test('one dead from the start, one cut off for seconds, one throttled, one slow: the others are not held up, and the next run heals', async (context) => {
   const { sandbox, places, tree, configure } = await setting(context, 40)
