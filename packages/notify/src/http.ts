@@ -1,3 +1,4 @@
+import { Connections, exchange, isPassing, networkMeaning, statusMeaning } from '@pipe-backup/http'
 import { NotifyError } from './notice.ts'
 
 export interface HttpRequest {
@@ -13,30 +14,40 @@ export interface HttpRequest {
  */
 export async function post({ url, body, headers, signal }: HttpRequest): Promise<void> {
   const host = hostOf(url)
-  let response: Response
+  const address = new URL(url)
+  const login = loginOf(address)
+  address.username = address.password = ''
+  // A token may come without a name: https://docs.ntfy.sh/publish/#access-tokens
+  const authorization = login && { Authorization: `Basic ${base64(`${login.user}:${login.password}`)}` }
+  const bytes = Buffer.from(body)
+  using connections = new Connections()
+  let status: number
   try {
-    // fetch takes no address with a login in it.
-    const address = new URL(url)
-    const login = loginOf(address)
-    address.username = address.password = ''
-    // A token may come without a name: https://docs.ntfy.sh/publish/#access-tokens
-    const authorization = login && { authorization: `Basic ${base64(`${login.user}:${login.password}`)}` }
-    const all = { ...headers, ...authorization }
-    response = await fetch(address, { method: 'POST', body, headers: all, signal, redirect: 'manual' })
+    const answer = await exchange(connections, {
+      method: 'POST',
+      url: address,
+      headers: { 'Content-Type': 'text/plain; charset=utf-8', ...headers, ...authorization },
+      body: { pieces: () => [bytes], sizeBytes: bytes.length },
+      signal,
+    })
+    status = answer.statusCode ?? 0
+    answer.destroy()
   } catch (cause) {
     if (signal.aborted) throw signal.reason
-    if (cause instanceof NotifyError) throw cause
-    const code = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause)
-    throw new NotifyError(`${host} can't be reached: ${withoutUrl(code, url)}`, { isPassing: true })
+    const why = networkMeaning(cause, { who: host })?.what ?? String(cause)
+    throw new NotifyError(`${host} can't be reached: ${withoutUrl(why, url)}`, { isPassing: true })
   }
-  await response.body?.cancel()
-  if (response.ok) return
-  const isPassing = response.status === 429 || response.status >= 500
-  throw new NotifyError(`${host} answers ${response.status}`, {
-    isPassing,
-    status: response.status,
-    ...(!isPassing && { hint: 'Check the url of this notification.' }),
+  if (status >= 200 && status < 300) return
+  const mayPass = isPassingStatus(status)
+  throw new NotifyError(`${host} answers ${status}`, {
+    isPassing: mayPass,
+    status,
+    ...(!mayPass && { hint: 'Check the url of this notification.' }),
   })
+}
+
+function isPassingStatus(status: number): boolean {
+  return isPassing(statusMeaning(status)?.code ?? 'protocol')
 }
 
 /** The login in an address, if there is one. @throws NotifyError where it can't be read */

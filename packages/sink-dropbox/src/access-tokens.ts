@@ -1,5 +1,5 @@
+import type { Connections } from '@pipe-backup/http'
 import { ApiFailure } from './api-failure.ts'
-import type { Exchange } from './exchange.ts'
 import { oauth } from './oauth.ts'
 import { SharedRequest } from './shared-request.ts'
 
@@ -23,15 +23,15 @@ interface AccessToken {
 /** Access tokens that are good, as long as the refresh token is. */
 export class AccessTokens {
   readonly #credentials: Credentials
-  readonly #exchange: Exchange
+  readonly #connections: Connections
   readonly #apiUrl: string
   readonly #now: () => number
   #current: AccessToken | undefined
   #refreshing: SharedRequest<AccessToken> | undefined
 
-  constructor(credentials: Credentials, exchange: Exchange, apiUrl: string, now: () => number) {
+  constructor(credentials: Credentials, connections: Connections, apiUrl: string, now: () => number) {
     this.#credentials = credentials
-    this.#exchange = exchange
+    this.#connections = connections
     this.#apiUrl = apiUrl
     this.#now = now
     const { accessToken } = credentials
@@ -70,7 +70,7 @@ export class AccessTokens {
 
   async #request(signal: AbortSignal): Promise<AccessToken> {
     const { appKey = '', appSecret, refreshToken = '' } = this.#credentials
-    const places = { exchange: this.#exchange, apiUrl: this.#apiUrl, signal }
+    const places = { connections: this.#connections, apiUrl: this.#apiUrl, signal }
     const auth = await oauth({ ...places, appKey, appSecret, refreshToken })
     await auth.refreshAccessToken()
     const token: unknown = auth.getAccessToken()

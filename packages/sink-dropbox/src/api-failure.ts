@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { retryAfterOf } from '@pipe-backup/sink'
+import { retryAfterOf } from '@pipe-backup/http'
 import { isJsonObject, type JsonObject, parseObject } from './json.ts'
 
 /** An answer of Dropbox that is no success. `toSinkError` says what it means. */

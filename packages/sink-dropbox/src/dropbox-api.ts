@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
+import { Connections, exchange } from '@pipe-backup/http'
 import { pieces, type SinkOptions } from '@pipe-backup/sink'
 import type { Dropbox } from 'dropbox'
 import { AccessTokens, type Credentials } from './access-tokens.ts'
 import { ApiFailure, failureOf } from './api-failure.ts'
-import { Exchange } from './exchange.ts'
 import { isJsonObject, type JsonObject, parseObject } from './json.ts'
 
 export interface ApiOptions extends Credentials {
@@ -31,6 +31,8 @@ interface Sending {
 }
 
 /** No answer in JSON is longer: a page of a listing has some 600 KB, and finishing a thousand uploads as much. */
+/** Dropbox keeps idle connections for longer. */
+const IDLE_MS = 15_000
 const MOST_CHARACTERS = 64 * 1024 * 1024
 
 /**
@@ -40,12 +42,12 @@ const MOST_CHARACTERS = 64 * 1024 * 1024
  */
 export class DropboxApi implements Disposable {
   readonly #options: ApiOptions
-  readonly #exchange = new Exchange()
+  readonly #connections = new Connections({ idleMs: IDLE_MS })
   readonly #tokens: AccessTokens
 
   constructor(options: ApiOptions) {
     this.#options = options
-    this.#tokens = new AccessTokens(options, this.#exchange, options.apiUrl, options.now)
+    this.#tokens = new AccessTokens(options, this.#connections, options.apiUrl, options.now)
   }
 
   /** JSON to JSON. */
@@ -77,7 +79,7 @@ export class DropboxApi implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#exchange[Symbol.dispose]()
+    this.#connections[Symbol.dispose]()
   }
 
   /** The SDK for one call, whose requests go over our connections and whose bytes do not go through its memory. */
@@ -91,10 +93,11 @@ export class DropboxApi implements Disposable {
       const { apiUrl, contentUrl } = this.#options
       const base = hostname.startsWith('content.') ? contentUrl : apiUrl
       const text = Buffer.from(body ?? '')
-      const response = await this.#exchange.post(new URL(`${base}${pathname}`), {
+      const response = await exchange(this.#connections, {
+        method: 'POST',
+        url: new URL(`${base}${pathname}`),
         headers,
-        body: sending.pieces?.() ?? [text],
-        sizeBytes: sending.sizeBytes ?? text.length,
+        body: { pieces: sending.pieces ?? (() => [text]), sizeBytes: sending.sizeBytes ?? text.length },
         signal: sending.signal,
       })
       const { statusCode = 0 } = response

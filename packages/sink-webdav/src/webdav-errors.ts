@@ -1,11 +1,6 @@
-import {
-  type FailureMeaning,
-  networkMeaning,
-  retryAfterOf,
-  SinkError,
-  statusMeaning,
-} from '@pipe-backup/sink'
-import { type HttpAnswer, readText } from './http-client.ts'
+import { type FailureMeaning, networkMeaning, readBody, retryAfterOf, statusMeaning } from '@pipe-backup/http'
+import { SinkError } from '@pipe-backup/sink'
+import type { HttpAnswer } from './http-client.ts'
 
 export interface ErrorPlace {
   readonly sink: string
@@ -46,7 +41,7 @@ export function toSinkError(cause: unknown, { sink, key }: ErrorPlace): unknown 
 /** What an answer means that is none of those hoped for. It is read to its end. */
 export async function statusError(answer: HttpAnswer, { sink, key }: ErrorPlace): Promise<SinkError> {
   const { status, headers, method } = answer
-  const said = messageOf(await readText(answer.body, MESSAGE_BYTES), headers['content-type'])
+  const said = messageOf(String((await readBody(answer.body, MESSAGE_BYTES)).bytes), headers['content-type'])
   const { code, what, hint } = meaningOf(answer)
   const retryAfterMs = retryAfterOf(headers['retry-after'])
   const detail = `${method} ${status}${said === '' ? '' : `: ${said}`}`

@@ -3,12 +3,6 @@ export { checkKey, isKey } from './check-key.ts'
 export { checkMostBytes } from './check-most-bytes.ts'
 export { checkPublished } from './check-published.ts'
 export { deleteEach } from './delete-each.ts'
-export {
-  type FailureMeaning,
-  networkMeaning,
-  retryAfterOf,
-  statusMeaning,
-} from './failure-meaning.ts'
 export { KeyLock } from './key-lock.ts'
 export { pieces } from './pieces.ts'
 export type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions, SinkTraits } from './sink.ts'

@@ -1,3 +1,5 @@
+import { isPassing } from '@pipe-backup/http'
+
 /**
  * Why a sink could not do what was asked.
  * - `not-found`, `exists`, `refused-key`, `range`: about the object that was named;
@@ -20,9 +22,14 @@ export type SinkErrorCode =
   | 'protocol'
   | 'corrupt'
 
-const RETRYABLE: ReadonlySet<SinkErrorCode> = new Set(['throttled', 'unreachable', 'timeout'])
 /** Of the sink as a whole, whichever object a request was about: the message is the same for each, and is given once. */
-const OF_THE_SINK: ReadonlySet<SinkErrorCode> = new Set([...RETRYABLE, 'unauthorized', 'full'])
+const OF_THE_SINK: ReadonlySet<SinkErrorCode> = new Set([
+  'throttled',
+  'unreachable',
+  'timeout',
+  'unauthorized',
+  'full',
+])
 
 export interface SinkErrorOptions {
   /** The sink's name in the configuration. */
@@ -57,6 +64,6 @@ export class SinkError extends Error {
 
   /** Whether the same request may succeed later without anybody doing anything. */
   get retryable(): boolean {
-    return RETRYABLE.has(this.code)
+    return isPassing(this.code)
   }
 }

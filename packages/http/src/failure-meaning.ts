@@ -1,12 +1,31 @@
-import type { SinkErrorCode } from './sink-error.ts'
+/** What can be said of a request that failed. */
+export type FailureCode =
+  | 'not-found'
+  | 'exists'
+  | 'range'
+  | 'full'
+  | 'too-large'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'throttled'
+  | 'unreachable'
+  | 'timeout'
+  | 'protocol'
 
-/** What a failure means for a sink: whether another try makes sense follows from the code alone. */
+/** What a failure means: whether another try makes sense follows from the code alone (`isPassing`). */
 export interface FailureMeaning {
-  readonly code: SinkErrorCode
+  readonly code: FailureCode
   /** What happened, without sink and key. */
   readonly what: string
   /** What to do about it. */
   readonly hint?: string | undefined
+}
+
+const PASSING: ReadonlySet<string> = new Set(['throttled', 'unreachable', 'timeout'] satisfies FailureCode[])
+
+/** Whether the same request may succeed later without anybody doing anything: the one place that says so. */
+export function isPassing(code: string): boolean {
+  return PASSING.has(code)
 }
 
 /** Words for messages: what is on the other side, and which options say where it is. */
@@ -20,7 +39,7 @@ export interface Peer {
 type Meaning = (who: string, address: string) => FailureMeaning
 
 const fails =
-  (code: SinkErrorCode, what: string, hint?: string): Meaning =>
+  (code: FailureCode, what: string, hint?: string): Meaning =>
   (who, address) => ({
     code,
     what: what.replace('%who', who),
@@ -85,7 +104,7 @@ const CHAIN = /^(?:CERT_|CRL_|UNABLE_TO_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGT
 const TLS = /^ERR_(?:SSL|TLS)_/
 
 /**
- * What an error of a connection means: the one table for all sinks of what may pass by itself and what does not.
+ * What an error of a connection means: the one table of what may pass by itself and what does not.
  * @returns undefined for what is none
  */
 export function networkMeaning(cause: unknown, peer: Peer = {}): FailureMeaning | undefined {
@@ -141,7 +160,7 @@ const STATUS: Readonly<Record<number, Meaning>> = {
 }
 
 /**
- * What a status of HTTP means, where the protocol above it says no more: the one table for all sinks.
+ * What a status of HTTP means, where the protocol above it says no more: the one table.
  * @returns undefined for a success or a redirect
  */
 export function statusMeaning(status: number, peer: Peer = {}): FailureMeaning | undefined {

@@ -1,0 +1,136 @@
+import { once } from 'node:events'
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { CLOSED, type Connections } from './connections.ts'
+
+export interface HttpBody {
+  /** The bytes; called again when they must be sent again. */
+  readonly pieces: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+  /** Undefined where nobody knows: then they go in chunks, which not every server takes. */
+  readonly sizeBytes?: number | undefined
+  /** The memory of a piece is used again when the next is asked for: each is with the system before. Default false. */
+  readonly isLent?: boolean | undefined
+}
+
+export interface HttpRequest {
+  readonly method: string
+  readonly url: URL
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly body?: HttpBody | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Sends a request, and gives its answer, whatever its status: redirects are answers as any. Nothing is tried again.
+ * @returns the answer: its body is to be read, or destroyed
+ * @throws the errors of Node.js; the signal's reason; `CLOSED`
+ */
+export async function exchange(connections: Connections, request: HttpRequest): Promise<IncomingMessage> {
+  const { method, url, headers, body, signal } = request
+  signal?.throwIfAborted()
+  // What is tried again would open a connection that nobody closes.
+  if (connections.isClosed) throw Object.assign(new Error('closed'), { code: CLOSED })
+  const secure = url.protocol === 'https:'
+  const length = body ? body.sizeBytes : method === 'PUT' || method === 'POST' ? 0 : undefined
+  const sent = (secure ? httpsRequest : httpRequest)(url, {
+    method,
+    agent: secure ? connections.https : connections.http,
+    headers: {
+      'User-Agent': 'pipe-backup',
+      // What is measured and hashed is what is stored.
+      'Accept-Encoding': 'identity',
+      ...(length !== undefined && { 'Content-Length': String(length) }),
+      ...(body && length === undefined && { 'Transfer-Encoding': 'chunked' }),
+      ...headers,
+    },
+  })
+  const answer = Promise.withResolvers<IncomingMessage>()
+  const release = untilAborted(signal, sent)
+  sent.on('error', answer.reject)
+  sent.once('close', release)
+  sent.once('response', (response: IncomingMessage) => {
+    // Its errors are those of who reads it.
+    response.on('error', () => undefined)
+    response.once('end', release)
+    // Refused before all of it was sent: the connection is of no use any more.
+    if (!sent.writableEnded) response.once('end', () => sent.destroy())
+    answer.resolve(response)
+  })
+  sendBody(sent, body, answer.promise).catch((error: unknown) => {
+    answer.reject(error)
+    sent.destroy()
+  })
+  try {
+    return await answer.promise
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  }
+}
+
+/**
+ * Stops a request when its signal fires, while it is under way. Left to Node.js, the connection of an answer that has just
+ * come whole would fail with an error that nobody listens for any more.
+ * @returns what ends it
+ */
+function untilAborted(signal: AbortSignal | undefined, request: ClientRequest): () => void {
+  const onAbort = (): void => {
+    request.destroy()
+  }
+  signal?.addEventListener('abort', onAbort, { once: true })
+  return () => signal?.removeEventListener('abort', onAbort)
+}
+
+async function sendBody(
+  request: ClientRequest,
+  body: HttpBody | undefined,
+  answer: Promise<IncomingMessage>,
+): Promise<void> {
+  let answered = false
+  const over = (): void => {
+    answered = true
+  }
+  const end = answer.then(over, over)
+  for await (const piece of body?.pieces() ?? []) {
+    if (answered) return
+    if (body?.isLent) await Promise.race([written(request, piece), end])
+    else if (!request.write(piece)) await Promise.race([once(request, 'drain'), end])
+  }
+  if (!answered) request.end()
+}
+
+function written(request: ClientRequest, piece: Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    // A failure is the request's, and told by its event.
+    request.write(piece, () => resolve())
+  })
+}
+
+/** What an answer says, as far as it says it, and no more than so many bytes; it is then let go of. */
+export async function readBody(
+  body: IncomingMessage,
+  mostBytes: number,
+): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
+  const pieces: Buffer[] = []
+  let length = 0
+  try {
+    for await (const piece of body as AsyncIterable<Buffer>) {
+      pieces.push(piece)
+      length += piece.length
+      if (length > mostBytes) break
+    }
+  } catch {
+    // It was cut: what has come is all there is.
+  }
+  const isWhole = body.complete && length <= mostBytes
+  body.destroy()
+  return { bytes: Buffer.concat(pieces).subarray(0, mostBytes), isWhole }
+}
+
+/** An answer that nobody wants is read up to so much, so that its connection can be used again. */
+const UNWANTED_BYTES = 256 * 1024
+
+/** Reads what is left of an answer that nobody wants. */
+export async function finish(body: IncomingMessage): Promise<void> {
+  await readBody(body, UNWANTED_BYTES)
+}

@@ -1,0 +1,10 @@
+export { CLOSED, Connections, type ConnectionsOptions } from './connections.ts'
+export { exchange, finish, type HttpBody, type HttpRequest, readBody } from './exchange.ts'
+export {
+  type FailureCode,
+  type FailureMeaning,
+  isPassing,
+  networkMeaning,
+  retryAfterOf,
+  statusMeaning,
+} from './failure-meaning.ts'
