@@ -1,24 +1,26 @@
-import { Readable, Writable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import {
-  checkKey,
   checkPublished,
-  deleteEach,
+  createSink,
   KeyLock,
   type ObjectInfo,
+  type ObjectRange,
   type PutOptions,
   type ReadOptions,
+  removeEach,
   type Sink,
   SinkError,
   type SinkOptions,
+  type SinkProvider,
   type SinkTraits,
+  type UploadBody,
 } from '@pipe-backup/sink'
 import { Collections } from './collections.ts'
 import type { Dav, DavEntry, DavOptions } from './dav.ts'
 import { listObjects, objectOf, temporaryName } from './list-objects.ts'
 import { REPLACING_MS, readRange } from './read-range.ts'
 import { Shared } from './shared.ts'
-import type { StreamUpload, Uploads, UploadTo } from './uploads.ts'
+import type { Uploads, UploadTo } from './uploads.ts'
 import { toSinkError } from './webdav-errors.ts'
 
 /** Where the objects are, and how they get there. */
@@ -67,10 +69,10 @@ const DISCARD_MS = 3000
  * server it is, and so how bytes are sent and checked, is for `open` to say.
  */
 export function davSink(options: DavSinkOptions): Sink {
-  return new DavSink(options)
+  return createSink(new DavProvider(options))
 }
 
-class DavSink implements Sink {
+class DavProvider implements SinkProvider {
   readonly name: string
   readonly traits: SinkTraits
   readonly #options: DavSinkOptions
@@ -89,124 +91,51 @@ class DavSink implements Sink {
     })
   }
 
-  async put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
-    await this.#do(key, options, async (place) => {
-      const to = await this.#temporary(place, key, options)
-      try {
-        await place.uploads.put(to, bytes, options)
-        await this.#publish(place, to, bytes.length, options)
-      } catch (error) {
-        await this.#discard(place, to, error)
-        throw error
-      }
-    })
-  }
-
-  createWriteStream(key: string, options: PutOptions = {}): Writable {
-    checkKey(key, this.name)
-    let writing: { place: Opened; to: UploadTo; upload: StreamUpload } | undefined
-    let failure: unknown
-    let isPublished = false
-    const step = (work: () => Promise<void>, done: (error?: Error | null) => void): void => {
-      work().then(
-        () => done(),
-        (cause: unknown) => {
-          failure = options.signal?.aborted ? cause : toSinkError(cause, { sink: this.name, key })
-          done(failure instanceof Error ? failure : new Error(String(failure)))
-        },
-      )
-    }
-    return new Writable({
-      highWaterMark: 1024 * 1024,
-      ...(options.signal && { signal: options.signal }),
-      construct: (done) =>
-        step(async () => {
-          const place = await this.#place.get(options.signal)
-          const to = await this.#temporary(place, key, options)
-          writing = { place, to, upload: place.uploads.stream(to, options) }
-        }, done),
-      write: (chunk: Uint8Array, _encoding, done) => step(async () => writing?.upload.write(chunk), done),
-      final: (done) =>
-        step(async () => {
-          if (!writing) return
-          const { place, to, upload } = writing
-          await this.#publish(place, to, await upload.end(), options)
-          isPublished = true
-        }, done),
-      destroy: (error, done) => {
-        const undo = async (): Promise<void> => {
-          if (!writing || isPublished) return
-          const { place, to, upload } = writing
-          await upload.abort()
-          await this.#discard(place, to, failure)
-        }
-        undo().then(
-          () => done(error),
-          () => done(error),
-        )
-      },
-    })
-  }
-
-  createReadStream(key: string, options: ReadOptions = {}): Promise<Readable> {
-    return this.#do(key, options, async ({ dav }) => {
-      const range = await readRange(dav, key, key, options)
-      const stream = Readable.from(range.pieces, { objectMode: false, highWaterMark: 256 * 1024 })
-      stream.once('close', range.close)
-      return stream
-    })
-  }
-
-  get(key: string, options: ReadOptions = {}): Promise<Uint8Array> {
-    return this.#do(key, options, async ({ dav }) => {
-      const { pieces, length } = await readRange(dav, key, key, options)
-      const bytes = Buffer.allocUnsafeSlow(length)
-      let at = 0
-      for await (const piece of pieces) {
-        bytes.set(piece, at)
-        at += piece.length
-      }
-      return bytes
-    })
-  }
-
-  head(key: string, options: SinkOptions = {}): Promise<ObjectInfo | undefined> {
-    return this.#do(key, options, async ({ dav }) => {
-      const about = aboutOf(key, options)
-      const entry = await this.#find(dav, key, about)
-      return entry && objectOf(this.name, key, entry)
-    })
-  }
-
-  async *list(prefix: string, options: SinkOptions = {}): AsyncGenerator<ObjectInfo> {
-    const path = prefix.replace(/\/$/, '')
-    if (path !== '') checkKey(path, this.name)
-    const { signal } = options
+  async upload(key: string, body: UploadBody, options: PutOptions): Promise<void> {
+    const place = await this.#place.get(options.signal)
+    const to = await this.#temporary(place, key, options)
     try {
-      const place = await this.#place.get(signal)
-      yield* listObjects(place, path, signal ? { signal } : {})
-    } catch (cause) {
-      signal?.throwIfAborted()
-      throw toSinkError(cause, { sink: this.name })
+      const sizeBytes = await place.uploads.upload(to, body, options)
+      await this.#publish(place, to, sizeBytes, options)
+    } catch (error) {
+      await this.#discard(place, to, error)
+      throw error
     }
   }
 
-  delete(key: string, options: SinkOptions = {}): Promise<void> {
-    return this.#do(key, options, async ({ dav, deleteHeaders = {} }) => {
-      const about = aboutOf(key, options)
-      // A collection would go with all that is in it.
-      const there = await dav.info(key, about)
-      if (there && objectOf(this.name, key, there))
-        await dav.remove(key, { ...about, headers: deleteHeaders })
-    })
+  async read(key: string, { offset, length, signal }: ReadOptions): Promise<ObjectRange> {
+    const { dav } = await this.#place.get(signal)
+    return await readRange(dav, key, key, { offset, length, signal })
   }
 
-  deleteMany(keys: readonly string[], options: SinkOptions = {}): Promise<ReadonlyMap<string, SinkError>> {
-    return deleteEach(this, keys, options)
+  async head(key: string, options: SinkOptions): Promise<ObjectInfo | undefined> {
+    const { dav } = await this.#place.get(options.signal)
+    const entry = await this.#find(dav, key, aboutOf(key, options))
+    return entry && objectOf(this.name, key, entry)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async *list(folder: string, { signal }: SinkOptions): AsyncGenerator<ObjectInfo> {
+    yield* listObjects(await this.#place.get(signal), folder, { signal })
+  }
+
+  remove(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, SinkError>> {
+    return removeEach(this, keys, (key) => this.#remove(key, options), options)
+  }
+
+  toSinkError(cause: unknown, key?: string): unknown {
+    return toSinkError(cause, { sink: this.name, key })
+  }
+
+  async close(): Promise<void> {
     this.#options.close()
+  }
+
+  async #remove(key: string, options: SinkOptions): Promise<void> {
+    const { dav, deleteHeaders = {} } = await this.#place.get(options.signal)
+    const about = aboutOf(key, options)
+    // A collection would go with all that is in it.
+    const there = await dav.info(key, about)
+    if (there && objectOf(this.name, key, there)) await dav.remove(key, { ...about, headers: deleteHeaders })
   }
 
   /** A name for an object until it has its own: beside it, for servers copy what changes its collection, and show half of it. */
@@ -256,7 +185,7 @@ class DavSink implements Sink {
   async #find(dav: Dav, key: string, about: DavOptions): Promise<DavEntry | undefined> {
     const entry = await dav.info(key, about)
     if (entry) return entry
-    await pause(REPLACING_MS, undefined, { ...(about.signal && { signal: about.signal }) })
+    await pause(REPLACING_MS, undefined, { signal: about.signal })
     return dav.info(key, about)
   }
 
@@ -277,27 +206,12 @@ class DavSink implements Sink {
   }
 
   /** What the server says of its quota. @see https://www.rfc-editor.org/rfc/rfc4331#section-3 */
-  async freeBytes(options: SinkOptions = {}): Promise<number | undefined> {
-    try {
-      const { dav } = await this.#place.get(options.signal)
-      const found = await dav.info('', { ...(options.signal && { signal: options.signal }) }, [QUOTA])
-      const said = found?.properties.get(QUOTA) ?? ''
-      // Nextcloud means by less than nothing that there is no quota, or that it does not know.
-      return /^\d+$/.test(said) ? Number(said) : undefined
-    } catch (cause) {
-      options.signal?.throwIfAborted()
-      throw toSinkError(cause, { sink: this.name })
-    }
-  }
-
-  async #do<T>(key: string, options: SinkOptions, work: (place: Opened) => Promise<T>): Promise<T> {
-    checkKey(key, this.name)
-    try {
-      return await work(await this.#place.get(options.signal))
-    } catch (cause) {
-      options.signal?.throwIfAborted()
-      throw toSinkError(cause, { sink: this.name, key })
-    }
+  async freeBytes({ signal }: SinkOptions): Promise<number | undefined> {
+    const { dav } = await this.#place.get(signal)
+    const found = await dav.info('', { signal }, [QUOTA])
+    const said = found?.properties.get(QUOTA) ?? ''
+    // Nextcloud means by less than nothing that there is no quota, or that it does not know.
+    return /^\d+$/.test(said) ? Number(said) : undefined
   }
 }
 

@@ -30,13 +30,13 @@ export async function readBack(
   options: SinkOptions,
 ): Promise<void> {
   const { signal, onBytes } = options
-  const { length, pieces, close } = await readRange(dav, path, key, {
+  const { sizeBytes, pieces, close } = await readRange(dav, path, key, {
     signal,
     onBytes,
   })
-  if (length !== sent.sizeBytes) {
-    close()
-    throw otherSize(dav.sink, key, length, sent.sizeBytes)
+  if (sizeBytes !== sent.sizeBytes) {
+    close?.()
+    throw otherSize(dav.sink, key, sizeBytes, sent.sizeBytes)
   }
   const hash = createHash('sha256')
   for await (const piece of pieces) hash.update(piece)

@@ -1,16 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { checkMostBytes, type ReadOptions, SinkError } from '@pipe-backup/sink'
+import { type ObjectRange, type ReadOptions, SinkError } from '@pipe-backup/sink'
 import type { Dav, DavOptions } from './dav.ts'
 import { finish, type HttpAnswer } from './http-client.ts'
 import { toSinkError } from './webdav-errors.ts'
-
-/** Bytes of an object on their way. */
-export interface Range {
-  readonly length: number
-  readonly pieces: AsyncIterable<Uint8Array>
-  /** Lets go of the connection, for who does not read to the end. */
-  readonly close: () => void
-}
 
 interface Asked {
   readonly dav: Dav
@@ -23,7 +15,12 @@ interface Asked {
 export const REPLACING_MS = 50
 
 /** @throws SinkError `not-found`, `range`, `corrupt` */
-export async function readRange(dav: Dav, path: string, key: string, options: ReadOptions): Promise<Range> {
+export async function readRange(
+  dav: Dav,
+  path: string,
+  key: string,
+  options: ReadOptions,
+): Promise<ObjectRange> {
   const { signal } = options
   const asked: Asked = { dav, path, key, options }
   const first = await tryRange(asked)
@@ -38,9 +35,9 @@ export async function readRange(dav: Dav, path: string, key: string, options: Re
   })
 }
 
-async function tryRange(asked: Asked): Promise<Range | 'absent' | 'emptied'> {
+async function tryRange(asked: Asked): Promise<ObjectRange | 'absent' | 'emptied'> {
   const { dav, path, options } = asked
-  const { offset = 0, length, mostBytes } = options
+  const { offset = 0, length } = options
   // HTTP has no range of no bytes.
   if (length === 0) return emptyRange(asked)
   const about = davOptions(asked)
@@ -63,11 +60,10 @@ async function tryRange(asked: Asked): Promise<Range | 'absent' | 'emptied'> {
     if (offset + (length ?? 0) > size) throw outOfRange(asked, size)
     if (from > offset) throw nonsense(asked)
     const take = length ?? size - offset
-    checkMostBytes(take, mostBytes, { sink: dav.sink, key: asked.key })
     const close = (): void => {
       answer.body.destroy()
     }
-    return { length: take, pieces: cut(answer, asked, offset - from, take), close }
+    return { sizeBytes: take, pieces: cut(answer, asked, offset - from, take), close }
   } catch (error) {
     answer.body.destroy()
     throw error
@@ -86,12 +82,12 @@ async function extent(answer: HttpAnswer, asked: Asked): Promise<{ from: number;
   return { from: 0, size: length === undefined ? ((await sizeOf(asked)) ?? 0) : Number(length) }
 }
 
-async function emptyRange(asked: Asked): Promise<Range | 'absent'> {
+async function emptyRange(asked: Asked): Promise<ObjectRange | 'absent'> {
   const { offset = 0, length = 0 } = asked.options
   const size = await sizeOf(asked)
   if (size === undefined) return 'absent'
   if (offset + length > size) throw outOfRange(asked, size)
-  return { length: 0, pieces: (async function* () {})(), close: () => undefined }
+  return { sizeBytes: 0, pieces: (async function* () {})() }
 }
 
 async function sizeOf(asked: Asked): Promise<number | undefined> {

@@ -1,14 +1,4 @@
-import type { PutOptions } from '@pipe-backup/sink'
-
-/** One object of unknown length on its way to a temporary name. */
-export interface StreamUpload {
-  /** Resolves when there is room for more; the bytes are not needed any more then. */
-  write(bytes: Uint8Array): Promise<void>
-  /** Resolves when all of it is there under its temporary name, and has been checked. @returns how many bytes */
-  end(): Promise<number>
-  /** Gives it up: what is under way is stopped. What is left on the server besides the temporary name goes too. */
-  abort(): Promise<void>
-}
+import type { PutOptions, UploadBody } from '@pipe-backup/sink'
 
 export interface UploadTo {
   /** The temporary name. */
@@ -19,7 +9,9 @@ export interface UploadTo {
 
 /** How bytes get to a server and are checked there: what differs between kinds of WebDAV servers. */
 export interface Uploads {
-  /** Stores bytes under a temporary name and has what arrived checked. @throws SinkError */
-  put(to: UploadTo, bytes: Uint8Array, options: PutOptions): Promise<void>
-  stream(to: UploadTo, options: PutOptions): StreamUpload
+  /**
+   * Stores bytes under a temporary name and has what arrived checked. When it fails, what is left on the server besides the temporary name goes.
+   * @returns how many there were @throws SinkError
+   */
+  upload(to: UploadTo, body: UploadBody, options: PutOptions): Promise<number>
 }

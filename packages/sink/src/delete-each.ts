@@ -1,3 +1,4 @@
+import type { SinkProvider } from './driver.ts'
 import type { Sink, SinkOptions } from './sink.ts'
 import { SinkError } from './sink-error.ts'
 
@@ -25,4 +26,23 @@ export async function deleteEach(
   }
   await Promise.all(Array.from({ length: AT_ONCE }, deleteNext))
   return failed
+}
+
+/** `remove` for providers that delete one object a request. @param remove - deletes one, whether or not it is there */
+export function removeEach(
+  provider: Pick<SinkProvider, 'name' | 'toSinkError'>,
+  keys: readonly string[],
+  remove: (key: string) => Promise<void>,
+  options: SinkOptions,
+): Promise<ReadonlyMap<string, SinkError>> {
+  const translated = async (key: string): Promise<void> => {
+    options.signal?.throwIfAborted()
+    try {
+      await remove(key)
+    } catch (cause) {
+      options.signal?.throwIfAborted()
+      throw provider.toSinkError(cause, key)
+    }
+  }
+  return deleteEach({ name: provider.name, delete: translated }, keys, options)
 }

@@ -2,11 +2,19 @@ export { type BackoffOptions, backoffMs } from './backoff.ts'
 export { checkKey, isKey } from './check-key.ts'
 export { checkMostBytes } from './check-most-bytes.ts'
 export { checkPublished } from './check-published.ts'
-export { deleteEach } from './delete-each.ts'
+export { deleteEach, removeEach } from './delete-each.ts'
+export {
+  createSink,
+  type DriverOptions,
+  type ObjectRange,
+  rangeLength,
+  type SinkProvider,
+} from './driver.ts'
 export { KeyLock } from './key-lock.ts'
 export { pieces } from './pieces.ts'
 export type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions, SinkTraits } from './sink.ts'
 export { SinkError, type SinkErrorCode, type SinkErrorOptions } from './sink-error.ts'
+export type { UploadBody } from './upload-writable.ts'
 export { type LimitOptions, withLimit } from './with-limit.ts'
 export { type RetryOptions, withRetry } from './with-retry.ts'
 export { type TimeoutOptions, withTimeout } from './with-timeout.ts'

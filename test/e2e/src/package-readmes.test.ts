@@ -14,6 +14,7 @@ const ROOT = resolve(import.meta.dirname, '../../..')
 const NEED_A_SERVER: ReadonlySet<string> = new Set([
   'sink-dropbox',
   'sink-nextcloud',
+  'sink-rclone',
   'sink-rsync',
   'sink-s3',
   'sink-sftp',

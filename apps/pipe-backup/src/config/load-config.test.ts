@@ -117,7 +117,7 @@ test('every mistake is told at once, in the order of the file', async () => {
 
 test('a sink type that this version lacks is refused with those it has', async () => {
   expect(await refusal('sinks:\n  - { type: ftp, name: aws, bucket: b }\n')).toEqual([
-    'work/pipe-backup.yaml:2:13: sinks[0].type: unknown sink type "ftp"; known: dropbox, local, nextcloud, rsync, s3, sftp, webdav',
+    'work/pipe-backup.yaml:2:13: sinks[0].type: unknown sink type "ftp"; known: dropbox, local, nextcloud, rclone, rsync, s3, sftp, webdav',
   ])
 })
 

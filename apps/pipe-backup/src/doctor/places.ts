@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { answerWithin } from '../answer-within.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
+import { findSinkType } from '../config/schema.ts'
 import type { SinkConfig } from '../providers/sink-type.ts'
 import { ANSWER_MS } from './check-paths.ts'
 import type { Examined } from './finding.ts'
@@ -58,15 +59,11 @@ export async function checkPlaces(config: LoadedConfig): Promise<Examined[]> {
 
 /** The disk or the server that a sink is on, as far as its configuration shows it. */
 async function placeOf(sink: SinkConfig, config: LoadedConfig): Promise<string> {
-  const options = new Map<string, unknown>(Object.entries(sink))
-  const path = options.get('path')
-  if (sink.type === 'local' && typeof path === 'string') return await fileSystemOf(config.path(path))
-  for (const option of ['endpoint', 'url', 'server', 'host', 'target']) {
-    const value = options.get(option)
-    if (typeof value === 'string') return `server ${hostOf(value)}`
-  }
-  const region = options.get('region')
-  return typeof region === 'string' ? `${sink.type} ${region}` : sink.type
+  const type = findSinkType(sink.type)
+  const directory = type.directory(sink)
+  if (directory !== undefined) return await fileSystemOf(config.path(directory))
+  const server = type.server(sink)
+  return server === undefined ? sink.type : `server ${hostOf(server)}`
 }
 
 async function sourcePlaces(config: LoadedConfig): Promise<Map<string, string>> {

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import type { Sink } from '@pipe-backup/sink'
 import { z } from 'zod'
 import { ConfigError } from '../config/config-error.ts'
 import { filePath } from '../config/values.ts'
@@ -46,15 +45,5 @@ async function readCertificates(path: string, sink: string): Promise<string> {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
     const message = `sink "${sink}": ca: ${path} can't be read (${code})`
     throw new ConfigError({ code: 'unreadable', message }, { cause })
-  }
-}
-
-/** Opens a sink. What it says of its options is an error of the configuration. @throws ConfigError `bad-value` */
-export function checked(name: string, open: () => Sink): Sink {
-  try {
-    return open()
-  } catch (cause) {
-    if (!(cause instanceof TypeError)) throw cause
-    throw new ConfigError({ code: 'bad-value', message: `sink "${name}": ${cause.message}` }, { cause })
   }
 }

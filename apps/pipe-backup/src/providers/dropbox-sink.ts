@@ -1,6 +1,8 @@
-import { ConfigError } from '../config/config-error.ts'
 import { secret, text } from '../config/values.ts'
+import { checked } from './checked.ts'
+import { below } from './place.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
+import { webProxy } from './web-proxy.ts'
 
 export const dropbox: SinkType = sinkType(
   'dropbox',
@@ -28,12 +30,12 @@ export const dropbox: SinkType = sinkType(
       apiUrl,
       contentUrl,
     }
-    try {
-      return dropboxSink(options)
-    } catch (cause) {
-      if (!(cause instanceof TypeError)) throw cause
-      const message = `sink "${context.name}": ${cause.message}`
-      throw new ConfigError({ code: 'bad-value', message }, { cause })
-    }
+    return checked(context.name, () => dropboxSink(options))
+  },
+  {
+    // Whose account it is, only the login knows: the same login is the same account.
+    place: ({ refreshToken, accessToken, path = '' }) =>
+      below(`dropbox ${JSON.stringify(refreshToken ?? accessToken ?? null)}`, path.toLowerCase()),
+    environment: webProxy,
   },
 )

@@ -1,4 +1,5 @@
 import { filePath } from '../config/values.ts'
+import { directoryPlace } from './place.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
 
 export const local: SinkType = sinkType(
@@ -13,6 +14,10 @@ export const local: SinkType = sinkType(
     const { localSink } = await import('@pipe-backup/sink-local')
     return localSink({ name: context.name, path: context.path(path), create: context.create })
   },
-  // A disk that is not there is not there a minute later either.
-  { isRemote: false },
+  {
+    // A disk that is not there is not there a minute later either.
+    isRemote: false,
+    place: ({ path = '' }, paths) => directoryPlace(paths.path(path)),
+    directory: ({ path }) => path,
+  },
 )

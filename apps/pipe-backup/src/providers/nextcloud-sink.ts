@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { duration, secret, size, text, toBytes, toMilliseconds } from '../config/values.ts'
-import { checked, davOptions, davShape } from './dav-options.ts'
+import { checked } from './checked.ts'
+import { davOptions, davShape } from './dav-options.ts'
+import { addressOf, below } from './place.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
+import { webProxy } from './web-proxy.ts'
 
 export const nextcloud: SinkType = sinkType(
   'nextcloud',
@@ -44,5 +47,11 @@ export const nextcloud: SinkType = sinkType(
       ...(await davOptions(dav, context)),
     }
     return checked(context.name, () => nextcloudSink(options))
+  },
+  {
+    place: ({ user, server = '', path }) =>
+      below(`nextcloud ${user}@${addressOf(server)}`, path || 'pipe-backup'),
+    server: ({ server }) => server,
+    environment: webProxy,
   },
 )

@@ -1,7 +1,10 @@
+import { userInfo } from 'node:os'
 import { z } from 'zod'
-import { ConfigError } from '../config/config-error.ts'
 import { filePath, secret, size, text, toBytes } from '../config/values.ts'
+import { checked } from './checked.ts'
+import { below, type Place, remotePath } from './place.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
+import { sshAgent } from './ssh-agent.ts'
 
 /** The form alone, so that a mistake is told with its place: the package itself parses it. */
 const TARGET =
@@ -58,12 +61,25 @@ export const rsync: SinkType = sinkType(
       ...(spoolBytes !== undefined && { spoolBytes: toBytes(spoolBytes) }),
       rsyncPath,
     }
-    try {
-      return rsyncSink(given)
-    } catch (cause) {
-      if (!(cause instanceof TypeError)) throw cause
-      const message = `sink "${context.name}": ${cause.message}`
-      throw new ConfigError({ code: 'bad-value', message }, { cause })
-    }
+    return checked(context.name, () => rsyncSink(given))
+  },
+  {
+    place: ({ target = '', port = 22, identity = '' }) => rsyncPlace(target, port, identity),
+    server: ({ target }) => target,
+    environment: sshAgent,
   },
 )
+
+function rsyncPlace(target: string, port: number, identity: string): Place | undefined {
+  const [, daemonUser, daemonHost, daemonPort = '873', path] =
+    /^rsync:\/\/(?:([^@/]*)@)?([^/]+?)(?::(\d+))?\/(.*)$/.exec(target) ?? []
+  if (daemonHost !== undefined && path !== undefined)
+    return below(`rsyncd ${daemonUser ?? ''}@${daemonHost.toLowerCase()}:${daemonPort}`, path)
+  const [, user, host, sshPath] = /^(?:([^@/]+)@)?(\[[^\]]+\]|[^:/]+):(.*)$/.exec(target) ?? []
+  if (host === undefined || sshPath === undefined) return undefined
+  // One user's keys may each be restricted to a directory, by rrsync: paths are below it then.
+  const login = `${user ?? userInfo().username}@${host.toLowerCase()}:${port} ${identity}`
+  return sshPath.startsWith(':')
+    ? below(`rsyncd by ssh ${login}`, sshPath.slice(1))
+    : below(`rsync ${login}`, remotePath(sshPath))
+}

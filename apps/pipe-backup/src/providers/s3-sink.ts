@@ -1,8 +1,10 @@
 import { z } from 'zod'
-import { ConfigError } from '../config/config-error.ts'
 import { strictObject } from '../config/strict-object.ts'
 import { secret, text } from '../config/values.ts'
+import { checked } from './checked.ts'
+import { below } from './place.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
+import { webProxy } from './web-proxy.ts'
 
 export const s3: SinkType = sinkType(
   's3',
@@ -68,12 +70,18 @@ export const s3: SinkType = sinkType(
       serverSideEncryption,
       kmsKeyId,
     }
-    try {
-      return s3Sink(options)
-    } catch (cause) {
-      if (!(cause instanceof TypeError)) throw cause
-      const message = `sink "${context.name}": ${cause.message}`
-      throw new ConfigError({ code: 'bad-value', message }, { cause })
-    }
+    return checked(context.name, () => s3Sink(options))
+  },
+  {
+    place: ({ endpoint = '', bucket, prefix = '' }) => below(`s3 ${endpointOf(endpoint)} ${bucket}`, prefix),
+    server: ({ endpoint, region }) => endpoint ?? (region === undefined ? undefined : `s3 ${region}`),
+    environment: () => ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', ...webProxy()],
   },
 )
+
+/** All endpoints of Amazon's are one store: a bucket's name is there once. */
+function endpointOf(endpoint: string): string {
+  if (!URL.canParse(endpoint)) return 'amazon'
+  const { origin, hostname } = new URL(endpoint)
+  return /(?:^|\.)s3[.-](?:[a-z0-9.-]+\.)?amazonaws\.com$/.test(hostname) ? 'amazon' : origin
+}

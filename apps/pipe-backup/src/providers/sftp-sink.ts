@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { filePath, secret, text } from '../config/values.ts'
+import { below, remotePath } from './place.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
+import { sshAgent } from './ssh-agent.ts'
 
 export const sftp: SinkType = sinkType(
   'sftp',
@@ -38,5 +40,11 @@ export const sftp: SinkType = sinkType(
       ...(password !== undefined && { password: await context.secret(password) }),
       hostKey,
     })
+  },
+  {
+    place: ({ user, host = '', port = 22, path = '' }) =>
+      below(`sftp ${user}@${host.toLowerCase()}:${port}`, remotePath(path)),
+    server: ({ host }) => host,
+    environment: sshAgent,
   },
 )

@@ -12,6 +12,7 @@ import {
   toBytes,
   toTimerMilliseconds,
 } from '../config/values.ts'
+import type { Place } from './place.ts'
 
 /** What every sink's configuration has, whatever its type. */
 export interface SinkConfig {
@@ -39,8 +40,35 @@ export interface SinkContext extends OpenContext {
   readonly create: boolean
 }
 
+/** What a type of sink says of one that is configured. Options are as they stand in the configuration, some of them missing. */
+export interface SinkTypeTraits<Options> {
+  /** Reached over a network: tried again, and not waited for in silence. Default true. */
+  readonly isRemote?: boolean | undefined
+  /** All that it is in, from the outermost, and itself last; undefined where the configuration does not show it. No two sinks may share it. */
+  readonly place?:
+    | ((options: Partial<Options>, paths: PlacePaths) => MaybeLater<Place | undefined>)
+    | undefined
+  /** The server that it is lost with: an address. Default: its type alone. A directory is asked for its disk. */
+  readonly server?: ((options: Partial<Options>) => string | undefined) | undefined
+  /** The directory of this machine that it is. */
+  readonly directory?: ((options: Partial<Options>) => string | undefined) | undefined
+  /** Variables that it uses where they are set, and that a timer lacks. */
+  readonly environment?: ((options: Partial<Options>) => readonly string[]) | undefined
+}
+
+type MaybeLater<T> = T | Promise<T>
+
+export interface PlacePaths {
+  /** Expands `~` and resolves against the configuration file's directory. */
+  readonly path: (value: string) => string
+}
+
 /** A type of sink as the configuration knows it. */
 export interface SinkType {
+  place(config: SinkConfig, paths: PlacePaths): MaybeLater<Place | undefined>
+  server(config: SinkConfig): string | undefined
+  directory(config: SinkConfig): string | undefined
+  environment(config: SinkConfig): readonly string[]
   readonly type: string
   readonly schema: z.ZodObject
   /** Which of its options are secrets. */
@@ -62,11 +90,17 @@ export function sinkType<const Shape extends z.ZodRawShape>(
     options: z.output<z.ZodObject<Shape>>,
     context: SinkContext & { readonly name: string },
   ) => Promise<Sink>,
-  { isRemote = true }: { readonly isRemote?: boolean | undefined } = {},
+  { isRemote = true, ...traits }: SinkTypeTraits<z.output<z.ZodObject<Shape>>> = {},
 ): SinkType {
   const options = z.object(shape)
+  // Configurations are checked by the schema before anything is asked of them.
+  const given = (config: object) => config as Partial<z.output<typeof options>>
   return {
     type,
+    place: (config, paths) => traits.place?.(given(config), paths),
+    server: (config) => traits.server?.(given(config)),
+    directory: (config) => traits.directory?.(given(config)),
+    environment: (config) => traits.environment?.(given(config)) ?? [],
     schema: strictObject({
       type: z.literal(type),
       name: name.describe('What it is called in messages, and by --sink and --from'),

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { FilesMemory, FilesNote, LeftOutDirectory } from '@pipe-backup/source-files'
 import { readStateFile } from '@pipe-backup/vault'
 import type { LoadedConfig } from '../config/load-config.ts'
+import { findSinkType } from '../config/schema.ts'
 import { writeState } from '../state/write-state.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import type { Output } from '../terminal/output.ts'
@@ -18,8 +19,8 @@ export interface SourceSurroundings {
 /** The program's own directories of this machine: what they hold is made of the sources, and in them it would grow with each run. */
 export function ownDirectories(config: LoadedConfig): readonly LeftOutDirectory[] {
   const sinks = config.sinks.flatMap((sink) => {
-    const path = sink.type === 'local' && 'path' in sink ? sink.path : undefined
-    if (typeof path !== 'string') return []
+    const path = findSinkType(sink.type).directory(sink)
+    if (path === undefined) return []
     return [{ path: config.path(path), what: `the directory of sink "${sink.name}"` }]
   })
   return [...sinks, { path: config.state, what: "this program's state directory" }]

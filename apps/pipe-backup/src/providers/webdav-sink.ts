@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { secret, text } from '../config/values.ts'
-import { checked, davOptions, davShape } from './dav-options.ts'
+import { checked } from './checked.ts'
+import { davOptions, davShape } from './dav-options.ts'
+import { addressOf, below, type Place } from './place.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
+import { webProxy } from './web-proxy.ts'
 
 export const webdav: SinkType = sinkType(
   'webdav',
@@ -39,4 +42,20 @@ export const webdav: SinkType = sinkType(
     }
     return checked(name, () => webdavSink(options))
   },
+  {
+    place: ({ url = '', user = '' }) => davPlace(url, user),
+    server: ({ url }) => url,
+    environment: webProxy,
+  },
 )
+
+async function davPlace(url: string, user: string): Promise<Place | undefined> {
+  if (!URL.canParse(url)) return undefined
+  if (url.includes('/remote.php/')) {
+    const { nextcloudPlace } = await import('@pipe-backup/sink-nextcloud')
+    const found = nextcloudPlace(url)
+    if (found) return below(`nextcloud ${user}@${addressOf(found.server)}`, found.path)
+  }
+  const { origin, pathname } = new URL(url)
+  return below(`webdav ${user}@${origin}`, pathname)
+}

@@ -1,4 +1,5 @@
 import type { LoadedConfig } from '../config/load-config.ts'
+import { findSinkType } from '../config/schema.ts'
 import type { Machine } from '../machine.ts'
 import { secretVariables } from '../secrets/read-secret.ts'
 
@@ -32,14 +33,6 @@ export function variablesNotInTimer(
   { sources, sinks, notify }: Pick<LoadedConfig, 'sources' | 'sinks' | 'notify'>,
   { env }: Pick<Machine, 'env'>,
 ): readonly string[] {
-  const reaches = (...types: string[]): boolean => sinks.some(({ type }) => types.includes(type))
-  const hasAgent = sinks.some(
-    (sink) => ['sftp', 'rsync'].includes(sink.type) && !('identity' in sink) && !('password' in sink),
-  )
-  const used = [
-    ...(reaches('s3') ? ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'] : []),
-    ...(hasAgent ? ['SSH_AUTH_SOCK'] : []),
-    ...(reaches('s3', 'webdav', 'nextcloud', 'dropbox') ? ['HTTPS_PROXY', 'https_proxy'] : []),
-  ]
+  const used = sinks.flatMap((sink) => findSinkType(sink.type).environment(sink))
   return [...new Set([...secretVariables([sources, sinks, notify]), ...used.filter((name) => env[name])])]
 }

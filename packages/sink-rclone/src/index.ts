@@ -1,0 +1,1 @@
+export { type RcloneSinkOptions, rcloneSink } from './rclone-sink.ts'

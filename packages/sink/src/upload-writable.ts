@@ -1,0 +1,148 @@
+import { Writable } from 'node:stream'
+import { pieces } from './pieces.ts'
+import type { SinkOptions } from './sink.ts'
+
+/** What is to be stored. */
+export interface UploadBody {
+  /** All of it, where it is in memory: `pieces` may then be called again. */
+  readonly bytes?: Uint8Array | undefined
+  /**
+   * In pieces of 256 KiB at most, each told to who watches before it is given out. Of a stream the memory of a piece is used again when the next
+   * is asked for.
+   */
+  readonly pieces: () => AsyncIterable<Uint8Array>
+  /** The same, told to nobody: for who gathers the bytes first, and tells of them by `pieces` of its own when they go out. */
+  readonly unwatched: () => AsyncIterable<Uint8Array>
+}
+
+/** Bytes in memory, to be stored. */
+export function bodyOf(bytes: Uint8Array, options: SinkOptions): UploadBody {
+  const { signal } = options
+  return { bytes, pieces: () => pieces(bytes, options), unwatched: () => pieces(bytes, { signal }) }
+}
+
+export interface UploadWritableOptions extends SinkOptions {
+  /** A stream that has ended by then is uploaded from memory. */
+  readonly heldBytes: number
+  /** @param signal - fires when the stream is destroyed; what it has begun is undone when it rejects */
+  readonly upload: (body: UploadBody, signal: AbortSignal) => Promise<void>
+  readonly translate: (cause: unknown) => unknown
+}
+
+/** A stream into an upload that takes its bytes by itself: handed over one at a time, nothing is kept between. */
+export class UploadWritable extends Writable {
+  readonly #options: UploadWritableOptions
+  readonly #destroyed = new AbortController()
+  readonly #signal: AbortSignal
+  /** Until it is known whether there will be more. Copied: who writes may use its memory again. */
+  #held: Buffer[] = []
+  #heldBytes = 0
+  #handover = new Handover()
+  #uploading: Promise<void> | undefined
+
+  constructor(options: UploadWritableOptions) {
+    const { signal } = options
+    super({ highWaterMark: 1024 * 1024, signal })
+    this.#options = options
+    this.#signal = signal ? AbortSignal.any([signal, this.#destroyed.signal]) : this.#destroyed.signal
+  }
+
+  override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#run(async () => {
+      if (!this.#uploading && this.#heldBytes + bytes.length <= this.#options.heldBytes) {
+        this.#held.push(Buffer.from(bytes))
+        this.#heldBytes += bytes.length
+        return
+      }
+      this.#uploading ??= this.#begin()
+      await Promise.race([this.#handover.give(bytes), this.#ended()])
+    }, done)
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#run(async () => {
+      if (this.#uploading) this.#handover.end()
+      else {
+        const bytes = Buffer.concat(this.#held.splice(0))
+        const watched = { onBytes: this.#options.onBytes, signal: this.#signal }
+        this.#uploading = this.#options.upload(bodyOf(bytes, watched), this.#signal)
+      }
+      await this.#uploading
+    }, done)
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#destroyed.abort(error ?? new Error('the stream was destroyed'))
+    this.#held = []
+    const over = () => done(error)
+    // What it leaves behind is being undone: who waits for the end of the stream may look for it.
+    ;(this.#uploading ?? Promise.resolve()).then(over, over)
+  }
+
+  #begin(): Promise<void> {
+    const watched = { onBytes: this.#options.onBytes, signal: this.#signal }
+    const body = { pieces: () => this.#all(watched), unwatched: () => this.#all({ signal: this.#signal }) }
+    const uploading = this.#options.upload(body, this.#signal)
+    // Its failure is heard by the next piece, or at the end.
+    uploading.catch(() => undefined)
+    return uploading
+  }
+
+  /** @throws why the upload ended, which it must not before it has everything */
+  async #ended(): Promise<void> {
+    await this.#uploading
+    throw new Error('the upload ended before the stream')
+  }
+
+  async *#all(watched: SinkOptions): AsyncGenerator<Uint8Array> {
+    for (const bytes of this.#held.splice(0)) yield* pieces(bytes, watched)
+    for await (const bytes of this.#handover.taken(this.#signal)) yield* pieces(bytes, watched)
+  }
+
+  #run(work: () => Promise<void>, done: (error?: Error | null) => void): void {
+    work().then(
+      () => done(),
+      (cause: unknown) => {
+        const error = this.#options.translate(cause)
+        done(error instanceof Error ? error : new Error(String(error)))
+      },
+    )
+  }
+}
+
+/** Bytes from who writes to who reads, one piece at a time. */
+class Handover {
+  #given = Promise.withResolvers<Uint8Array | undefined>()
+  #done = Promise.withResolvers<void>()
+
+  /** Resolves when the reader asks for the next. */
+  give(bytes: Uint8Array): Promise<void> {
+    this.#done = Promise.withResolvers()
+    this.#given.resolve(bytes)
+    return this.#done.promise
+  }
+
+  end(): void {
+    this.#given.resolve(undefined)
+  }
+
+  /** @throws the signal's reason */
+  async *taken(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const aborted = Promise.withResolvers<never>()
+    const abort = () => aborted.reject(signal.reason)
+    aborted.promise.catch(() => undefined)
+    signal.addEventListener('abort', abort, { once: true })
+    try {
+      for (;;) {
+        signal.throwIfAborted()
+        const bytes = await Promise.race([this.#given.promise, aborted.promise])
+        if (!bytes) return
+        this.#given = Promise.withResolvers()
+        yield bytes
+        this.#done.resolve()
+      }
+    } finally {
+      signal.removeEventListener('abort', abort)
+    }
+  }
+}
