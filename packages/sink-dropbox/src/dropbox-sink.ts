@@ -1,19 +1,20 @@
 import type { IncomingMessage } from 'node:http'
-import { pipeline, Readable, type Writable } from 'node:stream'
 import {
-  checkKey,
-  checkMostBytes,
+  createSink,
   isKey,
   type ObjectInfo,
+  type ObjectRange,
   type PutOptions,
   type ReadOptions,
   type Sink,
   SinkError,
   type SinkOptions,
+  type SinkProvider,
   type SinkTraits,
+  type UploadBody,
 } from '@pipe-backup/sink'
 import { ApiFailure } from './api-failure.ts'
-import { CheckedBody, rangeOf } from './checked-body.ts'
+import { checkedBody, rangeOf } from './checked-body.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { deleteFiles, type FileRevision } from './delete-files.ts'
 import { DropboxApi } from './dropbox-api.ts'
@@ -23,7 +24,6 @@ import { findFile } from './find-file.ts'
 import { freeSpace } from './free-space.ts'
 import { listFiles } from './list-files.ts'
 import { checkOptions, type DropboxSinkOptions } from './options.ts'
-import { UploadWritable } from './upload-writable.ts'
 import { Uploads } from './uploads.ts'
 
 /** Above so many keys a listing finds them faster than one request for each. */
@@ -45,10 +45,10 @@ interface Download {
  * @throws TypeError when an option is missing or wrong
  */
 export function dropboxSink(options: DropboxSinkOptions): Sink {
-  return new DropboxSink(options)
+  return createSink(new DropboxProvider(options))
 }
 
-class DropboxSink implements Sink {
+class DropboxProvider implements SinkProvider {
   readonly name: string
   // https://github.com/dropbox/dropbox-api-spec: upload_session/finish
   readonly traits: SinkTraits = { maxObjectBytes: 2 ** 41 - 2 ** 22, appendOnly: false }
@@ -66,134 +66,75 @@ class DropboxSink implements Sink {
     this.#uploads = new Uploads(this.#api, this.#commits)
   }
 
-  put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
-    return this.#do(key, options, async () => {
-      this.#check(key, await this.#uploads.put(this.#path(key), bytes, options))
-    })
-  }
-
-  createWriteStream(key: string, options: PutOptions = {}): Writable {
-    checkKey(key, this.name)
+  async upload(key: string, body: UploadBody, options: PutOptions): Promise<void> {
     const path = this.#path(key)
-    return new UploadWritable({
-      signal: options.signal,
-      session: (signal) => this.#uploads.session(path, { ...options, signal }),
-      finish: async (session) => this.#check(key, await session.finish()),
-      store: async (bytes, signal) =>
-        this.#check(key, await this.#uploads.put(path, bytes, { ...options, signal })),
-      translate: (error) => toSinkError(error, this.name, key),
-    })
+    const uploaded = body.bytes
+      ? await this.#uploads.put(path, body.bytes, options)
+      : await this.#uploads.stream(path, body, options)
+    this.#check(key, uploaded)
   }
 
-  createReadStream(key: string, options: ReadOptions = {}): Promise<Readable> {
-    return this.#do(key, options, async () => {
-      const download = await this.#open(key, options)
-      if (!download) return Readable.from([])
-      const body = new CheckedBody({
-        ...options,
-        ...download,
-        sink: this.name,
-        key,
-        translate: (error) => toSinkError(error, this.name, key),
-      })
-      // What goes wrong is told by the body; it takes the response with it when it is destroyed.
-      pipeline(download.response, body, () => undefined)
-      return body
-    })
+  async read(key: string, options: ReadOptions): Promise<ObjectRange> {
+    const download = await this.#download(key, options)
+    if (!download) return { sizeBytes: 0, pieces: (async function* () {})() }
+    const { response, sizeBytes, contentHash } = download
+    const pieces = checkedBody(response, contentHash, { sink: this.name, key })
+    return { sizeBytes, pieces, close: () => void response.destroy() }
   }
 
-  get(key: string, options: ReadOptions = {}): Promise<Uint8Array> {
-    return this.#do(key, options, async () => {
-      const download = await this.#open(key, options)
-      if (!download) return new Uint8Array()
-      const bytes = Buffer.allocUnsafeSlow(download.sizeBytes)
-      const body = new CheckedBody({
-        ...options,
-        ...download,
-        sink: this.name,
-        key,
-        translate: (error) => error,
-      })
-      pipeline(download.response, body, () => undefined)
-      let at = 0
-      for await (const piece of body as AsyncIterable<Uint8Array>) {
-        bytes.set(piece, at)
-        at += piece.length
-      }
-      return bytes
-    })
+  async head(key: string, { signal }: SinkOptions): Promise<ObjectInfo | undefined> {
+    const found = await findFile(this.#api, this.#path(key), signal)
+    return found && { key, sizeBytes: found.sizeBytes, storedAt: found.storedAt }
   }
 
-  head(key: string, options: SinkOptions = {}): Promise<ObjectInfo | undefined> {
-    return this.#do(key, options, async () => {
-      const found = await findFile(this.#api, this.#path(key), options.signal)
-      return found && { key, sizeBytes: found.sizeBytes, storedAt: found.storedAt }
-    })
+  async *list(folder: string, options: SinkOptions): AsyncGenerator<ObjectInfo> {
+    for await (const [key, { sizeBytes, storedAt }] of this.#files(folder, options))
+      yield { key, sizeBytes, storedAt }
   }
 
-  async *list(prefix: string, options: SinkOptions = {}): AsyncGenerator<ObjectInfo> {
-    if (prefix !== '') checkKey(prefix.replace(/\/$/, ''), this.name)
-    options.signal?.throwIfAborted()
-    try {
-      for await (const [key, { sizeBytes, storedAt }] of this.#files(prefix.replace(/\/$/, ''), options))
-        yield { key, sizeBytes, storedAt }
-    } catch (error) {
-      options.signal?.throwIfAborted()
-      throw toSinkError(error, this.name)
-    }
+  async remove(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, SinkError>> {
+    const [only = ''] = keys
+    if (keys.length === 1) await this.#removeOne(only, options)
+    return keys.length > 1 ? await this.#removeMany(keys, options) : new Map()
   }
 
-  delete(key: string, options: SinkOptions = {}): Promise<void> {
-    return this.#do(key, options, async () => {
-      const file = await this.#lookUp(key, options)
-      if (!file) return
-      const free = await this.#commits.lock(options.signal)
-      try {
-        await this.#api.rpc((dropbox) => dropbox.filesDeleteV2(file), options.signal)
-      } catch (error) {
-        if (!(error instanceof ApiFailure) || !error.has('not_found')) throw error
-      } finally {
-        free()
-      }
-    })
+  toSinkError(cause: unknown, key?: string): unknown {
+    return toSinkError(cause, this.name, key)
   }
 
-  async deleteMany(
-    keys: readonly string[],
-    options: SinkOptions = {},
-  ): Promise<ReadonlyMap<string, SinkError>> {
-    for (const key of keys) checkKey(key, this.name)
-    options.signal?.throwIfAborted()
-    try {
-      const files =
-        keys.length > LOOKED_UP_ONE_BY_ONE
-          ? await this.#findListed(keys, options)
-          : await this.#lookUpEach(keys, options)
-      const failed = await deleteFiles(this.#api, this.#commits, [...files.values()], options)
-      const errors = new Map<string, SinkError>()
-      for (const [key, { path }] of files) {
-        const error = toSinkError(failed.get(path), this.name, key)
-        if (error instanceof SinkError) errors.set(key, error)
-      }
-      return errors
-    } catch (error) {
-      options.signal?.throwIfAborted()
-      throw toSinkError(error, this.name)
-    }
+  freeBytes({ signal }: SinkOptions): Promise<number | undefined> {
+    return freeSpace(this.#api, signal)
   }
 
-  async freeBytes({ signal }: SinkOptions = {}): Promise<number | undefined> {
-    signal?.throwIfAborted()
-    try {
-      return await freeSpace(this.#api, signal)
-    } catch (error) {
-      signal?.throwIfAborted()
-      throw toSinkError(error, this.name)
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     this.#api[Symbol.dispose]()
+  }
+
+  async #removeOne(key: string, options: SinkOptions): Promise<void> {
+    const file = await this.#lookUp(key, options)
+    if (!file) return
+    const free = await this.#commits.lock(options.signal)
+    try {
+      await this.#api.rpc((dropbox) => dropbox.filesDeleteV2(file), options.signal)
+    } catch (error) {
+      if (!(error instanceof ApiFailure) || !error.has('not_found')) throw error
+    } finally {
+      free()
+    }
+  }
+
+  async #removeMany(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, SinkError>> {
+    const files =
+      keys.length > LOOKED_UP_ONE_BY_ONE
+        ? await this.#findListed(keys, options)
+        : await this.#lookUpEach(keys, options)
+    const failed = await deleteFiles(this.#api, this.#commits, [...files.values()], options)
+    const errors = new Map<string, SinkError>()
+    for (const [key, { path }] of files) {
+      const error = toSinkError(failed.get(path), this.name, key)
+      if (error instanceof SinkError) errors.set(key, error)
+    }
+    return errors
   }
 
   #path(key: string): string {
@@ -261,17 +202,6 @@ class DropboxSink implements Sink {
     throw new SinkError('corrupt', 'stored with other bytes than were sent', { sink: this.name, key })
   }
 
-  async #open(key: string, options: ReadOptions): Promise<Download | undefined> {
-    const download = await this.#download(key, options)
-    try {
-      if (download) checkMostBytes(download.sizeBytes, options.mostBytes, { sink: this.name, key })
-    } catch (error) {
-      download?.response.destroy()
-      throw error
-    }
-    return download
-  }
-
   /** @returns undefined for a range of nothing @throws SinkError `range` */
   async #download(key: string, { offset = 0, length, signal }: ReadOptions): Promise<Download | undefined> {
     const refuse = (sizeBytes: number): SinkError => {
@@ -304,17 +234,6 @@ class DropboxSink implements Sink {
       if (offset < 0 || offset > found.sizeBytes || (length ?? 0) !== 0) throw refuse(found.sizeBytes)
       if (length === undefined && offset < found.sizeBytes) throw error
       return undefined
-    }
-  }
-
-  async #do<T>(key: string, { signal }: SinkOptions, work: () => Promise<T>): Promise<T> {
-    checkKey(key, this.name)
-    signal?.throwIfAborted()
-    try {
-      return await work()
-    } catch (error) {
-      signal?.throwIfAborted()
-      throw toSinkError(error, this.name, key)
     }
   }
 }

@@ -1,4 +1,4 @@
-import { type PutOptions, SinkError } from '@pipe-backup/sink'
+import { type PutOptions, SinkError, type UploadBody } from '@pipe-backup/sink'
 import { ApiFailure } from './api-failure.ts'
 import type { Commit, CommitQueue } from './commit-queue.ts'
 import { contentHash } from './content-hash.ts'
@@ -59,8 +59,47 @@ export class Uploads {
     }
   }
 
-  /** A session for a stream; it tries its requests again itself. */
-  session(path: string, { ifAbsent = false, ...options }: PutOptions): UploadSession {
+  /** Stores a stream: one piece is on its way while the next one gathers, so two are all it holds. @throws as `put` */
+  async stream(path: string, body: UploadBody, options: PutOptions): Promise<Uploaded> {
+    const session = this.#session(path, options)
+    let sending: Promise<void> = Promise.resolve()
+    let spare: Buffer<ArrayBuffer> | undefined
+    let piece = Buffer.allocUnsafeSlow(PIECE_BYTES)
+    let filled = 0
+    const send = async (): Promise<void> => {
+      await sending
+      const full = piece
+      piece = spare ?? Buffer.allocUnsafeSlow(PIECE_BYTES)
+      spare = undefined
+      filled = 0
+      sending = session.add(full, false).then(() => {
+        spare = full
+      })
+      // It is the next piece, or the end, that hears of a failure.
+      sending.catch(() => undefined)
+    }
+    try {
+      for await (const bytes of body.unwatched()) {
+        for (let at = 0; at < bytes.length; ) {
+          // A full piece waits for the byte after it: the last one closes the session.
+          if (filled === PIECE_BYTES) await send()
+          const part = bytes.subarray(at, at + PIECE_BYTES - filled)
+          piece.set(part, filled)
+          filled += part.length
+          at += part.length
+        }
+      }
+      await sending
+    } catch (error) {
+      await sending.catch(() => undefined)
+      throw error
+    }
+    await session.add(piece.subarray(0, filled), true)
+    return await session.finish()
+  }
+
+  /** It tries its requests again itself. */
+  #session(path: string, { ifAbsent = false, ...options }: PutOptions): UploadSession {
     return new UploadSession({
       ...options,
       api: this.#api,
@@ -112,7 +151,7 @@ export class Uploads {
   }
 
   async #inPieces(path: string, bytes: Uint8Array, options: PutOptions): Promise<Uploaded> {
-    const session = this.session(path, options)
+    const session = this.#session(path, options)
     for (let at = 0; at < bytes.length; at += PIECE_BYTES)
       await session.add(bytes.subarray(at, at + PIECE_BYTES), at + PIECE_BYTES >= bytes.length)
     return session.finish()

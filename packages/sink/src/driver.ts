@@ -71,10 +71,6 @@ export function createSink(provider: SinkProvider, { heldBytes = HELD_BYTES }: D
       throw error
     }
   }
-  const remove = (keys: readonly string[], options: SinkOptions) => {
-    for (const key of keys) checkKey(key, name)
-    return run(undefined, options, () => provider.remove(keys, options))
-  }
   return {
     name,
     traits,
@@ -120,9 +116,13 @@ export function createSink(provider: SinkProvider, { heldBytes = HELD_BYTES }: D
       for await (const info of listed) if (isKey(info.key)) yield info
     },
     delete: async (key, options = {}) => {
-      for (const error of (await remove([key], options)).values()) throw error
+      const failed = await run(key, options, () => provider.remove([key], options))
+      for (const error of failed.values()) throw error
     },
-    deleteMany: (keys, options = {}) => remove(keys, options),
+    deleteMany: (keys, options = {}) => {
+      for (const key of keys) checkKey(key, name)
+      return run(undefined, options, () => provider.remove(keys, options))
+    },
     ...(provider.freeBytes && {
       freeBytes: (options: SinkOptions = {}) =>
         run(undefined, options, () => provider.freeBytes?.(options) ?? Promise.resolve(undefined)),

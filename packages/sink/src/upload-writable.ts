@@ -83,8 +83,8 @@ export class UploadWritable extends Writable {
     const watched = { onBytes: this.#options.onBytes, signal: this.#signal }
     const body = { pieces: () => this.#all(watched), unwatched: () => this.#all({ signal: this.#signal }) }
     const uploading = this.#options.upload(body, this.#signal)
-    // Its failure is heard by the next piece, or at the end.
-    uploading.catch(() => undefined)
+    // Also when no more comes for a while.
+    uploading.catch((cause: unknown) => this.destroy(this.#toError(cause)))
     return uploading
   }
 
@@ -102,11 +102,13 @@ export class UploadWritable extends Writable {
   #run(work: () => Promise<void>, done: (error?: Error | null) => void): void {
     work().then(
       () => done(),
-      (cause: unknown) => {
-        const error = this.#options.translate(cause)
-        done(error instanceof Error ? error : new Error(String(error)))
-      },
+      (cause: unknown) => done(this.#toError(cause)),
     )
+  }
+
+  #toError(cause: unknown): Error {
+    const error = this.#options.translate(cause)
+    return error instanceof Error ? error : new Error(String(error))
   }
 }
 
