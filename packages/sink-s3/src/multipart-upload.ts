@@ -3,7 +3,6 @@ import { PassThrough } from 'node:stream'
 import type { CompletedPart, UploadPartCommandInput, UploadPartCommandOutput } from '@aws-sdk/client-s3'
 import { SinkError } from '@pipe-backup/sink'
 import { type Algorithm, proofOf } from './digests.ts'
-import type { PartsUpload } from './object-writable.ts'
 import type { S3Connection } from './s3-client.ts'
 import type { ErrorPlace } from './s3-errors.ts'
 
@@ -46,7 +45,7 @@ const STORED = { ETag: 'stored', $metadata: {} }
  * A stream in parts, by the SDK's `Upload`: it cuts the parts and sends them, several at once. What it asks its client for is done here, with digests,
  * conditions and proofs that it knows nothing of. Its `abort()` is not called: it would neither wait for what is on its way nor remove the parts.
  */
-export class MultipartUpload implements PartsUpload {
+export class MultipartUpload {
   readonly #options: MultipartOptions
   readonly #body = new PassThrough({ highWaterMark: 1 })
   readonly #sent: SentPart[] = []
@@ -75,6 +74,7 @@ export class MultipartUpload implements PartsUpload {
     )
   }
 
+  /** Takes bytes over, a few at a time. Resolves when more may come. */
   async write(bytes: Buffer): Promise<void> {
     this.#throwFailure()
     await Promise.race([new Promise((resolve) => this.#body.write(bytes, resolve)), this.#done])
@@ -87,6 +87,7 @@ export class MultipartUpload implements PartsUpload {
     this.#throwFailure()
   }
 
+  /** Ends it, and removes the parts. */
   async discard(): Promise<void> {
     this.#body.destroy()
     // Not before the last of its requests has ended: a part that comes later would stay.

@@ -15,23 +15,22 @@ export interface SentObject {
 /** Reads an object back that the store says nothing about. @returns whether it is what was sent */
 export async function readsBack(reads: S3Reads, sent: SentObject, options: SinkOptions): Promise<boolean> {
   const { key, eTag, parts, algorithm } = sent
-  const { signal, onBytes } = options
-  const object = await reads.open(key, { signal, onBytes })
-  const { stream, sizeBytes } = object
+  const object = await reads.open(key, { signal: options.signal })
   try {
     if (eTag && object.eTag && object.eTag !== eTag) return true
-    if (sizeBytes !== parts.reduce((sum, part) => sum + part.sizeBytes, 0)) return false
-    return await matches(stream as AsyncIterable<Buffer>, parts, algorithm)
+    if (object.sizeBytes !== parts.reduce((sum, part) => sum + part.sizeBytes, 0)) return false
+    return await matches(object.pieces, parts, algorithm, options)
   } finally {
-    stream.destroy()
+    object.close?.()
   }
 }
 
 /** Whether bytes are those of the parts, one after the other. */
 async function matches(
-  bytes: AsyncIterable<Buffer>,
+  bytes: AsyncIterable<Uint8Array>,
   parts: readonly SentPart[],
   algorithm: Algorithm,
+  { signal, onBytes }: SinkOptions,
 ): Promise<boolean> {
   const left = parts.values()
   let part = left.next().value
@@ -39,6 +38,8 @@ async function matches(
   let hashed = 0
   const isRight = () => part !== undefined && hash.digest().equals(part.digest)
   for await (const piece of bytes) {
+    await onBytes?.(piece.length)
+    signal?.throwIfAborted()
     for (let at = 0; at < piece.length; ) {
       if (part && hashed === part.sizeBytes) {
         if (!isRight()) return false

@@ -1,21 +1,17 @@
 import { Readable } from 'node:stream'
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
 import {
-  checkMostBytes,
   type ObjectInfo,
+  type ObjectRange,
   type ReadOptions,
   SinkError,
   type SinkOptions,
 } from '@pipe-backup/sink'
-import { ObjectReadable } from './object-readable.ts'
 import type { S3Bucket } from './s3-bucket.ts'
-import { type ErrorPlace, isS3Error, statusOf, toSinkError } from './s3-errors.ts'
+import { type ErrorPlace, isS3Error, statusOf } from './s3-errors.ts'
 
 /** An object that is being read. */
-export interface OpenObject {
-  readonly stream: Readable
-  /** Of what is read. */
-  readonly sizeBytes: number
+export interface OpenObject extends ObjectRange {
   readonly eTag: string | undefined
 }
 
@@ -92,18 +88,11 @@ export class S3Reads {
         throw new SinkError('protocol', 'the store does not say how long it is', this.#place(key))
       try {
         if (!isWhole) this.#checkRange(key, sizeBytes, ContentRange, options)
-        checkMostBytes(sizeBytes, options.mostBytes, this.#place(key))
       } catch (error) {
         body.destroy()
         throw error
       }
-      const place = this.#place(key)
-      const translate = (error: unknown) => toSinkError(error, place)
-      return {
-        stream: new ObjectReadable(body, { ...options, ...place, sizeBytes, translate }),
-        sizeBytes,
-        eTag,
-      }
+      return { pieces: body as AsyncIterable<Uint8Array>, sizeBytes, eTag, close: () => void body.destroy() }
     } catch (error) {
       if (statusOf(error) === 416) return this.#nothing(key, options)
       throw error
@@ -117,7 +106,7 @@ export class S3Reads {
     const { sizeBytes } = info
     const isNothing = length === undefined ? offset === sizeBytes : length === 0 && offset <= sizeBytes
     if (!isNothing) throw this.#tooShort(key, sizeBytes, offset, length)
-    return { stream: Readable.from([], { objectMode: false }), sizeBytes: 0, eTag: undefined }
+    return { pieces: (async function* () {})(), sizeBytes: 0, eTag: undefined }
   }
 
   /** A store gives what it has of a range that is too long, and one that knows no ranges gives all. */

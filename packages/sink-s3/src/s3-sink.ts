@@ -1,20 +1,20 @@
-import { constants } from 'node:buffer'
-import type { Readable, Writable } from 'node:stream'
 import {
-  checkKey,
-  deleteEach,
+  createSink,
   isKey,
   type ObjectInfo,
+  type ObjectRange,
   type PutOptions,
   type ReadOptions,
+  removeEach,
   type Sink,
   SinkError,
   type SinkOptions,
+  type SinkProvider,
   type SinkTraits,
+  type UploadBody,
 } from '@pipe-backup/sink'
 import { deleteObjects, KEYS_AT_ONCE } from './delete-objects.ts'
 import { ObjectLocks } from './object-locks.ts'
-import { ObjectWritable } from './object-writable.ts'
 import { S3Bucket } from './s3-bucket.ts'
 import { isS3Error, statusOf, toSinkError } from './s3-errors.ts'
 import { checkOptions, type S3SinkOptions } from './s3-options.ts'
@@ -28,12 +28,15 @@ import { unseenHabits } from './store-habits.ts'
  * @throws TypeError when an option can't be
  */
 export function s3Sink(options: S3SinkOptions): Sink {
-  return new S3Sink(options)
+  const provider = new S3Provider(options)
+  // What is one part is none.
+  return createSink(provider, { heldBytes: provider.partBytes })
 }
 
-class S3Sink implements Sink {
+class S3Provider implements SinkProvider {
   readonly name: string
   readonly traits: SinkTraits
+  readonly partBytes: number
   readonly #bucket: S3Bucket
   readonly #reads: S3Reads
   readonly #writes: S3Writes
@@ -43,6 +46,7 @@ class S3Sink implements Sink {
     const settings = checkOptions(options)
     this.name = settings.name
     this.traits = { maxObjectBytes: MAX_PUT_BYTES, appendOnly: settings.objectLock !== undefined }
+    this.partBytes = settings.partBytes
     this.#bucket = new S3Bucket(settings)
     this.#reads = new S3Reads(this.#bucket)
     const locks = new ObjectLocks(this.#bucket)
@@ -51,52 +55,24 @@ class S3Sink implements Sink {
     this.#uploads = new S3Uploads(this.#bucket, this.#reads, locks, habits)
   }
 
-  put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
-    return this.#do(key, options, () => this.#writes.put(key, bytes, options))
+  async upload(key: string, body: UploadBody, options: PutOptions): Promise<void> {
+    if (body.bytes) return await this.#writes.put(key, body.bytes, options)
+    const { signal = new AbortController().signal } = options
+    await this.#uploads.store(key, body, { ...options, signal })
   }
 
-  createWriteStream(key: string, options: PutOptions = {}): Writable {
-    checkKey(key, this.name)
-    return new ObjectWritable({
-      ...(options.signal && { signal: options.signal }),
-      partBytes: this.#bucket.settings.partBytes,
-      put: (bytes, signal) => this.#writes.put(key, bytes, { ...options, signal }),
-      begin: (signal, fail) => this.#uploads.begin(key, { ...options, signal }, fail),
-      translate: (error) => toSinkError(error, { sink: this.name, key }),
-    })
+  read(key: string, { offset, length, signal }: ReadOptions): Promise<ObjectRange> {
+    return this.#reads.open(key, { offset, length, signal })
   }
 
-  createReadStream(key: string, options: ReadOptions = {}): Promise<Readable> {
-    return this.#do(key, options, async () => (await this.#reads.open(key, options)).stream)
+  head(key: string, options: SinkOptions): Promise<ObjectInfo | undefined> {
+    return this.#reads.info(key, options)
   }
 
-  get(key: string, options: ReadOptions = {}): Promise<Uint8Array> {
-    return this.#do(key, options, async () => {
-      const { stream, sizeBytes } = await this.#reads.open(key, options)
-      if (sizeBytes > constants.MAX_LENGTH) {
-        stream.destroy()
-        throw new SinkError('too-large', `has ${sizeBytes} bytes: read it as a stream`, {
-          sink: this.name,
-          key,
-        })
-      }
-      const bytes = Buffer.allocUnsafeSlow(sizeBytes)
-      let at = 0
-      for await (const piece of stream as AsyncIterable<Buffer>) at += piece.copy(bytes, at)
-      return bytes
-    })
-  }
-
-  head(key: string, options: SinkOptions = {}): Promise<ObjectInfo | undefined> {
-    return this.#do(key, options, () => this.#reads.info(key, options))
-  }
-
-  async *list(prefix: string, options: SinkOptions = {}): AsyncGenerator<ObjectInfo> {
-    if (prefix !== '') checkKey(prefix.replace(/\/$/, ''), this.name)
+  async *list(folder: string, options: SinkOptions): AsyncGenerator<ObjectInfo> {
+    const prefix = folder === '' ? '' : `${folder}/`
     for (let token: string | undefined; ; ) {
-      const { Contents: objects = [], ...page } = await this.#do(undefined, options, () =>
-        this.#page(prefix, token, options),
-      )
+      const { Contents: objects = [], ...page } = await this.#page(prefix, token, options)
       // What is no listing, whoever has answered, must not mean that there is nothing.
       if (page.IsTruncated === undefined && page.Name === undefined)
         throw new SinkError('protocol', 'the store’s answer is no listing', { sink: this.name })
@@ -115,37 +91,41 @@ class S3Sink implements Sink {
     }
   }
 
-  delete(key: string, options: SinkOptions = {}): Promise<void> {
-    return this.#do(key, options, async () => {
-      const { sdk, client } = await this.#bucket.open()
-      try {
-        await client.send(new sdk.DeleteObjectCommand(this.#bucket.at(key)), aborting(options))
-      } catch (error) {
-        // To Amazon what is not there is deleted; not to everybody.
-        if (statusOf(error) !== 404 || isS3Error(error, 'NoSuchBucket')) throw error
-      }
-    })
-  }
-
-  async deleteMany(
-    keys: readonly string[],
-    options: SinkOptions = {},
-  ): Promise<ReadonlyMap<string, SinkError>> {
-    for (const key of keys) checkKey(key, this.name)
+  async remove(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, SinkError>> {
+    const [only = ''] = keys
+    if (keys.length === 1) {
+      await this.#removeOne(only, options)
+      return new Map()
+    }
     const failed = new Map<string, SinkError>()
     for (let from = 0; from < keys.length; from += KEYS_AT_ONCE) {
       const some = keys.slice(from, from + KEYS_AT_ONCE)
-      const request = () => deleteObjects(this.#bucket, some, options)
-      const left = (await this.#do(undefined, options, request)) ?? (await deleteEach(this, some, options))
+      const left =
+        (await deleteObjects(this.#bucket, some, options)) ??
+        (await removeEach(this, some, (key) => this.#removeOne(key, options), options))
       for (const [key, error] of left) failed.set(key, error)
       await options.onBytes?.(0)
     }
     return failed
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  toSinkError(cause: unknown, key?: string): unknown {
+    return toSinkError(cause, { sink: this.name, key })
+  }
+
+  async close(): Promise<void> {
     await this.#uploads.removeStranded()
     await this.#bucket.close()
+  }
+
+  async #removeOne(key: string, options: SinkOptions): Promise<void> {
+    const { sdk, client } = await this.#bucket.open()
+    try {
+      await client.send(new sdk.DeleteObjectCommand(this.#bucket.at(key)), aborting(options))
+    } catch (error) {
+      // To Amazon what is not there is deleted; not to everybody.
+      if (statusOf(error) !== 404 || isS3Error(error, 'NoSuchBucket')) throw error
+    }
   }
 
   async #page(prefix: string, token: string | undefined, options: SinkOptions) {
@@ -166,17 +146,6 @@ class S3Sink implements Sink {
     const name = isEncoded ? decoded(listed) : listed
     const key = name?.slice(prefix.length)
     return name?.startsWith(prefix) && key !== undefined && isKey(key) ? key : undefined
-  }
-
-  async #do<T>(key: string | undefined, { signal }: SinkOptions, work: () => Promise<T>): Promise<T> {
-    if (key !== undefined) checkKey(key, this.name)
-    signal?.throwIfAborted()
-    try {
-      return await work()
-    } catch (error) {
-      signal?.throwIfAborted()
-      throw toSinkError(error, { sink: this.name, key })
-    }
   }
 }
 

@@ -4,12 +4,18 @@ import type {
   CompleteMultipartUploadCommandOutput,
   HeadObjectCommandOutput,
 } from '@aws-sdk/client-s3'
-import { checkPublished, isKey, type PutOptions, SinkError, type SinkOptions } from '@pipe-backup/sink'
+import {
+  checkPublished,
+  isKey,
+  type PutOptions,
+  SinkError,
+  type SinkOptions,
+  type UploadBody,
+} from '@pipe-backup/sink'
 import { type Algorithm, proofOf, type StoredAnswer } from './digests.ts'
 import { MultipartUpload, type SentPart } from './multipart-upload.ts'
 import { objectInput } from './object-input.ts'
 import type { ObjectLocks } from './object-locks.ts'
-import type { PartsUpload } from './object-writable.ts'
 import { readsBack } from './read-back.ts'
 import type { S3Bucket } from './s3-bucket.ts'
 import type { S3Connection } from './s3-client.ts'
@@ -28,6 +34,7 @@ interface Begun {
   readonly options: UploadOptions
 }
 
+const SLAB_BYTES = 256 * 1024
 /** How long a request may take that tidies up after one that was given up. */
 const TIDY_MS = 5000
 /** No stream takes so long: an upload that is as old has been left by a process that was killed. */
@@ -50,8 +57,26 @@ export class S3Uploads {
     this.#habits = habits
   }
 
+  async store(key: string, body: UploadBody, options: UploadOptions): Promise<void> {
+    const failed = Promise.withResolvers<never>()
+    failed.promise.catch(() => undefined)
+    const upload = await this.#begin(key, options, failed.reject)
+    try {
+      // A part that fails is the end at once, also while no more bytes come.
+      await Promise.race([feed(upload, body), failed.promise])
+      await upload.complete()
+    } catch (error) {
+      await upload.discard()
+      throw error
+    }
+  }
+
   /** @param fail - told at once when it has failed */
-  async begin(key: string, options: UploadOptions, fail: (error: unknown) => void): Promise<PartsUpload> {
+  async #begin(
+    key: string,
+    options: UploadOptions,
+    fail: (error: unknown) => void,
+  ): Promise<MultipartUpload> {
     const connection = await this.#bucket.open()
     await this.#bucket.check(options)
     await this.#tidy(options)
@@ -229,6 +254,26 @@ export class S3Uploads {
   #place(key: string): { readonly sink: string; readonly key: string } {
     return { sink: this.#bucket.settings.name, key }
   }
+}
+
+/** In slabs: the SDK keeps each piece until a part is full. */
+async function feed(upload: MultipartUpload, body: UploadBody): Promise<void> {
+  let slab = Buffer.alloc(0)
+  let filled = 0
+  for await (const bytes of body.unwatched()) {
+    for (let at = 0; at < bytes.length; ) {
+      if (filled === slab.length) {
+        if (filled > 0) await upload.write(slab)
+        slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+        filled = 0
+      }
+      const part = bytes.subarray(at, at + slab.length - filled)
+      slab.set(part, filled)
+      filled += part.length
+      at += part.length
+    }
+  }
+  if (filled > 0) await upload.write(slab.subarray(0, filled))
 }
 
 /** Whether a request may have been done although it failed. */
