@@ -1,23 +1,24 @@
 import { mkdir, open, opendir, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import type { Readable, Writable } from 'node:stream'
 import {
-  checkKey,
   checkMostBytes,
-  deleteEach,
+  createSink,
   isKey,
   KeyLock,
   type ObjectInfo,
+  type ObjectRange,
   type PutOptions,
   type ReadOptions,
+  rangeLength,
+  removeEach,
   type Sink,
   SinkError,
   type SinkOptions,
+  type SinkProvider,
   type SinkTraits,
+  type UploadBody,
 } from '@pipe-backup/sink'
 import { toSinkError } from './local-errors.ts'
-import { ObjectWritable } from './object-writable.ts'
-import { RangeReadable, WATCHED_READ_BYTES } from './range-readable.ts'
 import { isCode, ObjectFile, syncDirectory, TEMPORARY_DIRECTORY } from './write-object.ts'
 
 export interface LocalSinkOptions {
@@ -31,15 +32,17 @@ export interface LocalSinkOptions {
   readonly create?: boolean | undefined
 }
 
+/** What is told of at once. */
+const READ_BYTES = 256 * 1024
 /** What a killed process left behind is removed after so long. */
 const STALE_MS = 24 * 60 * 60 * 1000
 
 /** A directory as a sink: each object a file, durable (fsync of file and directory) before it is visible under its name. */
 export function localSink(options: LocalSinkOptions): Sink {
-  return new LocalSink(options)
+  return createSink(new LocalProvider(options))
 }
 
-class LocalSink implements Sink {
+class LocalProvider implements SinkProvider {
   readonly name: string
   readonly traits: SinkTraits = { maxObjectBytes: Number.MAX_SAFE_INTEGER, appendOnly: false }
   readonly #root: string
@@ -55,103 +58,96 @@ class LocalSink implements Sink {
     this.#create = create
   }
 
-  put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
-    return this.#do(key, options, async () => {
-      const file = await this.#newObject(key)
-      try {
-        await file.write(bytes, options)
-        await file.commit(options.ifAbsent ?? false, options.signal)
-      } catch (error) {
-        await file.discard()
-        throw error
-      }
-    })
-  }
-
-  createWriteStream(key: string, options: PutOptions = {}): Writable {
-    checkKey(key, this.name)
-    return new ObjectWritable({
-      ...options,
-      create: () => this.#newObject(key),
-      translate: (error) => toSinkError(error, this.name, key),
-    })
-  }
-
-  createReadStream(key: string, options: ReadOptions = {}): Promise<Readable> {
-    return this.#do(key, options, async () => {
-      const range = await this.#openRange(key, options)
-      return new RangeReadable(range, {
-        ...options,
-        short: () => this.#shorter(key),
-        translate: (error) => toSinkError(error, this.name, key),
-      })
-    })
-  }
-
-  get(key: string, options: ReadOptions = {}): Promise<Uint8Array> {
-    return this.#do(key, options, async () => {
-      const { file, from, length } = await this.#openRange(key, options)
-      try {
-        const { signal, onBytes } = options
-        const bytes = Buffer.allocUnsafeSlow(length)
-        for (let at = 0; at < length; ) {
-          signal?.throwIfAborted()
-          const most = onBytes ? WATCHED_READ_BYTES : length
-          const { bytesRead } = await file.read(bytes, at, Math.min(most, length - at), from + at)
-          if (bytesRead === 0) throw this.#shorter(key)
-          await onBytes?.(bytesRead)
-          at += bytesRead
-        }
-        return bytes
-      } finally {
-        await file.close()
-      }
-    })
-  }
-
-  head(key: string, options: SinkOptions = {}): Promise<ObjectInfo | undefined> {
-    return this.#do(key, options, async () => {
-      try {
-        const { size, mtime } = await stat(join(this.#root, key))
-        return { key, sizeBytes: size, storedAt: mtime }
-      } catch (error) {
-        if (isCode(error, 'ENOENT') || isCode(error, 'ENOTDIR')) {
-          await this.#whenReady()
-          return undefined
-        }
-        throw error
-      }
-    })
-  }
-
-  async *list(prefix: string, options: SinkOptions = {}): AsyncGenerator<ObjectInfo> {
-    if (prefix !== '') checkKey(prefix.replace(/\/$/, ''), this.name)
+  async upload(key: string, body: UploadBody, options: PutOptions): Promise<void> {
+    const file = await this.#newObject(key)
     try {
-      await this.#whenReady()
-      // What is below an unmounted disk is empty, and would say that nothing is there.
-      await this.#checkDevice()
-      yield* this.#walk(prefix.replace(/\/$/, ''), options.signal)
+      if (body.bytes) await file.write(body.bytes, options)
+      else for await (const piece of body.pieces()) await file.write(piece, { signal: options.signal })
+      await file.commit(options.ifAbsent ?? false, options.signal)
     } catch (error) {
-      throw toSinkError(error, this.name)
+      await file.discard()
+      throw error
     }
   }
 
-  delete(key: string, options: SinkOptions = {}): Promise<void> {
-    return this.#do(key, options, async () => {
+  async read(key: string, options: ReadOptions): Promise<ObjectRange> {
+    const { file, from, length } = await this.#openRange(key, options)
+    let closing: Promise<void> | undefined
+    // Not before a read that is under way: its number may be another file's by then.
+    let reading: Promise<unknown> = Promise.resolve()
+    const close = (): void => void (closing ??= reading.then(() => file.close()).catch(() => undefined))
+    const pieces = async function* (this: LocalProvider): AsyncGenerator<Uint8Array> {
+      try {
+        for (let at = 0; at < length && !closing; ) {
+          const piece = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, length - at))
+          const read = file.read(piece, 0, piece.length, from + at)
+          reading = read.catch(() => undefined)
+          const { bytesRead } = await read
+          if (bytesRead === 0) throw this.#shorter(key)
+          at += bytesRead
+          yield piece.subarray(0, bytesRead)
+        }
+      } finally {
+        close()
+      }
+    }
+    return { sizeBytes: length, pieces: pieces.call(this), close }
+  }
+
+  /** Straight into the memory that is given out. */
+  async get(key: string, options: ReadOptions): Promise<Uint8Array> {
+    const { signal, onBytes } = options
+    const { file, from, length } = await this.#openRange(key, options)
+    try {
+      checkMostBytes(length, options.mostBytes, { sink: this.name, key })
+      const bytes = Buffer.allocUnsafeSlow(length)
+      for (let at = 0; at < length; ) {
+        signal?.throwIfAborted()
+        const most = onBytes ? READ_BYTES : length
+        const { bytesRead } = await file.read(bytes, at, Math.min(most, length - at), from + at)
+        if (bytesRead === 0) throw this.#shorter(key)
+        await onBytes?.(bytesRead)
+        at += bytesRead
+      }
+      return bytes
+    } finally {
+      await file.close()
+    }
+  }
+
+  async head(key: string): Promise<ObjectInfo | undefined> {
+    try {
+      const { size, mtime } = await stat(join(this.#root, key))
+      return { key, sizeBytes: size, storedAt: mtime }
+    } catch (error) {
+      if (!isCode(error, 'ENOENT') && !isCode(error, 'ENOTDIR')) throw error
+      await this.#whenReady()
+      return undefined
+    }
+  }
+
+  async *list(folder: string, { signal }: SinkOptions): AsyncGenerator<ObjectInfo> {
+    await this.#whenReady()
+    // What is below an unmounted disk is empty, and would say that nothing is there.
+    await this.#checkDevice()
+    yield* this.#walk(folder, signal)
+  }
+
+  remove(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, SinkError>> {
+    const remove = async (key: string): Promise<void> => {
       await this.#whenReady()
       const path = join(this.#root, key)
       await rm(path, { force: true })
       await syncDirectory(dirname(path)).catch((error: unknown) => {
         if (!isCode(error, 'ENOENT')) throw error
       })
-    })
+    }
+    return removeEach(this, keys, remove, options)
   }
 
-  deleteMany(keys: readonly string[], options: SinkOptions = {}): Promise<ReadonlyMap<string, SinkError>> {
-    return deleteEach(this, keys, options)
+  toSinkError(cause: unknown, key?: string): unknown {
+    return toSinkError(cause, this.name, key)
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 
   async *#walk(directory: string, signal: AbortSignal | undefined): AsyncGenerator<ObjectInfo> {
     let entries: Awaited<ReturnType<typeof opendir>>
@@ -176,15 +172,10 @@ class LocalSink implements Sink {
   }
 
   /** Of the file system, for who is not root. */
-  async freeBytes({ signal }: SinkOptions = {}): Promise<number> {
-    signal?.throwIfAborted()
-    try {
-      await this.#whenReady()
-      const { bavail, bsize } = await statfs(this.#root)
-      return bavail * bsize
-    } catch (error) {
-      throw toSinkError(error, this.name)
-    }
+  async freeBytes(): Promise<number> {
+    await this.#whenReady()
+    const { bavail, bsize } = await statfs(this.#root)
+    return bavail * bsize
   }
 
   async #info(key: string): Promise<ObjectInfo | undefined> {
@@ -197,21 +188,17 @@ class LocalSink implements Sink {
     }
   }
 
-  async #openRange(key: string, { offset = 0, length, mostBytes }: ReadOptions) {
+  async #openRange(key: string, options: ReadOptions) {
     await this.#whenReady()
     const file = await open(join(this.#root, key), 'r')
-    const { size } = await file.stat()
-    const wanted = length ?? size - offset
     try {
-      const place = { sink: this.name, key }
-      if (offset < 0 || wanted < 0 || offset + wanted > size)
-        throw new SinkError('range', `has ${size} bytes, wanted ${wanted} from ${offset}`, place)
-      checkMostBytes(wanted, mostBytes, place)
+      const { size } = await file.stat()
+      const length = rangeLength(size, options, { sink: this.name, key })
+      return { file, from: options.offset ?? 0, length }
     } catch (error) {
       await file.close()
       throw error
     }
-    return { file, from: offset, length: wanted }
   }
 
   #shorter(key: string): SinkError {
@@ -281,16 +268,6 @@ class LocalSink implements Sink {
         () => 0,
       )
       if (age > STALE_MS) await rm(path, { force: true }).catch(() => undefined)
-    }
-  }
-
-  async #do<T>(key: string, { signal }: SinkOptions, work: () => Promise<T>): Promise<T> {
-    checkKey(key, this.name)
-    signal?.throwIfAborted()
-    try {
-      return await work()
-    } catch (error) {
-      throw toSinkError(error, this.name, key)
     }
   }
 }

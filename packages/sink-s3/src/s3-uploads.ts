@@ -10,6 +10,7 @@ import {
   type PutOptions,
   SinkError,
   type SinkOptions,
+  slabs,
   type UploadBody,
 } from '@pipe-backup/sink'
 import { type Algorithm, proofOf, type StoredAnswer } from './digests.ts'
@@ -258,22 +259,7 @@ export class S3Uploads {
 
 /** In slabs: the SDK keeps each piece until a part is full. */
 async function feed(upload: MultipartUpload, body: UploadBody): Promise<void> {
-  let slab = Buffer.alloc(0)
-  let filled = 0
-  for await (const bytes of body.unwatched()) {
-    for (let at = 0; at < bytes.length; ) {
-      if (filled === slab.length) {
-        if (filled > 0) await upload.write(slab)
-        slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
-        filled = 0
-      }
-      const part = bytes.subarray(at, at + slab.length - filled)
-      slab.set(part, filled)
-      filled += part.length
-      at += part.length
-    }
-  }
-  if (filled > 0) await upload.write(slab.subarray(0, filled))
+  for await (const slab of slabs(body.unwatched(), SLAB_BYTES)) await upload.write(slab)
 }
 
 /** Whether a request may have been done although it failed. */

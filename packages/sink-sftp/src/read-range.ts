@@ -1,46 +1,32 @@
-import { checkMostBytes, type ReadOptions, SinkError } from '@pipe-backup/sink'
+import { type ObjectRange, type ReadOptions, rangeLength, SinkError } from '@pipe-backup/sink'
 import type { Remote } from './remote.ts'
 
 const REQUEST_BYTES = 255 * 1024
 const WINDOW_REQUESTS = 16
 
-/** Bytes of a file on their way. */
-export interface Range {
-  readonly length: number
-  /** In order; sixteen requests ahead of who reads. */
-  readonly pieces: AsyncIterable<Uint8Array>
-  /** Closes the file, for who does not begin to read. */
-  readonly close: () => Promise<void>
-}
-
-/** @throws SinkError `range`, `corrupt`; the server's errors */
+/** Sixteen requests ahead of who reads. @throws SinkError `range`, `corrupt`; the server's errors */
 export async function readRange(
   remote: Remote,
   path: string,
-  { offset = 0, length, mostBytes, onBytes }: ReadOptions,
-  sink: string,
-  key: string,
-): Promise<Range> {
+  options: ReadOptions,
+  place: { readonly sink: string; readonly key: string },
+): Promise<ObjectRange> {
+  const { offset = 0 } = options
   const handle = await remote.open(path, 'r')
   let closing: Promise<void> | undefined
   // Once: the server may have given the handle to another by the second time.
   const close = () => (closing ??= remote.close(handle).catch(() => undefined))
   try {
-    const size = await remote.size(handle)
-    const wanted = length ?? size - offset
-    if (offset < 0 || wanted < 0 || offset + wanted > size) {
-      throw new SinkError('range', `has ${size} bytes, wanted ${wanted} from ${offset}`, { sink, key })
-    }
-    checkMostBytes(wanted, mostBytes, { sink, key })
-    const short = () => new SinkError('corrupt', 'became shorter while it was read', { sink, key })
+    const sizeBytes = rangeLength(await remote.size(handle), options, place)
+    const short = () => new SinkError('corrupt', 'became shorter while it was read', place)
     const pieces = async function* (): AsyncGenerator<Uint8Array> {
       try {
-        yield* read(remote, handle, offset, offset + wanted, onBytes, short)
+        yield* read(remote, handle, offset, offset + sizeBytes, short)
       } finally {
         await close()
       }
     }
-    return { length: wanted, pieces: pieces(), close }
+    return { sizeBytes, pieces: pieces(), close: () => void close() }
   } catch (error) {
     await close()
     throw error
@@ -52,7 +38,6 @@ async function* read(
   handle: Buffer,
   from: number,
   to: number,
-  onBytes: ReadOptions['onBytes'],
   short: () => SinkError,
 ): AsyncGenerator<Uint8Array> {
   const ahead: Promise<Buffer>[] = []
@@ -68,7 +53,6 @@ async function* read(
       }
       const piece = await ahead.shift()
       if (!piece) return
-      await onBytes?.(piece.length)
       yield piece
     }
   } finally {

@@ -1,23 +1,26 @@
 import { join } from 'node:path/posix'
-import { Readable, Writable } from 'node:stream'
 import {
-  checkKey,
-  deleteEach,
+  createSink,
   isKey,
   KeyLock,
   type ObjectInfo,
+  type ObjectRange,
   type PutOptions,
   type ReadOptions,
+  removeEach,
   type Sink,
   SinkError,
   type SinkOptions,
+  type SinkProvider,
   type SinkTraits,
+  slabs,
+  type UploadBody,
 } from '@pipe-backup/sink'
 import { readRange } from './read-range.ts'
 import { Remote } from './remote.ts'
 import { SftpConnection, type SftpLogin } from './sftp-connection.ts'
 import { isStatus, Status, toSinkError } from './sftp-errors.ts'
-import { makeDirectories, TEMPORARY_DIRECTORY, Upload } from './upload.ts'
+import { makeDirectories, REQUEST_BYTES, TEMPORARY_DIRECTORY, Upload } from './upload.ts'
 import { WriteWindow } from './write-window.ts'
 
 export interface SftpSinkOptions extends SftpLogin {
@@ -35,10 +38,10 @@ const DISCARD_MS = 3000
 
 /** A directory on an SSH server as a sink, by SFTP: the server's key is verified, an object is synced before it has its name. */
 export function sftpSink(options: SftpSinkOptions): Sink {
-  return new SftpSink(options)
+  return createSink(new SftpProvider(options))
 }
 
-class SftpSink implements Sink {
+class SftpProvider implements SinkProvider {
   readonly name: string
   readonly traits: SinkTraits = { maxObjectBytes: Number.MAX_SAFE_INTEGER, appendOnly: false }
   readonly #root: string
@@ -59,11 +62,12 @@ class SftpSink implements Sink {
     this.#connection = new SftpConnection(name, login)
   }
 
-  put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
-    return this.#do(key, options, async (remote) => {
+  upload(key: string, body: UploadBody, options: PutOptions): Promise<void> {
+    return this.#with(options, async (remote) => {
       const upload = await Upload.create(remote, this.#root, key, options, this.#window)
       try {
-        await upload.write(bytes)
+        if (body.bytes) await upload.write(body.bytes)
+        else for await (const slab of slabs(body.unwatched(), REQUEST_BYTES)) await upload.write(slab)
         await this.#lock.run(key, () => upload.commit(this.name, key, options.ifAbsent ?? false))
       } catch (error) {
         const explained = await upload.explained(error, this.name, key)
@@ -73,80 +77,22 @@ class SftpSink implements Sink {
     })
   }
 
-  createWriteStream(key: string, options: PutOptions = {}): Writable {
-    checkKey(key, this.name)
-    let upload: Upload | undefined
-    let committed = false
-    const step = (work: () => Promise<void>, done: (error?: Error | null) => void): void => {
-      work().then(
-        () => done(),
-        async (cause: unknown) => {
-          const why = (await upload?.explained(cause, this.name, key)) ?? cause
-          done((options.signal?.aborted ? why : toSinkError(why, this.name, key)) as Error)
-        },
-      )
+  async read(key: string, options: ReadOptions): Promise<ObjectRange> {
+    const range = await this.#with(options, (remote) =>
+      readRange(remote, join(this.#root, key), options, { sink: this.name, key }),
+    )
+    this.#busy++
+    let isOpen = true
+    const close = (): void => {
+      if (isOpen) this.#busy--
+      isOpen = false
+      range.close?.()
     }
-    return new Writable({
-      highWaterMark: 1024 * 1024,
-      ...(options.signal && { signal: options.signal }),
-      construct: (done) =>
-        step(async () => {
-          this.#busy++
-          upload = await Upload.create(await this.#remote(options), this.#root, key, options, this.#window)
-        }, done),
-      write: (chunk: Uint8Array, _encoding, done) => step(async () => upload?.write(chunk), done),
-      final: (done) =>
-        step(async () => {
-          await this.#lock.run(key, async () => upload?.commit(this.name, key, options.ifAbsent ?? false))
-          committed = true
-        }, done),
-      destroy: (error, done) => {
-        const undo = upload && !committed ? this.#discard(upload) : Promise.resolve()
-        const end = () => {
-          this.#busy--
-          done(error)
-        }
-        undo.then(end, end)
-      },
-    })
+    return { ...range, close }
   }
 
-  createReadStream(key: string, options: ReadOptions = {}): Promise<Readable> {
-    return this.#do(key, options, async (remote) => {
-      const range = await readRange(remote, join(this.#root, key), options, this.name, key)
-      const pieces = async function* (this: SftpSink): AsyncGenerator<Uint8Array> {
-        try {
-          yield* range.pieces
-        } catch (cause) {
-          options.signal?.throwIfAborted()
-          throw toSinkError(cause, this.name, key)
-        }
-      }
-      const stream = Readable.from(pieces.call(this), { objectMode: false, highWaterMark: 256 * 1024 })
-      this.#busy++
-      // One that is destroyed before it is read never runs its generator.
-      return stream.once('close', () => {
-        this.#busy--
-        void range.close()
-      })
-    })
-  }
-
-  get(key: string, options: ReadOptions = {}): Promise<Uint8Array> {
-    return this.#do(key, options, async (remote) => {
-      const { pieces, length } = await readRange(remote, join(this.#root, key), options, this.name, key)
-      const bytes = Buffer.allocUnsafeSlow(length)
-      let at = 0
-      for await (const piece of pieces) {
-        bytes.set(piece, at)
-        at += piece.length
-      }
-      return bytes
-    })
-  }
-
-  head(key: string, options: SinkOptions = {}): Promise<ObjectInfo | undefined> {
-    return this.#do(key, options, async (remote) => {
+  head(key: string, options: SinkOptions): Promise<ObjectInfo | undefined> {
+    return this.#with(options, async (remote) => {
       try {
         const { size, mtime } = await remote.stat(join(this.#root, key))
         return { key, sizeBytes: size, storedAt: new Date(mtime * 1000) }
@@ -157,31 +103,27 @@ class SftpSink implements Sink {
     })
   }
 
-  async *list(prefix: string, options: SinkOptions = {}): AsyncGenerator<ObjectInfo> {
-    if (prefix !== '') checkKey(prefix.replace(/\/$/, ''), this.name)
-    try {
-      yield* this.#walk(await this.#remote(options), prefix.replace(/\/$/, ''))
-    } catch (cause) {
-      options.signal?.throwIfAborted()
-      throw toSinkError(cause, this.name)
-    }
+  async *list(folder: string, options: SinkOptions): AsyncGenerator<ObjectInfo> {
+    yield* this.#walk(await this.#remote(options), folder)
   }
 
-  delete(key: string, options: SinkOptions = {}): Promise<void> {
-    return this.#do(key, options, async (remote) => {
-      try {
-        await remote.unlink(join(this.#root, key))
-      } catch (error) {
-        if (!isStatus(error, Status.noSuchFile)) throw error
-      }
-    })
+  remove(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, SinkError>> {
+    const remove = (key: string) =>
+      this.#with(options, async (remote) => {
+        try {
+          await remote.unlink(join(this.#root, key))
+        } catch (error) {
+          if (!isStatus(error, Status.noSuchFile)) throw error
+        }
+      })
+    return removeEach(this, keys, remove, options)
   }
 
-  deleteMany(keys: readonly string[], options: SinkOptions = {}): Promise<ReadonlyMap<string, SinkError>> {
-    return deleteEach(this, keys, options)
+  toSinkError(cause: unknown, key?: string): unknown {
+    return toSinkError(cause, this.name, key)
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  close(): Promise<void> {
     return this.#connection[Symbol.asyncDispose]()
   }
 
@@ -201,26 +143,21 @@ class SftpSink implements Sink {
   }
 
   /** Of the file system, by an extension of OpenSSH's: undefined where the server does not have it. */
-  async freeBytes(options: SinkOptions = {}): Promise<number | undefined> {
+  async freeBytes(options: SinkOptions): Promise<number | undefined> {
+    const remote = await this.#remote(options)
     try {
-      const remote = await this.#remote(options)
       return remote.has('statvfs') ? await remote.freeBytes(this.#root) : undefined
     } catch (cause) {
-      options.signal?.throwIfAborted()
       // rclone announces what it does not do.
       if (isStatus(cause, Status.unsupported)) return undefined
-      throw toSinkError(cause, this.name)
+      throw cause
     }
   }
 
-  async #do<T>(key: string, options: SinkOptions, work: (remote: Remote) => Promise<T>): Promise<T> {
-    checkKey(key, this.name)
+  async #with<T>(options: SinkOptions, work: (remote: Remote) => Promise<T>): Promise<T> {
     this.#busy++
     try {
       return await work(await this.#remote(options))
-    } catch (cause) {
-      options.signal?.throwIfAborted()
-      throw toSinkError(cause, this.name, key)
     } finally {
       this.#busy--
     }

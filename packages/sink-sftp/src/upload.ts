@@ -8,7 +8,7 @@ import type { WriteWindow } from './write-window.ts'
 /** Where objects are written before they have their name. Its name can't be a key, so listings never show it. */
 export const TEMPORARY_DIRECTORY = '.tmp'
 /** What OpenSSH takes in one request: 256 KiB with all that is around the bytes. */
-const REQUEST_BYTES = 255 * 1024
+export const REQUEST_BYTES: number = 255 * 1024
 
 /** One object on its way: written under a temporary name, and given its own when the server has all of it. */
 export class Upload {
