@@ -1,14 +1,16 @@
-import { Readable, type Writable } from 'node:stream'
 import {
-  checkKey,
   checkMostBytes,
+  createSink,
   type ObjectInfo,
+  type ObjectRange,
   type PutOptions,
   type ReadOptions,
   type Sink,
   SinkError,
   type SinkOptions,
+  type SinkProvider,
   type SinkTraits,
+  type UploadBody,
 } from '@pipe-backup/sink'
 import { deleteObjects } from './delete-objects.ts'
 import { listed, type Watch, whatIsThere } from './listing.ts'
@@ -19,7 +21,6 @@ import { toSinkError } from './rsync-errors.ts'
 import { RsyncServer } from './rsync-server.ts'
 import { checkStored, isSameObject, sendObjects } from './send-objects.ts'
 import { SpooledObject } from './spooled-object.ts'
-import { SpooledWritable } from './spooled-writable.ts'
 import type { SshLogin } from './ssh-connection.ts'
 import { parseTarget, type Target } from './target.ts'
 import { Teller } from './teller.ts'
@@ -54,7 +55,7 @@ const PIECE_BYTES = 256 * 1024
  * @throws TypeError for a target that is none
  */
 export function rsyncSink(options: RsyncSinkOptions): Sink {
-  return new RsyncSink(options, parseTarget(options.target))
+  return createSink(new RsyncProvider(options, parseTarget(options.target)), { heldBytes: 0 })
 }
 
 interface Opened {
@@ -63,7 +64,7 @@ interface Opened {
   readonly queue: UploadQueue
 }
 
-class RsyncSink implements Sink {
+class RsyncProvider implements SinkProvider {
   readonly name: string
   readonly traits: SinkTraits
   readonly #options: RsyncSinkOptions
@@ -85,15 +86,23 @@ class RsyncSink implements Sink {
     this.#target = target
   }
 
-  put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
-    return this.#do(key, options, async (opened, teller) => {
+  upload(key: string, body: UploadBody, options: PutOptions): Promise<void> {
+    return this.#with(options, async (opened, teller) => {
       const { signal } = options
       const object = new SpooledObject(opened.spool, key)
+      const writing = { onBytes: (size: number) => teller.tell(size), signal }
       try {
-        await object.reserve(bytes.length, signal)
+        if (!body.bytes) {
+          for await (const piece of body.unwatched()) {
+            await object.reserve(piece.length, signal)
+            await object.write(piece, writing)
+          }
+          return await this.#store(opened, object, options)
+        }
+        await object.reserve(body.bytes.length, signal)
         const added = opened.queue.expect()
         try {
-          await object.write(bytes, { onBytes: (size) => teller.tell(size), signal })
+          await object.write(body.bytes, writing)
           await this.#store(opened, object, options, added)
         } finally {
           added()
@@ -104,44 +113,27 @@ class RsyncSink implements Sink {
     })
   }
 
-  createWriteStream(key: string, options: PutOptions = {}): Writable {
-    checkKey(key, this.name)
+  /** All of it is had, so how long it is shows at the end. */
+  async read(key: string, options: ReadOptions): Promise<ObjectRange> {
+    const { server, spool } = await this.#open(options.signal)
     const teller = this.#newTeller(options)
-    let opened: Opened
-    return new SpooledWritable({
-      ...options,
-      onBytes: (size) => teller.tell(size),
-      create: async () => {
-        opened = await this.#open(options.signal)
-        return new SpooledObject(opened.spool, key)
-      },
-      store: (object, given) => this.#store(opened, object, given),
-      translate: (cause) => (options.signal?.aborted ? cause : toSinkError(cause, this.name, key)),
-    }).once('close', () => this.#tellers.delete(teller))
+    const pulled = new PulledObject(server, spool, key, this.#pull(key, options))
+    const close = (): void => {
+      this.#tellers.delete(teller)
+      // What can't be removed now goes with the spool.
+      pulled[Symbol.asyncDispose]().catch(() => undefined)
+    }
+    try {
+      await pulled.moreThan(0)
+      return { sizeBytes: undefined, pieces: this.#pieces(pulled, key, options), close }
+    } catch (error) {
+      close()
+      throw error
+    }
   }
 
-  createReadStream(key: string, options: ReadOptions = {}): Promise<Readable> {
-    return this.#do(key, options, async ({ server, spool }) => {
-      const pulled = new PulledObject(server, spool, key, this.#pull(key, options))
-      try {
-        await pulled.moreThan(0)
-      } catch (error) {
-        await pulled[Symbol.asyncDispose]()
-        throw error
-      }
-      const teller = this.#newTeller(options)
-      const stream = Readable.from(this.#pieces(pulled, key, options, teller), { objectMode: false })
-      // One that is destroyed before it is read never runs its generator.
-      return stream.once('close', () => {
-        this.#tellers.delete(teller)
-        // What can't be removed now goes with the spool.
-        pulled[Symbol.asyncDispose]().catch(() => undefined)
-      })
-    })
-  }
-
-  get(key: string, options: ReadOptions = {}): Promise<Uint8Array> {
-    return this.#do(key, options, async ({ server, spool }, teller) => {
+  get(key: string, options: ReadOptions): Promise<Uint8Array> {
+    return this.#with(options, async ({ server, spool }, teller) => {
       const isRange = options.offset !== undefined || options.length !== undefined
       const since = this.#recent.changes
       const recent = isRange ? this.#recent.take(key) : undefined
@@ -165,41 +157,30 @@ class RsyncSink implements Sink {
     })
   }
 
-  head(key: string, options: SinkOptions = {}): Promise<ObjectInfo | undefined> {
-    return this.#do(key, options, async ({ server }) => {
+  head(key: string, options: SinkOptions): Promise<ObjectInfo | undefined> {
+    return this.#with(options, async ({ server }) => {
       const found = await whatIsThere(server, [key], this.#watch(options))
       return found.get(key)
     })
   }
 
-  async *list(prefix: string, options: SinkOptions = {}): AsyncGenerator<ObjectInfo> {
-    if (prefix !== '') checkKey(prefix.replace(/\/$/, ''), this.name)
-    try {
-      const { server } = await this.#open(options.signal)
-      yield* listed(server, prefix, this.#watch(options))
-    } catch (cause) {
-      options.signal?.throwIfAborted()
-      throw toSinkError(cause, this.name)
-    }
+  async *list(folder: string, options: SinkOptions): AsyncGenerator<ObjectInfo> {
+    const { server } = await this.#open(options.signal)
+    yield* listed(server, folder === '' ? '' : `${folder}/`, this.#watch(options))
   }
 
-  async delete(key: string, options: SinkOptions = {}): Promise<void> {
-    const failed = await this.deleteMany([key], options)
-    for (const error of failed.values()) throw error
-  }
-
-  async deleteMany(
-    keys: readonly string[],
-    options: SinkOptions = {},
-  ): Promise<ReadonlyMap<string, SinkError>> {
-    for (const key of keys) checkKey(key, this.name)
-    return this.#do(undefined, options, ({ server, spool }) => {
+  remove(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, SinkError>> {
+    return this.#with(options, ({ server, spool }) => {
       for (const key of keys) this.#recent.changed(key)
       return deleteObjects(server, spool, keys, this.#watch(options))
     })
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  toSinkError(cause: unknown, key?: string): unknown {
+    return toSinkError(cause, this.name, key)
+  }
+
+  async close(): Promise<void> {
     const opening = this.#opening
     this.#opening = undefined
     const opened = await opening?.catch(() => undefined)
@@ -209,18 +190,10 @@ class RsyncSink implements Sink {
     await opened.spool[Symbol.asyncDispose]()
   }
 
-  async #do<T>(
-    key: string | undefined,
-    options: SinkOptions,
-    work: (opened: Opened, teller: Teller) => Promise<T>,
-  ): Promise<T> {
-    if (key !== undefined) checkKey(key, this.name)
+  async #with<T>(options: SinkOptions, work: (opened: Opened, teller: Teller) => Promise<T>): Promise<T> {
     const teller = this.#newTeller(options)
     try {
       return await work(await this.#open(options.signal), teller)
-    } catch (cause) {
-      options.signal?.throwIfAborted()
-      throw toSinkError(cause, this.name, key)
     } finally {
       this.#tellers.delete(teller)
     }
@@ -290,28 +263,17 @@ class RsyncSink implements Sink {
     })
   }
 
-  async *#pieces(
-    pulled: PulledObject,
-    key: string,
-    options: ReadOptions,
-    teller: Teller,
-  ): AsyncGenerator<Uint8Array> {
-    try {
-      const { offset = 0, length } = options
-      const end = length === undefined ? Number.POSITIVE_INFINITY : offset + length
-      for (let at = offset; at < end; ) {
-        const here = Math.min(await pulled.moreThan(at), end)
-        if (here <= at) break
-        const piece = await pulled.read(at, Math.min(here - at, PIECE_BYTES))
-        await teller.tell(piece.length)
-        yield piece
-        at += piece.length
-      }
-      this.#range(key, await pulled.ended, options)
-    } catch (cause) {
-      options.signal?.throwIfAborted()
-      throw toSinkError(cause, this.name, key)
+  async *#pieces(pulled: PulledObject, key: string, options: ReadOptions): AsyncGenerator<Uint8Array> {
+    const { offset = 0, length } = options
+    const end = length === undefined ? Number.POSITIVE_INFINITY : offset + length
+    for (let at = offset; at < end; ) {
+      const here = Math.min(await pulled.moreThan(at), end)
+      if (here <= at) break
+      const piece = await pulled.read(at, Math.min(here - at, PIECE_BYTES))
+      yield piece
+      at += piece.length
     }
+    this.#range(key, await pulled.ended, options)
   }
 
   /** All of the object comes, whatever is wanted of it. @throws SinkError `corrupt` */

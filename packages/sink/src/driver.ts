@@ -8,8 +8,8 @@ import { bodyOf, type UploadBody, UploadWritable } from './upload-writable.ts'
 
 /** Bytes of an object on their way. */
 export interface ObjectRange {
-  /** How many there will be. */
-  readonly sizeBytes: number
+  /** How many there will be; undefined where that shows at the end. Who does not say it gives `get` besides. */
+  readonly sizeBytes: number | undefined
   readonly pieces: AsyncIterable<Uint8Array>
   /** Lets go of what they come from, for who does not read to the end. */
   readonly close?: (() => void) | undefined
@@ -66,7 +66,7 @@ export function createSink(provider: SinkProvider, { heldBytes = HELD_BYTES }: D
   const open = async (key: string, options: ReadOptions): Promise<ObjectRange> => {
     const range = await provider.read(key, options)
     try {
-      checkMostBytes(range.sizeBytes, options.mostBytes, { sink: name, key })
+      checkMostBytes(range.sizeBytes ?? 0, options.mostBytes, { sink: name, key })
       return range
     } catch (error) {
       range.close?.()
@@ -163,17 +163,19 @@ async function* countedPieces(
   let got = 0
   for await (const piece of coming) {
     got += piece.length
-    if (got > sizeBytes)
+    if (sizeBytes !== undefined && got > sizeBytes)
       throw new SinkError('protocol', `is longer than announced: ${sizeBytes} bytes`, place)
     await onBytes?.(piece.length)
     signal?.throwIfAborted()
     yield piece
   }
-  if (got < sizeBytes) throw new SinkError('unreachable', `ended after ${got} of ${sizeBytes} bytes`, place)
+  if (sizeBytes !== undefined && got < sizeBytes)
+    throw new SinkError('unreachable', `ended after ${got} of ${sizeBytes} bytes`, place)
 }
 
 async function collect(range: ObjectRange, place: Place, options: SinkOptions): Promise<Uint8Array> {
   const { sizeBytes } = range
+  if (sizeBytes === undefined) throw new TypeError('a provider that does not know sizes has a `get`')
   if (sizeBytes > constants.MAX_LENGTH)
     throw new SinkError('too-large', `has ${sizeBytes} bytes: read it as a stream`, place)
   const bytes = Buffer.allocUnsafeSlow(sizeBytes)
