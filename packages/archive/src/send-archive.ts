@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { encrypt, type HostKeys } from '@pipe-backup/crypto'
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, unlessAborted } from '@pipe-backup/sink'
 import { type FanOutResult, TooFewWritersError, tee } from '@pipe-backup/tee'
 import { type ArchiveName, archiveId, archiveKey, sumKey } from './archive-key.ts'
 import { encodeSum } from './archive-sum.ts'
@@ -92,6 +92,7 @@ class Sending {
     try {
       const encryptor = encrypt([keys.publicKey, ...recipients], { label: this.#id })
       const measured = (pieces: AsyncIterable<Uint8Array>) => this.#measured(pieces)
+      // Who stops it does not wait for a content that does not come.
       await unlessAborted(pipeline(content, encryptor, measured, out, { signal }), signal)
     } catch (error) {
       await this.#takeBack(sinks.filter((_, i) => writers[i]?.writableFinished))
@@ -199,18 +200,5 @@ class Sending {
       return { name, state, bytesSent: this.#sent.get(name) ?? 0, error: failure }
     })
     return { id, sizeBytes: this.#sizeBytes, sinks, error }
-  }
-}
-
-/** Who stops it does not wait for a content that does not come. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal?.reason)
-  signal?.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal?.removeEventListener('abort', abort)
-    work.catch(() => undefined)
   }
 }

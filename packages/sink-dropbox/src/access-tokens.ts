@@ -1,7 +1,7 @@
 import type { Connections } from '@pipe-backup/http'
+import { SharedRequest } from '@pipe-backup/sink'
 import { ApiFailure } from './api-failure.ts'
 import { oauth } from './oauth.ts'
-import { SharedRequest } from './shared-request.ts'
 
 /** What a login has given. At least one of the tokens is there. */
 export interface Credentials {

@@ -1,8 +1,8 @@
+import { SharedRequest } from '@pipe-backup/sink'
+import PQueue from 'p-queue'
 import { ApiFailure } from './api-failure.ts'
 import type { DropboxApi } from './dropbox-api.ts'
 import { isJsonObject, type JsonObject } from './json.ts'
-import { Mutex } from './mutex.ts'
-import { SharedRequest } from './shared-request.ts'
 
 /** A finished upload that is to become a file. */
 export interface Commit {
@@ -26,7 +26,7 @@ const BATCH_ENTRIES = 1000
  */
 export class CommitQueue {
   readonly #api: DropboxApi
-  readonly #mutex = new Mutex()
+  readonly #turns = new PQueue({ concurrency: 1 })
   #waiting: Waiting[] = []
   #pumping = false
 
@@ -36,7 +36,14 @@ export class CommitQueue {
 
   /** Waits for its turn to change the account by another request. @returns what ends it */
   lock(signal?: AbortSignal): Promise<() => void> {
-    return this.#mutex.lock(signal)
+    const turn = Promise.withResolvers<() => void>()
+    const over = Promise.withResolvers<void>()
+    const hold = (): Promise<void> => {
+      turn.resolve(over.resolve)
+      return over.promise
+    }
+    this.#turns.add(hold, { signal }).catch(turn.reject)
+    return turn.promise
   }
 
   /** @returns the file's metadata @throws ApiFailure */
@@ -63,7 +70,7 @@ export class CommitQueue {
     if (this.#pumping) return
     this.#pumping = true
     while (this.#waiting.length > 0) {
-      const free = await this.#mutex.lock()
+      const free = await this.lock()
       const batch = this.#takeBatch()
       const request = new SharedRequest((signal) => this.#send(batch, signal))
       batch.forEach(({ sent }, place) => sent(request, place))

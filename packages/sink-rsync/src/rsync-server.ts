@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SinkError } from '@pipe-backup/sink'
-import { Lanes } from './lanes.ts'
+import { SinkError, unlessAborted } from '@pipe-backup/sink'
+import PQueue from 'p-queue'
 import type { MemorySpool } from './memory-spool.ts'
 import { isBusy, isNoDirectory, isOfConnection, refusesFsync } from './rsync-errors.ts'
 import { ProgramFailure, runProgram } from './run-program.ts'
@@ -58,7 +58,7 @@ export class RsyncServer implements AsyncDisposable {
   readonly #spool: MemorySpool
   readonly #env: Readonly<Record<string, string>>
   readonly #ssh: SshConnection | undefined
-  readonly #lanes = new Lanes(AT_ONCE)
+  readonly #lanes = new PQueue({ concurrency: AT_ONCE })
   readonly #ended = new AbortController()
   readonly #underWay = new Set<Promise<void>>()
   #local: Promise<LocalRsync> | undefined
@@ -117,14 +117,16 @@ export class RsyncServer implements AsyncDisposable {
         ? AbortSignal.any([request.signal, this.#ended.signal])
         : this.#ended.signal
       try {
-        return await this.#lanes.use(() => this.#once({ ...request, signal }, remote, asksForSync), signal)
+        return await this.#lanes.add(() => this.#once({ ...request, signal }, remote, asksForSync), {
+          signal,
+        })
       } catch (error) {
         if (!(error instanceof ProgramFailure)) throw error
         // None of these has done anything yet: this is no second try, it is the first one that the server takes.
         if (asksForSync && refusesFsync(error)) {
           this.#serverSyncs = false
         } else if (isBusy(error) && Date.now() < busyUntil) {
-          this.#lanes.narrow()
+          this.#lanes.concurrency = 1
           await sleep(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted())
           waitMs = Math.min(2 * waitMs, 1000)
         } else if (mayCreate && isNoDirectory(error)) {
@@ -153,7 +155,7 @@ export class RsyncServer implements AsyncDisposable {
       ...(direction === 'push' ? [local, remote] : [remote, local]),
     ]
     try {
-      const ssh = this.#ssh && (await unless(signal, this.#ssh.ready()))
+      const ssh = this.#ssh && (await unlessAborted(this.#ssh.ready(), signal))
       onHeard?.()
       await runProgram('rsync', argsFor(ssh), {
         cwd: this.#spool.path,
@@ -201,7 +203,7 @@ export class RsyncServer implements AsyncDisposable {
         input: `${path}\0`,
       }
       const base = target.type === 'ssh' && target.path.startsWith('/') ? '/.' : '.'
-      await this.#lanes.use(() => this.#once({ ...request, signal }, remoteArgument(target, base), false))
+      await this.#lanes.add(() => this.#once({ ...request, signal }, remoteArgument(target, base), false))
     } finally {
       await this.#spool.remove(name)
     }
@@ -264,18 +266,4 @@ function isAtLeast(version: readonly number[], wanted: readonly number[]): boole
 /** Whether `withTimeout` has given up. */
 function isSilence(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'timeout'
-}
-
-/** The promise's outcome, or the signal's reason as soon as it fires. */
-async function unless<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
-  if (!signal) return promise
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = () => reject(signal.reason)
-  if (signal.aborted) onAbort()
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }

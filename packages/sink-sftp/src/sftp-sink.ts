@@ -15,6 +15,7 @@ import {
   type SinkTraits,
   slabs,
   type UploadBody,
+  unlessAborted,
 } from '@pipe-backup/sink'
 import { readRange } from './read-range.ts'
 import { Remote } from './remote.ts'
@@ -166,12 +167,12 @@ class SftpProvider implements SinkProvider {
   /** The server, with the directory there. */
   async #remote({ signal }: SinkOptions): Promise<Remote> {
     signal?.throwIfAborted()
-    const session = await unless(signal, this.#connection.session())
+    const session = await unlessAborted(this.#connection.session(), signal)
     const ready = (this.#ready ??= this.#prepare(new Remote(session)))
     ready.catch(() => {
       this.#ready = undefined
     })
-    await unless(signal, ready)
+    await unlessAborted(ready, signal)
     return new Remote(session, signal)
   }
 
@@ -221,18 +222,5 @@ class SftpProvider implements SinkProvider {
       clearInterval(timer)
       this.#undoing--
     }
-  }
-}
-
-/** The promise's outcome, or the signal's reason as soon as it fires. */
-async function unless<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
-  if (!signal) return promise
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = () => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }

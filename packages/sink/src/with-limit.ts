@@ -1,3 +1,4 @@
+import PQueue from 'p-queue'
 import { pause } from './pause.ts'
 import type { PutOptions, Sink, SinkOptions } from './sink.ts'
 
@@ -15,7 +16,7 @@ export interface LimitOptions {
 export function withLimit(sink: Sink, options: LimitOptions): Sink {
   const { uploadBytesPerSecond, concurrency, now = () => performance.now(), sleep = pause } = options
   const pace = uploadBytesPerSecond === undefined ? undefined : new Pace(uploadBytesPerSecond, now, sleep)
-  const gate = concurrency === undefined ? undefined : new Gate(concurrency)
+  const queue = new PQueue({ concurrency: concurrency ?? Number.POSITIVE_INFINITY })
   const paced = <T extends SinkOptions>(given: T): T => {
     if (!pace) return given
     const onBytes = async (sizeBytes: number): Promise<void> => {
@@ -27,14 +28,8 @@ export function withLimit(sink: Sink, options: LimitOptions): Sink {
   return {
     name: sink.name,
     traits: sink.traits,
-    put: async (key, bytes, given: PutOptions = {}) => {
-      await gate?.enter(given.signal)
-      try {
-        await sink.put(key, bytes, paced(given))
-      } finally {
-        gate?.leave()
-      }
-    },
+    put: (key, bytes, given: PutOptions = {}) =>
+      queue.add(() => sink.put(key, bytes, paced(given)), { signal: given.signal }),
     createWriteStream: (key, given = {}) => sink.createWriteStream(key, paced(given)),
     createReadStream: (key, given) => sink.createReadStream(key, given),
     get: (key, given) => sink.get(key, given),
@@ -69,40 +64,5 @@ class Pace {
     const from = Math.max(now, this.#paidUntil)
     this.#paidUntil = from + sizeBytes / this.#bytesPerMs
     if (from > now) await this.#sleep(from - now, signal)
-  }
-}
-
-/** So many at a time, in the order in which they came. */
-class Gate {
-  #free: number
-  readonly #waiting: (() => void)[] = []
-
-  constructor(places: number) {
-    this.#free = places
-  }
-
-  async enter(signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted()
-    if (this.#free > 0) {
-      this.#free--
-      return
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const onAbort = () => {
-      const at = this.#waiting.indexOf(resolve)
-      // Its turn has come in this very moment: another one is not to be sent away for it.
-      if (at < 0) return
-      this.#waiting.splice(at, 1)
-      reject(signal?.reason)
-    }
-    this.#waiting.push(resolve)
-    signal?.addEventListener('abort', onAbort, { once: true })
-    await promise.finally(() => signal?.removeEventListener('abort', onAbort))
-  }
-
-  leave(): void {
-    const next = this.#waiting.shift()
-    if (next) next()
-    else this.#free++
   }
 }

@@ -1,4 +1,4 @@
-import { abortable } from './abortable.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 /** A request that several wait for: it is aborted when none of them waits any more. */
 export class SharedRequest<T> {
@@ -26,7 +26,7 @@ export class SharedRequest<T> {
   async wait(signal: AbortSignal | undefined): Promise<T> {
     this.#waiting++
     try {
-      return await abortable(this.#result, signal)
+      return await unlessAborted(this.#result, signal)
     } finally {
       this.#waiting--
       if (this.#waiting === 0) this.#abandon.abort()
