@@ -6,7 +6,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 // Tests import the packages from source: no build stands between an edit and its test.
 const conditions = ['pipe-backup-src', 'node', 'import', 'default']
 
-/** Roughly how many seconds a test file takes, where that can't be told from its size; the longest begin, and none is left alone at the end. */
+/** Roughly how many seconds a test file takes, where that can't be reported from its size; the longest begin, and none is left alone at the end. */
 const SECONDS: readonly (readonly [path: RegExp, seconds: number])[] = [
   [/six-places.*\.test\.ts$/, 120],
   [/sink-(rsync|sftp)\/.*conformance\.test\.ts$/, 100],
@@ -41,7 +41,7 @@ export default defineConfig({
     maxWorkers: 4,
     // Tests that say they are concurrent: those that wait for programs of their own.
     maxConcurrency: 3,
-    // The programs and worker threads that tests start don't compile everything anew each time.
+    // The programs and worker threads that tests start don't compile everything again each time.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/compile') },
   },
 })

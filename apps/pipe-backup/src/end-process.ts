@@ -13,7 +13,7 @@ export function endProcess(code: number = Number(process.exitCode ?? 0)): void {
 }
 
 /** Says to a process that waits for this one, as `supervise` does, that all is done but ending. */
-export function tellSupervisor(code: number): void {
+export function reportToSupervisor(code: number): void {
   if (!process.connected) return
   // Should it be gone already, nobody waits.
   process.send?.(code, undefined, undefined, () => undefined)

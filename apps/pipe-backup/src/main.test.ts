@@ -345,7 +345,7 @@ test('every command has help with an example, and the program says its version',
 test('the JSON Schema of the configuration describes every option', async () => {
   const schema: unknown = JSON.parse(await ok('config schema'))
   expect(schema).toMatchObject({ type: 'object', required: ['sinks'], additionalProperties: false })
-  expect(JSON.stringify(schema)).toContain('Who is told what failed')
+  expect(JSON.stringify(schema)).toContain('Who is notified of what failed')
 })
 
 test('one run of a vault goes on at a time', async () => {

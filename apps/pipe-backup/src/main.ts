@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Command, CommanderError } from 'commander'
-import { endProcess, tellSupervisor } from './end-process.ts'
+import { endProcess, reportToSupervisor } from './end-process.ts'
 import { thisMachine } from './machine.ts'
 import { takePhraseVariable } from './phrase/phrase-variable.ts'
 import { createProgram, type Runner } from './program.ts'
@@ -17,11 +17,11 @@ let lostOutput: NodeJS.ErrnoException | undefined
 const version = readVersion()
 const phraseVariable = takePhraseVariable(process.env)
 
-// A reader that goes away, as `| head` does, is told of by the write that failed; without this it would be a crash.
+// A reader that goes away, as `| head` does, is reported by the write that failed; without this it would be a crash.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE' || lostOutput) return
   lostOutput = error
-  process.once('exit', tellLostOutput)
+  process.once('exit', reportLostOutput)
 })
 process.stderr.on('error', () => undefined)
 
@@ -45,10 +45,10 @@ const runner: Runner = async (options, command) => {
     // A run whose snapshot was committed before it could stop has done its work.
     process.exitCode = exitCode === 1 ? (watch.exitCode() ?? 1) : exitCode
   } catch (error) {
-    process.exitCode = await tellFailure(error)
+    process.exitCode = await reportFailure(error)
   }
 
-  async function tellFailure(error: unknown): Promise<number> {
+  async function reportFailure(error: unknown): Promise<number> {
     if (isClosedPipe(error)) return CLOSED_PIPE
     if (error === lostOutput) return 1
     const { reportError } = await import('./terminal/report-error.ts')
@@ -58,11 +58,11 @@ const runner: Runner = async (options, command) => {
 }
 
 await parse(createProgram(version, runner))
-tellSupervisor(Number(process.exitCode ?? 0))
+reportToSupervisor(Number(process.exitCode ?? 0))
 setTimeout(() => endProcess(), LINGER_MS).unref()
 
 /** Who redirected it must not take what there is for the whole. The work itself may be done. */
-function tellLostOutput(): void {
+function reportLostOutput(): void {
   process.stderr.write(`pipe-backup: standard output could not be written: ${lostOutput?.message}\n`)
   process.exitCode ||= 3
 }

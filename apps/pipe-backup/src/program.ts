@@ -221,7 +221,7 @@ export function createProgram(version: string, runner: Runner): Command {
 
   add(
     'heal',
-    'bring every sink level with the others, and mend what verify has found',
+    'bring every sink level with the others, and repair what verify has found',
     'pipe-backup heal\npipe-backup heal --sink new-disk',
   )
     .addOption(
@@ -257,7 +257,7 @@ export function createProgram(version: string, runner: Runner): Command {
 
   add(
     'doctor',
-    'try all that may fail at 3 a.m.: credentials, sinks, sources, clocks, space, and who is told',
+    'try all that may fail at 3 a.m.: credentials, sinks, sources, clocks, space, and who is notified',
     'pipe-backup doctor\npipe-backup doctor --no-notify',
   )
     .option('--no-notify', 'send no test messages')

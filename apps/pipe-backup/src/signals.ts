@@ -17,7 +17,7 @@ export interface SignalWatch extends Disposable {
   exitCode(): number | undefined
 }
 
-/** @param onFirst - told the name of the first signal, before anything is aborted */
+/** @param onFirst - called with the name of the first signal, before anything is aborted */
 export function watchSignals(onFirst: (name: string) => void): SignalWatch {
   const controller = new AbortController()
   let first: { readonly code: number; readonly at: number } | undefined

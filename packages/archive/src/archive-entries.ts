@@ -47,7 +47,7 @@ export class ArchiveEntries {
         await this.#options.beforeSource?.(source.name)
         for await (const entry of source.entries({
           signal: this.#options.signal,
-          onProblem: (problem) => this.#tell(tally, problem),
+          onProblem: (problem) => this.#note(tally, problem),
         })) {
           tally.entries++
           this.#options.onEntry?.(source.name)
@@ -66,15 +66,15 @@ export class ArchiveEntries {
   }
 
   /** A problem of an entry that was given out. Its path begins with its source's name. */
-  tell(problem: SourceProblem): void {
+  report(problem: SourceProblem): void {
     const tally = this.#current
     if (!tally) return
     tally.entries--
-    this.#tell(tally, { ...problem, path: problem.path.slice(tally.name.length + 1) })
+    this.#note(tally, { ...problem, path: problem.path.slice(tally.name.length + 1) })
     if (problem.code === 'changed') tally.entries++
   }
 
-  #tell(tally: SourceTally, problem: SourceProblem): void {
+  #note(tally: SourceTally, problem: SourceProblem): void {
     if (problem.code !== 'skipped') {
       tally.problems++
       if (tally.state === 'ok') tally.state = 'incomplete'
@@ -87,7 +87,7 @@ export class ArchiveEntries {
       await this.#options.afterSource?.(tally)
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
-      this.#tell(tally, { code: 'command-failed', path: '', message })
+      this.#note(tally, { code: 'command-failed', path: '', message })
     }
   }
 

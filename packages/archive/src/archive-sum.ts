@@ -14,7 +14,7 @@ export interface ArchiveSum {
 }
 
 /** Far more than it has. */
-export const MOST_SUM_BYTES = 4096
+export const MAX_SUM_BYTES = 4096
 const FORM = /^([0-9a-f]{64}) {2}(\S+)\n# pipe-backup archive 1 (\d{1,16}) ([0-9a-f]{32}) ([0-9a-f]{64})\n$/
 
 /**

@@ -151,9 +151,9 @@ test('receiving goes on from the next sink where one is cut, fails or is damaged
       expect(got.equals(plain)).toBe(true)
       // What is wrong with a part that has been had already does not matter.
       const whole = faults.findIndex(([kind]) => kind === 'whole')
-      const spoilt = ['a', 'b'].slice(0, whole < 0 ? 2 : whole)
-      expect(spoilt.slice(0, problems.length)).toEqual(problems)
-      expect(problems.length).toBeGreaterThanOrEqual(Math.min(1, spoilt.length))
+      const corrupt = ['a', 'b'].slice(0, whole < 0 ? 2 : whole)
+      expect(corrupt.slice(0, problems.length)).toEqual(problems)
+      expect(problems.length).toBeGreaterThanOrEqual(Math.min(1, corrupt.length))
     }),
     { numRuns: 40 },
   )
@@ -242,7 +242,7 @@ test('verifying names what is missing or damaged, and healing brings it from a s
   expect(after.sinks.every((sink) => sink.problems.length === 0)).toBe(true)
 })
 
-test('healing does not copy what turns out damaged, takes the next copy, and mends both', async () => {
+test('healing does not copy what turns out damaged, takes the next copy, and repairs both', async () => {
   const sinks = threeSinks()
   const [a = memorySink(), b = memorySink(), c = memorySink()] = sinks
   await send(sinks)
@@ -290,7 +290,7 @@ test('pruning removes what is chosen, spares a sink that lacks what stays, and t
   expect(a.objects.has(brokenOff)).toBe(false)
 })
 
-test('a sink that is down is told, and no others suffer', async () => {
+test('a sink that is down is reported, and no others suffer', async () => {
   const sinks = threeSinks()
   await send(sinks)
   const down = faultySink(sinks[0] ?? memorySink(), () => ({ before: new Error('down') }))

@@ -1,7 +1,7 @@
 import type { Sink } from '@pipe-backup/sink'
 import { ArchiveError } from './archive-error.ts'
 import { archiveKey, sumKey } from './archive-key.ts'
-import { decodeSum, encodeSum, MOST_SUM_BYTES } from './archive-sum.ts'
+import { decodeSum, encodeSum, MAX_SUM_BYTES } from './archive-sum.ts'
 import { copyArchive } from './copy-archive.ts'
 import { type ArchiveInfo, type ArchiveList, listArchives } from './list-archives.ts'
 
@@ -29,7 +29,7 @@ export interface HealedArchives {
 
 export interface HealArchivesReport {
   readonly sinks: readonly HealedArchives[]
-  /** Ids of those that are whole on no sink. */
+  /** Ids of those that are intact on no sink. */
   readonly lost: readonly string[]
   /** What was found whole, or has been made so: sink and key. */
   readonly whole: readonly { readonly sink: string; readonly key: string }[]
@@ -101,7 +101,7 @@ class Healing {
     const key = sumKey(id)
     try {
       if (this.#list.views.some((view) => view.sink === sink && view.sums.has(id))) {
-        const object = await sink.get(key, { mostBytes: MOST_SUM_BYTES, signal })
+        const object = await sink.get(key, { maxBytes: MAX_SUM_BYTES, signal })
         const isWhole = await decodeSum(indexKey, id, object).then(
           () => true,
           () => false,

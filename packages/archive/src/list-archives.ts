@@ -1,7 +1,7 @@
 import { type ObjectInfo, type Sink, SinkError } from '@pipe-backup/sink'
 import { ArchiveError } from './archive-error.ts'
 import { ARCHIVES, type ArchiveName, archiveKey, idOfSum, parseArchiveKey, sumKey } from './archive-key.ts'
-import { type ArchiveSum, decodeSum, MOST_SUM_BYTES } from './archive-sum.ts'
+import { type ArchiveSum, decodeSum, MAX_SUM_BYTES } from './archive-sum.ts'
 
 export interface ArchiveInfo extends ArchiveName, ArchiveSum {
   /** When the first of the sinks stored it, by that sink's own clock. */
@@ -37,7 +37,7 @@ export interface ListArchivesOptions {
 
 const SUMS_AT_ONCE = 8
 /** One a minute for two years. */
-const MOST_LISTED = 2 ** 20
+const MAX_LISTED = 2 ** 20
 
 /** All the archives on these sinks. Needs no phrase. @throws the first sink's error when none answers */
 export async function listArchives({ sinks, indexKey, signal }: ListArchivesOptions): Promise<ArchiveList> {
@@ -78,8 +78,8 @@ async function viewOf(sink: Sink, signal: AbortSignal | undefined): Promise<Arch
   const sums = new Set<string>()
   let listed = 0
   for await (const info of sink.list(ARCHIVES, { signal })) {
-    if (++listed > MOST_LISTED)
-      throw new SinkError('protocol', `${ARCHIVES} has more than ${MOST_LISTED} objects`, { sink: sink.name })
+    if (++listed > MAX_LISTED)
+      throw new SinkError('protocol', `${ARCHIVES} has more than ${MAX_LISTED} objects`, { sink: sink.name })
     const id = parseArchiveKey(info.key)?.id
     const proven = idOfSum(info.key)
     if (id !== undefined) archives.set(id, info)
@@ -98,7 +98,7 @@ async function readSum(
   for (const { sink, sums } of views) {
     if (!sums.has(id)) continue
     try {
-      return await decodeSum(indexKey, id, await sink.get(sumKey(id), { mostBytes: MOST_SUM_BYTES, signal }))
+      return await decodeSum(indexKey, id, await sink.get(sumKey(id), { maxBytes: MAX_SUM_BYTES, signal }))
     } catch (error) {
       signal?.throwIfAborted()
       onBad(sink.name, error instanceof Error ? error : new Error(String(error)))

@@ -9,7 +9,7 @@ export interface ReceiveArchiveOptions {
   readonly archive: Pick<ArchiveInfo, 'id' | 'sizeBytes' | 'holders'>
   readonly identity: KeyPair
   readonly signal?: AbortSignal | undefined
-  /** Told of each sink whose copy can't be read or is damaged; another goes on where it ended. */
+  /** Called with each sink whose copy can't be read or is damaged; another goes on where it ended. */
   readonly onProblem?: ((sink: string, error: Error) => void) | undefined
 }
 
@@ -27,7 +27,7 @@ export function receiveArchive({ archive, identity, signal, onProblem }: Receive
     for (;;) {
       if (reading && reason !== undefined) onProblem?.(reading.name, problemWith(id, reason))
       reading = left.shift()
-      // One for whom it was not encrypted is told so, unless a copy opens: a damaged header looks the same.
+      // One for whom it was not encrypted learns so, unless a copy opens: a damaged header looks the same.
       if (!reading) throw isWrongKey(reason) ? reason : lost(id, reason)
       try {
         return offset >= archive.sizeBytes

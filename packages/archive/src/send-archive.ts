@@ -30,7 +30,7 @@ export interface SendArchiveOptions extends ArchiveName {
   readonly signal?: AbortSignal | undefined
   /** How many bytes have gone to a sink so far. */
   readonly onSent?: ((sink: string, bytes: number) => void) | undefined
-  /** Told of each sink that fails, once. */
+  /** Called with each sink that fails, once. */
   readonly onSinkProblem?: ((sink: string, error: Error) => void) | undefined
 }
 

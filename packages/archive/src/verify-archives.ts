@@ -3,7 +3,7 @@ import type { KeyPair } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { ArchiveError } from './archive-error.ts'
 import { archiveKey, sumKey } from './archive-key.ts'
-import { decodeSum, MOST_SUM_BYTES } from './archive-sum.ts'
+import { decodeSum, MAX_SUM_BYTES } from './archive-sum.ts'
 import { provenBytes } from './copy-archive.ts'
 import { type ArchiveInfo, type ArchiveList, listArchives } from './list-archives.ts'
 import { receiveArchive } from './receive-archive.ts'
@@ -42,7 +42,7 @@ export interface VerifiedArchives {
 
 export interface VerifyArchivesReport {
   readonly sinks: readonly VerifiedArchives[]
-  /** Ids of the archives that are, as far as is known now, whole on no sink. */
+  /** Ids of the archives that are, as far as is known now, intact on no sink. */
   readonly lost: readonly string[]
   readonly archives: number
 }
@@ -110,7 +110,7 @@ async function verifySink(
 
 async function hasSum(sink: Sink, id: string, { indexKey, signal }: VerifyArchivesOptions): Promise<boolean> {
   try {
-    await decodeSum(indexKey, id, await sink.get(sumKey(id), { mostBytes: MOST_SUM_BYTES, signal }))
+    await decodeSum(indexKey, id, await sink.get(sumKey(id), { maxBytes: MAX_SUM_BYTES, signal }))
     return true
   } catch (error) {
     if (

@@ -80,7 +80,7 @@ test('another key cuts elsewhere', async () => {
   expect(theirs.filter((end) => ours.has(end)).length).toBeLessThan(theirs.length / 4)
 })
 
-test('the cuts of this version are pinned: others would store everything anew', async () => {
+test('the cuts of this version are pinned: others would store everything again', async () => {
   const lengths = (await cut(random(30_000), [30_000])).map((chunk) => chunk.length)
   expect(lengths).toMatchSnapshot()
 })

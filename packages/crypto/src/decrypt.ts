@@ -6,7 +6,7 @@ import { readySodium } from './sodium.ts'
 import {
   headerDigest,
   MAGIC,
-  MOST_RECIPIENTS,
+  MAX_RECIPIENTS,
   PIECE_BYTES,
   PIECE_OVERHEAD_BYTES,
   SEALED_KEY_BYTES,
@@ -82,7 +82,7 @@ async function readHeader(input: EncryptedInput, identity: KeyPair, options: Dec
     throw new CryptoError('tampered', 'this is not a stream that pipe-backup has encrypted')
   const label = await next((await next(1)).readUInt8())
   const count = (await next(2)).readUInt16LE()
-  if (count === 0 || count > MOST_RECIPIENTS)
+  if (count === 0 || count > MAX_RECIPIENTS)
     throw new CryptoError('tampered', 'the header of the encrypted stream is damaged')
   const boxes: Uint8Array[] = []
   for (let i = 0; i < count; i++) boxes.push(await next(SEALED_KEY_BYTES))

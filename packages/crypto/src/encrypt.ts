@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
 import { ByteQueue } from './byte-queue.ts'
 import { readySodium } from './sodium.ts'
-import { headerDigest, MAGIC, MOST_LABEL_BYTES, MOST_RECIPIENTS, PIECE_BYTES } from './stream-format.ts'
+import { headerDigest, MAGIC, MAX_LABEL_BYTES, MAX_RECIPIENTS, PIECE_BYTES } from './stream-format.ts'
 
 /** Whom to encrypt for: an X25519 public key of 32 bytes. */
 export type Recipient = Uint8Array
@@ -20,10 +20,10 @@ export function encrypt(
   { label = '' }: EncryptOptions = {},
 ): Duplex {
   const list = recipients instanceof Uint8Array ? [recipients] : recipients
-  if (list.length === 0 || list.length > MOST_RECIPIENTS)
-    throw new RangeError(`from 1 to ${MOST_RECIPIENTS} recipients, not ${list.length}`)
+  if (list.length === 0 || list.length > MAX_RECIPIENTS)
+    throw new RangeError(`from 1 to ${MAX_RECIPIENTS} recipients, not ${list.length}`)
   const labelBytes = Buffer.from(label)
-  if (labelBytes.length > MOST_LABEL_BYTES) throw new RangeError(`a label of ${labelBytes.length} bytes`)
+  if (labelBytes.length > MAX_LABEL_BYTES) throw new RangeError(`a label of ${labelBytes.length} bytes`)
   return Duplex.from((source: AsyncIterable<Uint8Array>) => encryptPieces(source, list, labelBytes))
 }
 

@@ -6,9 +6,9 @@ export const SEALED_KEY_BYTES = 80
 export const PIECE_BYTES: number = 64 * 1024
 /** What secretstream adds to each message: a tag byte and a MAC. */
 export const PIECE_OVERHEAD_BYTES = 17
-export const MOST_RECIPIENTS = 1024
+export const MAX_RECIPIENTS = 1024
 /** A label's length is one byte. */
-export const MOST_LABEL_BYTES = 255
+export const MAX_LABEL_BYTES = 255
 
 /** Binds the header to the first message: with another one the stream does not open. */
 export function headerDigest(header: Uint8Array): Uint8Array {

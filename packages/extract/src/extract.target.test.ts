@@ -35,7 +35,7 @@ function mount(options: string): void {
   isMounted = true
 }
 
-/** What is thrown, what was told before, and how many entries were asked for. */
+/** What is thrown, what was reported before, and how many entries were asked for. */
 async function failureOf(entries: Entry[], directory = target) {
   const lines: string[] = []
   let asked = 0

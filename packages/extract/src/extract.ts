@@ -23,7 +23,7 @@ export interface ExtractOptions {
    */
   readonly overwrite?: 'always' | 'changed' | undefined
   /**
-   * Told of each entry that could not be written, and at the end, in a line for each reason, of attributes that could not be set; the rest goes on.
+   * Called with each entry that could not be written, and at the end, in a line for each reason, of attributes that could not be set; the rest goes on.
    * Without it the first one is thrown.
    */
   readonly onProblem?: ((problem: SourceProblem) => void) | undefined

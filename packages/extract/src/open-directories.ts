@@ -71,7 +71,7 @@ export class OpenDirectories {
       try {
         close(this.target.pathOf(components))
       } catch {
-        // The first failure is the one that is told.
+        // The first failure is the one that is reported.
       }
     }
   }

@@ -13,7 +13,7 @@ export class TargetDirectory {
   readonly #onEnter: (components: Buffer[], info: BigIntStats) => void
   #verified: Buffer[] = []
 
-  /** @param onEnter - told of each directory that was there already, before anything is made in it */
+  /** @param onEnter - called with each directory that was there already, before anything is made in it */
   constructor(root: string, onEnter: (components: Buffer[], info: BigIntStats) => void) {
     this.root = Buffer.from(root)
     this.#onEnter = onEnter

@@ -101,7 +101,7 @@ async function sendBody(
 
 function written(request: ClientRequest, piece: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
-    // A failure is the request's, and told by its event.
+    // A failure is the request's, and reported by its event.
     request.write(piece, () => resolve())
   })
 }
@@ -109,7 +109,7 @@ function written(request: ClientRequest, piece: Uint8Array): Promise<void> {
 /** What an answer says, as far as it says it, and no more than so many bytes; it is then let go of. */
 export async function readBody(
   body: IncomingMessage,
-  mostBytes: number,
+  maxBytes: number,
 ): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
   const pieces: Buffer[] = []
   let length = 0
@@ -117,14 +117,14 @@ export async function readBody(
     for await (const piece of body as AsyncIterable<Buffer>) {
       pieces.push(piece)
       length += piece.length
-      if (length > mostBytes) break
+      if (length > maxBytes) break
     }
   } catch {
     // It was cut: what has come is all there is.
   }
-  const isWhole = body.complete && length <= mostBytes
+  const isWhole = body.complete && length <= maxBytes
   body.destroy()
-  return { bytes: Buffer.concat(pieces).subarray(0, mostBytes), isWhole }
+  return { bytes: Buffer.concat(pieces).subarray(0, maxBytes), isWhole }
 }
 
 /** An answer that nobody wants is read up to so much, so that its connection can be used again. */

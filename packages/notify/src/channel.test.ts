@@ -123,7 +123,7 @@ test('a command gets the message on its standard input, and no shell', async () 
   ).rejects.toThrow('sh failed: why')
 })
 
-test('mail goes out as plain text, with a login; a wrong one is told without the password', async () => {
+test('mail goes out as plain text, with a login; a wrong one is reported without the password', async () => {
   await using smtp = await startSmtp()
   const url = (password: string) =>
     `smtp://${smtp.user}:${encodeURIComponent(password)}@${smtp.host}:${smtp.port}`
@@ -205,7 +205,7 @@ test('two channels of one host are two, and a login in the address is one', asyn
   expect(requests[0]?.headers.authorization).toBe(`Basic ${Buffer.from('user:pass word').toString('base64')}`)
 })
 
-test('a login that is a password alone is used; one that can not be read is told at once', async () => {
+test('a login that is a password alone is used; one that can not be read is reported at once', async () => {
   const seen: (string | undefined)[] = []
   const other = createServer((request, response) => {
     seen.push(request.headers.authorization)

@@ -48,7 +48,7 @@ const TEST: Notice = {
 }
 
 const DEADLINE_MS = 30_000
-/** A command that was told to end gets so long. */
+/** A command that was asked to end gets so long. */
 const KILL_MS = 2000
 /** For so long what it complained of may still come when it has ended. */
 const LAST_WORDS_MS = 300

@@ -13,8 +13,8 @@ const bad = (subject: string): Observation => ({
 })
 const well = (subject: string): Observation => ({ subject, state: 'ok', message: 'is well' })
 
-/** What is told in each hour. */
-function told(hours: readonly (readonly Observation[])[]): Notice[][] {
+/** What is reported in each hour. */
+function reported(hours: readonly (readonly Observation[])[]): Notice[][] {
   let reminders: Reminders = {}
   return hours.map((observations, hour) => {
     const decision = decide(reminders, observations, new Date(START + hour * HOUR_MS))
@@ -25,13 +25,13 @@ function told(hours: readonly (readonly Observation[])[]): Notice[][] {
 const levels = (hours: readonly Notice[][]) =>
   hours.map((notices) => notices.map(({ level }) => level).join())
 
-test('what fails is told once, a day later again, and its recovery once, with since when', () => {
+test('what fails is reported once, a day later again, and its recovery once, with since when', () => {
   const hours = [
     ...Array.from({ length: 30 }, () => [bad('sink aws')]),
     [well('sink aws')],
     [well('sink aws')],
   ]
-  const notices = told(hours)
+  const notices = reported(hours)
   expect(
     levels(notices)
       .map((level, hour) => `${hour} ${level}`)
@@ -41,9 +41,9 @@ test('what fails is told once, a day later again, and its recovery once, with si
   expect(notices[30]?.[0]).toMatchObject({ message: 'was: is down', since: '2026-11-23T10:00:00.000Z' })
 })
 
-test('a warning that becomes a failure is told at once', () => {
+test('a warning that becomes a failure is reported at once', () => {
   const warning: Observation = { subject: 'run', state: 'warning', message: 'a file changed' }
-  expect(levels(told([[warning], [warning], [bad('run')], [bad('run')]]))).toEqual([
+  expect(levels(reported([[warning], [warning], [bad('run')], [bad('run')]]))).toEqual([
     'warning',
     '',
     'failure',
@@ -63,7 +63,7 @@ const life = fc.array(
 test('whatever happens: nothing twice in a day, every recovery once, nothing bad untold', () => {
   fc.assert(
     fc.property(life, (hours) => {
-      const notices = told(
+      const notices = reported(
         hours.map((list) => list.map(({ subject, isBad }) => (isBad ? bad(subject) : well(subject)))),
       )
       const lastTold = new Map<string, number>()

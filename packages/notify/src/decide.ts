@@ -18,7 +18,7 @@ interface Bad {
   readonly toldAt: string
 }
 
-/** What is bad, by subject, and when somebody was told of it last. JSON. */
+/** What is bad, by subject, and when somebody was reported it last. JSON. */
 export type Reminders = Readonly<Record<string, Bad>>
 
 export interface Decision {
@@ -31,7 +31,7 @@ const DAY_MS = 86_400_000
 const AGAIN_MS = DAY_MS - 15 * 60_000
 
 /**
- * Decides what people are told now: what has become bad, or worse, at once; what stays bad once a day; what is well again, once; and that
+ * Decides what people are notified of now: what has become bad, or worse, at once; what stays bad once a day; what is well again, once; and that
  * a thing is well for those who want to hear it each time. Pure.
  */
 export function decide(reminders: Reminders, observations: readonly Observation[], now: Date): Decision {
@@ -40,11 +40,11 @@ export function decide(reminders: Reminders, observations: readonly Observation[
   for (const observation of observations) {
     const { subject, state, message, hint } = observation
     const known = next[subject]
-    const told = { subject, message, hint }
+    const reported = { subject, message, hint }
     if (state === 'ok') {
       if (known)
-        notices.push({ level: 'recovery', ...told, message: `was: ${known.message}`, since: known.since })
-      else notices.push({ level: 'success', ...told })
+        notices.push({ level: 'recovery', ...reported, message: `was: ${known.message}`, since: known.since })
+      else notices.push({ level: 'success', ...reported })
       delete next[subject]
       continue
     }
@@ -53,7 +53,7 @@ export function decide(reminders: Reminders, observations: readonly Observation[
     const sinceToldMs = known ? now.getTime() - Date.parse(known.toldAt) : Number.POSITIVE_INFINITY
     // A clock that was set back is no reason to keep quiet for years.
     const isDue = isWorse || sinceToldMs >= AGAIN_MS || sinceToldMs < 0
-    if (isDue) notices.push({ level: state, ...told, since })
+    if (isDue) notices.push({ level: state, ...reported, since })
     next[subject] = {
       level: state,
       message,

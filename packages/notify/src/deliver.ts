@@ -9,7 +9,7 @@ export interface Delivery {
 }
 
 /** A channel that is broken for long is not sent a year's worth when it works again. */
-const MOST_PENDING = 50
+const MAX_PENDING = 50
 
 /**
  * Gives notices to all channels at once, with what an earlier delivery could not bring. One that fails, or is cut short by the signal,
@@ -31,7 +31,7 @@ export async function deliver(
         await channel.send(due, signal)
       } catch (error) {
         // That something went well is of no interest any more the next time.
-        left[channel.id] = due.filter(({ level }) => level !== 'success').slice(-MOST_PENDING)
+        left[channel.id] = due.filter(({ level }) => level !== 'success').slice(-MAX_PENDING)
         failures.push({
           channel: channel.name,
           error: error instanceof Error ? error : new Error(String(error)),

@@ -1,7 +1,7 @@
 /** What a notice is about: `failure` and `warning` that something is bad, `recovery` that it is well again, `success` that all is well. */
 export type Level = 'failure' | 'warning' | 'recovery' | 'success'
 
-/** Something that a person is told. */
+/** Something that a person is reported. */
 export interface Notice {
   readonly level: Level
   /** What it is about: `run`, `sink aws`, `source wallet` … */

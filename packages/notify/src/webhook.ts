@@ -5,7 +5,7 @@ import { levelOf, type Notice, textOf, titleOf } from './notice.ts'
 export type WebhookFormat = 'generic' | 'slack' | 'discord' | 'telegram' | 'ntfy'
 
 /** Discord takes 2,000 characters, Telegram 4,096. */
-const MOST_TEXT = 1900
+const MAX_TEXT = 1900
 
 /** The shape for a host, where nobody says which. */
 export function formatOf(url: string): WebhookFormat {
@@ -64,7 +64,7 @@ export function webhookRequest(
 
 function cut(text: string): string {
   // Half of a character is refused, by Telegram for one.
-  return text.length <= MOST_TEXT ? text : `${text.slice(0, MOST_TEXT).replace(/[\uD800-\uDBFF]$/, '')}…`
+  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT).replace(/[\uD800-\uDBFF]$/, '')}…`
 }
 
 /** A header holds no more. */

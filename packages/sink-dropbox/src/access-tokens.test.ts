@@ -64,7 +64,7 @@ test('an access token alone is of use until it has expired', async () => {
   })
 })
 
-test('the key of another app is told as such', async () => {
+test('the key of another app is reported as such', async () => {
   const { another } = await startBox()
   await expect(another({ appKey: 'other' }).head('object')).rejects.toMatchObject({
     code: 'unauthorized',

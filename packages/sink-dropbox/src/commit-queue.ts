@@ -13,7 +13,7 @@ export interface Commit {
 interface Waiting {
   readonly commit: Commit
   readonly signal: AbortSignal | undefined
-  /** Told of the request that its commit has gone out with. */
+  /** Called for the request that its commit has gone out with. */
   readonly sent: (request: SharedRequest<readonly JsonObject[]>, place: number) => void
 }
 

@@ -33,7 +33,7 @@ interface Sending {
 /** No answer in JSON is longer: a page of a listing has some 600 KB, and finishing a thousand uploads as much. */
 /** Dropbox keeps idle connections for longer. */
 const IDLE_MS = 15_000
-const MOST_CHARACTERS = 64 * 1024 * 1024
+const MAX_CHARACTERS = 64 * 1024 * 1024
 
 /**
  * Dropbox's API, version 2, by its SDK. An access token that has expired is renewed once, and the call made again.
@@ -143,7 +143,7 @@ async function readText(response: IncomingMessage): Promise<string> {
   response.setEncoding('utf8')
   for await (const part of response as AsyncIterable<string>) {
     text += part
-    if (text.length > MOST_CHARACTERS) throw new ApiFailure(response.statusCode ?? 0, {}, 'without end')
+    if (text.length > MAX_CHARACTERS) throw new ApiFailure(response.statusCode ?? 0, {}, 'without end')
   }
   return text
 }

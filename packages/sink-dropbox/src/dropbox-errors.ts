@@ -33,7 +33,7 @@ const TAGS: readonly (readonly [tag: string, meaning: Meaning])[] = [
   ['operation_suppressed', ['forbidden', 'not allowed at this path', WRITE_ACCESS]],
   ['restricted_content', ['forbidden', 'Dropbox has restricted this content']],
   ['locked', ['forbidden', 'is locked']],
-  ['reset', ['unreachable', 'the listing was interrupted: it has to begin anew']],
+  ['reset', ['unreachable', 'the listing was interrupted: it has to begin again']],
   ['internal_error', ['unreachable', 'Dropbox failed']],
   ['expired_access_token', ['unauthorized', 'the access token has expired', LOGIN]],
   ['invalid_access_token', ['unauthorized', 'the access token is not valid, or was withdrawn', LOGIN]],

@@ -62,12 +62,12 @@ test('bytes that arrived are sent again when Dropbox has lost them, and when the
 
 test('one sink never meets the lock: puts, streams and deletes at once take turns, many puts in a batch', async () => {
   const { server, sink, calls } = await startBox({ commitMs: 10 })
-  await sink.put('doomed', bytes)
+  await sink.put('pendingDeletion', bytes)
   await Promise.all([
     ...Array.from({ length: 30 }, (_, i) => sink.put(`packs/${i}`, randomBytes(1000 * i))),
     stream(sink, 'streamed', randomBytes(9 * MIB)),
-    sink.delete('doomed'),
-    sink.deleteMany(['doomed', 'none']),
+    sink.delete('pendingDeletion'),
+    sink.deleteMany(['pendingDeletion', 'none']),
   ])
   expect(server.account.contended).toBe(0)
   expect(calls('upload_session/finish_batch_v2')).toBeLessThan(10)
@@ -79,7 +79,7 @@ test.for(CONTENTIONS)(
   async (contentionStatus) => {
     const { server, another } = await startBox({ contentionStatus, commitMs: 100 })
     const hosts = Array.from({ length: 3 }, () =>
-      withRetry(another(), { tries: 100, firstMs: 20, mostMs: 40 }),
+      withRetry(another(), { tries: 100, firstMs: 20, maxMs: 40 }),
     )
     await Promise.all(
       hosts.flatMap((host, i) => Array.from({ length: 8 }, (_, j) => host.put(`packs/${i}-${j}`, bytes))),
@@ -253,7 +253,7 @@ test('a delete that has met another revision deletes with another try', async ()
   expect(await keysOf(sink)).toEqual([])
 })
 
-test('many are deleted by a job; what it could not delete is told by key, and is deleted by another try', async () => {
+test('many are deleted by a job; what it could not delete is reported by key, and is deleted by another try', async () => {
   const { server, sink, patient, calls } = await startBox({ jobMs: 200 })
   const keys = Array.from({ length: 70 }, (_, i) => `packs/${i % 3}/${i}`)
   await Promise.all([...keys, 'packs/kept', 'other'].map((key) => sink.put(key, randomBytes(10))))
@@ -268,7 +268,7 @@ test('many are deleted by a job; what it could not delete is told by key, and is
   expect(await keysOf(sink)).toEqual(['other', 'packs/kept'])
 })
 
-test('a listing that Dropbox has forgotten fails, and begins anew with another try', async () => {
+test('a listing that Dropbox has forgotten fails, and begins again with another try', async () => {
   const { server, sink, patient } = await startBox({ pageEntries: 3 })
   const keys = Array.from({ length: 10 }, (_, i) => `packs/${i}`)
   for (const key of keys) await sink.put(key, bytes)

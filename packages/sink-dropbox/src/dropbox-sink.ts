@@ -29,7 +29,7 @@ import { Uploads } from './uploads.ts'
 /** Above so many keys a listing finds them faster than one request for each. */
 const LOOKED_UP_ONE_BY_ONE = 64
 const AT_ONCE = 8
-/** Who watches for silence is told that a listing goes on, so often. */
+/** Who watches for silence learns that a listing goes on, so often. */
 const HEARD_EVERY = 1000
 
 /** Bytes on their way. */

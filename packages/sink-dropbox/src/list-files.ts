@@ -9,7 +9,7 @@ const PAGE_ENTRIES = 2000
 
 /**
  * Every file below a folder; none when there is no such folder. '' is the root of what the app sees.
- * @throws ApiFailure `reset` when Dropbox has forgotten where it was: then the listing is to be begun anew
+ * @throws ApiFailure `reset` when Dropbox has forgotten where it was: then the listing is to be begun again
  */
 export async function* listFiles(
   api: DropboxApi,

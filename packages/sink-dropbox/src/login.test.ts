@@ -5,7 +5,7 @@ import { startBox } from './test-support/box.ts'
 const refused = {
   name: 'SinkError',
   code: 'unauthorized',
-  hint: expect.stringContaining('Begin the login anew'),
+  hint: expect.stringContaining('Begin the login again'),
 }
 
 test('a login gives a refresh token that a sink lives on, with the permissions that it needs and no more', async () => {

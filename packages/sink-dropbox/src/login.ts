@@ -76,6 +76,6 @@ async function pageOf(auth: DropboxAuth): Promise<string> {
 }
 
 function refused(what: string, cause?: ApiFailure): SinkError {
-  const hint = 'Begin the login anew, and give the code that the page shows.'
+  const hint = 'Begin the login again, and give the code that the page shows.'
   return new SinkError('unauthorized', what, { sink: 'dropbox', hint, cause })
 }

@@ -19,8 +19,8 @@ interface Unfinished {
 }
 
 /** Of one request: 150 MiB. */
-const MOST_BYTES = 150 * 1024 * 1024
-const MOST_UNFINISHED = 64
+const MAX_BYTES = 150 * 1024 * 1024
+const MAX_UNFINISHED = 64
 
 /** Ways for bytes to become files. */
 export class Uploads {
@@ -44,7 +44,7 @@ export class Uploads {
     const isAlone = this.#running === 0
     this.#running++
     try {
-      if (bytes.length > MOST_BYTES) return await this.#inPieces(path, bytes, options)
+      if (bytes.length > MAX_BYTES) return await this.#inPieces(path, bytes, options)
       const hash = contentHash(bytes)
       const kept = this.#unfinished.get(path)
       this.#unfinished.delete(path)
@@ -188,14 +188,14 @@ export class Uploads {
     if (!(meaning instanceof SinkError) || !meaning.retryable || isLost) return
     this.#unfinished.set(path, unfinished)
     for (const oldest of this.#unfinished.keys()) {
-      if (this.#unfinished.size <= MOST_UNFINISHED) break
+      if (this.#unfinished.size <= MAX_UNFINISHED) break
       this.#unfinished.delete(oldest)
     }
   }
 }
 
 function commitInfo(path: string, ifAbsent: boolean): Commit['commit'] {
-  // Nobody is to be notified of each pack on their desktop: mute. Without strict_conflict the same bytes are no conflict.
+  // Nobody is to be reported each pack on their desktop: mute. Without strict_conflict the same bytes are no conflict.
   return {
     path,
     mode: ifAbsent ? 'add' : 'overwrite',

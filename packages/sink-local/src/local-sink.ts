@@ -1,7 +1,7 @@
 import { mkdir, open, opendir, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import {
-  checkMostBytes,
+  checkMaxBytes,
   createSink,
   isKey,
   KeyLock,
@@ -32,7 +32,7 @@ export interface LocalSinkOptions {
   readonly create?: boolean | undefined
 }
 
-/** What is told of at once. */
+/** What is reported at once. */
 const READ_BYTES = 256 * 1024
 /** What a killed process left behind is removed after so long. */
 const STALE_MS = 24 * 60 * 60 * 1000
@@ -99,7 +99,7 @@ class LocalProvider implements SinkProvider {
     const { signal, onBytes } = options
     const { file, from, length } = await this.#openRange(key, options)
     try {
-      checkMostBytes(length, options.mostBytes, { sink: this.name, key })
+      checkMaxBytes(length, options.maxBytes, { sink: this.name, key })
       const bytes = Buffer.allocUnsafeSlow(length)
       for (let at = 0; at < length; ) {
         signal?.throwIfAborted()

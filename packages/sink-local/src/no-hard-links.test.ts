@@ -33,7 +33,7 @@ test.for(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])(
   },
 )
 
-test('any other refusal to link is told', async () => {
+test('any other refusal to link is reported', async () => {
   refusal.code = 'EROFS'
   const sink = localSink({ name: 'disk', path: join(root, 'other'), create: true })
   const put = sink.put('object', Buffer.from('bytes'), { ifAbsent: true })

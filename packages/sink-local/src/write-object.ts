@@ -96,7 +96,7 @@ export class ObjectFile {
 
   /**
    * A link never replaces. Where there are none, or what is said to be one is none, it is looked first: two who come in the same moment
-   * may then both be told that it was they.
+   * may then both be reported that it was they.
    */
   async #publishAbsent(): Promise<void> {
     try {

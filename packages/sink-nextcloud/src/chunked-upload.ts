@@ -5,7 +5,7 @@ import { checkArrival, hashHeaders } from './arrival.ts'
 import type { UploadSettings } from './upload-settings.ts'
 
 /** They are numbered from 1 to this. */
-const MOST_CHUNKS = 10_000
+const MAX_CHUNKS = 10_000
 const QUOTA = '{DAV:}quota-available-bytes'
 /** How long a server may take to tidy up after a failure. */
 const ABORT_MS = 3000
@@ -44,9 +44,9 @@ export class ChunkedUpload {
   /** The bytes are not needed any more when it resolves. @throws SinkError */
   async send(bytes: Uint8Array): Promise<void> {
     const { uploads } = this.#settings
-    if (this.#count === MOST_CHUNKS) {
+    if (this.#count === MAX_CHUNKS) {
       const hint = 'Set a larger `chunkBytes`.'
-      const what = `needs more than ${MOST_CHUNKS} chunks`
+      const what = `needs more than ${MAX_CHUNKS} chunks`
       throw new SinkError('too-large', what, { sink: uploads.sink, key: this.#to.key, hint })
     }
     await (this.#began ??= this.#begin())

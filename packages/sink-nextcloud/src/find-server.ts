@@ -13,7 +13,7 @@ export interface FoundServer {
   readonly chunkLimit: number | undefined
 }
 
-const MOST_BYTES = 1024 * 1024
+const MAX_BYTES = 1024 * 1024
 const NO_NEXTCLOUD = 'Is `server` right? Where Nextcloud is below a path, it is https://host/path.'
 
 /**
@@ -71,7 +71,7 @@ async function readJson(answer: HttpAnswer): Promise<unknown> {
     return undefined
   }
   try {
-    return JSON.parse(String((await readBody(answer.body, MOST_BYTES)).bytes))
+    return JSON.parse(String((await readBody(answer.body, MAX_BYTES)).bytes))
   } catch {
     return undefined
   }

@@ -33,9 +33,9 @@ const MIB = 1024 * 1024
 /** Whole packs are below it, and it is below what proxies take: Cloudflare 100 MB. */
 const CHUNK_BYTES = 32 * MIB
 /** What version 2 takes, save the last chunk. */
-const LEAST_CHUNK_BYTES = 5 * MIB
+const MIN_CHUNK_BYTES = 5 * MIB
 /** It takes 5 GB; memory does not. */
-const MOST_CHUNK_BYTES = 1024 * MIB
+const MAX_CHUNK_BYTES = 1024 * MIB
 /** Chunks of a stream that is very long grow up to it: below the limits of proxies, unless `chunkBytes` is not. */
 const GROWN_CHUNK_BYTES = 64 * MIB
 const SETTLE_MS = 600_000
@@ -50,7 +50,7 @@ export function nextcloudSink(options: NextcloudSinkOptions): Sink {
   const { name, user, create = false, chunkBytes = CHUNK_BYTES, skipTrash = false } = options
   const root = serverUrl(options.server)
   checkCredentials('nextcloud', options)
-  if (!(Number.isInteger(chunkBytes) && chunkBytes >= LEAST_CHUNK_BYTES && chunkBytes <= MOST_CHUNK_BYTES)) {
+  if (!(Number.isInteger(chunkBytes) && chunkBytes >= MIN_CHUNK_BYTES && chunkBytes <= MAX_CHUNK_BYTES)) {
     throw new TypeError('nextcloud: `chunkBytes` is from 5 MiB to 1 GiB')
   }
   const path = (options.path ?? '').split('/').filter((part) => part !== '')
@@ -70,7 +70,7 @@ export function nextcloudSink(options: NextcloudSinkOptions): Sink {
         files,
         uploads: new Dav(http, server.uploads, name),
         chunkBytes: server.hasChunks ? Math.min(chunkBytes, limit) : undefined,
-        mostChunkBytes: Math.min(Math.max(chunkBytes, GROWN_CHUNK_BYTES), limit),
+        maxChunkBytes: Math.min(Math.max(chunkBytes, GROWN_CHUNK_BYTES), limit),
         settling,
       })
       return {

@@ -36,7 +36,7 @@ export class NextcloudUploads implements Uploads {
 
   /** Of unknown length: one chunk of it is in memory. What ends within the first goes in one request. */
   async #uploadStream(to: UploadTo, body: UploadBody, options: PutOptions): Promise<number> {
-    const { chunkBytes, mostChunkBytes, files } = this.#settings
+    const { chunkBytes, maxChunkBytes, files } = this.#settings
     const hash = createHash('sha256')
     let sizeBytes = 0
     let filled = 0
@@ -49,7 +49,7 @@ export class NextcloudUploads implements Uploads {
         }
         await upload.send(chunk)
         filled = 0
-        const size = Math.min(mostChunkBytes, chunkBytes * 2 ** Math.floor(upload.count / GROWS_AFTER))
+        const size = Math.min(maxChunkBytes, chunkBytes * 2 ** Math.floor(upload.count / GROWS_AFTER))
         if (size > chunk.length) chunk = Buffer.allocUnsafeSlow(size)
       }
       for await (const bytes of body.unwatched()) {

@@ -15,13 +15,13 @@ export interface Unsettled {
 }
 
 const FIRST_MS = 250
-const MOST_MS = 10_000
+const MAX_MS = 10_000
 /** What is no 504 has most likely not been done: it is not waited for longer. */
 const UNLIKELY_MS = 20_000
 
 /**
  * A MOVE that assembles gigabytes takes longer than proxies wait (504), and the server goes on with it; meanwhile all
- * else is told 423. So the file is looked for, and the MOVE is never sent again.
+ * else is reported 423. So the file is looked for, and the MOVE is never sent again.
  * @see https://github.com/nextcloud/server/issues/17992
  */
 export class Settling {
@@ -39,7 +39,7 @@ export class Settling {
     const longestMs = Math.min(this.#longestMs, error.code === 'timeout' ? this.#longestMs : UNLIKELY_MS)
     const about = { key, signal }
     const until = performance.now() + longestMs
-    for (let waitMs = FIRST_MS; ; waitMs = Math.min(MOST_MS, waitMs * 2)) {
+    for (let waitMs = FIRST_MS; ; waitMs = Math.min(MAX_MS, waitMs * 2)) {
       const isDone = await this.#isMoved(from, to, sizeBytes, about).catch(() => false)
       signal?.throwIfAborted()
       if (isDone) return true

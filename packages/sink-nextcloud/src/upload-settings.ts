@@ -9,6 +9,6 @@ export interface UploadSettings {
   /** Larger objects go in chunks of so many bytes; undefined where the server knows no chunks. */
   readonly chunkBytes: number | undefined
   /** No chunk is larger, in bytes. */
-  readonly mostChunkBytes: number
+  readonly maxChunkBytes: number
   readonly settling: Settling
 }

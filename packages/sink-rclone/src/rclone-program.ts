@@ -10,7 +10,7 @@ export interface RcloneOptions {
 /** What is tried again is tried by who asked; within a request rclone takes care of connections. */
 const ONCE = ['--retries', '1', '--low-level-retries', '3', '--log-level', 'ERROR', '--ask-password=false']
 /** Of what it complains of, in characters. */
-const MOST_SAID = 16 * 1024
+const MAX_SAID = 16 * 1024
 
 /** Runs rclone, with its own configuration and environment. */
 export class RcloneProgram {
@@ -54,7 +54,7 @@ export class RcloneProgram {
     const { nodeChildProcess: child } = running
     let said = ''
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-MOST_SAID)
+      said = (said + text).slice(-MAX_SAID)
     })
     let reading: Error | undefined
     const feeding = feed(child.stdin, input).catch((error: unknown) => {
@@ -80,7 +80,7 @@ async function feed(
 ): Promise<void> {
   if (!stdin || input === undefined) return
   let isGone = false
-  // Its end is told by its exit code.
+  // Its end is reported by its exit code.
   stdin.on('error', () => {
     isGone = true
   })

@@ -107,7 +107,7 @@ export async function* listed(
   }
 }
 
-/** What is below the prefix and nothing else, named from the root: so a root that is missing is told from a prefix that is. */
+/** What is below the prefix and nothing else, named from the root: so a root that is missing is reported from a prefix that is. */
 function rulesFor(prefix: string): string[] {
   // No key starts with a dot, and a file system's own snapshots do.
   const hidden = '--exclude=.*'

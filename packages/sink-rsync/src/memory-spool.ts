@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SinkError } from '@pipe-backup/sink'
 import { Budget } from './budget.ts'
-import { removedWithUs } from './last-will.ts'
+import { removedWithUs } from './cleanup-watchdog.ts'
 import { onExit } from './on-exit.ts'
 
 export interface SpoolOptions {

@@ -1,6 +1,6 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { checkMostBytes, SinkError } from '@pipe-backup/sink'
+import { checkMaxBytes, SinkError } from '@pipe-backup/sink'
 import type { Share } from './budget.ts'
 import { meansAbsent, type Watch, whatIsThere } from './listing.ts'
 import type { MemorySpool } from './memory-spool.ts'
@@ -15,7 +15,7 @@ const LOOK_MS = 20
 
 export interface PullOptions extends Watch {
   /** `corrupt` when the object has more. */
-  readonly mostBytes?: number | undefined
+  readonly maxBytes?: number | undefined
 }
 
 /** An object on its way into the spool: its bytes can be read as they come, and are what the server has once it has `ended`. */
@@ -84,15 +84,15 @@ export class PulledObject implements AsyncDisposable {
     const signal = this.#options.signal
       ? AbortSignal.any([this.#options.signal, this.#given.signal])
       : this.#given.signal
-    const { mostBytes = GUESS_BYTES } = this.#options
-    const guess = Math.max(1, Math.min(GUESS_BYTES, down.totalBytes, mostBytes))
+    const { maxBytes = GUESS_BYTES } = this.#options
+    const guess = Math.max(1, Math.min(GUESS_BYTES, down.totalBytes, maxBytes))
     await down.take(this.#share, guess, signal)
     if (!(await this.#tryPull(guess, signal))) {
       this.#share.shrinkTo(0)
       const found = await whatIsThere(this.#server, [this.#key], { ...this.#options, signal })
       const size = found.get(this.#key)?.sizeBytes
       if (size === undefined) throw this.#notFound()
-      checkMostBytes(size, this.#options.mostBytes, { sink: this.#spool.sink, key: this.#key })
+      checkMaxBytes(size, this.#options.maxBytes, { sink: this.#spool.sink, key: this.#key })
       await down.take(this.#share, size, signal)
       if (!(await this.#tryPull(size, signal))) throw this.#damaged()
     }
@@ -101,7 +101,7 @@ export class PulledObject implements AsyncDisposable {
   }
 
   /** @returns false when it has more bytes than that */
-  async #tryPull(mostBytes: number, signal: AbortSignal): Promise<boolean> {
+  async #tryPull(maxBytes: number, signal: AbortSignal): Promise<boolean> {
     let tooLarge = false
     const looking = setInterval(() => this.#look(), LOOK_MS)
     try {
@@ -113,7 +113,7 @@ export class PulledObject implements AsyncDisposable {
           '--ignore-missing-args',
           '--whole-file',
           '--ignore-times',
-          `--max-size=${mostBytes}`,
+          `--max-size=${maxBytes}`,
           '--info=skip1,progress2',
         ],
         keys: [this.#key],

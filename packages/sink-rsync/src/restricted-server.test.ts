@@ -64,7 +64,7 @@ describe('a key that may only add: rrsync -wo -no-del -no-overwrite', { timeout:
     )
   })
 
-  test('a directory that is not there is told, without being allowed to look', async () => {
+  test('a directory that is not there is reported, without being allowed to look', async () => {
     await using sink = open(server, {}, `${server.makePlace().remote}/unmounted`)
     await expect(sink.put('object', bytes('x'))).rejects.toMatchObject({ code: 'unreachable' })
     await expect(sink.put('object', bytes('x'))).rejects.toThrow('no such directory')

@@ -133,10 +133,10 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
   }
   const meaning = MEANINGS.find(({ said }) => said.test(cause.said))
   const line = tellingLine(cause)
-  const told = line === '' ? `${cause.program} ended with ${cause.exitCode}` : line
-  if (!meaning) return new SinkError(CODES[cause.exitCode] ?? 'protocol', `failed: ${told}`, place)
+  const reported = line === '' ? `${cause.program} ended with ${cause.exitCode}` : line
+  if (!meaning) return new SinkError(CODES[cause.exitCode] ?? 'protocol', `failed: ${reported}`, place)
   const { code, what, hint } = meaning
-  return new SinkError(code, `${what} (${told})`, { ...place, hint })
+  return new SinkError(code, `${what} (${reported})`, { ...place, hint })
 }
 
 /** An error of node:fs: all files that this package touches are in the spool. */

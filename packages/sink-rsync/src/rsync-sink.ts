@@ -1,5 +1,5 @@
 import {
-  checkMostBytes,
+  checkMaxBytes,
   createSink,
   type ObjectInfo,
   type ObjectRange,
@@ -15,6 +15,7 @@ import {
 import { deleteObjects } from './delete-objects.ts'
 import { listed, type Watch, whatIsThere } from './listing.ts'
 import { MemorySpool } from './memory-spool.ts'
+import { ProgressReporter } from './progress-reporter.ts'
 import { PulledObject, type PullOptions } from './pulled-object.ts'
 import { RecentObjects } from './recent-objects.ts'
 import { toSinkError } from './rsync-errors.ts'
@@ -23,7 +24,6 @@ import { checkStored, isSameObject, sendObjects } from './send-objects.ts'
 import { SpooledObject } from './spooled-object.ts'
 import type { SshLogin } from './ssh-connection.ts'
 import { parseTarget, type Target } from './target.ts'
-import { Teller } from './teller.ts'
 import { type Batch, UploadQueue } from './upload-queue.ts'
 
 export interface RsyncSinkOptions extends SshLogin {
@@ -70,7 +70,7 @@ class RsyncProvider implements SinkProvider {
   readonly #options: RsyncSinkOptions
   readonly #target: Target
   /** Of all that is under way: what moves for one shows all that the server is there. */
-  readonly #tellers = new Set<Teller>()
+  readonly #reporters = new Set<ProgressReporter>()
   readonly #recent = new RecentObjects()
   /** The server lets nothing be read, or listed. */
   #isBlind = false
@@ -87,10 +87,10 @@ class RsyncProvider implements SinkProvider {
   }
 
   upload(key: string, body: UploadBody, options: PutOptions): Promise<void> {
-    return this.#with(options, async (opened, teller) => {
+    return this.#with(options, async (opened, reporter) => {
       const { signal } = options
       const object = new SpooledObject(opened.spool, key)
-      const writing = { onBytes: (size: number) => teller.tell(size), signal }
+      const writing = { onBytes: (size: number) => reporter.report(size), signal }
       try {
         if (!body.bytes) {
           for await (const piece of body.unwatched()) {
@@ -116,10 +116,10 @@ class RsyncProvider implements SinkProvider {
   /** All of it is had, so how long it is shows at the end. */
   async read(key: string, options: ReadOptions): Promise<ObjectRange> {
     const { server, spool } = await this.#open(options.signal)
-    const teller = this.#newTeller(options)
+    const reporter = this.#newReporter(options)
     const pulled = new PulledObject(server, spool, key, this.#pull(key, options))
     const close = (): void => {
-      this.#tellers.delete(teller)
+      this.#reporters.delete(reporter)
       // What can't be removed now goes with the spool.
       pulled[Symbol.asyncDispose]().catch(() => undefined)
     }
@@ -133,22 +133,22 @@ class RsyncProvider implements SinkProvider {
   }
 
   get(key: string, options: ReadOptions): Promise<Uint8Array> {
-    return this.#with(options, async ({ server, spool }, teller) => {
+    return this.#with(options, async ({ server, spool }, reporter) => {
       const isRange = options.offset !== undefined || options.length !== undefined
       const since = this.#recent.changes
       const recent = isRange ? this.#recent.take(key) : undefined
       const pulled = recent ?? new PulledObject(server, spool, key, this.#pull(key, options))
       let good = false
       try {
-        for (let told = recent ? await pulled.ended : 0; ; ) {
-          const here = await pulled.moreThan(told)
-          if (here === told) break
-          await teller.tell(here - told)
-          told = here
+        for (let reported = recent ? await pulled.ended : 0; ; ) {
+          const here = await pulled.moreThan(reported)
+          if (here === reported) break
+          await reporter.report(here - reported)
+          reported = here
         }
         good = true
         const [from, to] = this.#range(key, await pulled.ended, options)
-        checkMostBytes(to - from, options.mostBytes, { sink: this.name, key })
+        checkMaxBytes(to - from, options.maxBytes, { sink: this.name, key })
         return await pulled.read(from, to - from)
       } finally {
         if (good && isRange) this.#recent.keep(key, pulled, since)
@@ -190,12 +190,15 @@ class RsyncProvider implements SinkProvider {
     await opened.spool[Symbol.asyncDispose]()
   }
 
-  async #with<T>(options: SinkOptions, work: (opened: Opened, teller: Teller) => Promise<T>): Promise<T> {
-    const teller = this.#newTeller(options)
+  async #with<T>(
+    options: SinkOptions,
+    work: (opened: Opened, reporter: ProgressReporter) => Promise<T>,
+  ): Promise<T> {
+    const reporter = this.#newReporter(options)
     try {
-      return await work(await this.#open(options.signal), teller)
+      return await work(await this.#open(options.signal), reporter)
     } finally {
-      this.#tellers.delete(teller)
+      this.#reporters.delete(reporter)
     }
   }
 
@@ -277,10 +280,10 @@ class RsyncProvider implements SinkProvider {
   }
 
   /** All of the object comes, whatever is wanted of it. @throws SinkError `corrupt` */
-  #pull(key: string, { offset = 0, length, mostBytes, ...options }: ReadOptions): PullOptions {
-    if (length !== undefined) checkMostBytes(length, mostBytes, { sink: this.name, key })
-    const most = length === undefined && mostBytes !== undefined ? offset + mostBytes : undefined
-    return { ...this.#watch(options), mostBytes: most }
+  #pull(key: string, { offset = 0, length, maxBytes, ...options }: ReadOptions): PullOptions {
+    if (length !== undefined) checkMaxBytes(length, maxBytes, { sink: this.name, key })
+    const most = length === undefined && maxBytes !== undefined ? offset + maxBytes : undefined
+    return { ...this.#watch(options), maxBytes: most }
   }
 
   /** @throws SinkError `range` */
@@ -292,10 +295,10 @@ class RsyncProvider implements SinkProvider {
     })
   }
 
-  #newTeller({ onBytes }: SinkOptions): Teller {
-    const teller = new Teller(onBytes)
-    this.#tellers.add(teller)
-    return teller
+  #newReporter({ onBytes }: SinkOptions): ProgressReporter {
+    const reporter = new ProgressReporter(onBytes)
+    this.#reporters.add(reporter)
+    return reporter
   }
 
   #watch({ signal }: SinkOptions): Watch {
@@ -303,6 +306,6 @@ class RsyncProvider implements SinkProvider {
   }
 
   #pulse(): void {
-    for (const teller of this.#tellers) teller.pulse()
+    for (const reporter of this.#reporters) reporter.pulse()
   }
 }

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { killedWithUs } from './last-will.ts'
+import { killedWithUs } from './cleanup-watchdog.ts'
 import { onExit } from './on-exit.ts'
 
 /** A program that ended badly. */

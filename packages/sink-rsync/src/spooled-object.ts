@@ -40,12 +40,12 @@ export class SpooledObject {
   async write(bytes: Uint8Array, { onBytes, signal }: SinkOptions): Promise<void> {
     this.#beganAt ||= performance.now()
     this.#file ??= await this.#create()
-    const told = async (sizeBytes: number): Promise<void> => {
+    const reported = async (sizeBytes: number): Promise<void> => {
       const from = performance.now()
       await onBytes?.(sizeBytes)
       this.#heldBackMs += performance.now() - from
     }
-    for await (const piece of pieces(bytes, { onBytes: told, signal })) {
+    for await (const piece of pieces(bytes, { onBytes: reported, signal })) {
       for (let at = 0; at < piece.length; ) at += (await this.#file.write(piece, at)).bytesWritten
       this.sizeBytes += piece.length
     }

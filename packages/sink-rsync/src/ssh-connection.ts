@@ -75,7 +75,7 @@ export class SshConnection implements AsyncDisposable {
     const configuration = this.#configuration
     this.#configuration = undefined
     this.#starting = undefined
-    // A connection that can't be told to stop ends by itself, when nobody has used it for a while.
+    // A connection that can't be reported to stop ends by itself, when nobody has used it for a while.
     if (configuration) this.#control('stop', configuration).catch(() => undefined)
     this.#generation++
   }
@@ -84,7 +84,7 @@ export class SshConnection implements AsyncDisposable {
     // A server that says nothing would be waited for.
     this.#ended.abort()
     await this.#starting?.catch(() => undefined)
-    // One that can't be told ends by itself.
+    // One that can't be reported ends by itself.
     if (this.#configuration) await this.#control('exit', this.#configuration).catch(() => undefined)
   }
 
@@ -105,7 +105,7 @@ export class SshConnection implements AsyncDisposable {
     await this.#run('ssh', args, { signal })
   }
 
-  /** Written for each connection anew: rsync gives ssh the host, all else is here. */
+  /** Written for each connection again: rsync gives ssh the host, all else is here. */
   async #configure(): Promise<string> {
     const { login, directory, user } = this.#options
     const { port, identity, agent } = login

@@ -40,10 +40,10 @@ interface Running {
   readonly cut: AbortController
 }
 
-const MOST_BYTES = 64 * 1024 * 1024
+const MAX_BYTES = 64 * 1024 * 1024
 /** One prepares and ends while the other sends. */
-const MOST_RUNNING = 2
-const MOST_OBJECTS = 500
+const MAX_RUNNING = 2
+const MAX_OBJECTS = 500
 /** A second connection costs more than it gives, unless there is so much to send. */
 const SECOND_FROM_BYTES = 4 * 1024 * 1024
 /** What is nearly ready is waited for, so that it goes along. */
@@ -68,10 +68,10 @@ export class UploadQueue {
   /** Somebody will add something soon. @returns to be called when it was added, or will not be */
   expect(): () => void {
     this.#coming++
-    let told = false
+    let reported = false
     return () => {
-      if (told) return
-      told = true
+      if (reported) return
+      reported = true
       if (--this.#coming === 0) this.#start()
     }
   }
@@ -115,9 +115,9 @@ export class UploadQueue {
       const [first] = batch
       if (!first) return
       const bytes = batch.reduce((sum, { upload }) => sum + upload.sizeBytes, 0)
-      if (this.#running.size >= MOST_RUNNING || (this.#running.size > 0 && bytes < SECOND_FROM_BYTES)) return
+      if (this.#running.size >= MAX_RUNNING || (this.#running.size > 0 && bytes < SECOND_FROM_BYTES)) return
       for (const entry of batch) this.#waiting.splice(this.#waiting.indexOf(entry), 1)
-      // It never rejects: who waits for the entries is told.
+      // It never rejects: who waits for the entries is notified.
       void this.#run(batch, first.upload.ifAbsent)
     }
   }
@@ -130,7 +130,7 @@ export class UploadQueue {
     for (const entry of this.#waiting) {
       const { upload, alone } = entry
       const [first] = batch
-      const fits = !first || (bytes + upload.sizeBytes <= MOST_BYTES && !alone && !first.alone)
+      const fits = !first || (bytes + upload.sizeBytes <= MAX_BYTES && !alone && !first.alone)
       const likes = !first || first.upload.ifAbsent === upload.ifAbsent
       if (fits && likes && !keys.has(upload.key)) {
         batch.push(entry)
@@ -138,7 +138,7 @@ export class UploadQueue {
       }
       // Of one key the earlier comes first, whatever is with it.
       keys.add(upload.key)
-      if (batch.length >= MOST_OBJECTS) break
+      if (batch.length >= MAX_OBJECTS) break
     }
     return batch
   }

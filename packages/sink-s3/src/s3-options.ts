@@ -41,9 +41,9 @@ export interface S3SinkOptions {
 const MIB = 1024 * 1024
 const PART_BYTES = 16 * MIB
 /** The smallest part that S3 takes, save the last. */
-const LEAST_PART_BYTES = 5 * MIB
+const MIN_PART_BYTES = 5 * MIB
 /** It takes 5 GiB; memory does not. */
-const MOST_PART_BYTES = 1024 * MIB
+const MAX_PART_BYTES = 1024 * MIB
 /** Hours pass before what is in them can be read. */
 const FROZEN: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE'])
 const COMPONENT = /^(?!\.{1,2}$)[^/]+$/
@@ -75,7 +75,7 @@ export function checkOptions(options: S3SinkOptions): S3Settings {
     fail('objectLock.days', 'must be a whole number from 1')
   if (kmsKeyId !== undefined && serverSideEncryption === 'AES256')
     fail('kmsKeyId', 'needs `serverSideEncryption: aws:kms`')
-  if (!(Number.isInteger(partBytes) && partBytes >= LEAST_PART_BYTES && partBytes <= MOST_PART_BYTES))
+  if (!(Number.isInteger(partBytes) && partBytes >= MIN_PART_BYTES && partBytes <= MAX_PART_BYTES))
     fail('partBytes', 'must be from 5 MiB to 1 GiB')
   return { ...options, prefix: prefix === '' ? '' : `${prefix}/`, partBytes }
 }

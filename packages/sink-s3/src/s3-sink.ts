@@ -21,7 +21,7 @@ import { checkOptions, type S3SinkOptions } from './s3-options.ts'
 import { aborting, S3Reads } from './s3-reads.ts'
 import { S3Uploads } from './s3-uploads.ts'
 import { MAX_PUT_BYTES, S3Writes } from './s3-writes.ts'
-import { unseenHabits } from './store-habits.ts'
+import { unseenQuirks } from './store-quirks.ts'
 
 /**
  * A bucket of Amazon S3 or of a store that speaks its language, or what is below a prefix of it. The SDK is loaded with the first request.
@@ -50,9 +50,9 @@ class S3Provider implements SinkProvider {
     this.#bucket = new S3Bucket(settings)
     this.#reads = new S3Reads(this.#bucket)
     const locks = new ObjectLocks(this.#bucket)
-    const habits = unseenHabits()
-    this.#writes = new S3Writes(this.#bucket, this.#reads, locks, habits)
-    this.#uploads = new S3Uploads(this.#bucket, this.#reads, locks, habits)
+    const quirks = unseenQuirks()
+    this.#writes = new S3Writes(this.#bucket, this.#reads, locks, quirks)
+    this.#uploads = new S3Uploads(this.#bucket, this.#reads, locks, quirks)
   }
 
   async upload(key: string, body: UploadBody, options: PutOptions): Promise<void> {

@@ -12,19 +12,19 @@ import { checkOptions, type S3SinkOptions } from './s3-options.ts'
 import { S3Reads } from './s3-reads.ts'
 import { s3Sink } from './s3-sink.ts'
 import { S3Uploads } from './s3-uploads.ts'
-import { unseenHabits } from './store-habits.ts'
+import { unseenQuirks } from './store-quirks.ts'
 import { clientOf, keysIn, newBucket } from './test-support/bucket.ts'
-import { type OddStore, oddStore, type SeenRequest } from './test-support/odd-store.ts'
+import { type QuirkyStore, quirkyStore, type SeenRequest } from './test-support/quirky-store.ts'
 
 const MIB = 1024 * 1024
 
 let server: S3Server
 let client: S3Client
-let store: OddStore
+let store: QuirkyStore
 beforeAll(async () => {
   server = await startS3()
   client = clientOf(server)
-  store = await oddStore(server.endpoint)
+  store = await quirkyStore(server.endpoint)
 })
 afterAll(async () => {
   client.destroy()
@@ -33,8 +33,8 @@ afterAll(async () => {
 })
 
 /** A bucket behind the odd store. */
-function bucketBehind(habits: OddStore['habits']): S3SinkOptions {
-  store.habits = habits
+function bucketBehind(quirks: QuirkyStore['quirks']): S3SinkOptions {
+  store.quirks = quirks
   store.requests.length = 0
   return { ...newBucket(server), endpoint: store.endpoint }
 }
@@ -100,7 +100,7 @@ test('an upload is removed also when the stream is destroyed before the store ha
   const bucket = bucketBehind({})
   await using sink = s3Sink({ ...bucket, partBytes: 5 * MIB })
   const writing = sink.createWriteStream('destroyed')
-  store.habits = {
+  store.quirks = {
     change: (answer, { url }) => {
       if (/\?uploads/.test(url)) writing.destroy()
       return answer
@@ -132,14 +132,14 @@ test('parts that can not be removed are removed later', async () => {
     code: 'unreachable',
   })
   expect(await uploadsIn(bucket)).toEqual(['one'])
-  store.habits = {}
+  store.quirks = {}
   await pipeline(stream(30 * MIB), sink.createWriteStream('two'))
   expect(await uploadsIn(bucket)).toEqual([])
-  store.habits = { refuse: (seen) => (isAbort(seen) || /partNumber=2/.test(seen.url) ? 'cut' : undefined) }
+  store.quirks = { refuse: (seen) => (isAbort(seen) || /partNumber=2/.test(seen.url) ? 'cut' : undefined) }
   await expect(pipeline(stream(30 * MIB), sink.createWriteStream('three'))).rejects.toMatchObject({
     code: 'unreachable',
   })
-  store.habits = {}
+  store.quirks = {}
   await sink[Symbol.asyncDispose]()
   expect(await uploadsIn(bucket)).toEqual([])
 })
@@ -149,7 +149,7 @@ test('a stream whose last answer is lost has finished when the object is there, 
   await using sink = s3Sink({ ...bucket, partBytes: 5 * MIB })
   await pipeline(stream(12 * MIB), sink.createWriteStream('done', { ifAbsent: true }))
   expect((await sink.head('done'))?.sizeBytes).toBe(12 * MIB)
-  store.habits = { refuse: (seen) => (isComplete(seen) ? 'cut' : undefined) }
+  store.quirks = { refuse: (seen) => (isComplete(seen) ? 'cut' : undefined) }
   const lost = pipeline(stream(13 * MIB), sink.createWriteStream('done'))
   await expect(lost).rejects.toMatchObject({ code: 'unreachable' })
   expect((await sink.head('done'))?.sizeBytes).toBe(12 * MIB)
@@ -210,7 +210,7 @@ test('of a process that is killed nothing is visible, and its parts are removed 
   expect(await keysIn(sink)).toEqual(['object'])
   const place = new S3Bucket(checkOptions(bucket))
   const reads = new S3Reads(place)
-  const uploads = new S3Uploads(place, reads, new ObjectLocks(place), unseenHabits())
+  const uploads = new S3Uploads(place, reads, new ObjectLocks(place), unseenQuirks())
   expect(await uploads.removeOlder(new Date(Date.now() - 60 * 60 * 1000))).toBe(0)
   expect((await uploadsIn(bucket)).sort()).toEqual(['backups/packs/killed', 'others/object'])
   expect(await uploads.removeOlder(new Date(Date.now() + 60 * 1000))).toBe(1)

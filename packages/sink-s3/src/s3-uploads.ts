@@ -22,7 +22,7 @@ import type { S3Bucket } from './s3-bucket.ts'
 import type { S3Connection } from './s3-client.ts'
 import { damaged, isS3Error, refusedHeaders, statusOf, toSinkError } from './s3-errors.ts'
 import { aborting, type S3Reads, sending } from './s3-reads.ts'
-import type { StoreHabits } from './store-habits.ts'
+import type { StoreQuirks } from './store-quirks.ts'
 
 type UploadOptions = PutOptions & { readonly signal: AbortSignal }
 
@@ -46,16 +46,16 @@ export class S3Uploads {
   readonly #bucket: S3Bucket
   readonly #reads: S3Reads
   readonly #locks: ObjectLocks
-  readonly #habits: StoreHabits
+  readonly #quirks: StoreQuirks
   /** Uploads whose parts could not be removed: object's name by upload. */
   readonly #stranded = new Map<string, string>()
   #hasTidied = false
 
-  constructor(bucket: S3Bucket, reads: S3Reads, locks: ObjectLocks, habits: StoreHabits) {
+  constructor(bucket: S3Bucket, reads: S3Reads, locks: ObjectLocks, quirks: StoreQuirks) {
     this.#bucket = bucket
     this.#reads = reads
     this.#locks = locks
-    this.#habits = habits
+    this.#quirks = quirks
   }
 
   async store(key: string, body: UploadBody, options: UploadOptions): Promise<void> {
@@ -82,7 +82,7 @@ export class S3Uploads {
     await this.#bucket.check(options)
     await this.#tidy(options)
     const { sdk, client } = connection
-    const algorithm = this.#habits.echoesSha256 || connection.isAmazons() ? 'sha256' : 'md5'
+    const algorithm = this.#quirks.echoesSha256 || connection.isAmazons() ? 'sha256' : 'md5'
     const at = this.#bucket.at(key)
     const create = new sdk.CreateMultipartUploadCommand({
       ...at,
@@ -227,12 +227,12 @@ export class S3Uploads {
         }),
         aborting(options),
       )
-    const conditional = options.ifAbsent === true && this.#habits.takesCondition
+    const conditional = options.ifAbsent === true && this.#quirks.takesCondition
     try {
       return await send(conditional)
     } catch (error) {
       if (!conditional || !refusedHeaders(error)?.condition) throw error
-      this.#habits.takesCondition = false
+      this.#quirks.takesCondition = false
       return send(false)
     }
   }

@@ -7,7 +7,7 @@ import { readsBack } from './read-back.ts'
 import type { S3Bucket } from './s3-bucket.ts'
 import { damaged, refusedHeaders } from './s3-errors.ts'
 import { type S3Reads, sending } from './s3-reads.ts'
-import type { StoreHabits } from './store-habits.ts'
+import type { StoreQuirks } from './store-quirks.ts'
 
 /** The most that one PutObject takes. */
 export const MAX_PUT_BYTES: number = 5 * 1024 ** 3
@@ -17,13 +17,13 @@ export class S3Writes {
   readonly #bucket: S3Bucket
   readonly #reads: S3Reads
   readonly #locks: ObjectLocks
-  readonly #habits: StoreHabits
+  readonly #quirks: StoreQuirks
 
-  constructor(bucket: S3Bucket, reads: S3Reads, locks: ObjectLocks, habits: StoreHabits) {
+  constructor(bucket: S3Bucket, reads: S3Reads, locks: ObjectLocks, quirks: StoreQuirks) {
     this.#bucket = bucket
     this.#reads = reads
     this.#locks = locks
-    this.#habits = habits
+    this.#quirks = quirks
   }
 
   async put(key: string, bytes: Uint8Array, options: PutOptions): Promise<void> {
@@ -33,7 +33,7 @@ export class S3Writes {
     if (options.ifAbsent) await this.#reads.refuseTaken(key, options)
     const sent = new Digests(bytes, options.sha256)
     const answer = await this.#send(key, bytes, sent, options)
-    if (answer.ChecksumSHA256 !== undefined) this.#habits.echoesSha256 = true
+    if (answer.ChecksumSHA256 !== undefined) this.#quirks.echoesSha256 = true
     const proof = proofOf(answer, (algorithm) => sent[algorithm])
     const parts = () => [{ sizeBytes: bytes.length, digest: sent.sha256 }]
     const object = () => ({ key, eTag: answer.ETag, parts: parts(), algorithm: 'sha256' as const })
@@ -50,19 +50,19 @@ export class S3Writes {
   ): Promise<PutObjectCommandOutput> {
     const { sdk, client } = await this.#bucket.open()
     const { ifAbsent = false } = options
-    const habits = this.#habits
-    for (let { takesSha256, takesCondition } = habits; ; ) {
+    const quirks = this.#quirks
+    for (let { takesSha256, takesCondition } = quirks; ; ) {
       const headers: Partial<PutObjectCommandInput> = {
         ...(takesSha256 && { ChecksumSHA256: sent.sha256.toString('base64') }),
-        ...(!habits.echoesSha256 && { ContentMD5: sent.md5.toString('base64') }),
+        ...(!quirks.echoesSha256 && { ContentMD5: sent.md5.toString('base64') }),
         ...(ifAbsent && takesCondition && { IfNoneMatch: '*' }),
       }
       const object = { ...this.#bucket.at(key), ...objectInput(this.#bucket.settings) }
       try {
         const put = new sdk.PutObjectCommand({ ...object, ...headers, Body: bytes })
         const answer = await client.send(put, sending(options))
-        habits.takesSha256 = takesSha256
-        habits.takesCondition = takesCondition
+        quirks.takesSha256 = takesSha256
+        quirks.takesCondition = takesCondition
         return answer
       } catch (error) {
         const refused = refusedHeaders(error)

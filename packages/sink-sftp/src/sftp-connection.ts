@@ -101,7 +101,7 @@ export class SftpConnection implements AsyncDisposable {
     const client = new Client()
     this.#client = client
     // A connection tells of its end more than once: that it was not ready in time, and then that it was lost. Who connects hears the
-    // first; later ones end the connection, and who waits for an answer is told by ssh2.
+    // first; later ones end the connection, and who waits for an answer is notified by ssh2.
     client.on('error', () => undefined)
     client.once('close', () => {
       if (this.#client !== client) return

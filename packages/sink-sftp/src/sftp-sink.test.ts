@@ -143,7 +143,7 @@ test('a sink that is closed while it connects to a server that says nothing is c
   await sink[Symbol.asyncDispose]()
   await waiting
   await expect(sink.head('object')).rejects.toThrow('was closed')
-  // The end of its connection is told twice: nobody may be left who does not listen.
+  // The end of its connection is reported twice: nobody may be left who does not listen.
   await new Promise((resolve) => mute.close(resolve))
 })
 
@@ -159,7 +159,7 @@ test('a sink that is closed before it has begun to connect does not connect', as
   mute.close()
 })
 
-test('a disk that is full is told as such, by put and by stream, and nothing is left of what did not fit', async () => {
+test('a disk that is full is reported as such, by put and by stream, and nothing is left of what did not fit', async () => {
   const place = server.makePlace()
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=777', 'none', place.local])
   onTestFinished(() => void execFileSync('umount', [place.local]))

@@ -27,7 +27,7 @@ export interface DavEntry {
 
 const PROPERTIES = ['resourcetype', 'getcontentlength', 'getlastmodified'] as const
 /** A collection of some 100,000 objects: what holds more is spread over many. */
-const MOST_XML_BYTES = 64 * 1024 * 1024
+const MAX_XML_BYTES = 64 * 1024 * 1024
 const XML_TYPE = 'application/xml; charset=utf-8'
 
 /** A collection on a WebDAV server: its methods, on paths below it. A path is components with `/` between; empty, it is the collection. */
@@ -204,7 +204,7 @@ export class Dav {
   }
 
   async #responses(answer: HttpAnswer, options: DavOptions): Promise<readonly DavResponse[]> {
-    const { bytes, isWhole } = await readBody(answer.body, MOST_XML_BYTES)
+    const { bytes, isWhole } = await readBody(answer.body, MAX_XML_BYTES)
     options.signal?.throwIfAborted()
     try {
       if (!isWhole) throw new SyntaxError('it does not come to an end')

@@ -113,7 +113,7 @@ test('who may not delete can put, read and list, and a refused delete is forbidd
   expect((await sink.head('packs/object'))?.sizeBytes).toBe(5)
 })
 
-test('a redirect is not followed: its address is told', async () => {
+test('a redirect is not followed: its address is reported', async () => {
   const { sink } = open({}, 'moved')
   const error = await sink.put('object', Buffer.from('bytes')).catch((failure: unknown) => failure)
   expect(error).toMatchObject({

@@ -3,7 +3,7 @@ export interface BackoffOptions {
   /** The longest first wait, in milliseconds; it doubles each time. Default 500. */
   readonly firstMs?: number | undefined
   /** No wait is longer, unless the server asks for it. Default 30 s. */
-  readonly mostMs?: number | undefined
+  readonly maxMs?: number | undefined
   /** From 0 to 1; given by tests. */
   readonly random?: (() => number) | undefined
 }
@@ -16,6 +16,6 @@ export interface BackoffOptions {
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 export function backoffMs(failures: number, askedMs = 0, options: BackoffOptions = {}): number {
-  const { firstMs = 500, mostMs = 30_000, random = Math.random } = options
-  return Math.max(askedMs, random() * Math.min(mostMs, firstMs * 2 ** (failures - 1)))
+  const { firstMs = 500, maxMs = 30_000, random = Math.random } = options
+  return Math.max(askedMs, random() * Math.min(maxMs, firstMs * 2 ** (failures - 1)))
 }

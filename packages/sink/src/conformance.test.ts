@@ -35,7 +35,7 @@ const flaws: readonly [string, keyof typeof promises, () => Sink][] = [
     'what has more bytes than may be read is corrupt, and is not read',
     () =>
       flawed((good) => ({
-        get: (key, options) => good.get(key, { ...options, mostBytes: Number.POSITIVE_INFINITY }),
+        get: (key, options) => good.get(key, { ...options, maxBytes: Number.POSITIVE_INFINITY }),
       })),
   ],
   [

@@ -1,7 +1,7 @@
 import { constants } from 'node:buffer'
 import { Readable, type Writable } from 'node:stream'
 import { checkKey, isKey } from './check-key.ts'
-import { checkMostBytes } from './check-most-bytes.ts'
+import { checkMaxBytes } from './check-max-bytes.ts'
 import type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions, SinkTraits } from './sink.ts'
 import { SinkError } from './sink-error.ts'
 import { bodyOf, type UploadBody, UploadWritable } from './upload-writable.ts'
@@ -17,7 +17,7 @@ export interface ObjectRange {
 
 /**
  * What a provider knows: its protocol, and nothing else. Keys have been checked, signals looked at, and what is thrown is translated; it
- * retries nothing, and watches for no silence.
+ * retries nothing, and watches for no idle.
  */
 export interface SinkProvider {
   readonly name: string
@@ -26,7 +26,7 @@ export interface SinkProvider {
   upload(key: string, body: UploadBody, options: PutOptions): Promise<void>
   /** @param range - `offset` and `length` as they are wanted; who gives others fails @throws SinkError `not-found`, `range` */
   read(key: string, range: ReadOptions): Promise<ObjectRange>
-  /** The same in memory, where that is less work than `read`. It tells `onBytes` itself. @param range - also `mostBytes` */
+  /** The same in memory, where that is less work than `read`. It tells `onBytes` itself. @param range - also `maxBytes` */
   get?(key: string, range: ReadOptions): Promise<Uint8Array>
   head(key: string, options: SinkOptions): Promise<ObjectInfo | undefined>
   /** Every object below a folder, which has no `/` at its end; the empty one is all. What has no key is left out by the driver. */
@@ -66,7 +66,7 @@ export function createSink(provider: SinkProvider, { heldBytes = HELD_BYTES }: D
   const open = async (key: string, options: ReadOptions): Promise<ObjectRange> => {
     const range = await provider.read(key, options)
     try {
-      checkMostBytes(range.sizeBytes ?? 0, options.mostBytes, { sink: name, key })
+      checkMaxBytes(range.sizeBytes ?? 0, options.maxBytes, { sink: name, key })
       return range
     } catch (error) {
       range.close?.()
@@ -154,7 +154,7 @@ interface Place {
   readonly key: string
 }
 
-/** As many bytes as were announced, or an error; each piece told to who watches. */
+/** As many bytes as were announced, or an error; each piece reported to onBytes. */
 async function* countedPieces(
   { sizeBytes, pieces: coming }: ObjectRange,
   place: Place,

@@ -1,6 +1,6 @@
 export { type BackoffOptions, backoffMs } from './backoff.ts'
 export { checkKey, isKey } from './check-key.ts'
-export { checkMostBytes } from './check-most-bytes.ts'
+export { checkMaxBytes } from './check-max-bytes.ts'
 export { checkPublished } from './check-published.ts'
 export { deleteEach, removeEach } from './delete-each.ts'
 export {

@@ -1,7 +1,7 @@
 import { Readable, Writable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { checkKey, isKey } from './check-key.ts'
-import { checkMostBytes } from './check-most-bytes.ts'
+import { checkMaxBytes } from './check-max-bytes.ts'
 import { deleteEach } from './delete-each.ts'
 import { pieces } from './pieces.ts'
 import type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions } from './sink.ts'
@@ -23,7 +23,7 @@ export function memorySink(name = 'memory', now: () => Date = () => new Date()):
     if (ifAbsent && objects.has(key)) throw new SinkError('exists', 'exists already', { sink: name, key })
     objects.set(key, { bytes, storedAt: now() })
   }
-  const find = (key: string, { offset = 0, length, mostBytes }: ReadOptions): Uint8Array => {
+  const find = (key: string, { offset = 0, length, maxBytes }: ReadOptions): Uint8Array => {
     const object = objects.get(key)
     if (!object) throw new SinkError('not-found', 'is not there', { sink: name, key })
     const { bytes } = object
@@ -32,7 +32,7 @@ export function memorySink(name = 'memory', now: () => Date = () => new Date()):
       const what = `has ${bytes.length} bytes, wanted ${end - offset} from ${offset}`
       throw new SinkError('range', what, { sink: name, key })
     }
-    checkMostBytes(end - offset, mostBytes, { sink: name, key })
+    checkMaxBytes(end - offset, maxBytes, { sink: name, key })
     return bytes.subarray(offset, end)
   }
   /** Every request: the key is checked, and the signal heard before and after a turn of the event loop. */

@@ -23,7 +23,7 @@ export interface SinkOptions {
   readonly signal?: AbortSignal | undefined
   /**
    * Called with the size of each piece, in bytes, before it goes out or once it has come in; the next piece waits for what it
-   * returns. Deadlines for silence and bandwidth limits hang on it, so pieces are small: 256 KiB at most. Told of 0 bytes where nothing
+   * returns. Deadlines for silence and bandwidth limits hang on it, so pieces are small: 256 KiB at most. Called for 0 bytes where nothing
    * goes but answers, such as when many are deleted.
    */
   readonly onBytes?: ((sizeBytes: number) => Promise<void> | undefined) | undefined
@@ -48,7 +48,7 @@ export interface ReadOptions extends SinkOptions {
    * Fail with `corrupt` where more than these are to be read, before memory is taken for them: what a sink says of itself must not
    * fill the memory of who asks it.
    */
-  readonly mostBytes?: number | undefined
+  readonly maxBytes?: number | undefined
 }
 
 /**

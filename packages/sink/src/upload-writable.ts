@@ -7,11 +7,11 @@ export interface UploadBody {
   /** All of it, where it is in memory: `pieces` may then be called again. */
   readonly bytes?: Uint8Array | undefined
   /**
-   * In pieces of 256 KiB at most, each told to who watches before it is given out. Of a stream the memory of a piece is used again when the next
+   * In pieces of 256 KiB at most, each reported to onBytes before it is given out. Of a stream the memory of a piece is used again when the next
    * is asked for.
    */
   readonly pieces: () => AsyncIterable<Uint8Array>
-  /** The same, told to nobody: for who gathers the bytes first, and tells of them by `pieces` of its own when they go out. */
+  /** The same, reported to nobody: for who gathers the bytes first, and tells of them by `pieces` of its own when they go out. */
   readonly unwatched: () => AsyncIterable<Uint8Array>
 }
 

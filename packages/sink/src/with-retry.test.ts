@@ -55,7 +55,7 @@ test('what is no SinkError is not tried again', async () => {
 test('waits double, up to a limit, are never shorter than the server asks, and tries come to an end', async () => {
   const { sink, waits } = setting(
     ({ count }) => ({ before: failure('throttled', count === 2 ? { retryAfterMs: 7000 } : {}) }),
-    { tries: 6, firstMs: 1000, mostMs: 4000 },
+    { tries: 6, firstMs: 1000, maxMs: 4000 },
   )
   await expect(sink.get('key')).rejects.toMatchObject({ code: 'throttled' })
   expect(waits).toEqual([1000, 7000, 4000, 4000, 4000])
@@ -120,7 +120,7 @@ test('a listing that is cut has each object once', async () => {
   expect(keys).toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
 })
 
-test('of many deletes those that failed are tried again, and what can not be deleted is told', async () => {
+test('of many deletes those that failed are tried again, and what can not be deleted is reported', async () => {
   const { memory } = setting(() => ({}))
   const faults = new Map<string, SinkErrorCode[]>([
     ['b', ['throttled']],

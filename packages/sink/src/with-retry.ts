@@ -11,7 +11,7 @@ export interface RetryOptions extends BackoffOptions {
   readonly tries?: number | undefined
   /** A request that a server asks to be repeated later than this is not repeated. Default 10 minutes. */
   readonly longestWaitMs?: number | undefined
-  /** Told before each wait. */
+  /** Called before each wait. */
   readonly onRetry?: ((error: SinkError, waitMs: number) => void) | undefined
   /** Given by tests. */
   readonly sleep?: ((ms: number, signal?: AbortSignal) => Promise<void>) | undefined
@@ -96,7 +96,7 @@ class Round {
     this.#successesBefore = outage.successes
   }
 
-  /** The sink has answered: what fails from now on begins anew. */
+  /** The sink has answered: what fails from now on begins again. */
   succeed(): void {
     this.failures = 0
     this.#outage.succeed()

@@ -24,7 +24,7 @@ export function withTimeout(sink: Sink, { silentMs }: TimeoutOptions): Sink {
     key: string | undefined,
     request: (options: SinkOptions) => Promise<T>,
     bufferedBytes?: number,
-  ): Promise<T> => new Silence(sink.name, key, silentMs).watch(options, request, bufferedBytes)
+  ): Promise<T> => new IdleTimeout(sink.name, key, silentMs).watch(options, request, bufferedBytes)
   return {
     name: sink.name,
     traits: sink.traits,
@@ -35,12 +35,12 @@ export function withTimeout(sink: Sink, { silentMs }: TimeoutOptions): Sink {
     delete: (key, options) => watched(options, key, (watching) => sink.delete(key, watching)),
     deleteMany: (keys, options) => watched(options, undefined, (watching) => sink.deleteMany(keys, watching)),
     createReadStream: async (key, options = {}) => {
-      const silence = new Silence(sink.name, key, silentMs)
+      const idle = new IdleTimeout(sink.name, key, silentMs)
       const { given, endedBy } = giveUp(options)
       const opening = sink.createReadStream(key, given)
       try {
-        const stream = await silence.watch({}, () => opening)
-        return follow({ stream }, silence.eachOf(stream as AsyncIterable<Uint8Array>, endedBy))
+        const stream = await idle.watch({}, () => opening)
+        return follow({ stream }, idle.eachOf(stream as AsyncIterable<Uint8Array>, endedBy))
       } catch (error) {
         endedBy(error)
         // One that opens after all is nobody's.
@@ -52,7 +52,10 @@ export function withTimeout(sink: Sink, { silentMs }: TimeoutOptions): Sink {
       new WatchedWritable(sink.createWriteStream(key, options), sink.name, key, silentMs),
     list: (prefix, options = {}) => {
       const { given, endedBy } = giveUp(options)
-      return new Silence(sink.name, undefined, silentMs).eachOf<ObjectInfo>(sink.list(prefix, given), endedBy)
+      return new IdleTimeout(sink.name, undefined, silentMs).eachOf<ObjectInfo>(
+        sink.list(prefix, given),
+        endedBy,
+      )
     },
     ...(sink.freeBytes && {
       freeBytes: (options) =>
@@ -72,7 +75,7 @@ function giveUp<T extends SinkOptions>(options: T): { given: T; endedBy: (reason
 function ignore(): void {}
 
 /** Fires when nothing was heard for so long. */
-class Silence {
+class IdleTimeout {
   readonly #sink: string
   readonly #key: string | undefined
   readonly #ms: number
@@ -161,14 +164,14 @@ class Silence {
 
 class WatchedWritable extends Writable {
   readonly #inner: Writable
-  readonly #silence: Silence
+  readonly #idle: IdleTimeout
   readonly #ms: number
   #timer: NodeJS.Timeout | undefined
 
   constructor(inner: Writable, sink: string, key: string, ms: number) {
     super({ highWaterMark: inner.writableHighWaterMark })
     this.#inner = inner
-    this.#silence = new Silence(sink, key, ms)
+    this.#idle = new IdleTimeout(sink, key, ms)
     this.#ms = ms
     inner.on('error', (error) => this.destroy(error))
   }
@@ -197,7 +200,7 @@ class WatchedWritable extends Writable {
   }
 
   #watched(done: (error?: Error | null) => void, act: (heard: (error?: Error | null) => void) => void): void {
-    this.#timer = setTimeout(() => this.destroy(this.#silence.error()), this.#ms)
+    this.#timer = setTimeout(() => this.destroy(this.#idle.error()), this.#ms)
     act((error) => {
       clearTimeout(this.#timer)
       // A failed write fails the stream by its 'error' event.

@@ -73,7 +73,7 @@ export function commandSource(
 export async function outputOf(
   run: readonly string[],
   options: Omit<CommandOptions, 'path'>,
-  mostBytes: number = 16 * 1024 * 1024,
+  maxBytes: number = 16 * 1024 * 1024,
 ): Promise<Buffer> {
   const [program = '', ...args] = run
   const reader = new ProgramReader(program, args, { ...options, path: program }, 0n)
@@ -84,10 +84,10 @@ export async function outputOf(
       const got = await reader.read(piece)
       if (got === 0) break
       total += got
-      if (total > mostBytes)
+      if (total > maxBytes)
         throw new SourceError(
           'command-failed',
-          `${options.shownAs ?? program} wrote more than ${mostBytes} bytes`,
+          `${options.shownAs ?? program} wrote more than ${maxBytes} bytes`,
         )
       pieces.push(piece.subarray(0, got))
     }

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 
 const LINES = 5
-const MOST_CHARACTERS = 2000
+const MAX_CHARACTERS = 2000
 
 /** Drains a program's standard error, and keeps its end. */
 export class LastLines {
@@ -28,7 +28,7 @@ export class LastLines {
   async #drain(stream: Readable): Promise<void> {
     try {
       for await (const piece of stream)
-        this.#text = (this.#text + Buffer.from(piece as Uint8Array).toString()).slice(-MOST_CHARACTERS)
+        this.#text = (this.#text + Buffer.from(piece as Uint8Array).toString()).slice(-MAX_CHARACTERS)
     } catch {
       // Torn off when the program was killed: what came before is kept.
     }

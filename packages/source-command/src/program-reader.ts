@@ -5,7 +5,7 @@ import type { CommandOptions } from './command.ts'
 import { LastLines } from './last-lines.ts'
 
 const TAIL_BYTES = 512
-/** How long a program that was told to end may take before it is killed. */
+/** How long a program that was asked to end may take before it is killed. */
 const FORCE_KILL_MS = 5000
 
 interface Ending {

@@ -19,7 +19,7 @@ function set(path: string, name: string, value: string): void {
   if (status !== 0) throw new Error(stderr)
 }
 
-/** What is read, by the ends of the paths; and what was told of. */
+/** What is read, by the ends of the paths; and what was reported. */
 async function read(path: string) {
   const found = new Map<string, Record<string, string> | undefined>()
   const problems: SourceProblem[] = []

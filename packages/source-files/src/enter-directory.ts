@@ -61,7 +61,7 @@ export async function enterDirectory(
 }
 
 /**
- * Whether a directory that was walked is not another one by now. One that is gone was told of, name by name. On some
+ * Whether a directory that was walked is not another one by now. One that is gone was reported, name by name. On some
  * overlay file systems the number of a directory changes while it is the same: its time of birth does not.
  */
 export async function isStillThere(

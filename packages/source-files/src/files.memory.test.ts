@@ -127,10 +127,10 @@ test('a cache that is left out is named, and in the next walk known', async () =
   mkdirSync(tree.at('data/target'))
   writeFileSync(tree.at('data/target/CACHEDIR.TAG'), 'Signature: 8a477f597d28d172789f06886806bc55\n')
   writeFileSync(tree.at('data/target/important'), '')
-  const told = async () => (await walk()).notes.map(({ kind, path, isKnown }) => [kind, path, isKnown])
+  const reported = async () => (await walk()).notes.map(({ kind, path, isKnown }) => [kind, path, isKnown])
   const path = tree.at('data/target').slice(1)
-  expect(await told()).toEqual([['cache', path, false]])
-  expect(await told()).toEqual([['cache', path, true]])
+  expect(await reported()).toEqual([['cache', path, false]])
+  expect(await reported()).toEqual([['cache', path, true]])
 })
 
 test('memory that is of another form is none', async () => {

@@ -52,7 +52,7 @@ test.for([
   await expect(reading).rejects.toMatchObject({ name: 'SourceError', code: 'vanished' })
 })
 
-test('of several paths one may be missing: it is told, and the others are taken', async () => {
+test('of several paths one may be missing: it is reported, and the others are taken', async () => {
   writeFileSync(at('here'), 'x')
   const { names, problems } = await tree.walk({}, [at('a-missing'), at('here'), at('z-missing')])
   expect(names).toEqual(['/here'])
@@ -89,7 +89,7 @@ test('a path asked for by name is taken, though a pattern excludes it in the tre
 })
 
 test.runIf(process.getuid?.() === 0)(
-  'what may not be read is told, each with its path, and the rest goes on',
+  'what may not be read is reported, each with its path, and the rest goes on',
   async () => {
     mkdirSync(at('shut'))
     writeFileSync(at('secret'), 'x', { mode: 0o600 })
@@ -102,7 +102,7 @@ test.runIf(process.getuid?.() === 0)(
     ] as const)
       chmodSync(path, mode)
     chownSync(at('zz'), 65_534, 65_534)
-    const told: string[] = []
+    const reported: string[] = []
     const texts: string[] = []
     // Root reads everything.
     process.seteuid?.(65_534)
@@ -113,14 +113,14 @@ test.runIf(process.getuid?.() === 0)(
           texts.push(`${name} ${(await readEntry(entry)).bytes.toString()}`)
         } catch (error) {
           expect(error).toMatchObject({ name: 'SourceError', hint: expect.any(String) })
-          told.push(`${name} ${String(Reflect.get(Object(error), 'code'))}`)
+          reported.push(`${name} ${String(Reflect.get(Object(error), 'code'))}`)
         }
       })
       expect(problems.map(({ code, path }) => [code, path])).toEqual([['unreadable', at('shut').slice(1)]])
     } finally {
       process.seteuid?.(0)
     }
-    expect(told).toEqual(['/secret unreadable'])
+    expect(reported).toEqual(['/secret unreadable'])
     expect(texts).toEqual(['/of another readable', '/second name last'])
   },
 )

@@ -203,7 +203,7 @@ test('when the first name of a hard link can not be read, the next one is a file
   expect(types).toEqual(['directory', 'file', 'file'])
 })
 
-test('a directory that vanishes is told, and the rest goes on', async () => {
+test('a directory that vanishes is reported, and the rest goes on', async () => {
   for (const name of ['a', 'b', 'c']) mkdirSync(at(name))
   for (const name of ['a/1', 'b/1', 'c/1']) writeFileSync(at(name), 'x')
   const seen: string[] = []

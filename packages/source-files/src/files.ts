@@ -26,7 +26,7 @@ export interface FilesOptions extends ReadContext {
    * server, or a program, that is gone. Default 60 s. A configured path itself is waited for until `signal` fires.
    */
   readonly answerMs?: number | undefined
-  /** Told of what nobody needs to act on, but may want to know. */
+  /** Called with what nobody needs to act on, but may want to know. */
   readonly onNote?: ((note: FilesNote) => void) | undefined
 }
 
@@ -53,13 +53,13 @@ export interface FilesNote {
 }
 
 /**
- * Walks directory trees and single files as one sorted sequence of entries. Each iteration walks anew.
+ * Walks directory trees and single files as one sorted sequence of entries. Each iteration walks again.
  * Entry paths are absolute, without the leading `/`. Several paths are merged; what several of them hold comes once.
  * @param paths - files or directories, absolute or relative to the working directory of this call; `~` is not expanded.
  * One that is a symbolic link is taken as a link, and what it leads to is taken too, under its own path.
  * @throws TypeError at once, for a path that is empty or holds a NUL.
  * @throws SourceError while iterating: when none of the paths is there (`vanished`, `unreadable`); and what `onProblem`
- * would be told of, where there is none: `vanished`, `unreadable`, `changed`, `skipped`.
+ * would be reported, where there is none: `vanished`, `unreadable`, `changed`, `skipped`.
  */
 export function files(paths: readonly string[], options: FilesOptions = {}): AsyncIterable<Entry> {
   const roots = toRoots(paths)

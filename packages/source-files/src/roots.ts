@@ -30,7 +30,7 @@ export interface ConfiguredPath {
 
 /**
  * A configured path that is a symbolic link is taken as a link, and so is what it leads to, under its own path: whoever
- * named the link meant the tree, and would find out at a restore. One that leads nowhere is told of by the walk.
+ * named the link meant the tree, and would find out at a restore. One that leads nowhere is reported by the walk.
  * @throws the signal's reason, also while a file system does not answer
  */
 export async function resolveRoots(

@@ -19,7 +19,7 @@ export interface SteadyReaderOptions {
   readonly signal: AbortSignal | undefined
   /** Whether the file may be recognised by its stamps later: not when something of it could not be read. */
   readonly isComplete: boolean
-  /** Told when the bytes can't be had after all. */
+  /** Called when the bytes can't be had after all. */
   readonly onFailure: (() => void) | undefined
 }
 

@@ -4,7 +4,7 @@ import type { Source } from './source.ts'
 
 export interface SourceSuiteOptions {
   /**
-   * Makes the source under test, for each test anew. It must hold at least one file with bytes, stay as it is while it
+   * Makes the source under test, for each test again. It must hold at least one file with bytes, stay as it is while it
    * is read, and give the same bytes each time.
    */
   readonly make: () => Source | Promise<Source>

@@ -5,13 +5,13 @@ import type { SourceProblem } from './problem.ts'
 export interface ReadContext {
   readonly signal?: AbortSignal | undefined
   /**
-   * Told of each entry that could not be taken, and of what was left out on purpose; the rest goes on.
+   * Called with each entry that could not be taken, and of what was left out on purpose; the rest goes on.
    * Without it, such a problem is thrown as a SourceError.
    */
   readonly onProblem?: ((problem: SourceProblem) => void) | undefined
 }
 
-/** A named origin of entries. May be read several times, unless it says `once`; each reading walks anew. */
+/** A named origin of entries. May be read several times, unless it says `once`; each reading walks again. */
 export interface Source {
   /** From the configuration; the first component of every path that a user sees. */
   readonly name: string

@@ -83,15 +83,15 @@ const HANGING: Record<string, (context: ReadContext) => AsyncIterable<Entry>> = 
 test.for(Object.entries(HANGING))(
   'when %s hangs the source has failed, and is told to stop',
   async ([, hang]) => {
-    let told: unknown
+    let reported: unknown
     const hanging = source((context) => {
       context.signal?.addEventListener('abort', () => {
-        told = context.signal?.reason
+        reported = context.signal?.reason
       })
       return hang(context)
     })
     await expect(readAll(hanging)).rejects.toMatchObject({ name: 'SourceError', code: 'timeout' })
-    expect(told).toMatchObject({ code: 'timeout' })
+    expect(reported).toMatchObject({ code: 'timeout' })
   },
 )
 

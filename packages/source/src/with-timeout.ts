@@ -11,7 +11,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /**
  * A source that fails as a whole, with SourceError `timeout`, when nothing has come of it for a while: a program that waits for a lock, a
- * file system whose server is gone. Time in which the caller holds things up does not count. What hangs is told to stop, and not waited for.
+ * file system whose server is gone. Time in which the caller holds things up does not count. What hangs is reported to stop, and not waited for.
  */
 export function withTimeout(source: Source, { silentMs }: SourceTimeoutOptions): Source {
   return {
@@ -19,19 +19,19 @@ export function withTimeout(source: Source, { silentMs }: SourceTimeoutOptions):
     async *entries(context = {}) {
       const given = new AbortController()
       const signal = context.signal ? AbortSignal.any([context.signal, given.signal]) : given.signal
-      const silence = new Silence(silentMs, given)
+      const idle = new IdleTimeout(silentMs, given)
       const entries = source.entries({ ...context, signal })[Symbol.asyncIterator]()
       let isOver = false
       try {
         for (;;) {
-          const step = await silence.watch(entries.next())
+          const step = await idle.watch(entries.next())
           isOver = step.done === true
           if (step.done) return
-          yield step.value.type === 'file' ? watched(step.value, silence) : step.value
+          yield step.value.type === 'file' ? watched(step.value, idle) : step.value
         }
       } finally {
         const ended = isOver ? undefined : entries.return?.()
-        if (silence.isBroken) ended?.catch(() => undefined)
+        if (idle.isBroken) ended?.catch(() => undefined)
         else await ended
       }
     },
@@ -39,28 +39,28 @@ export function withTimeout(source: Source, { silentMs }: SourceTimeoutOptions):
 }
 
 /** The same entry, for its metadata may move on when it is opened; its readers are others. */
-function watched(entry: FileEntry, silence: Silence): Entry {
+function watched(entry: FileEntry, idle: IdleTimeout): Entry {
   const open = entry.open.bind(entry)
   return Object.defineProperty(entry, 'open', {
     configurable: true,
     enumerable: true,
-    value: async () => watchedReader(await silence.watch(open()), silence),
+    value: async () => watchedReader(await idle.watch(open()), idle),
   })
 }
 
-function watchedReader(reader: EntryReader, silence: Silence): EntryReader {
+function watchedReader(reader: EntryReader, idle: IdleTimeout): EntryReader {
   return {
-    read: (into) => silence.watch(reader.read(into)),
-    finish: () => silence.watch(reader.finish()),
+    read: (into) => idle.watch(reader.read(into)),
+    finish: () => idle.watch(reader.finish()),
     close: () => {
       const closed = reader.close()
-      if (!silence.isBroken) return closed
+      if (!idle.isBroken) return closed
       Promise.resolve(closed).catch(() => undefined)
     },
   }
 }
 
-class Silence {
+class IdleTimeout {
   readonly #ms: number
   readonly #given: AbortController
 

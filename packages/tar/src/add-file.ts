@@ -26,7 +26,7 @@ export async function addFile(archive: Archive, entry: FileEntry, options: PackT
     try {
       if (held) {
         if (!isSteady && reading < READINGS) continue
-        if (!isSteady) tellChanged(entry, options)
+        if (!isSteady) reportChanged(entry, options)
         await archive.add({ ...entry, size: held.length, open: () => entry.open() }, [held])
         return
       }
@@ -35,7 +35,7 @@ export async function addFile(archive: Archive, entry: FileEntry, options: PackT
         return await addOutput(archive, entry, reader, options)
       await archive.add({ ...entry, open: () => entry.open() }, pieces(entry, reader, entry.size))
       const hasMore = (await reader.read(Buffer.alloc(1))) !== 0
-      if (!(await reader.finish()).steady || hasMore) tellChanged(entry, options)
+      if (!(await reader.finish()).steady || hasMore) reportChanged(entry, options)
       return
     } finally {
       await reader.close()
@@ -43,7 +43,7 @@ export async function addFile(archive: Archive, entry: FileEntry, options: PackT
   }
 }
 
-/** @returns undefined for a file that is left out, which is told */
+/** @returns undefined for a file that is left out, which is reported */
 async function open(entry: FileEntry, { onProblem }: PackTarOptions): Promise<Opened | undefined> {
   let reader: EntryReader | undefined
   try {
@@ -86,7 +86,7 @@ async function* pieces(entry: FileEntry, reader: EntryReader, size: number): Asy
   }
 }
 
-function tellChanged(entry: FileEntry, { onProblem }: PackTarOptions): void {
+function reportChanged(entry: FileEntry, { onProblem }: PackTarOptions): void {
   const path = shown(entry)
   const what = 'changed while it was read'
   if (!onProblem) throw new SourceError('changed', `${path} ${what}`, { path, hint: 'Run it again.' })

@@ -61,20 +61,20 @@ async function readOn(
 
 class Part {
   readonly pieces: Buffer[] = []
-  readonly #mostBytes: number
+  readonly #maxBytes: number
   length = 0
   ended = false
 
-  constructor(mostBytes: number) {
-    this.#mostBytes = mostBytes
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
   }
 
   get isFull(): boolean {
-    return this.length >= this.#mostBytes
+    return this.length >= this.#maxBytes
   }
 
   async readPiece(reader: EntryReader): Promise<void> {
-    const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, this.#mostBytes - this.length))
+    const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, this.#maxBytes - this.length))
     const got = await reader.read(piece)
     this.ended = got === 0
     this.length += got

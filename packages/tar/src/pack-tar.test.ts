@@ -151,12 +151,12 @@ test('an entry of unknown length is one file, or parts that make it', async () =
 
 test('a program that fails in a later part fails the archive', async () => {
   let read = 0
-  const output = (mostBytes: number): FileEntry => ({
+  const output = (maxBytes: number): FileEntry => ({
     ...file('dump', Buffer.alloc(0)),
     size: undefined,
     open: () => ({
       read(into) {
-        if (read >= mostBytes) throw new SourceError('command-failed', 'mysqldump exited with 2')
+        if (read >= maxBytes) throw new SourceError('command-failed', 'mysqldump exited with 2')
         read += into.length
         return into.length
       },
@@ -192,7 +192,7 @@ test("a program's output is read on in pieces while nobody takes the archive, an
 test.for([
   ['shrank', 9],
   ['grew', 11],
-])('a file that %s is read again, then told, or an error', async ([, size]) => {
+])('a file that %s is read again, then reported, or an error', async ([, size]) => {
   const entry = file('f', Buffer.alloc(Number(size), 'z'), 10)
   await expect(buffer(packTar([entry]))).rejects.toMatchObject({ code: 'changed', path: 'f' })
   const problems: SourceProblem[] = []

@@ -13,7 +13,7 @@ export interface PackTarOptions {
   readonly partBytes?: number | undefined
   /** So often a piece of such an entry is read on while nobody takes the archive: what writes it may not wait for ever. Default 5 s. */
   readonly pieceEveryMs?: number | undefined
-  /** Told of each file that could not be read, and is left out, or that changed while it was read. Without it such a one is an error. */
+  /** Called with each file that could not be read, and is left out, or that changed while it was read. Without it such a one is an error. */
   readonly onProblem?: ((problem: SourceProblem) => void) | undefined
 }
 

@@ -3,8 +3,8 @@ import { attributeRecords } from './pax-attributes.ts'
 
 const BILLION = 1_000_000_000n
 /** What the octal fields of a header hold as tar-stream writes them: six digits, and eleven of a size. */
-const MOST_NUMBER = 0o777777
-const MOST_SIZE = 0o77777777777
+const MAX_NUMBER = 0o777777
+const MAX_SIZE = 0o77777777777
 
 /**
  * The pax records of an entry: everything that a ustar header can't say, or not exactly. Paths are raw bytes, also where they are
@@ -20,16 +20,16 @@ export function paxRecords(entry: Entry, name: Uint8Array): Buffer {
   if (!isPlain(name)) add('path', name)
   if (link && !isPlain(link)) add('linkpath', link)
   add('mtime', decimalSeconds(entry.mtimeNs))
-  if (entry.uid > MOST_NUMBER) add('uid', String(entry.uid))
-  if (entry.gid > MOST_NUMBER) add('gid', String(entry.gid))
+  if (entry.uid > MAX_NUMBER) add('uid', String(entry.uid))
+  if (entry.gid > MAX_NUMBER) add('gid', String(entry.gid))
   if (!isPlainOwner(entry.user)) add('uname', entry.user)
   if (!isPlainOwner(entry.group)) add('gname', entry.group)
-  if ('major' in entry && Math.max(entry.major, entry.minor) > MOST_NUMBER) {
+  if ('major' in entry && Math.max(entry.major, entry.minor) > MAX_NUMBER) {
     // As star and bsdtar have it; GNU tar knows no such numbers.
     add('SCHILY.devmajor', String(entry.major))
     add('SCHILY.devminor', String(entry.minor))
   }
-  if (entry.type === 'file' && (entry.size ?? 0) > MOST_SIZE) add('size', String(entry.size))
+  if (entry.type === 'file' && (entry.size ?? 0) > MAX_SIZE) add('size', String(entry.size))
   if (entry.type !== 'hardlink' && entry.attributes)
     for (const [keyword, value] of attributeRecords(entry.attributes)) add(keyword, value)
   return Buffer.concat(records)

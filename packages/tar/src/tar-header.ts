@@ -16,7 +16,7 @@ const TYPES = {
 } as const
 /** tar-stream takes a mode of 0 for none; it writes the permissions alone. */
 const REGULAR = 0o100000
-const MOST_SECONDS = 0x7fffffff
+const MAX_SECONDS = 0x7fffffff
 
 /**
  * The header of an entry as tar-stream takes it. What it can't hold stands in the pax records before it, and readers take it from there.
@@ -32,7 +32,7 @@ export function tarHeader(entry: Entry, name: Uint8Array): TarHeader {
     mode: entry.mode | REGULAR,
     uid: entry.uid,
     gid: entry.gid,
-    mtime: new Date(Math.min(Math.max(0, seconds), MOST_SECONDS) * 1000),
+    mtime: new Date(Math.min(Math.max(0, seconds), MAX_SECONDS) * 1000),
     uname: isPlainOwner(entry.user) ? entry.user : '',
     gname: isPlainOwner(entry.group) ? entry.group : '',
     ...(link && { linkname: plain(link) }),

@@ -10,7 +10,7 @@ export interface TeeOptions {
   readonly detachAfterMs?: number | undefined
   /** How many streams must finish for the tee to have finished. Default 1. */
   readonly minWriters?: number | undefined
-  /** Told what became of each stream, when the tee ends. */
+  /** Called with what became of each stream, when the tee ends. */
   readonly onResult?: ((results: readonly FanOutResult[]) => void) | undefined
 }
 

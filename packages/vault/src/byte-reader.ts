@@ -69,13 +69,13 @@ export class ByteReader {
     return this.bytes().toString()
   }
 
-  /** A count of things that take at least `leastBytes` each: never more than can be there. */
-  count(leastBytes: number): number {
-    return this.checkCount(this.uvarint(), leastBytes)
+  /** A count of things that take at least `minBytes` each: never more than can be there. */
+  count(minBytes: number): number {
+    return this.checkCount(this.uvarint(), minBytes)
   }
 
-  checkCount(count: number, leastBytes: number): number {
-    if (count * leastBytes > this.remaining) throw this.#corrupt('a count does not fit')
+  checkCount(count: number, minBytes: number): number {
+    if (count * minBytes > this.remaining) throw this.#corrupt('a count does not fit')
     return count
   }
 

@@ -29,7 +29,7 @@ export class DamageBook {
   /** Since it was read: another process may write to it too. */
   #changes: ((pages: Pages) => void)[] = []
 
-  /** Reads the book of a state directory. One that is damaged is begun anew. */
+  /** Reads the book of a state directory. One that is damaged is begun again. */
   static async open(stateDirectory: string): Promise<DamageBook> {
     const file = join(stateDirectory, 'damage.json')
     return new DamageBook(file, await readPages(file))
@@ -66,7 +66,7 @@ export class DamageBook {
   }
 
   /** Takes what is damaged out of what a sink is said to hold. */
-  strike(view: SinkView): void {
+  exclude(view: SinkView): void {
     for (const key of this.of(view.sink.name).keys()) {
       const pack = packNameOf(key)
       if (pack !== undefined) view.packs.delete(pack)

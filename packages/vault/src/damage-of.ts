@@ -19,7 +19,7 @@ export interface DamagedObject {
   readonly why: Damage['why']
 }
 
-/** Which object an error that was told of is about. @returns undefined where it is about none, or nothing was seen to be wrong with it */
+/** Which object an error that was reported is about. @returns undefined where it is about none, or nothing was seen to be wrong with it */
 export function damagedObject(error: Error): DamagedObject | undefined {
   // Of what a sink itself says not to be there, only the vault knows whether a prune has removed it.
   const isKnown = error instanceof VaultError ? error.code !== 'not-found' : hasCode(error, 'corrupt')

@@ -7,7 +7,7 @@ import type { SinkView } from './sink-view.ts'
 import { VaultError } from './vault-error.ts'
 
 export interface FetchPackOptions {
-  /** Told of each sink that did not have it whole, or did not answer. */
+  /** Called with each sink that did not have it whole, or did not answer. */
   readonly onProblem: (sink: string, error: Error) => void
   readonly signal?: AbortSignal | undefined
 }

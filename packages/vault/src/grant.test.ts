@@ -35,13 +35,13 @@ test('who was granted it has the master, and nobody else', async () => {
     expect(Buffer.from(objects.get(key) ?? '').includes(Buffer.from(vault.master))).toBe(false)
 })
 
-test('from any sink that has it whole; damage is told', async () => {
+test('from any sink that has it whole; damage is reported', async () => {
   using vault = await granted()
   const object = vault.sink('one').objects.get(key) ?? Buffer.of()
   for (let at = 0; at < object.length; at++) {
-    const spoilt = Buffer.from(object)
-    spoilt[at] = (spoilt[at] ?? 0) ^ 0x40
-    expect(() => checkGrant(key, spoilt)).toThrow('is damaged')
+    const corrupt = Buffer.from(object)
+    corrupt[at] = (corrupt[at] ?? 0) ^ 0x40
+    expect(() => checkGrant(key, corrupt)).toThrow('is damaged')
   }
   vault.sink('one').objects.set(key, object.subarray(1))
   const problems: string[] = []
@@ -59,7 +59,7 @@ test('a box that somebody else made is not believed', async () => {
   expect(problems).toEqual([`${key} is not of this vault`])
 })
 
-test('granting again changes nothing where it is whole, and mends what is damaged', async () => {
+test('granting again changes nothing where it is whole, and repairs what is damaged', async () => {
   using vault = await granted()
   const [one, two] = [vault.sink('one'), vault.sink('two')]
   const object = Buffer.from(one.objects.get(key) ?? '')
@@ -99,7 +99,7 @@ test('what is no public key is refused before anything is written', async () => 
   expect(vault.sink('one').keys('grants/')).toEqual([])
 })
 
-test('a run brings it to a new sink; where it is whole nowhere heal says so, until it is granted anew', async () => {
+test('a run brings it to a new sink; where it is unrecoverable heal says so, until it is granted again', async () => {
   using vault = await granted(['one', 'two'])
   vault.sink('two').objects.delete(key)
   await vault.run([new MemorySource('tree', { a: 'the first' })])
@@ -110,7 +110,7 @@ test('a run brings it to a new sink; where it is whole nowhere heal says so, unt
   const problems: string[] = []
   const report = await vault.heal({ onProblem: (_, error) => problems.push(error.message) })
   expect(report.exitCode).toBe(1)
-  expect(problems).toContain(`${key} is damaged, and whole on no sink`)
+  expect(problems).toContain(`${key} is damaged, and intact on no sink`)
   await grant(vault)
   expect(await vault.heal()).toMatchObject({ exitCode: 0 })
   expect(await vault.verify()).toMatchObject({ exitCode: 0 })

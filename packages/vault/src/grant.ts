@@ -53,7 +53,7 @@ export interface OpenGrantOptions {
   readonly pair: KeyPair
   readonly vaultId: string
   readonly signal?: AbortSignal | undefined
-  /** Told of each grant that is damaged, and of each sink that does not answer. */
+  /** Called with each grant that is damaged, and of each sink that does not answer. */
   readonly onProblem: (error: Error) => void
 }
 

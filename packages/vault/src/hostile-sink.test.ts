@@ -71,7 +71,7 @@ test('a prune’s session that one sink alone goes on showing does not keep the 
 })
 
 test.for(['damaged', 'told to be damaged by the sink itself', 'listed and not there'])(
-  'however many packs are left on one sink alone, and are %s: the run reads again and stores them anew',
+  'however many packs are left on one sink alone, and are %s: the run reads again and stores them again',
   async (what) => {
     using vault = await TestVault.create(['bad', 'good', 'better'])
     const grown = new MemorySource('tree', {})
@@ -124,7 +124,7 @@ test('nothing is read of a sink without saying how much it may be', async () => 
     const get = sink.get.bind(sink)
     sink.get = (key, options) => {
       reads++
-      expect(options?.length ?? options?.mostBytes, `get ${key}`).toBeGreaterThan(0)
+      expect(options?.length ?? options?.maxBytes, `get ${key}`).toBeGreaterThan(0)
       return get(key, options)
     }
   }
@@ -138,7 +138,7 @@ test('nothing is read of a sink without saying how much it may be', async () => 
   expect(reads).toBeGreaterThan(10)
 })
 
-test('a vault.json that is longer than any can be is damaged, and mended', async () => {
+test('a vault.json that is longer than any can be is damaged, and repaired', async () => {
   using vault = await TestVault.create(['bad', 'good'])
   await vault.run([source])
   const bad = vault.sink('bad')

@@ -44,15 +44,15 @@ test('bytes of any kind are an index or corrupt, and hostile counts are refused'
 test('packs that are too many for one index are in several, in order, each once', () => {
   const indexKey = new Uint8Array(32).fill(7)
   fc.assert(
-    fc.property(packs, fc.integer({ min: 1, max: 1000 }), (written, mostBytes) => {
-      const indexes = sealIndexes(indexKey, written, mostBytes)
+    fc.property(packs, fc.integer({ min: 1, max: 1000 }), (written, maxBytes) => {
+      const indexes = sealIndexes(indexKey, written, maxBytes)
       const contents = indexes.map(({ key, object }) => openObject(indexKey, key, object))
       expect(contents.flatMap((content) => decodeIndex(content).map(({ name }) => name))).toEqual(
         written.map(({ name }) => name),
       )
       for (const content of contents) {
         const isOne = decodeIndex(content).length === 1
-        expect(content.length <= mostBytes + 4 || isOne).toBe(true)
+        expect(content.length <= maxBytes + 4 || isOne).toBe(true)
       }
     }),
   )

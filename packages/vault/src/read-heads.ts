@@ -10,7 +10,7 @@ const HEADS_AT_ONCE = 8
 export interface ReadHeadsOptions {
   readonly indexKey: Uint8Array
   readonly signal?: AbortSignal | undefined
-  /** Told of each snapshot object that does not open. Not of one that is gone meanwhile. */
+  /** Called with each snapshot object that does not open. Not of one that is gone meanwhile. */
   readonly onBad: (key: string, error: VaultError) => void
 }
 

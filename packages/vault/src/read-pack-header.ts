@@ -8,14 +8,14 @@ const MAX_HEADER_BYTES = 1024 * 1024
 /**
  * Reads the header of a pack: a few hundred bytes, but many times that in a pack with many run keys.
  * @param range - reads so many bytes from the start of the pack
- * @param mostBytes - the header is no longer than this: where a chunk or the footer begins
+ * @param maxBytes - the header is no longer than this: where a chunk or the footer begins
  * @throws VaultError `corrupt`, `unsupported-version`; whatever `range` throws
  */
 export async function readPackHeader(
   range: (length: number) => Promise<Uint8Array>,
-  mostBytes: number,
+  maxBytes: number,
 ): Promise<{ readonly header: Uint8Array; readonly runKeys: readonly SealedRunKey[] }> {
-  const most = Math.min(mostBytes, MAX_HEADER_BYTES)
+  const most = Math.min(maxBytes, MAX_HEADER_BYTES)
   for (let bytes = Math.min(GUESS_BYTES, most); ; bytes = most) {
     const start = await range(bytes)
     try {

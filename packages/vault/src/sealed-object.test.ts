@@ -21,7 +21,7 @@ test('an object opens to what was sealed, under its own key and vault alone', ()
 test('flipping any byte is found, and the object named', () => {
   const object = sealObject(indexKey, KEY, Buffer.from('the content'))
   for (const { at, damaged } of flips(object)) {
-    // The eighth byte is the version: a flip there can't be told from another version, and is refused too.
+    // The eighth byte is the version: a flip there can't be reported from another version, and is refused too.
     const code = at === 7 ? 'unsupported-version' : 'corrupt'
     expect(() => openObject(indexKey, KEY, damaged)).toThrow(
       expect.objectContaining({ code, key: KEY, message: expect.stringContaining(KEY) }),

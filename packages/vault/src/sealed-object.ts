@@ -4,7 +4,7 @@ import { VaultError } from './vault-error.ts'
 
 const MAGIC = Buffer.from('PBOBJ\x00\x00\x01', 'latin1')
 /** Sealed: the snapshot of a vault of a hundred terabytes. Nothing longer is written or read. */
-export const MOST_SEALED_BYTES: number = 256 * 1024 * 1024
+export const MAX_SEALED_BYTES: number = 256 * 1024 * 1024
 /** The largest content that is believed. */
 const MAX_CONTENT_BYTES = 1024 * 1024 * 1024
 
@@ -18,7 +18,7 @@ export function sealObject(indexKey: Uint8Array, key: string, content: Uint8Arra
   })
   const object = Buffer.allocUnsafe(MAGIC.length + packed.length + 40)
   object.set(MAGIC)
-  if (content.length > MAX_CONTENT_BYTES || object.length > MOST_SEALED_BYTES)
+  if (content.length > MAX_CONTENT_BYTES || object.length > MAX_SEALED_BYTES)
     throw new VaultError('corrupt', `${key} would have ${object.length} bytes: nobody would read it`, { key })
   sealAead(indexKey, packed, Buffer.from(key), object, MAGIC.length)
   return object

@@ -29,7 +29,7 @@ export function sessionIdOf(key: string): string | undefined {
   return KEY.exec(key)?.[1]
 }
 
-/** @returns undefined for what is no record that this program understands: whose it is can't be told, only that it is there */
+/** @returns undefined for what is no record that this program understands: whose it is can't be reported, only that it is there */
 export function openSession(
   indexKey: Uint8Array,
   key: string,

@@ -35,19 +35,19 @@ export interface SinkView {
   /** Ids of snapshots that a prune has removed. */
   readonly removed: ReadonlySet<string>
   /** Keys of objects that are too short to be anything. */
-  readonly hollow: ReadonlySet<string>
+  readonly truncated: ReadonlySet<string>
 }
 
 export interface ViewOptions {
   readonly indexKey: Uint8Array
   readonly signal?: AbortSignal | undefined
-  /** Told of each trash object that does not open. Without it the sink can't be used: what is condemned there is not known. */
+  /** Called with each trash object that does not open. Without it the sink can't be used: what is condemned there is not known. */
   readonly onBadTrash?: ((key: string, error: VaultError) => void) | undefined
 }
 
-const LEAST_PACK_BYTES = 100
+const MIN_PACK_BYTES = 100
 /** A listing that still shows what is gone comes late, or is wrong: it is not asked for for ever. */
-const MOST_LISTINGS = 6
+const MAX_LISTINGS = 6
 const RELIST_MS = 25
 
 /**
@@ -57,7 +57,7 @@ const RELIST_MS = 25
  */
 export async function viewSink(sink: Sink, options: ViewOptions): Promise<SinkView> {
   const { signal } = options
-  const hollow = new Set<string>()
+  const truncated = new Set<string>()
   const sessions = new Map<string, StoredObject>()
   for await (const { key, sizeBytes, storedAt } of listObjects(sink, 'sessions/', signal)) {
     const id = sessionIdOf(key)
@@ -67,25 +67,25 @@ export async function viewSink(sink: Sink, options: ViewOptions): Promise<SinkVi
   const snapshots = new Map<string, StoredObject>()
   for await (const { key, sizeBytes, storedAt } of listObjects(sink, 'snapshots/', signal)) {
     if (snapshotIdOf(key) === undefined) continue
-    if (sizeBytes === 0) hollow.add(key)
+    if (sizeBytes === 0) truncated.add(key)
     else snapshots.set(key, { sizeBytes, storedAt })
   }
   const indexes = new Map<string, StoredObject>()
   for await (const { key, sizeBytes, storedAt } of listObjects(sink, 'index/', signal)) {
-    if (sizeBytes === 0) hollow.add(key)
+    if (sizeBytes === 0) truncated.add(key)
     else indexes.set(key, { sizeBytes, storedAt })
   }
   const grants = new Map<string, StoredObject>()
   for await (const { key, sizeBytes, storedAt } of listObjects(sink, 'grants/', signal)) {
     if (!isGrantKey(key)) continue
-    if (sizeBytes === 0) hollow.add(key)
+    if (sizeBytes === 0) truncated.add(key)
     else grants.set(key, { sizeBytes, storedAt })
   }
   const packs = new Map<string, StoredObject>()
   for await (const { key, sizeBytes, storedAt } of listObjects(sink, 'packs/', signal)) {
     const name = packNameOf(key)
     if (name === undefined) continue
-    if (sizeBytes < LEAST_PACK_BYTES) hollow.add(key)
+    if (sizeBytes < MIN_PACK_BYTES) truncated.add(key)
     else packs.set(name, { sizeBytes, storedAt })
   }
   return {
@@ -98,7 +98,7 @@ export async function viewSink(sink: Sink, options: ViewOptions): Promise<SinkVi
     sessions,
     condemned: new Set([...trash.values()].flatMap((object) => object.packs)),
     removed: new Set([...trash.values()].flatMap((object) => object.snapshots)),
-    hollow,
+    truncated,
   }
 }
 
@@ -114,24 +114,24 @@ async function readTrash(sink: Sink, options: ViewOptions): Promise<Map<string, 
         trash.set(key, { ...opened, sizeBytes, storedAt })
       } catch (cause) {
         if (hasCode(cause, 'not-found')) gone.set(key, cause)
-        else tellBadTrash(sink, key, cause, options)
+        else reportBadTrash(sink, key, cause, options)
       }
     }
     if (gone.size === 0) return trash
     // What is gone has been replaced by another, which this listing may have been too early for.
-    if (listings < MOST_LISTINGS) {
+    if (listings < MAX_LISTINGS) {
       if (listings > 1) await pause(RELIST_MS * 2 ** listings, undefined, reading)
       continue
     }
     for (const [key, cause] of gone) {
       const message = `${key} is listed each time, and is not there`
-      tellBadTrash(sink, key, new VaultError('missing', message, { key, cause }), options)
+      reportBadTrash(sink, key, new VaultError('missing', message, { key, cause }), options)
     }
     return trash
   }
 }
 
-function tellBadTrash(sink: Sink, key: string, cause: unknown, { onBadTrash }: ViewOptions): void {
+function reportBadTrash(sink: Sink, key: string, cause: unknown, { onBadTrash }: ViewOptions): void {
   const isBad = cause instanceof VaultError
   // What the sink itself knows to be damaged, or has more bytes than it can have.
   if (!isBad && !hasCode(cause, 'corrupt')) throw cause
@@ -141,7 +141,7 @@ function tellBadTrash(sink: Sink, key: string, cause: unknown, { onBadTrash }: V
     sink: sink.name,
     key,
     cause,
-    hint: 'Mend it with `pipe-backup heal`.',
+    hint: 'Repair it with `pipe-backup heal`.',
   })
   if (!onBadTrash) throw error
   onBadTrash(key, error)

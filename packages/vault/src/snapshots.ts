@@ -33,9 +33,9 @@ export interface ListSnapshotsOptions {
   readonly sinks: readonly Sink[]
   readonly keys: Pick<HostKeys, 'indexKey'>
   readonly signal?: AbortSignal | undefined
-  /** Told of each sink that does not answer, and of each snapshot that does not open on a sink. */
+  /** Called with each sink that does not answer, and of each snapshot that does not open on a sink. */
   readonly onProblem?: ((error: Error) => void) | undefined
-  /** Told of each snapshot that opens on no sink that shows it; its time is that of its key. */
+  /** Called with each snapshot that opens on no sink that shows it; its time is that of its key. */
   readonly onUnreadable?: ((snapshot: UnreadableSnapshot) => void) | undefined
 }
 

@@ -56,7 +56,7 @@ export interface VaultStatusOptions {
   readonly stateDirectory?: string | undefined
   readonly now?: (() => Date) | undefined
   readonly signal?: AbortSignal | undefined
-  /** Told of each snapshot that does not open on a sink. */
+  /** Called with each snapshot that does not open on a sink. */
   readonly onProblem?: ((error: Error) => void) | undefined
 }
 
@@ -91,7 +91,7 @@ export async function vaultStatus(options: VaultStatusOptions): Promise<VaultSta
       if (!view) return { ...NOTHING, name: sink.name, state: 'failed', ...error }
       const damaged = new Set([
         ...badTrash,
-        ...view.hollow,
+        ...view.truncated,
         ...(book?.of(sink.name).keys() ?? []),
         ...(lacks.get(view) ?? []),
       ])

@@ -155,7 +155,7 @@ function isMissingRoot(reason: unknown): boolean {
  */
 export async function findVault(options: {
   readonly sinks: readonly Sink[]
-  /** The id of the one that is looked for: where any sink holds it, those that hold another are told of, and passed over. */
+  /** The id of the one that is looked for: where any sink holds it, those that hold another are reported, and passed over. */
   readonly wanted?: string | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProblem?: ((error: Error) => void) | undefined

@@ -61,7 +61,7 @@ export function encodeHostKey(host: VaultHost): string {
 export function decodeHostKey(text: string): VaultHost {
   const damaged = (why: string) =>
     new VaultError('corrupt', `the host key file is damaged: ${why}`, {
-      hint: 'Move it away, and make it anew with `pipe-backup init --phrase-file FILE`.',
+      hint: 'Move it away, and make it again with `pipe-backup init --phrase-file FILE`.',
     })
   let file: Record<string, unknown>
   try {

@@ -79,7 +79,7 @@ async function bench(): Promise<void> {
   }
   for (let round = 1; round <= (quick ? 0 : rounds); round++) {
     for (const peer of peers.filter(({ name }) => name !== 'restic, copied to 3')) {
-      // Kept to the end: where a hundred thousand files have just been deleted, ext4 takes minutes to make as many anew (fs/ext4/ialloc.c, recently_deleted).
+      // Kept to the end: where a hundred thousand files have just been deleted, ext4 takes minutes to make as many again (fs/ext4/ialloc.c, recently_deleted).
       const directory = mkdtempSync(join(values.work, 'restored-'))
       await sample(peer, 'restore', peer.restore(directory))
       await mustBeEqual(data, join(directory, peer.restoredTo))

@@ -15,7 +15,7 @@ import { random, randomBytes } from './random.ts'
 
 const MIB = 1024 * 1024
 const WHOLE = { stateFiles: 400, smallFiles: 100_000, dumpBytes: 500 * MIB, randomBytes: 300 * MIB }
-/** Times of files are made from this, in seconds since the epoch: long enough ago to be told from a later change. */
+/** Times of files are made from this, in seconds since the epoch: long enough ago to be reported from a later change. */
 const LONG_AGO = 1_700_000_000
 
 export interface Counts {

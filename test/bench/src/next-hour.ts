@@ -16,7 +16,7 @@ import { random } from './random.ts'
 
 /**
  * What an hour does to a data set: five new state files and three gone, 1,000 rows in the middle of the dump, which is
- * written anew as a dump is, and a hundred small files changed, half of them at their ends.
+ * written again as a dump is, and a hundred small files changed, half of them at their ends.
  * @param step - 1, 2, 3, …: one after the other
  */
 export async function nextHour(directory: string, step: number, { smallFiles }: Counts): Promise<void> {
@@ -45,7 +45,7 @@ export async function nextHour(directory: string, step: number, { smallFiles }: 
   }
 }
 
-/** Writes the dump anew, with the statement after the one in its middle. */
+/** Writes the dump again, with the statement after the one in its middle. */
 async function insertRows(path: string, statement: string): Promise<void> {
   const half = statSync(path).size / 2
   const temporary = `${path}.new`

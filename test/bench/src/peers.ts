@@ -8,7 +8,7 @@ export interface Peer {
   readonly name: string
   /** Where it keeps what it stores, for its size: the first place, where there are several. */
   readonly stored: string
-  /** Begins anew, with nothing stored. */
+  /** Begins again, with nothing stored. */
   reset(): Promise<void>
   readonly backup: Command
   /** Restores the last backup. @param directory - is there, and empty */

@@ -131,7 +131,7 @@ test('what is piped in comes back as it was; nothing piped in, or a bad name, is
   expect(other.err).toContain('there is no archive "nope"')
 })
 
-test('a source that fails makes no archive; a file that can not be read is told, and the rest is one', async () => {
+test('a source that fails makes no archive; a file that can not be read is reported, and the rest is one', async () => {
   using sandbox = await made({
     sources: [
       { type: 'command', name: 'first', run: ['seq', '1', '4000000'], path: 'a' },

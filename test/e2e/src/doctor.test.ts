@@ -114,7 +114,7 @@ test('everything that is well is said to be so, and nothing is left behind', asy
   expect(smtp.mails).toHaveLength(1)
 })
 
-test('each thing that would fail at night fails now, in one line with the mend', async () => {
+test('each thing that would fail at night fails now, in one line with the repair', async () => {
   using sandbox = new Sandbox()
   mkdirSync(sandbox.path('tree'))
   const sources = [{ type: 'files', name: 'tree', paths: ['tree'] }]
@@ -169,9 +169,9 @@ test('each thing that would fail at night fails now, in one line with the mend',
   expect(JSON.stringify(checks)).not.toContain('very-secret')
 
   chmodSync(sandbox.path('home/config/pipe-backup/sandbox.key'), 0o600)
-  const mended = await doctor(sandbox)
-  expect(of(mended.checks, 'sink empty', 'failure')).toContain('holds no vault')
-  expect(of(mended.checks, 'sink disk', 'ok')).toContain('written, read back, listed and deleted')
+  const repaired = await doctor(sandbox)
+  expect(of(repaired.checks, 'sink empty', 'failure')).toContain('holds no vault')
+  expect(of(repaired.checks, 'sink disk', 'ok')).toContain('written, read back, listed and deleted')
 })
 
 test('a disk that is full, and one that can not be written to', async () => {

@@ -84,7 +84,7 @@ test('a login gives the token that the configuration wants, for its owner alone;
   expect(await bytesOf(sandbox, tree)).toBe('')
 })
 
-test('a login needs no configuration: the app key will do, and what to configure is told', async () => {
+test('a login needs no configuration: the app key will do, and what to configure is reported', async () => {
   const sandbox = new Sandbox()
   onTestFinished(() => sandbox[Symbol.dispose]())
   const app = ['--app-key', server.appKey, '--api-url', server.apiUrl()]
@@ -177,7 +177,7 @@ test.for([
   ['the key of another app', { appKey: 'other' }, 1, ['does not know this app', '`appKey`']],
   ['a path that leads up', { path: '../x' }, 2, ['path can\'t have ".." in it']],
 ] as const)(
-  '%s: init says so in one line that names the sink, with the mend',
+  '%s: init says so in one line that names the sink, with the repair',
   async ([, options, code, said]) => {
     const { sandbox } = setting(options)
     const token = server.tokens.grant()

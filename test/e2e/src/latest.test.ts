@@ -114,8 +114,8 @@ test('two machines of one name, and a new name each day: each keeps its own, and
 
 test('a prune that would take most of what is there asks first; a scheduled one notifies; what is routine goes on', async () => {
   const sandbox = await prepared({ keep: { last: 20 } })
-  const told = sandbox.path('told')
-  const notify = [{ type: 'command', run: ['sh', '-c', `cat >> ${told}`] }]
+  const reported = sandbox.path('told')
+  const notify = [{ type: 'command', run: ['sh', '-c', `cat >> ${reported}`] }]
   for (let i = 0; i < 7; i++) await sandbox.ok(['run'])
   configure(sandbox, { keep: { last: 2 }, notify })
   const dry = await sandbox.run(['prune', '--dry-run'])
@@ -129,7 +129,7 @@ test('a prune that would take most of what is there asks first; a scheduled one 
     err: expect.stringMatching(/nothing was removed: it would remove 5 of 7 snapshots.*--force/s),
   })
   expect(snapshotsOf(sandbox)).toHaveLength(7)
-  expect(readFileSync(told, 'utf8')).toContain('it would remove 5 of 7 snapshots')
+  expect(readFileSync(reported, 'utf8')).toContain('it would remove 5 of 7 snapshots')
   await sandbox.ok(['prune', '--force'])
   expect(snapshotsOf(sandbox)).toHaveLength(2)
   for (let i = 0; i < 5; i++) await sandbox.ok(['run'])

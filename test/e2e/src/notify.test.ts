@@ -39,7 +39,7 @@ async function prepared(sandbox: Sandbox, notify: object[]): Promise<void> {
 const hooks = () => requests.filter(({ url }) => url === '/hook')
 const pings = () => requests.map(({ url }) => url).filter((url) => url.startsWith('/ping'))
 
-test('a sink that fails is told once, and its recovery once; every run is pinged; nobody is told what is secret', async () => {
+test('a sink that fails is reported once, and its recovery once; every run is pinged; nobody is told what is secret', async () => {
   using sandbox = new Sandbox()
   await using smtp = await startSmtp()
   const env = { HOOK: `${base}/hook` }
@@ -67,9 +67,9 @@ test('a sink that fails is told once, and its recovery once; every run is pinged
   expect(failing.err).not.toContain('very-secret')
   await sandbox.run(['run'], { env })
   expect(hooks()).toHaveLength(1)
-  const told = JSON.parse(hooks()[0]?.body ?? '')
-  expect(told.level).toBe('failure')
-  expect(told.text).toMatch(/^sink two FAILED: .*is not there[^]*since 20[^]*what to do: /)
+  const reported = JSON.parse(hooks()[0]?.body ?? '')
+  expect(reported.level).toBe('failure')
+  expect(reported.text).toMatch(/^sink two FAILED: .*is not there[^]*since 20[^]*what to do: /)
 
   renameSync(sandbox.path('away'), sandbox.path('sinks/two'))
   await sandbox.ok(['run'], { env })
@@ -87,7 +87,7 @@ test('a sink that fails is told once, and its recovery once; every run is pinged
   for (const secret of [...pairs, 'very-secret', smtp.password]) expect(everything).not.toContain(secret)
 }, 120_000)
 
-test('a run that fails as a whole is told and pinged with why, damage is told, and so is what has grown old', async () => {
+test('a run that fails as a whole is told and pinged with why, damage is reported, and so is what has grown old', async () => {
   using sandbox = new Sandbox()
   await prepared(sandbox, [
     { type: 'webhook', url: `${base}/hook` },
@@ -147,7 +147,7 @@ test('a schedule that can not be written down keeps nobody from backing up', asy
   expect(String(ran.out)).toContain('on 2 of 2 sinks')
 })
 
-test('a prune that can not be done at all is told, once, and when it works again', async () => {
+test('a prune that can not be done at all is reported, once, and when it works again', async () => {
   using sandbox = new Sandbox()
   await prepared(sandbox, [{ type: 'webhook', url: `${base}/hook` }])
   const file = sandbox.path('pipe-backup.json')

@@ -61,7 +61,7 @@ test('a server that is not who it should be gets nothing: one clear line, the ot
   const { code, err } = await sandbox.run(['run'])
   expect({ code, told: err.includes('sink "ssh"') && err.includes('and should be SHA256:AAAA') }).toEqual({
     code: 3,
-    told: true,
+    reported: true,
   })
   sandbox.configure({ sources, sinks, copies: 2 })
   const healed = JSON.parse(

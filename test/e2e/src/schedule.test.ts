@@ -69,9 +69,9 @@ test('one scheduler takes over from the other, and remove finds it wherever it i
   using sandbox = new Sandbox()
   await prepared(sandbox)
   mkdirSync(sandbox.path('bin'))
-  // No systemd runs where tests do: what it is told is written down.
-  const told = `#!/bin/sh\necho "$@" >> '${sandbox.path('told')}'\n`
-  writeFileSync(sandbox.path('bin/systemctl'), told, { mode: 0o755 })
+  // No systemd runs where tests do: what it is reported is written down.
+  const reported = `#!/bin/sh\necho "$@" >> '${sandbox.path('told')}'\n`
+  writeFileSync(sandbox.path('bin/systemctl'), reported, { mode: 0o755 })
   writeFileSync(
     sandbox.path('script'),
     `set -e

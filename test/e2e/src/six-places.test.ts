@@ -129,7 +129,7 @@ test.concurrent.for<[PlaceName, PlaceName, PlaceName]>([
   ['cloud', 'rs', 'box'],
   ['ssh', 'disk', 'cloud'],
 ])(
-  'with %s and %s down and %s serving corrupt bytes everything comes back, and is mended',
+  'with %s and %s down and %s serving corrupt bytes everything comes back, and is repaired',
   { timeout: 240_000 },
   async ([one, other, rotten], context) => {
     const { sandbox, places, tree, configure } = await setting(context, 20)
@@ -147,7 +147,7 @@ test.concurrent.for<[PlaceName, PlaceName, PlaceName]>([
     configure(places.configs())
     expect((await sandbox.run(['verify'])).code).toBe(1)
     await sandbox.ok(['heal'])
-    expect(await restores(sandbox, tree, 'mended', ['--from', rotten])).toBe('')
+    expect(await restores(sandbox, tree, 'repaired', ['--from', rotten])).toBe('')
   },
 )
 
@@ -156,7 +156,7 @@ test('one dead from the start, one cut off for seconds, one throttled, one slow:
   await using proxy = await FaultProxy.start(servers.s3)
   servers.dropbox.fail({ type: 'rate-limit', reason: 'too_many_requests', seconds: 1 }, { times: 3 })
   proxy.fault = { type: 'cut', direction: 'up', afterBytes: 3_000_000 }
-  const mended = setTimeout(() => {
+  const repaired = setTimeout(() => {
     proxy.fault = { type: 'none' }
     proxy.drop()
   }, 3000)
@@ -170,7 +170,7 @@ test('one dead from the start, one cut off for seconds, one throttled, one slow:
     { copies: 5 },
   )
   const ran = await sandbox.run(['run', '--json'])
-  clearTimeout(mended)
+  clearTimeout(repaired)
   const report = reportOf(ran.out)
   expect({
     code: ran.code,

@@ -116,7 +116,7 @@ test('a live directory whose files are replaced all the time is caught as one st
   const { sandbox, tree } = await withTree({ settle: 100 }, (root) => {
     for (let i = 0; i < 3000; i++) writeFileSync(join(root, `static-${i}`), 'x')
   })
-  // As LevelDB does: a new table, then CURRENT names it, then the old one goes. It stops when it is told to, so that a pass can see no change.
+  // As LevelDB does: a new table, then CURRENT names it, then the old one goes. It stops when it is reported to, so that a pass can see no change.
   const writer = spawn(process.execPath, ['--input-type=module', '--eval', WRITER, tree], {
     stdio: ['pipe', 'ignore', 'inherit'],
   })
@@ -179,7 +179,7 @@ test('a program that fails is a failed source: the others are backed up, and the
     sinks: sandbox.sinks('one'),
   })
   const { code, err } = await sandbox.run(['run'])
-  expect({ code, told: /exited with 3.*no such table/.test(err) }).toEqual({ code: 3, told: true })
+  expect({ code, reported: /exited with 3.*no such table/.test(err) }).toEqual({ code: 3, reported: true })
   const held = await sandbox.run(['cat', 'latest', 'bad/dump', '--phrase-file', 'phrase'])
   expect(held.code).not.toBe(0)
   expect(await listed(sandbox, tree)).toEqual(['file'])

@@ -7,7 +7,7 @@ const mega = (bytes: number) => (bytes / 1e6).toFixed(2)
 const line = (report: LifeReport) =>
   `day ${Math.round(report.hours / 24)}: ${report.snapshotsMade} snapshots made, ${report.snapshotsKept} kept; ` +
   `${report.outages} outages; ${report.flips} flips: ${report.repaired} repaired, ${report.pruned} pruned, slowest ${report.slowestRepair} h; ` +
-  `MB per sink: ${report.bytesOfSinks.map(mega).join(', ')}, most ${mega(report.mostBytes)}; ${report.faults.length} faults`
+  `MB per sink: ${report.bytesOfSinks.map(mega).join(', ')}, most ${mega(report.maxBytes)}; ${report.faults.length} faults`
 
 const started = performance.now()
 const report = await simulateLife({

@@ -43,7 +43,7 @@ export interface LifeReport {
   /** Hours from a flip to its repair, the most; the time that its sink was away not counted. */
   readonly slowestRepair: number
   readonly bytesOfSinks: readonly number[]
-  readonly mostBytes: number
+  readonly maxBytes: number
   /** What went wrong: empty when all is well. */
   readonly faults: readonly string[]
 }
@@ -86,7 +86,7 @@ class Life {
   #repaired = 0
   #pruned = 0
   #slowest = 0
-  #mostBytes = 0
+  #maxBytes = 0
   #keys: VaultKeys | undefined
   #host: VaultHost | undefined
 
@@ -129,7 +129,7 @@ class Life {
     const verified = await verify({ ...this.#vault(), sinks: this.#sinks, sample: SAMPLE })
     if (verified.exitCode !== 0) await this.#heal()
     this.#lookAtFlips()
-    for (const store of this.#stores) this.#mostBytes = Math.max(this.#mostBytes, bytesOf(store))
+    for (const store of this.#stores) this.#maxBytes = Math.max(this.#maxBytes, bytesOf(store))
   }
 
   #now(): Date {
@@ -270,7 +270,7 @@ class Life {
       pruned: this.#pruned,
       slowestRepair: this.#slowest,
       bytesOfSinks: this.#stores.map(bytesOf),
-      mostBytes: this.#mostBytes,
+      maxBytes: this.#maxBytes,
       faults: this.#faults,
     }
   }

@@ -69,13 +69,13 @@ test('recover-archive.py opens them too, and says what is wrong with a phrase or
     const theirs = await recover(file, expected.partner)
     expect(theirs.exitCode).toBe(partner ? 0 : 1)
     const bytes = readFileSync(file)
-    const spoilt = join(directory, 'spoilt')
+    const corrupt = join(directory, 'corrupt')
     for (const at of [0, 9, 60, 120, 240, bytes.length - 1]) {
       writeFileSync(
-        spoilt,
+        corrupt,
         bytes.map((byte, i) => (i === at ? byte ^ 1 : byte)),
       )
-      const damaged = await recover(spoilt, expected.phrase)
+      const damaged = await recover(corrupt, expected.phrase)
       expect(damaged.exitCode).toBe(1)
       expect(Buffer.from(damaged.stderr).toString()).not.toContain('Traceback')
     }

@@ -71,7 +71,7 @@ async function describe(entry: Entry, source: string): Promise<ExpectedEntry> {
   }
 }
 
-/** Reads a snapshot whole. @returns by source the entries, and what was told of on the way */
+/** Reads a snapshot whole. @returns by source the entries, and what was reported on the way */
 async function read(vault: ExpectedVault, keys: VaultKeys, id: string) {
   const sinks = [localSink({ name: 'vector', path: vault.sink })]
   const snapshot = selectSnapshot(await listSnapshots({ sinks, keys }), id)

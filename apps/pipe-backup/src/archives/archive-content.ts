@@ -61,7 +61,7 @@ export async function archiveContent(
     beforeSource: (name) => hooks.beforeSource(name),
     afterSource: (tally) => hooks.afterSource(tally),
   })
-  const content = packTar(entries, { signal, onProblem: (problem) => entries.tell(problem) })
+  const content = packTar(entries, { signal, onProblem: (problem) => entries.report(problem) })
   return { content, tallies: entries.tallies }
 }
 

@@ -32,7 +32,7 @@ export async function healArchivesOf(
   })
   await log.healed(report.whole)
   for (const { name, error } of report.sinks) if (error) output.error(sinkLine(name, errorLine(error)))
-  for (const id of report.lost) output.error(`archive ${id} is whole on no sink`)
+  for (const id of report.lost) output.error(`archive ${id} is intact on no sink`)
   const isLevel = report.lost.length === 0 && report.sinks.every(({ error }) => !error)
   const healed = report.sinks.filter(({ objects }) => objects > 0)
   return {

@@ -45,7 +45,7 @@ export async function verifyArchivesOf(
     for (const { message } of problems) output.error(message)
     if (error) output.error(sinkLine(name, errorLine(error)))
   }
-  for (const id of report.lost) output.error(`archive ${id} is whole on no sink`)
+  for (const id of report.lost) output.error(`archive ${id} is intact on no sink`)
   const isWhole =
     report.lost.length === 0 && report.sinks.every(({ problems, error }) => !error && problems.length === 0)
   return { ...report, exitCode: isWhole ? 0 : 1, lines: linesOf(report) }

@@ -40,7 +40,7 @@ function table(found: readonly ArchiveInfo[]): readonly string[] {
   return [
     `${'id'.padEnd(width)}  ${'time'.padEnd(19)}  ${'size'.padStart(10)}  sinks`,
     ...found.map(({ id, time, sizeBytes, holders }) => {
-      const sinks = holders.length === 0 ? 'whole on none' : holders.map(({ name }) => name).join(', ')
+      const sinks = holders.length === 0 ? 'intact on none' : holders.map(({ name }) => name).join(', ')
       return `${id.padEnd(width)}  ${formatTime(time)}  ${formatBytes(sizeBytes).padStart(10)}  ${sinks}`
     }),
   ]

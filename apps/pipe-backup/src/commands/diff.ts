@@ -2,7 +2,7 @@ import { diffSnapshots, type SnapshotInfo, selectSnapshot } from '@pipe-backup/v
 import { DiffTotals, differenceLine, differenceToJson } from '../find/difference-lines.ts'
 import type { Session } from '../session.ts'
 import { batchLines } from '../terminal/batch-lines.ts'
-import { openSnapshots, tellSnapshot } from '../vault/open-reading.ts'
+import { openSnapshots, reportSnapshot } from '../vault/open-reading.ts'
 
 /** `diff`: what another snapshot has otherwise. @returns the exit code */
 export async function diff(
@@ -15,7 +15,7 @@ export async function diff(
   await using opened = await openSnapshots(session, options.phraseFile)
   const { sinks, keys, snapshots, onProblem } = opened
   const [before, after] = [selectSnapshot(snapshots, first), selectSnapshot(snapshots, second)]
-  for (const snapshot of new Set([before, after])) tellSnapshot(session, snapshot)
+  for (const snapshot of new Set([before, after])) reportSnapshot(session, snapshot)
   warnOfLone(session, before, after, 'removed')
   warnOfLone(session, after, before, 'added')
   const totals = new DiffTotals()

@@ -28,7 +28,7 @@ export async function doctor(session: Session, options: { readonly notify: boole
   const config = await openConfig(session)
   await refuseSharedPlaces(config)
   const found: Examined[] = []
-  const tell = (examined: readonly Examined[]): void => {
+  const add = (examined: readonly Examined[]): void => {
     for (const { subject, state, message, hint } of examined) {
       const safe = {
         subject,
@@ -41,9 +41,9 @@ export async function doctor(session: Session, options: { readonly notify: boole
       output.print(`${MARKS[state]}  ${subject}: ${line}`)
     }
   }
-  tell([{ subject: 'configuration', ...ofConfig(config) }])
+  add([{ subject: 'configuration', ...ofConfig(config) }])
   const { finding, vaultId } = await checkHostKey(config)
-  tell([finding, await checkState(config), ...(await checkPlaces(config))])
+  add([finding, await checkState(config), ...(await checkPlaces(config))])
   await using opened = await openSinks(config, { secrets: openSecrets(config, session), signal })
   const growth = await weeklyGrowth(config, opened, session)
   const checks = [
@@ -54,22 +54,22 @@ export async function doctor(session: Session, options: { readonly notify: boole
         signal,
         bytesPerWeek,
       })
-      tell(findings.map((one) => ({ subject: `sink ${sink.name}`, ...withoutName(one, sink.name) })))
+      add(findings.map((one) => ({ subject: `sink ${sink.name}`, ...withoutName(one, sink.name) })))
     }),
     ...config.sources.map(async (source) => {
-      tell(
+      add(
         (await checkSource(config, source, session, vaultId)).map((one) => ({
           subject: `source ${source.name}`,
           ...one,
         })),
       )
     }),
-    checkHooks(config).then(tell),
-    checkPlan(config, session).then(tell),
-    checkNotify(config, session, options.notify).then(tell),
+    checkHooks(config).then(add),
+    checkPlan(config, session).then(add),
+    checkNotify(config, session, options.notify).then(add),
   ]
   await Promise.all(checks)
-  tell(ofSecrets(openSecrets(config, session).oddities()))
+  add(ofSecrets(openSecrets(config, session).oddities()))
   signal.throwIfAborted()
   const count = (state: Finding['state']): number => found.filter((one) => one.state === state).length
   const [failures, warnings] = [count('failure'), count('warning')]
@@ -137,7 +137,7 @@ async function checkNotify(config: LoadedConfig, session: Session, send: boolean
       {
         subject,
         state: 'warning',
-        message: 'not configured: nobody is told when a backup fails',
+        message: 'not configured: nobody is notified when a backup fails',
         hint: 'Add a webhook, an e-mail address, a command or a ping to `notify`.',
       },
     ]

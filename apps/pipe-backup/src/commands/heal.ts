@@ -15,7 +15,7 @@ export interface HealCommandOptions {
   readonly sink: readonly string[]
 }
 
-/** `heal`: brings every sink level, and mends what `verify` has found. @returns the exit code */
+/** `heal`: brings every sink level, and repairs what `verify` has found. @returns the exit code */
 export async function heal(session: Session, { sink: names }: HealCommandOptions): Promise<number> {
   const { output, signal } = session
   const config = await openConfig(session)
@@ -46,19 +46,19 @@ export async function heal(session: Session, { sink: names }: HealCommandOptions
   const { sinks } = opened
   const { indexKey } = host.keys
   const archives = await healArchivesOf(config, { sinks, targets: names, indexKey }, session)
-  tell(report, archives, session)
-  await notifier.tell([...ofHeal(report), ...ofHealed(report)])
+  print(report, archives, session)
+  await notifier.notify([...ofHeal(report), ...ofHealed(report)])
   return Math.max(report.exitCode, archives.exitCode)
 }
 
-function tell(
+function print(
   { sinks, lost, exitCode }: HealReport,
   archives: Awaited<ReturnType<typeof healArchivesOf>>,
   { output }: Session,
 ): void {
   for (const { key, snapshots } of lost)
     output.error(
-      `${key} is whole on no sink: ${plural(snapshots.length, 'snapshot')} can't be restored in full`,
+      `${key} is intact on no sink: ${plural(snapshots.length, 'snapshot')} can't be restored in full`,
     )
   for (const sink of sinks) if (sink.state === 'failed') output.error(failureLine(sink))
   const width = Math.max(0, ...sinks.map(({ name }) => name.length))

@@ -79,7 +79,7 @@ async function create({ session, config, sinks }: Making, outlet: PhraseOutlet):
   undo.defer(await outlet.give(phrase))
   const results = await makeVault({ sinks, config, session }, host)
   undo.move()
-  return tell({ session, config, sinks }, host, results, outlet)
+  return print({ session, config, sinks }, host, results, outlet)
 }
 
 const JOIN_HINT = 'To join a vault give its phrase: pipe-backup init --phrase-file FILE.'
@@ -109,8 +109,8 @@ async function join({ session, config, sinks }: Making, phraseFile: string | und
   const results = await makeVault({ sinks, config, session }, host)
   undo.move()
   if (found === undefined)
-    session.output.warn('no sink that answers held this vault: it begins anew, without a snapshot')
-  return tell({ session, config, sinks }, host, results)
+    session.output.warn('no sink that answers held this vault: it begins again, without a snapshot')
+  return print({ session, config, sinks }, host, results)
 }
 
 async function writeHostKey(file: string, host: VaultHost): Promise<void> {
@@ -130,7 +130,7 @@ async function makeVault({ sinks, config, session }: Making, host: VaultHost): P
   throw results[0]?.error ?? new Error('no sink could be used')
 }
 
-function tell(
+function print(
   { session, config }: Making,
   host: VaultHost,
   results: InitResults,

@@ -42,7 +42,7 @@ export async function keyAddRecipient(
   const recipient = given ?? (await makeRecipient(outlet, undo))
   const granted = await grant({ session, config, sinks: opened.sinks }, master, recipient)
   undo.move()
-  return tell({ session, config, sinks: opened.sinks }, granted, outlet)
+  return print({ session, config, sinks: opened.sinks }, granted, outlet)
 }
 
 interface Granting {
@@ -96,7 +96,7 @@ async function remember(config: LoadedConfig, vaultId: string, recipient: Uint8A
   await replaceSecureFile(config.hostKey, encodeHostKey({ ...host, recipients }))
 }
 
-function tell(
+function print(
   { session: { output }, config }: Granting,
   { vaultId, recipient, results }: Granted,
   outlet: PhraseOutlet | undefined,

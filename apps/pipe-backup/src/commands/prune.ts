@@ -76,7 +76,7 @@ export async function prune(
   output.printJson({ ...reportToJson(report, retention), archives: archives.json })
   if (!dryRun) {
     if (report.exitCode !== 1) await routine.record(policy, report.kept)
-    await notifier.tell(ofPrune(report))
+    await notifier.notify(ofPrune(report))
   }
   return Math.max(report.exitCode, archives.exitCode)
 }

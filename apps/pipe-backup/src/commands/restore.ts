@@ -50,7 +50,7 @@ export async function restore(
   return exitCode === 0 ? Math.max(opened.exitCode, repaired) : exitCode
 }
 
-/** Repairs what was found rotten on the way. What was restored is whole either way: a sink that is not mended is something to look at. */
+/** Repairs what was found rotten on the way. What was restored is whole either way: a sink that is not repaired is something to look at. */
 async function repair(opened: Reading, { output }: Session): Promise<number> {
   const report = await opened.repair()
   for (const sink of report?.sinks ?? []) if (sink.state === 'failed') output.error(failureLine(sink))
@@ -78,7 +78,7 @@ async function toDirectory(
   const report = await extractShown(
     entries,
     directory,
-    { signal, overwrite, onProblem: (problem) => log.tell(problem.path, problem) },
+    { signal, overwrite, onProblem: (problem) => log.report(problem.path, problem) },
     session,
   ).finally(() => log.finish())
   const { entries: count, bytes, unchanged, problems } = report

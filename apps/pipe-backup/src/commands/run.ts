@@ -70,13 +70,13 @@ async function runOnce(
   const surroundings = {
     leaveOut: ownDirectories(config),
     memoryOf: (name: string) => sourceMemory(config.state, host.vaultId, name, output),
-    onNote: notes.tell,
+    onNote: notes.report,
   }
   const sources = await sourcesOf(config, secrets, session, options, surroundings)
   await using opened = await openSinks(config, { secrets, signal })
   const progress = createProgress()
   const problems = createProblemLog(output)
-  const told = new Set<string>()
+  const reported = new Set<string>()
   const hooks = new Hooks(config, session)
   let report: BackupReport | undefined
   try {
@@ -97,9 +97,9 @@ async function runOnce(
         stateDirectory: config.state,
         signal,
         progress,
-        onProblem: (problem) => problems.tell(`${problem.source}/${problem.path}`, problem),
+        onProblem: (problem) => problems.report(`${problem.source}/${problem.path}`, problem),
         onSinkProblem: (sink, error) => {
-          if (sink !== undefined) told.add(sink)
+          if (sink !== undefined) reported.add(sink)
           output.error(sink === undefined ? errorLine(error) : sinkLine(sink, errorLine(error)))
         },
       }),
@@ -114,7 +114,7 @@ async function runOnce(
     report.sinks.filter(({ state }) => state === 'ok').map(({ name }) => name),
     output,
   )
-  tell(report, config, session, told)
+  print(report, config, session, reported)
   await notifyOfRun(notifier, ofRun(report))
   return report.exitCode
 }
@@ -122,7 +122,7 @@ async function runOnce(
 async function notifyOfRun(notifier: Notifier, observations: readonly Observation[]): Promise<void> {
   const failed = observations.find(({ subject, state }) => subject === 'run' && state === 'failure')
   await notifier.ping(failed ? 'fail' : 'success', failed?.message)
-  await notifier.tell(observations)
+  await notifier.notify(observations)
 }
 
 /** A run that comes a little early, by a timer's whim, is still the one that is due. */
@@ -151,18 +151,18 @@ async function sourcesOf(
   return [...others, piped]
 }
 
-/** @param told - the sinks whose failure has been told already */
-function tell(
+/** @param reported - the sinks whose failure has been reported already */
+function print(
   report: BackupReport,
   config: LoadedConfig,
   { output }: Session,
-  told: ReadonlySet<string>,
+  reported: ReadonlySet<string>,
 ): void {
   for (const { name, state, error } of report.sources) {
     if (state === 'failed') output.error(`source "${name}" failed${error === undefined ? '' : `: ${error}`}`)
   }
   for (const { name, state, error } of report.sinks) {
-    if (state === 'failed' && !told.has(name)) output.error(sinkLine(name, error ?? 'failed'))
+    if (state === 'failed' && !reported.has(name)) output.error(sinkLine(name, error ?? 'failed'))
   }
   if (report.snapshot === null) {
     const why = report.sources.every(({ state }) => state === 'failed')

@@ -54,7 +54,7 @@ export async function scheduleInstall(session: Session, options: ScheduleOptions
       `${missing.join(', ')}: not in a timer's environment. Put them into files, or for systemd into ${config.vault}.env beside the configuration`,
     )
   }
-  tellNext(cron, session, { scheduler, installed: true })
+  printNext(cron, session, { scheduler, installed: true })
   return 0
 }
 
@@ -73,7 +73,7 @@ export async function scheduleShow(session: Session, options: ScheduleOptions): 
   if (found === undefined) output.print('Not installed yet: pipe-backup schedule install')
   else if (!isCurrent)
     output.warn('installed otherwise than the configuration says: pipe-backup schedule install')
-  tellNext(cron, session, { scheduler, installed: found !== undefined, current: isCurrent })
+  printNext(cron, session, { scheduler, installed: found !== undefined, current: isCurrent })
   return 0
 }
 
@@ -130,7 +130,7 @@ function lineOf(config: LoadedConfig, cron: string, { machine }: Session): strin
   return crontabLine(config.vault, cron, command, timerEnvironment(machine))
 }
 
-function tellNext(cron: string, { output }: Session, more: object): void {
+function printNext(cron: string, { output }: Session, more: object): void {
   const next = nextRuns(cron, SHOWN_RUNS, new Date())
   output.print(`next: ${next.map(formatTime).join(', ')}`)
   output.printJson({ ...more, schedule: cron, next: next.map((time) => time.toISOString()) })

@@ -12,7 +12,7 @@ import { openConfig } from '../vault/open-config.ts'
 const HOUR_MS = 3_600_000
 const PRUNE_EVERY_MS = 23 * HOUR_MS
 const VERIFY_WITHIN = '7d'
-/** A command that was told to stop gets so long. */
+/** A command that was reported to stop gets so long. */
 const STOP_MS = 9000
 
 /**
@@ -28,7 +28,7 @@ export async function scheduled(session: Session): Promise<number> {
     try {
       await log.begin(task, now)
     } catch (error) {
-      // As on a full disk: the run goes on, and where it can't it says so to whoever is to be told.
+      // As on a full disk: the run goes on, and where it can't it says so to whoever is to be notified.
       session.output.warn(
         `when the schedule was followed could not be written down: ${errorLine(error instanceof Error ? error : new Error(String(error)))}`,
       )
@@ -37,8 +37,8 @@ export async function scheduled(session: Session): Promise<number> {
   await begin('run')
   let exitCode = await runCommand(config, session, 'run')
   if (session.signal.aborted) return exitCode
-  // A run that never got to its end, as behind another that hangs, has told nobody: what has grown old is told all the same.
-  if (exitCode !== 0) await new Notifier(config, session).tell([])
+  // A run that never got to its end, as behind another that hangs, has told nobody: what has grown old is reported all the same.
+  if (exitCode !== 0) await new Notifier(config, session).notify([])
   // What was committed is committed, whatever comes after: something to look at.
   const look = (code: number): void => {
     if (exitCode === 0 && code !== 0) exitCode = 3

@@ -93,8 +93,8 @@ async function sendOnce(
     host,
     hooks,
     progress,
-    onNote: notes.tell,
-    onProblem: (problem) => problems.tell(`${problem.source}/${problem.path}`, problem),
+    onNote: notes.report,
+    onProblem: (problem) => problems.report(`${problem.source}/${problem.path}`, problem),
   })
   await using opened = await openSinks(config, { secrets, signal })
   const sinks = new Map<string, BackupProgress['sinks'][number]>(
@@ -190,7 +190,7 @@ function observe(report: SendReport, config: LoadedConfig): Observation {
 async function notify(notifier: Notifier, observation: Observation): Promise<void> {
   const { state, message } = observation
   await notifier.ping(state === 'failure' ? 'fail' : 'success', state === 'failure' ? message : undefined)
-  await notifier.tell([observation])
+  await notifier.notify([observation])
 }
 
 function print(report: SendReport, config: LoadedConfig, { output }: Session): void {

@@ -68,8 +68,8 @@ export async function verify(session: Session, options: VerifyCommandOptions): P
     session,
   )
   _display?.[Symbol.dispose]()
-  tell(report, archives, await readLastDrill(config.state), session)
-  await notifier.tell([...ofVerify(report), ofVerifiedArchives(archives)])
+  print(report, archives, await readLastDrill(config.state), session)
+  await notifier.notify([...ofVerify(report), ofVerifiedArchives(archives)])
   return Math.max(report.exitCode, archives.exitCode)
 }
 
@@ -80,14 +80,14 @@ function toPart(text: string): number {
   throw new UsageError(`--sample ${text}: not a part of everything`, 'Give a percentage: --sample 2%')
 }
 
-function tell(
+function print(
   { sinks, snapshots, lost, seconds, exitCode }: VerifyReport,
   archives: Awaited<ReturnType<typeof verifyArchivesOf>>,
   drill: Drill | undefined,
   { output }: Session,
 ): void {
   for (const { key, snapshots: ids } of lost)
-    output.error(`${key} is whole on no sink: snapshots that need it: ${ids.join(', ')}`)
+    output.error(`${key} is intact on no sink: snapshots that need it: ${ids.join(', ')}`)
   for (const sink of sinks) if (sink.state === 'failed') output.error(failureLine(sink))
   const width = Math.max(0, ...sinks.map(({ name }) => name.length))
   const lines = sinks.map(({ name, state, objects, bytes, packsProven, bytesRead, problems }) => {
@@ -100,7 +100,7 @@ function tell(
   output.print(
     [`${plural(snapshots, 'snapshot')}, ${formatSeconds(seconds)}`, ...lines, ...archives.lines].join('\n'),
   )
-  if (isDamaged) output.print('Mend it with: pipe-backup heal')
+  if (isDamaged) output.print('Repair it with: pipe-backup heal')
   output.print(
     drill
       ? `last drill: ${formatTime(drill.time)}, snapshot ${drill.snapshot}, ${formatBytes(drill.bytes)}`

@@ -50,8 +50,9 @@ function describe(issue: z.core.$ZodIssue): string {
     case 'invalid_type': {
       const wanted = EXPECTED[issue.expected] ?? issue.expected
       if (issue.input === null) return `is empty, must be ${wanted}; a lone ~ is empty too in YAML: write "~"`
-      const mend = typeof issue.input === 'number' && issue.expected === 'string' ? ': put it in quotes' : ''
-      return `must be ${wanted}, not ${nameOf(issue.input)}${mend}`
+      const repair =
+        typeof issue.input === 'number' && issue.expected === 'string' ? ': put it in quotes' : ''
+      return `must be ${wanted}, not ${nameOf(issue.input)}${repair}`
     }
     case 'too_small':
       return issue.origin === 'number' || issue.origin === 'int'

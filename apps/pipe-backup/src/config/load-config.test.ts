@@ -105,7 +105,7 @@ test('a key that resembles none is answered with those there are', async () => {
   )
 })
 
-test('every mistake is told at once, in the order of the file', async () => {
+test('every mistake is reported at once, in the order of the file', async () => {
   const lines = await refusal('copies: many\nsinks:\n  - { type: local, name: "A B", pth: /x }\n')
   expect(lines).toEqual([
     'work/pipe-backup.yaml:1:9: copies: must be a number, not text',
@@ -195,7 +195,7 @@ test('YAML aliases that multiply without end are refused, not expanded', async (
   expect((await refusal(`l0: &l0 x\n${levels.join('\n')}\n`))[0]).toMatch(/alias/i)
 })
 
-test('JSON with comments and a comma at its end is accepted, and its places are told', async () => {
+test('JSON with comments and a comma at its end is accepted, and its places are reported', async () => {
   expect(
     (await load('{ // why\n "sinks": [{"type": "local", "name": "d", "path": "/x"},],\n}', 'work/c.jsonc'))
       .vault,

@@ -21,7 +21,7 @@ export interface LoadedConfig extends Config {
   readonly hostKey: string
   /** Path of the state directory. */
   readonly state: string
-  /** What a person should be told, one line each. */
+  /** What a person should be reported, one line each. */
   readonly warnings: readonly string[]
   /** What a path in this configuration means. */
   readonly path: (value: string) => string

@@ -30,7 +30,7 @@ export interface KeepConfig {
 
 type Levels = readonly ('success' | 'warning' | 'failure' | 'recovery')[]
 
-/** Who is told. */
+/** Who is notified. */
 export type NotifyConfig =
   | {
       readonly type: 'webhook'
@@ -188,7 +188,7 @@ export const configSchema: z.ZodObject = strictObject({
       }),
     )
     .optional()
-    .describe('Who is told what failed: at once, then daily, and when it works again'),
+    .describe('Who is notified of what failed: at once, then daily, and when it works again'),
 }).meta({ title: 'pipe-backup configuration' })
 
 function oneOf(

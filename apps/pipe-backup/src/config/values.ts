@@ -53,7 +53,7 @@ export const name: z.ZodType<string, string> = z
 
 const SECRET_FORMS = 'must be text, { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT…] }'
 
-/** One object, so that a type's secrets can be told from its other options: see `secretKeys`. */
+/** One object, so that a type's secrets can be reported from its other options: see `secretKeys`. */
 export const secret: z.ZodType<SecretConfig, SecretConfig> = z
   .union(
     [

@@ -34,7 +34,7 @@ test('a probe that a killed check has left goes with the next', async () => {
 test.for([
   [12 * 60_000, /12 min 0 s ahead of this machine's/],
   [-3 * 3_600_000, /3 h 0 min behind this machine's/],
-] as const)('a clock that is %i ms wrong is told', async ([skewMs, message]) => {
+] as const)('a clock that is %i ms wrong is reported', async ([skewMs, message]) => {
   const findings = await check(memorySink('odd', () => new Date(Date.now() + skewMs)))
   expect(findings).toMatchObject([{ state: 'ok' }, { state: 'warning' }])
   expect(findings[1]?.message).toMatch(message)
@@ -49,9 +49,9 @@ function keeping(good: MemorySink): MemorySink {
   return { ...good, put }
 }
 
-test('a refused delete is told, unless the sink is to be append-only', async () => {
-  const told = await check(refusing(keeping(memorySink('kept'))))
-  expect(told[1]).toMatchObject({
+test('a refused delete is reported, unless the sink is to be append-only', async () => {
+  const reported = await check(refusing(keeping(memorySink('kept'))))
+  expect(reported[1]).toMatchObject({
     state: 'warning',
     message: expect.stringContaining('`prune` can free nothing'),
   })

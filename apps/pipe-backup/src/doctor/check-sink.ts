@@ -49,7 +49,7 @@ async function probe(sink: Sink, signal: AbortSignal): Promise<Finding[]> {
   const failed: Finding[] = []
   const old: string[] = []
   try {
-    if (!bytes.equals(await sink.get(key, { mostBytes: bytes.length, signal })))
+    if (!bytes.equals(await sink.get(key, { maxBytes: bytes.length, signal })))
       failed.push({ state: 'failure', message: 'gave back other bytes than it was given' })
     let isListed = false
     for await (const { key: listed, storedAt } of sink.list(PROBES, { signal })) {

@@ -19,7 +19,7 @@ import { stillConfigured, watchedSince } from './watch.ts'
 /** However a command ends, telling of it takes no longer. */
 const FAREWELL_MS = 60_000
 
-/** Who is told, and what they have been told already. Nothing that goes wrong here fails a command. */
+/** Who is notified, and of what they have been notified already. Nothing that goes wrong here fails a command. */
 export class Notifier {
   readonly #config: LoadedConfig
   readonly #session: Session
@@ -46,7 +46,7 @@ export class Notifier {
   }
 
   /** Tells what has become bad, what stays bad, and what is well again; and what is older than it should be. */
-  async tell(observations: readonly Observation[]): Promise<void> {
+  async notify(observations: readonly Observation[]): Promise<void> {
     const { state } = this.#config
     const now = new Date()
     try {
@@ -86,7 +86,7 @@ export class Notifier {
     } catch (error) {
       // A person has stopped it; or another host does the same now, which is as good.
       const isBusy = error instanceof Error && 'code' in error && error.code === 'busy'
-      if (!this.#session.signal.aborted && !isBusy) await this.tell([ofFailure(subject, error)])
+      if (!this.#session.signal.aborted && !isBusy) await this.notify([ofFailure(subject, error)])
       throw error
     }
   }
@@ -164,7 +164,7 @@ function toError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason))
 }
 
-/** That something is fresh is told only to end a reminder: nobody wants to hear it each time. */
+/** That something is fresh is reported only to end a reminder: nobody wants to hear it each time. */
 function isNews(reminders: object): (observation: Observation) => boolean {
   return ({ subject, state }) => state !== 'ok' || subject in reminders
 }

@@ -19,7 +19,7 @@ function fileOf(stateDirectory: string): string {
   return join(stateDirectory, 'notify.json')
 }
 
-/** One that is lost or damaged is begun anew: something may be told twice. */
+/** One that is lost or damaged is begun again: something may be reported twice. */
 export async function readNotifyLog(stateDirectory: string): Promise<NotifyLog> {
   try {
     const saved: unknown = await readStateFile(fileOf(stateDirectory))
@@ -47,7 +47,7 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null
 }
 
-/** What can be used of it: the rest must not keep anybody from being told. */
+/** What can be used of it: the rest must not keep anybody from being notified. */
 function only<T>(value: unknown, isUsable: (item: unknown) => item is T): Readonly<Record<string, T>> {
   if (!isRecord(value)) return {}
   const usable: [string, T][] = []

@@ -74,14 +74,14 @@ export function ofVerify({ sinks, lost }: VerifyReport): Observation[] {
       if (state === 'failed') return { subject, state: 'failure', message: error ?? 'could not be verified' }
       const first = problems[0]?.key ?? ''
       const message = `${plural(problems.length, 'object')} missing or damaged, such as ${first}`
-      return { subject, state: 'failure', message, hint: 'Mend it with: pipe-backup heal' }
+      return { subject, state: 'failure', message, hint: 'Repair it with: pipe-backup heal' }
     }),
     lost.length === 0
       ? { subject: 'vault', state: 'ok', message: 'is whole' }
       : {
           subject: 'vault',
           state: 'failure',
-          message: `${plural(lost.length, 'object')} whole on no sink: some snapshots can't be restored in full`,
+          message: `${plural(lost.length, 'object')} intact on no sink: some snapshots can't be restored in full`,
           hint: 'Bring back any sink that is away, then: pipe-backup heal',
         },
   ]
@@ -89,9 +89,9 @@ export function ofVerify({ sinks, lost }: VerifyReport): Observation[] {
 
 export function ofVerifiedArchives({ sinks, lost }: VerifyArchivesReport): Observation {
   const bad = sinks.flatMap(({ problems }) => problems)
-  const hint = 'Mend it with: pipe-backup heal'
+  const hint = 'Repair it with: pipe-backup heal'
   if (lost.length > 0)
-    return { subject: 'archives', state: 'failure', message: `${lost.join(', ')} whole on no sink`, hint }
+    return { subject: 'archives', state: 'failure', message: `${lost.join(', ')} intact on no sink`, hint }
   const [first] = bad
   if (!first) return { subject: 'archives', state: 'ok', message: 'are whole' }
   const message = `${plural(bad.length, 'object')} missing or damaged, such as ${first.message}`
@@ -130,12 +130,12 @@ export async function ofStaleness(
   now: Date,
 ): Promise<Observation[]> {
   const intervalMs = await intervalOf(config, now)
-  const observe = (subject: string, mostMs: number): Observation[] => {
+  const observe = (subject: string, maxMs: number): Observation[] => {
     const good = lastGood[subject]
     const last = good ?? watchedSince[subject]
     if (last === undefined) return []
     const ageMs = now.getTime() - Date.parse(last)
-    if (ageMs <= mostMs) return [{ subject: `age of ${subject}`, state: 'ok', message: 'is fresh' }]
+    if (ageMs <= maxMs) return [{ subject: `age of ${subject}`, state: 'ok', message: 'is fresh' }]
     const age = plural(Math.floor(ageMs / HOUR_MS), 'hour')
     const message =
       good === undefined ? `has had no good copy yet, for ${age}` : `its last good copy is ${age} old`

@@ -6,7 +6,7 @@ import { below, type Place, remotePath } from './place.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
 import { sshAgent } from './ssh-agent.ts'
 
-/** The form alone, so that a mistake is told with its place: the package itself parses it. */
+/** The form alone, so that a mistake is reported with its place: the package itself parses it. */
 const TARGET =
   /^(?!-)(?:rsync:\/\/(?:[^@/:]*@)?(?:\[[^\]]+\]|[^@/:]+)(?::\d+)?\/[^/]|(?!rsync:\/)(?:[^@/]*@)?(?:\[[^\]]+\]|[^:/]+):(?!\/\/))/
 

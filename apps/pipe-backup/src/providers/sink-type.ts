@@ -42,7 +42,7 @@ export interface SinkContext extends OpenContext {
 
 /** What a type of sink says of one that is configured. Options are as they stand in the configuration, some of them missing. */
 export interface SinkTypeTraits<Options> {
-  /** Reached over a network: tried again, and not waited for in silence. Default true. */
+  /** Reached over a network: tried again, and not waited for in idle. Default true. */
   readonly isRemote?: boolean | undefined
   /** All that it is in, from the outermost, and itself last; undefined where the configuration does not show it. No two sinks may share it. */
   readonly place?:
@@ -136,7 +136,7 @@ const SILENT_MS = 120_000
 /** With waits that double from half a second, a server may be away for about a quarter of a minute; longer, and the run goes on without it. */
 const RETRIES = 5
 
-/** A sink with the limits of its configuration; one that is reached over a network is tried again, and not waited for in silence. */
+/** A sink with the limits of its configuration; one that is reached over a network is tried again, and not waited for in idle. */
 function guarded(sink: Sink, config: SinkConfig, isRemote: boolean): Sink {
   const { uploadLimit, timeout, concurrency, retries = isRemote ? RETRIES : 0 } = config
   const silentMs = timeout === undefined ? (isRemote ? SILENT_MS : undefined) : toTimerMilliseconds(timeout)

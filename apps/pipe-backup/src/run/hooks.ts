@@ -8,9 +8,9 @@ import { type SourceConfig, silentMsOf } from '../providers/source-type.ts'
 import type { Session } from '../session.ts'
 
 /** Lines of a complaint that are passed on. */
-const MOST_LINES = 3
+const MAX_LINES = 3
 /** The end of what it prints, in characters: it may print as much as it likes. */
-const MOST_OUTPUT = 64 * 1024
+const MAX_OUTPUT = 64 * 1024
 /** For so long what it printed may still come when it has ended. */
 const LAST_WORDS_MS = 300
 /** How long an `after` may take once the run has been stopped. */
@@ -123,8 +123,8 @@ export class Hooks {
         for await (const piece of running.iterable({ from, binary: true })) {
           timer.refresh()
           const text = decoder.decode(piece, { stream: true })
-          all = (all + text).slice(-MOST_OUTPUT)
-          if (from === 'stderr') complaint = (complaint + text).slice(-MOST_OUTPUT)
+          all = (all + text).slice(-MAX_OUTPUT)
+          if (from === 'stderr') complaint = (complaint + text).slice(-MAX_OUTPUT)
         }
       } catch {
         // Its pipes were let go.
@@ -134,7 +134,7 @@ export class Hooks {
     clearTimeout(timer)
     if (all !== '') output.note(all.trimEnd())
     if (!ran.failed) return undefined
-    const said = complaint.trim().split('\n').slice(-MOST_LINES).join(' | ')
+    const said = complaint.trim().split('\n').slice(-MAX_LINES).join(' | ')
     if (hung.signal.aborted) return `${program} said nothing for ${silentMs / 1000} s, and was ended`
     const how = ran.signal !== undefined ? `was ended by ${ran.signal}` : `exited with ${ran.exitCode}`
     if (ran.exitCode === undefined && ran.signal === undefined)

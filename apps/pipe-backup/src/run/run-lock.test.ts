@@ -90,7 +90,7 @@ test('a lock file that a damaged disk has filled is a lock again, for one at a t
   expect((await takeElsewhere()).said).toContain('another run of this vault')
 })
 
-test('a lock file that can not be opened is told in a sentence', async () => {
+test('a lock file that can not be opened is reported in a sentence', async () => {
   await mkdir(join(directory, 'run.lock'), { recursive: true })
   await expect(takeRunLock(directory)).rejects.toMatchObject({
     code: 'no-lock',

@@ -16,8 +16,8 @@ export function reportLines(report: BackupReport): readonly string[] {
       return `  ${name.padEnd(width)}  ${state.padEnd(10)}  ${plural(entries, 'entry', 'entries')}  ${formatBytes(bytesRead)} read  ${formatBytes(bytesNew)} new${look}`
     }),
     ...sinks.map(({ name, state, bytesSent, healed }) => {
-      const mended = healed === 0 ? '' : `  ${plural(healed, 'object')} healed`
-      return `  ${name.padEnd(width)}  ${state.padEnd(10)}  ${formatBytes(bytesSent)} sent${mended}`
+      const repaired = healed === 0 ? '' : `  ${plural(healed, 'object')} healed`
+      return `  ${name.padEnd(width)}  ${state.padEnd(10)}  ${formatBytes(bytesSent)} sent${repaired}`
     }),
   ]
 }

@@ -55,11 +55,11 @@ export async function supervise({ machine, options, signal }: Session): Promise<
 
 async function endOf(child: ChildProcess): Promise<number> {
   const closed = once(child, 'close').then(([code]) => (typeof code === 'number' ? code : 1))
-  const told = once(child, 'message').then(async ([code]) => {
+  const reported = once(child, 'message').then(async ([code]) => {
     await sleep(END_MS, undefined, { ref: false })
     return Number(code)
   })
   // It closes its channel when it ends by itself: then nothing more comes.
-  told.catch(() => undefined)
-  return await Promise.race([closed, told])
+  reported.catch(() => undefined)
+  return await Promise.race([closed, reported])
 }

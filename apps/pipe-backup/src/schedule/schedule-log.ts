@@ -5,12 +5,12 @@ import { writeState } from '../state/write-state.ts'
 const TASKS = ['run', 'prune', 'verify'] as const
 export type ScheduledTask = (typeof TASKS)[number]
 
-/** When the tasks of the schedule were begun last: what was missed is told from it. */
+/** When the tasks of the schedule were begun last: what was missed is reported from it. */
 export class ScheduleLog {
   readonly #file: string
   readonly #begun: Map<ScheduledTask, Date>
 
-  /** @param directory - the state directory; a log that is lost is begun anew */
+  /** @param directory - the state directory; a log that is lost is begun again */
   static async open(directory: string): Promise<ScheduleLog> {
     const file = join(directory, 'schedule.json')
     const begun = new Map<ScheduledTask, Date>()

@@ -85,7 +85,7 @@ test('a command beside the configuration is found', async () => {
   expect(await reader().read({ command: ['./secret.sh'] })).toBe('from-script')
 })
 
-test('a command that fails gives no secret, and what it printed is not told', async () => {
+test('a command that fails gives no secret, and what it printed is not reported', async () => {
   const error = await reader()
     .read({ command: ['sh', '-c', 'echo hunter2; exit 3'] })
     .catch((thrown: unknown) => thrown)

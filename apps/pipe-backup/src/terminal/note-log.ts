@@ -8,20 +8,20 @@ const MAX_CACHES = 10
 
 /** Tells of what is no problem. */
 export interface NoteLog {
-  readonly tell: (source: string, note: FilesNote) => void
-  /** Says how many were not told. */
+  readonly report: (source: string, note: FilesNote) => void
+  /** Says how many were not reported. */
   readonly finish: () => void
 }
 
 /** One line for each note, once in a run, however often a source is walked. What was so in the last run is shown with --verbose alone. */
 export function createNoteLog(output: Output): NoteLog {
-  const told = new Set<string>()
+  const reported = new Set<string>()
   let caches = 0
   return {
-    tell: (source, { kind, path, message, isKnown = false }) => {
+    report: (source, { kind, path, message, isKnown = false }) => {
       const key = `${kind} ${source} ${path}`
-      if (told.has(key)) return
-      told.add(key)
+      if (reported.has(key)) return
+      reported.add(key)
       const line = escapeControls(`${source}/${path}: ${message}`)
       switch (kind) {
         case 'left-out':

@@ -9,24 +9,24 @@ const MAX_LINES = 100
 /** Tells of entries that could not be taken. */
 export interface ProblemLog {
   /** @param path - as people know it, its source's name first */
-  readonly tell: (path: string, problem: Pick<SourceProblem, 'code' | 'message'>) => void
-  /** Says how many were not told. */
+  readonly report: (path: string, problem: Pick<SourceProblem, 'code' | 'message'>) => void
+  /** Says how many were not reported. */
   readonly finish: () => void
 }
 
 /** One line for each problem, up to a limit without --verbose. What is left out on purpose is shown with --verbose alone. */
 export function createProblemLog(output: Output): ProblemLog {
-  let told = 0
+  let reported = 0
   let untold = 0
   return {
-    tell: (path, { code, message }) => {
+    report: (path, { code, message }) => {
       const line = `${escapeControls(path)}: ${escapeControls(message)}`
       if (code === 'skipped') return output.note(`${line} (left out)`)
-      if (told === MAX_LINES && !output.verbose) {
+      if (reported === MAX_LINES && !output.verbose) {
         untold++
         return
       }
-      told++
+      reported++
       output.error(line)
     },
     finish: () => {

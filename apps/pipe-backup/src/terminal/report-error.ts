@@ -13,7 +13,7 @@ export interface Failure {
   readonly stack?: string | undefined
 }
 
-/** Errors of ours that a person can mend, by name: configuration and usage are 2, all others 1. */
+/** Errors of ours that a person can repair, by name: configuration and usage are 2, all others 1. */
 const EXIT_CODES: ReadonlyMap<string, number> = new Map([
   ['UsageError', 2],
   ['ConfigError', 2],

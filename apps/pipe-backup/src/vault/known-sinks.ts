@@ -15,7 +15,7 @@ export async function readKnownSinks(stateDirectory: string): Promise<ReadonlySe
   return Array.isArray(names) ? new Set(names.filter((name: unknown) => typeof name === 'string')) : undefined
 }
 
-/** Adds sinks that hold the vault now. Not to be able to is told, and no reason for what was done to have failed. */
+/** Adds sinks that hold the vault now. Not to be able to is reported, and no reason for what was done to have failed. */
 export async function rememberSinks(
   stateDirectory: string,
   names: Iterable<string>,

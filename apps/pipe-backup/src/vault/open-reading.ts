@@ -146,7 +146,7 @@ function noteSnapshot({ output }: Pick<Session, 'output'>, { id, host, time }: S
 }
 
 /** Says which snapshot is read, and warns of what it lacks. */
-export function tellSnapshot({ output }: Pick<Session, 'output'>, snapshot: SnapshotInfo): void {
+export function reportSnapshot({ output }: Pick<Session, 'output'>, snapshot: SnapshotInfo): void {
   noteSnapshot({ output }, snapshot)
   warnOfSources({ output }, snapshot, () => true)
 }

@@ -20,7 +20,7 @@ export interface CheckSettings {
   readonly ifAbsent: boolean
 }
 
-/** Rejects when the promise is broken. `open` gives the sink, on an empty place, anew at each call. */
+/** Rejects when the promise is broken. `open` gives the sink, on an empty place, again at each call. */
 export type Check = (sink: Sink, settings: CheckSettings) => Promise<void>
 
 const MIB = 1024 * 1024
@@ -282,16 +282,16 @@ export const promises: Readonly<Record<string, Check>> = {
   'what has more bytes than may be read is corrupt, and is not read': async (sink) => {
     const bytes = sample(300_000)
     await sink.put('object', bytes)
-    assert.equal(digest(await sink.get('object', { mostBytes: 300_000 })), digest(bytes))
-    assert.equal((await sink.get('object', { offset: 299_990, mostBytes: 10 })).length, 10)
-    assert.equal((await readAll(sink, 'object', { offset: 7, length: 10, mostBytes: 10 })).length, 10)
+    assert.equal(digest(await sink.get('object', { maxBytes: 300_000 })), digest(bytes))
+    assert.equal((await sink.get('object', { offset: 299_990, maxBytes: 10 })).length, 10)
+    assert.equal((await readAll(sink, 'object', { offset: 7, length: 10, maxBytes: 10 })).length, 10)
     for (const range of [{}, { offset: 1 }, { offset: 1, length: 70_001 }]) {
-      let told = 0
-      const options = { ...range, mostBytes: 70_000, onBytes: (size: number) => void (told += size) }
+      let reported = 0
+      const options = { ...range, maxBytes: 70_000, onBytes: (size: number) => void (reported += size) }
       const longer = { code: 'corrupt', key: 'object' }
       await assert.rejects(sink.get('object', options), longer, `get ${JSON.stringify(range)}`)
       await assert.rejects(readAll(sink, 'object', options), longer, `read ${JSON.stringify(range)}`)
-      assert.equal(told, 0, 'bytes were read')
+      assert.equal(reported, 0, 'bytes were read')
     }
   },
 
@@ -324,28 +324,28 @@ export const promises: Readonly<Record<string, Check>> = {
   'deleteMany tells onBytes that it goes on: of many the last comes late': async (sink) => {
     const keys = Array.from({ length: 12 }, (_, i) => `packs/${i}`)
     await Promise.all(keys.map((key) => sink.put(key, sample(10))))
-    let told = 0
-    const failed = await sink.deleteMany(keys, { onBytes: () => void told++ })
+    let reported = 0
+    const failed = await sink.deleteMany(keys, { onBytes: () => void reported++ })
     assert.equal(failed.size, 0)
-    assert.ok(told > 0, 'nothing was heard of it')
+    assert.ok(reported > 0, 'nothing was heard of it')
   },
 
   'onBytes is told of every byte that goes out, in small pieces, and can hold the next one back': async (
     sink,
   ) => {
     const bytes = sample(3 * MIB)
-    let told = 0
+    let reported = 0
     let running = false
     const onBytes = async (sizeBytes: number) => {
       assert.ok(sizeBytes <= 256 * 1024, `a piece of ${sizeBytes} bytes`)
       assert.equal(running, false, 'told of two pieces at once')
       running = true
-      told += sizeBytes
+      reported += sizeBytes
       await sleep(1)
       running = false
     }
     await sink.put('object', bytes, { onBytes })
-    assert.ok(told >= bytes.length && told <= 2 * bytes.length, `told of ${told} bytes`)
+    assert.ok(reported >= bytes.length && reported <= 2 * bytes.length, `told of ${reported} bytes`)
     assert.equal(digest(await sink.get('object')), digest(bytes))
   },
 

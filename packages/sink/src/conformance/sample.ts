@@ -2,7 +2,7 @@ import { createCipheriv, createHash } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
 import type { Sink } from '../sink.ts'
 
-/** Bytes that look random, the same for the same seed, and any piece of which can be told from any other. */
+/** Bytes that look random, the same for the same seed, and any piece of which can be reported from any other. */
 export function sample(length: number, seed = 1): Buffer {
   const key = Buffer.alloc(16)
   key.writeInt32LE(seed | 0)

@@ -126,8 +126,8 @@ export const promises: Readonly<Record<string, Check>> = {
   'read() keeps nothing of the memory it was lent': async (make) => {
     await someFile(await make(), async (file) => {
       const { bytes } = await readFile(file)
-      const spoilt = await readFile(file, { room: () => 257, afterwards: (into) => into.fill(0xff) })
-      assert.ok(bytes.equals(spoilt.bytes), shownPath(file.path))
+      const corrupt = await readFile(file, { room: () => 257, afterwards: (into) => into.fill(0xff) })
+      assert.ok(bytes.equals(corrupt.bytes), shownPath(file.path))
     })
   },
 

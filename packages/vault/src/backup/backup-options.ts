@@ -16,7 +16,7 @@ export interface BackupOptions {
   readonly everyMs?: ReadonlyMap<string, number> | undefined
   /** Called before a source is read. @throws SourceError when it is not to be: the source has failed */
   readonly beforeSource?: ((name: string) => Promise<void>) | undefined
-  /** Called when a source was read, or failed, or its `beforeSource` did. What it throws is told as a problem of the source. */
+  /** Called when a source was read, or failed, or its `beforeSource` did. What it throws is reported as a problem of the source. */
   readonly afterSource?: ((report: SourceReport) => Promise<void>) | undefined
   /** For this host's caches; made when missing, mode 0700. */
   readonly stateDirectory: string

@@ -110,7 +110,7 @@ test('a file that was touched but has the same bytes is read, and stored once', 
   expect(again.sources[0]?.bytesNew).toBeLessThan(1000)
 })
 
-test('a bundle that is less than half live is left behind: what lives in it is stored anew', async () => {
+test('a bundle that is less than half live is left behind: what lives in it is stored again', async () => {
   using vault = await TestVault.create()
   const files = Array.from(
     { length: 20 },

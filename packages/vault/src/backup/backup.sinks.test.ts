@@ -226,7 +226,7 @@ test.for(['missing', 'empty', 'cut short', 'longer'])(
   },
 )
 
-test('a pack that no sink has any more is stored anew from the source', async () => {
+test('a pack that no sink has any more is stored again from the source', async () => {
   using vault = await TestVault.create(['one', 'two'])
   const source = new MemorySource('tree', TREE)
   await vault.run([source])
@@ -328,10 +328,10 @@ test.for([
   async ([how, code, packs]) => {
     using vault = await TestVault.create(['good', 'bad'])
     const bad = vault.sink('bad')
-    let spoilt = ''
+    let corrupt = ''
     bad.after = (operation, key) => {
-      if (operation !== 'put' || !key.startsWith('packs/') || spoilt !== '') return
-      spoilt = key
+      if (operation !== 'put' || !key.startsWith('packs/') || corrupt !== '') return
+      corrupt = key
       if (how === 'loses') bad.objects.delete(key)
       else bad.objects.set(key, bad.objects.get(key)?.subarray(0, -1) ?? Buffer.alloc(0))
     }
@@ -347,7 +347,7 @@ test.for([
     bad.after = undefined
     expect(vault.sinkProblems).toContainEqual({
       sink: 'bad',
-      error: expect.objectContaining({ code, key: spoilt }),
+      error: expect.objectContaining({ code, key: corrupt }),
     })
     expect(bad.keys('snapshots/')).toEqual([])
     expect(await vault.run([source])).toMatchObject({ exitCode: 0 })

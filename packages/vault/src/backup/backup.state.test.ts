@@ -55,7 +55,7 @@ test('state that is damaged, of another vault, or no state at all, costs reading
   }
 })
 
-test('where no state can be written, as on a full disk, every file is read and stored, and what sinks lost is told', async () => {
+test('where no state can be written, as on a full disk, every file is read and stored, and what sinks lost is reported', async () => {
   using vault = await TestVault.create(['one', 'two'])
   const file = join(vault.stateDirectory, 'file')
   writeFileSync(file, '')
@@ -120,7 +120,7 @@ test('two hosts at the same time do not disturb each other', async () => {
     for (const { id } of await first.snapshots([sink])) expect(await first.texts([sink], id)).toEqual(TEXTS)
 })
 
-test('packs that a prune has condemned are not rested on: what is in them is stored anew', async () => {
+test('packs that a prune has condemned are not rested on: what is in them is stored again', async () => {
   using vault = await TestVault.create(['one', 'two'])
   await vault.run([tree()])
   const condemned = vault

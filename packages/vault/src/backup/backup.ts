@@ -21,7 +21,7 @@ interface RunOutcome {
 /**
  * Backs the sources up: reads them once, seals once, and sends the packs to all the sinks at once. A source or sink that fails does
  * not stop the others; what became of each is in the report. Only when it turns out in the end that an older pack, which was to be used
- * again, is whole nowhere, everything is read a second time, and what was in that pack stored anew.
+ * again, is unrecoverable, everything is read a second time, and what was in that pack stored again.
  * @throws the abort's reason; VaultError `fault`; the first sink's error when no sink can be used
  */
 export async function backup(options: BackupOptions): Promise<BackupReport> {

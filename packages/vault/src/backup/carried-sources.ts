@@ -12,7 +12,7 @@ export interface CarriedSource {
 
 /**
  * What sources that are read more seldom than a run comes were stored as. Lost, or no longer whole on the sinks, such a source is read
- * anew.
+ * again.
  */
 export class CarriedSources {
   readonly #file: string

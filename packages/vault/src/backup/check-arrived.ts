@@ -10,7 +10,7 @@ const AT_ONCE = 4
 
 export interface CheckArrivedOptions {
   readonly signal?: AbortSignal | undefined
-  /** Told of each pack that is not as it was sent. */
+  /** Called with each pack that is not as it was sent. */
   readonly onBad: (name: string, why: 'missing' | 'corrupt') => void
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { DamageBook } from '../damage-book.ts'
 import { damagedObject } from '../damage-of.ts'
 import { bringPacks } from '../heal/bring-packs.ts'
-import { levelSinks } from '../heal/level-sinks.ts'
+import { reconcileSinks } from '../heal/reconcile-sinks.ts'
 import { type IndexedPack, sealIndexes } from '../index-object.ts'
 import { packKey } from '../pack-format.ts'
 import type { VaultSession } from '../session.ts'
@@ -31,7 +31,7 @@ export interface CommitSnapshotOptions {
 export interface Commitment {
   /** The snapshot's id, where any sink holds it. */
   readonly id: string | null
-  /** It came to nothing because it rested on a pack that is whole nowhere: another reading will not. */
+  /** It came to nothing because it rested on a pack that is unrecoverable: another reading will not. */
   readonly isToRepeat: boolean
   /** Of what older snapshots need, and no sink has whole. */
   readonly lost?: VaultError | undefined
@@ -80,7 +80,7 @@ export async function commitSnapshot(run: RunContext, options: CommitSnapshotOpt
   for (const place of left.sort((a, b) => behind(a) - behind(b))) await commit(place)
   await book.save()
   if (isToRepeat) {
-    // It rests on what is whole nowhere. Where it can't be taken back, verify will tell of it.
+    // It rests on What is unrecoverable. Where it can't be taken back, verify will tell of it.
     await Promise.allSettled(held.map(({ sink }) => sink.delete(key)))
     return { id: null, isToRepeat }
   }
@@ -107,7 +107,7 @@ function headOf(run: RunContext, { sources, live }: CommitSnapshotOptions, id: s
 
 /**
  * Sees to it that the sink holds every pack that the snapshot needs.
- * @param onLost - called when it needs a pack that was seen to be rotten and is whole nowhere
+ * @param onLost - called when it needs a pack that was seen to be rotten and is unrecoverable
  * @throws VaultError, SinkError: the snapshot can't be committed there
  */
 async function bringAll(
@@ -155,7 +155,7 @@ async function bringAll(
 
 /**
  * What older runs could not bring to a sink, and what verifications have found damaged.
- * @returns what is to be told of that no sink has whole
+ * @returns what is to be reported that no sink has whole
  */
 async function levelAll(
   run: RunContext,
@@ -163,7 +163,7 @@ async function levelAll(
 ): Promise<VaultError | undefined> {
   const { host, progress, onSinkProblem, signal, now = () => new Date() } = run
   progress.phase = 'healing'
-  const { results, lost } = await levelSinks({
+  const { results, lost } = await reconcileSinks({
     views: places.views(),
     targets: places.working().flatMap(({ view }) => view ?? []),
     indexKey: host.keys.indexKey,
@@ -185,7 +185,7 @@ async function levelAll(
     onSinkProblem?.(sink, error)
   }
   const errors = lost.map(({ key, snapshots }) => {
-    const message = `${key} is whole on no sink: snapshots that need it can't be restored in full: ${snapshots.join(', ')}`
+    const message = `${key} is intact on no sink: snapshots that need it can't be restored in full: ${snapshots.join(', ')}`
     return new VaultError('missing', message, { key })
   })
   for (const error of errors) onSinkProblem?.(undefined, error)

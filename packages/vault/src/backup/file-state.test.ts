@@ -138,7 +138,7 @@ test('wherever a byte of the database is damaged, a file is known as it was or n
   expect(lost).toBeGreaterThan(0)
 })
 
-test('when whole pages are rubbish the run goes on, and the next one starts anew', () => {
+test('when whole pages are rubbish the run goes on, and the next one starts again', () => {
   for (let i = 0; i < 3000; i++) if (i % 1000 === 0) remember(Buffer.alloc(16, `key ${i}`))
   {
     using state = new FileState(directory, VAULT)

@@ -153,7 +153,7 @@ function removeDatabase(path: string): void {
   for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
 }
 
-/** Damaged, or of another vault or version: it is only a cache, and begun anew. */
+/** Damaged, or of another vault or version: it is only a cache, and begun again. */
 function openAnew(path: string, vaultId: string): ReturnType<typeof open> {
   try {
     return open(path, vaultId)

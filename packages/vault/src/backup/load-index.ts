@@ -75,7 +75,7 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
   return { index, unlisted }
 }
 
-/** A pack of another length than its index says counts as absent: it is brought back from another sink, or stored anew. */
+/** A pack of another length than its index says counts as absent: it is brought back from another sink, or stored again. */
 function forgetDamaged({ name, sizeBytes }: IndexedPack, { views, onProblem }: LoadIndexOptions): void {
   for (const { sink, packs } of views) {
     const stored = packs.get(name)

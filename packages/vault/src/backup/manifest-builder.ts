@@ -14,8 +14,8 @@ import {
 /** More extents than this go into a tree of their own. */
 const INLINE_EXTENTS = 256
 /** Cuts depend on paths and ids alone, so that a change stays in the nodes around it. Means, and bounds for the unlucky. */
-const LEAF = { mask: 127, least: 16, most: 2048, mostBytes: 512 * 1024 }
-const BRANCH = { mask: 127, least: 16, most: 1024, mostBytes: 512 * 1024 }
+const LEAF = { mask: 127, least: 16, most: 2048, maxBytes: 512 * 1024 }
+const BRANCH = { mask: 127, least: 16, most: 1024, maxBytes: 512 * 1024 }
 const EXTENT_LEAF = { mask: 511, least: 64, most: 4096 }
 
 /** Turns entries in order into the nodes of a manifest. Memory: one leaf, and about a hundred bytes for each leaf before it. */
@@ -39,7 +39,7 @@ export class ManifestBuilder {
     this.#lastPath = entry.path
     this.#firstPath ??= entry.path
     this.#leaf.add(this.#withTree(entry))
-    const full = this.#leaf.count >= LEAF.most || this.#leaf.bytes >= LEAF.mostBytes
+    const full = this.#leaf.count >= LEAF.most || this.#leaf.bytes >= LEAF.maxBytes
     if (full || (this.#leaf.count >= LEAF.least && (pathHash & LEAF.mask) === 0)) this.#endLeaf()
   }
 
@@ -122,7 +122,7 @@ function* groups<T extends { readonly id: Uint8Array }>(
   for (const child of children) {
     group.push(child)
     bytes += child.id.length + extraBytes(child)
-    const full = group.length >= BRANCH.most || bytes >= BRANCH.mostBytes
+    const full = group.length >= BRANCH.most || bytes >= BRANCH.maxBytes
     if (full || (group.length >= BRANCH.least && (hashOf(child.id) & BRANCH.mask) === 0)) {
       yield group
       group = []

@@ -18,7 +18,7 @@ import { SLAB_BYTES } from './source-backup.ts'
 
 const WINDOW_BYTES = 256 * 1024 * 1024
 /** However small the window: a pack for each that is sent, and one that waits. */
-const LEAST_TEE_BYTES = 64 * 1024 * 1024
+const MIN_TEE_BYTES = 64 * 1024 * 1024
 const DETACH_AFTER_MS = 30_000
 /** Packs that one sink is sent at the same time. */
 const PACKS_AT_ONCE = 2
@@ -63,7 +63,7 @@ export class PackLine implements AsyncDisposable {
       })),
       {
         // The window is all that a run may hold: what is being filled is a part of it.
-        windowBytes: Math.max(windowBytes - poolBytes(SLAB_BYTES), LEAST_TEE_BYTES),
+        windowBytes: Math.max(windowBytes - poolBytes(SLAB_BYTES), MIN_TEE_BYTES),
         sizeOf: (pack) => pack.buffer.byteLength,
         onRelease: (pack) => this.pool.recycle(pack.buffer),
         detachAfterMs,

@@ -15,7 +15,7 @@ export class Place {
   /** What it holds; undefined when it could not be looked at. */
   view: SinkView | undefined
   error: Error | undefined
-  /** Packs and objects that were brought there from another sink, or mended. */
+  /** Packs and objects that were brought there from another sink, or repaired. */
   healed = 0
   readonly #run: RunContext
   #state: State = 'ok'

@@ -24,7 +24,7 @@ export class Places {
       this.all.map(async (place) => {
         try {
           place.view = await this.#view(place, session)
-          book.strike(place.view)
+          book.exclude(place.view)
         } catch (error) {
           place.fail(error)
         }

@@ -29,7 +29,7 @@ const READ_BYTES = 1024 * 1024
 /** Nodes wait for a slab until they are worth one. */
 const NODES_AT_ONCE_BYTES = 1024 * 1024
 /** Entries that wait for a bundle to end; beyond that it is ended early. */
-const MOST_WAITING = 16_384
+const MAX_WAITING = 16_384
 
 export interface SourceCounts {
   entries: number
@@ -92,7 +92,7 @@ export class SourceBackup {
     for await (const entry of source.entries({ onProblem, signal })) {
       await this.#take(entry)
       if (this.#nodeBytes >= NODES_AT_ONCE_BYTES) await this.#sendNodes()
-      if (this.#queue.length > MOST_WAITING) {
+      if (this.#queue.length > MAX_WAITING) {
         this.#submitAll()
         await pool.idle()
       }
@@ -372,7 +372,7 @@ function shown(path: Uint8Array): string {
   return Buffer.from(path).toString()
 }
 
-/** What and why. Where is told beside it: a source that says it too must not have it said twice. */
+/** What and why. Where is reported beside it: a source that says it too must not have it said twice. */
 function messageOf(error: unknown, path: string): string {
   const message = error instanceof Error ? error.message : String(error)
   return message.startsWith(`${path}: `) ? message.slice(path.length + 2) : message

@@ -46,7 +46,7 @@ export class SourceReader {
     } catch (error) {
       const failed = failedSource(source.name, error)
       if (error instanceof Error && error.name === 'SourceError') return await this.#after(failed)
-      // The run has failed, or is stopped: who prepared something for the source is told all the same.
+      // The run has failed, or is stopped: who prepared something for the source is reported all the same.
       await this.#after(failed).catch(() => undefined)
       throw error
     }

@@ -32,7 +32,7 @@ export async function adoptSink(sink: Sink, options: AdoptOptions): Promise<bool
   if (!(await showsOurs(sink, options))) {
     if (damage) throw damage
     if (!isNew || !(await isEmpty(sink, signal))) {
-      const hint = `Is the disk mounted, the path right? To fill it anew: pipe-backup heal --sink ${sink.name}`
+      const hint = `Is the disk mounted, the path right? To fill it again: pipe-backup heal --sink ${sink.name}`
       throw notOurs(sink, 'holds no vault', hint)
     }
   }

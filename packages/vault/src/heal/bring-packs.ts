@@ -44,13 +44,13 @@ export async function bringPacks(
     view.packs.set(name, { sizeBytes: pack.length, storedAt: new Date() })
     brought.set(name, pack.length)
   })
-  // Not before all have been asked for: whoever is told must know of every one that nothing can rest on.
+  // Not before all have been asked for: whoever is reported must know of every one that nothing can rest on.
   if (lost) throw lost
   return brought
 }
 
 function notBrought(key: string, why: 'lost' | 'unanswered'): VaultError {
-  if (why === 'lost') return new VaultError('missing', `${key} is whole on no sink`, { key })
+  if (why === 'lost') return new VaultError('missing', `${key} is intact on no sink`, { key })
   return new VaultError('unanswered', `${key} could not be read: a sink that shows it does not answer`, {
     key,
   })

@@ -12,7 +12,7 @@ import { VaultError } from '../vault-error.ts'
 import { requireVault } from '../vault-header.ts'
 import type { VaultHost } from '../vault-host.ts'
 import { adoptSink } from './adopt-sink.ts'
-import { type LevelResult, type LostPack, levelSinks } from './level-sinks.ts'
+import { type LostPack, type ReconcileResult, reconcileSinks } from './reconcile-sinks.ts'
 
 export interface HealOptions {
   readonly host: VaultHost
@@ -25,20 +25,20 @@ export interface HealOptions {
   readonly isNew: (sink: string) => boolean
   /** What is known to be missing or damaged besides what verifications have found. */
   readonly damaged?: readonly DamagedObject[] | undefined
-  /** Looks into every snapshot of every sink for packs that it lacks. Default true; otherwise what is known is mended, and what is not shown brought. */
+  /** Looks into every snapshot of every sink for packs that it lacks. Default true; otherwise what is known is repaired, and what is not shown brought. */
   readonly thorough?: boolean | undefined
   readonly stateDirectory: string
   readonly now?: (() => Date) | undefined
   readonly signal?: AbortSignal | undefined
-  /** Told of each object that a sink did not have whole. */
+  /** Called with each object that a sink did not have whole. */
   readonly onProblem?: ((sink: string, error: Error) => void) | undefined
-  /** Told of each object that was brought to a sink; the size is 0 of one that was damaged, of no use and removed. */
+  /** Called with each object that was brought to a sink; the size is 0 of one that was damaged, of no use and removed. */
   readonly onHealed?: ((sink: string, key: string, sizeBytes: number) => void) | undefined
 }
 
 export interface HealedSink {
   readonly name: string
-  /** `level`: it holds all that any sink holds; `behind`: something is whole on no sink that answers, or follows after a prune; `failed`: see `error`. */
+  /** `level`: it holds all that any sink holds; `behind`: something is intact on no sink that answers, or follows after a prune; `failed`: see `error`. */
   readonly state: 'level' | 'behind' | 'failed'
   readonly packs: number
   readonly objects: number
@@ -52,14 +52,14 @@ export interface HealedSink {
 
 export interface HealReport {
   readonly sinks: readonly HealedSink[]
-  /** Packs that are whole on no sink. */
+  /** Packs that are intact on no sink. */
   readonly lost: readonly LostPack[]
   /** 0: all are level. */
   readonly exitCode: 0 | 1
 }
 
 /**
- * Brings every sink level with the others, and mends what verifications have found. Needs no phrase: it copies what is sealed.
+ * Brings every sink level with the others, and repairs what verifications have found. Needs no phrase: it copies what is sealed.
  * @throws the abort's reason; the first sink's error when none can be used
  */
 export async function heal(options: HealOptions): Promise<HealReport> {
@@ -93,7 +93,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
           },
         })
         shown.set(view, shownBy(view))
-        book.strike(view)
+        book.exclude(view)
         if (await isBeingPruned(view, indexKey, session.id, signal)) pruned.add(view)
         views.push(view)
       } catch (error) {
@@ -106,7 +106,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   if (views.length === 0) throw first ?? new VaultError('too-few-copies', 'no sink is configured')
   // In the configuration's order: the first is asked first.
   views.sort((a, b) => sinks.indexOf(a.sink) - sinks.indexOf(b.sink))
-  const { results, lost } = await levelSinks({
+  const { results, lost } = await reconcileSinks({
     views,
     targets: views.filter(({ sink }) => targets?.includes(sink.name) ?? true),
     indexKey,
@@ -120,7 +120,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     ...(options.onHealed && { onHealed: options.onHealed }),
   })
   const removed = new Set(views.flatMap((view) => [...view.removed]))
-  const spoilt = new Set<string>()
+  const corrupt = new Set<string>()
   for (const view of views) {
     const { name } = view.sink
     for (const key of shown.get(view) ?? []) {
@@ -134,10 +134,10 @@ export async function heal(options: HealOptions): Promise<HealReport> {
         failures.set(name, error)
         break
       }
-      spoilt.add(name)
+      corrupt.add(name)
       onProblem(
         name,
-        new VaultError('corrupt', `${key} is damaged, and whole on no sink`, {
+        new VaultError('corrupt', `${key} is damaged, and intact on no sink`, {
           key,
           hint: isGrantKey(key)
             ? 'Bring back any sink that is away; where none has it, run `pipe-backup key add-recipient` for it again.'
@@ -147,7 +147,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     }
   }
   await book.save()
-  return report(options, results, { lost, spoilt }, failures)
+  return report(options, results, { lost, corrupt }, failures)
 }
 
 /** What the book says of it may be of yesterday. @returns why it does not open @throws the abort's reason */
@@ -168,15 +168,15 @@ async function flawOf(
   }
 }
 
-function shownBy({ snapshots, grants, hollow }: SinkView): string[] {
+function shownBy({ snapshots, grants, truncated }: SinkView): string[] {
   const isShown = (key: string): boolean => snapshotIdOf(key) !== undefined || isGrantKey(key)
-  return [...snapshots.keys(), ...grants.keys(), ...[...hollow].filter(isShown)]
+  return [...snapshots.keys(), ...grants.keys(), ...[...truncated].filter(isShown)]
 }
 
 function report(
   { sinks, targets }: HealOptions,
-  results: readonly LevelResult[],
-  { lost, spoilt }: { readonly lost: readonly LostPack[]; readonly spoilt: ReadonlySet<string> },
+  results: readonly ReconcileResult[],
+  { lost, corrupt }: { readonly lost: readonly LostPack[]; readonly corrupt: ReadonlySet<string> },
   failures: ReadonlyMap<string, Error>,
 ): HealReport {
   const healed = sinks
@@ -186,7 +186,7 @@ function report(
       const error = failures.get(name) ?? result?.error
       const postponed = (result?.postponed ?? []).map((key) => key.slice(-16))
       const lacksPacks = lost.length > 0 || (result?.unanswered ?? 0) > 0
-      const isBehind = postponed.length > 0 || lacksPacks || (!result?.error && spoilt.has(name))
+      const isBehind = postponed.length > 0 || lacksPacks || (!result?.error && corrupt.has(name))
       return {
         name,
         state: error ? 'failed' : isBehind ? 'behind' : 'level',

@@ -32,7 +32,7 @@ async function holds(
   options: { readonly signal?: AbortSignal | undefined },
 ): Promise<boolean> {
   try {
-    return Buffer.compare(await sink.get(key, { ...options, mostBytes: bytes.length }), bytes) === 0
+    return Buffer.compare(await sink.get(key, { ...options, maxBytes: bytes.length }), bytes) === 0
   } catch (error) {
     // A sink that checks what it reads by the provider's own hash says so itself.
     if (hasCode(error, 'corrupt')) return false

@@ -23,7 +23,7 @@ export interface CompactionGroup {
 }
 
 /** One of which less than this part is live is mostly dead: to move the rest frees more than it sends. */
-const LEAST_LIVE = 0.5
+const MIN_LIVE = 0.5
 /** A pack is small below this part of what a full one has. */
 const SMALL = 0.25
 /** So many small packs of about one size are put together, so that each byte moves but a few times until it is in a large one. */
@@ -40,7 +40,7 @@ export function chooseForCompaction(uses: readonly PackUse[]): CompactionGroup[]
     const [hostId = '', kind] = group.split(' ')
     const fullBytes = kind === 'data' ? PACK_BYTES : NODE_PACK_BYTES
     const { dead = [], small = [] } = Object.groupBy(packs, ({ liveBytes, chunkBytes, sizeBytes }) => {
-      if (liveBytes < chunkBytes * LEAST_LIVE) return 'dead'
+      if (liveBytes < chunkBytes * MIN_LIVE) return 'dead'
       return sizeBytes < fullBytes * SMALL ? 'small' : 'large'
     })
     const tiers = Map.groupBy(small, ({ sizeBytes }) => Math.floor(Math.log(sizeBytes) / Math.log(ENOUGH)))

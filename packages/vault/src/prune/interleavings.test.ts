@@ -29,18 +29,18 @@ class Killed extends Error {
 /** A process: what it asks of sinks takes a random while, and at a random point it is killed: from then on nothing is done. */
 class Actor {
   readonly #random: () => number
-  readonly #mostTurns: number
+  readonly #maxTurns: number
   #left: number
 
-  /** @param mostTurns - of the event loop, that one operation takes @param operations - before it is killed */
-  constructor(random: () => number, mostTurns: number, operations: number) {
+  /** @param maxTurns - of the event loop, that one operation takes @param operations - before it is killed */
+  constructor(random: () => number, maxTurns: number, operations: number) {
     this.#random = random
-    this.#mostTurns = mostTurns
+    this.#maxTurns = maxTurns
     this.#left = operations
   }
 
   async step<T>(work: () => Promise<T>): Promise<T> {
-    for (let turns = Math.floor(this.#random() * this.#mostTurns); turns > 0; turns--)
+    for (let turns = Math.floor(this.#random() * this.#maxTurns); turns > 0; turns--)
       await new Promise(setImmediate)
     if (this.#left-- <= 0) throw new Killed('killed')
     const result = await work()
@@ -122,16 +122,16 @@ class World implements Disposable {
     }))
   }
 
-  pass(mostHours: number): void {
-    this.#clock.nowMs += this.random() * mostHours * HOUR_MS
+  pass(maxHours: number): void {
+    this.#clock.nowMs += this.random() * maxHours * HOUR_MS
   }
 
   /** What any of the hosts might do now. Most live through it. */
   async act(): Promise<void> {
     const { vault, source } = this.#pick(this.hosts)
     const isKilled = this.random() < 0.3
-    const mostTurns = this.random() < 0.5 ? 4 : 60
-    const actor = new Actor(this.random, mostTurns, isKilled ? Math.floor(this.random() * 60) : 1e6)
+    const maxTurns = this.random() < 0.5 ? 4 : 60
+    const actor = new Actor(this.random, maxTurns, isKilled ? Math.floor(this.random() * 60) : 1e6)
     const sinks = vault.sinks.map((sink) => new ActorSink(sink, actor))
     const now = () => new Date(this.#clock.nowMs)
     const what = this.random()

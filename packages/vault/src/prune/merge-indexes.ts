@@ -13,7 +13,7 @@ export interface MergeIndexesOptions {
 }
 
 /** So many small ones, at one or two a run, are a day of hourly runs. */
-const MOST_SMALL = 24
+const MAX_SMALL = 24
 /** One as long as this is left alone, but for what it lists being gone. */
 const SMALL_BYTES = 4 * 1024 * 1024
 
@@ -44,7 +44,7 @@ export async function mergeIndexes(options: MergeIndexesOptions): Promise<void> 
     if (sizeBytes < SMALL_BYTES) small++
     isWorthIt ||= isMostlyGone || packs.length === 0
   }
-  if (spent.length === 0 || !(isWorthIt || small > MOST_SMALL)) return
+  if (spent.length === 0 || !(isWorthIt || small > MAX_SMALL)) return
   const packs = [...listed.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   const merged = sealIndexes(indexKey, packs)
   for (const { sink, indexes } of views) {

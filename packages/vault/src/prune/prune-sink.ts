@@ -7,7 +7,7 @@ import { newTrashKey, sealTrash, type Trash } from '../trash-object.ts'
 import { VaultError } from '../vault-error.ts'
 
 /** Trash objects that are left because of the snapshots that they name alone. */
-const MOST_REMINDERS = 8
+const MAX_REMINDERS = 8
 
 export interface PruneSinkOptions {
   readonly view: SinkView
@@ -24,7 +24,7 @@ export interface PruneSinkOptions {
   readonly indexKey: Uint8Array
   readonly now: () => Date
   readonly signal?: AbortSignal | undefined
-  /** Told of each object that the sink refused to delete. */
+  /** Called with each object that the sink refused to delete. */
   readonly onRefused: (key: string, error: Error) => void
 }
 
@@ -42,12 +42,12 @@ export interface PrunePlan {
   /** Trash objects of earlier prunes whose packs go now. */
   readonly due: readonly string[]
   /** Packs that were condemned long enough ago, and that still nothing needs. */
-  readonly doomed: readonly string[]
+  readonly pendingDeletion: readonly string[]
   /** Packs that nothing needs from now on. */
   readonly condemned: readonly string[]
   /** Keys of the snapshots that go. */
   readonly snapshots: readonly string[]
-  /** What earlier prunes were killed over: it is condemned anew. */
+  /** What earlier prunes were killed over: it is condemned again. */
   readonly drafts: readonly string[]
 }
 
@@ -84,7 +84,7 @@ export function planPrune(options: PruneSinkOptions): PrunePlan {
   const due: string[] = []
   const drafts: string[] = []
   const pending = new Set<string>()
-  const doomed = new Set<string>()
+  const pendingDeletion = new Set<string>()
   for (const [key, trash] of view.trash) {
     if (trash.sessions === undefined) drafts.push(key)
     else if (!isDue(trash)) for (const name of trash.packs) pending.add(name)
@@ -92,14 +92,14 @@ export function planPrune(options: PruneSinkOptions): PrunePlan {
       due.push(key)
       for (const name of trash.packs) if (shown.has(name) && !needed.has(name)) pending.add(name)
       for (const name of trash.packs)
-        if (view.packs.has(name) && !needed.has(name) && !shown.has(name)) doomed.add(name)
+        if (view.packs.has(name) && !needed.has(name) && !shown.has(name)) pendingDeletion.add(name)
     }
   }
   const condemned = [...view.packs.keys()].filter(
-    (name) => !needed.has(name) && !pending.has(name) && !doomed.has(name),
+    (name) => !needed.has(name) && !pending.has(name) && !pendingDeletion.has(name),
   )
   const snapshots = [...view.snapshots.keys()].filter((key) => gone.has(snapshotIdOf(key) ?? ''))
-  return { due, doomed: [...doomed], condemned, snapshots, drafts }
+  return { due, pendingDeletion: [...pendingDeletion], condemned, snapshots, drafts }
 }
 
 /**
@@ -132,8 +132,8 @@ export async function pruneSink(options: PruneSinkOptions): Promise<PruneSinkRes
 
   // First: one that lives after all sees that it was taken for dead, before anything that it rests on goes.
   await remove(staleSessions(view, ownSession).map((id) => `sessions/${id}`))
-  const refused = await remove(plan.doomed.map(packKey))
-  for (const name of plan.doomed) {
+  const refused = await remove(plan.pendingDeletion.map(packKey))
+  for (const name of plan.pendingDeletion) {
     if (refused.has(packKey(name))) continue
     result.packsDeleted++
     result.bytesFreed += view.packs.get(name)?.sizeBytes ?? 0
@@ -174,7 +174,7 @@ function spentTrash(
     if (snapshots.some((id) => remembered.has(id))) merged.push(key)
     else forgotten.push(key)
   }
-  return { forgotten, merged: merged.length > MOST_REMINDERS ? merged : [] }
+  return { forgotten, merged: merged.length > MAX_REMINDERS ? merged : [] }
 }
 
 /**

@@ -213,9 +213,9 @@ test('a sink that refuses to delete is left whole, told of, and tried again', as
     if (operation === 'delete' && !key.startsWith('sessions/')) throw two.error('forbidden', key)
   }
   for (let day = 0; day < 4; day++) {
-    const told: string[] = []
-    const report = await it.prune({ keep: ids.slice(-1), onProblem: (sink) => told.push(sink ?? '') })
-    expect({ exitCode: report.exitCode, told: new Set(told) }).toEqual({
+    const reported: string[] = []
+    const report = await it.prune({ keep: ids.slice(-1), onProblem: (sink) => reported.push(sink ?? '') })
+    expect({ exitCode: report.exitCode, reported: new Set(reported) }).toEqual({
       exitCode: 3,
       told: new Set(['two']),
     })
@@ -252,17 +252,17 @@ test('a sink with a damaged snapshot is not pruned before it is healed: what tha
   await expect(it.prune({ keep: ids.slice(-1) })).rejects.toMatchObject({ code: 'corrupt' })
 })
 
-test('a damaged trash object keeps its sink from prunes until a run or a heal removes it; what it condemned is condemned anew', async () => {
+test('a damaged trash object keeps its sink from prunes until a run or a heal removes it; what it condemned is condemned again', async () => {
   using it = await Case.create()
   const ids = await it.run(3)
   const two = it.vault.sink('two')
-  for (const spoilt of [Buffer.alloc(0), Buffer.from('rubbish')]) {
+  for (const corrupt of [Buffer.alloc(0), Buffer.from('rubbish')]) {
     await it.prune({ keep: ids.slice(-1) })
     const [key = ''] = two.keys('trash/')
-    two.objects.set(key, spoilt)
+    two.objects.set(key, corrupt)
     expect(await it.vault.verify()).toMatchObject({ exitCode: 1, sinks: [{}, { problems: [{ key }] }] })
     expect(await it.prune({ keep: ids.slice(-1) })).toMatchObject({ exitCode: 3 })
-    if (spoilt.length > 0) expect(await it.vault.heal()).toMatchObject({ exitCode: 0 })
+    if (corrupt.length > 0) expect(await it.vault.heal()).toMatchObject({ exitCode: 0 })
     else
       expect(await it.vault.run([it.source], { now: it.now })).toMatchObject({
         exitCode: 0,
@@ -280,7 +280,7 @@ test('a damaged trash object keeps its sink from prunes until a run or a heal re
 })
 
 test.for([false, true])(
-  'a run that rests on packs of one sink, which prove rotten, reads again and stores anew; piped in once: %s',
+  'a run that rests on packs of one sink, which prove rotten, reads again and stores again; piped in once: %s',
   async (once) => {
     using it = await Case.create(['one', 'two', 'three'])
     const three = it.vault.sink('three')

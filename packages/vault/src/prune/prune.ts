@@ -76,7 +76,7 @@ class Prune {
     const { removed, kept } = this.#choose()
     for (const { view } of this.#sinks) this.#bytesBefore.set(view.sink.name, totalBytes(view))
     if (dryRun) {
-      const sinks = this.#sinks.map((sink) => this.#foresee(sink))
+      const sinks = this.#sinks.map((sink) => this.#preview(sink))
       return this.#report(removed, kept, sinks, { from: 0, into: 0, bytes: 0 })
     }
     const compacted = this.#options.compact ? await this.#compact() : { from: 0, into: 0, bytes: 0 }
@@ -110,7 +110,7 @@ class Prune {
         failures[0] ??
         new VaultError('too-few-copies', 'no sink is configured')
       )
-    await this.#borrowHeads()
+    await this.#resolveHeads()
   }
 
   /** Does something with each sink at once; one that fails is left out. */
@@ -136,7 +136,7 @@ class Prune {
     const heads = await readHeads(view, [...view.snapshots.keys()], {
       indexKey,
       signal,
-      onBad: (_, error) => this.#tell(sink.name, error),
+      onBad: (_, error) => this.#reportProblem(sink.name, error),
     })
     return { view, heads }
   }
@@ -158,13 +158,13 @@ class Prune {
   }
 
   /** A snapshot that does not open on one sink needs there what it needs elsewhere; one that opens nowhere needs nobody knows what. */
-  async #borrowHeads(): Promise<void> {
+  async #resolveHeads(): Promise<void> {
     const able: PruneSink[] = []
     // One that was removed while this sink was away goes in any case, and needs nothing any more.
-    const buried = new Set(this.#sinks.flatMap(({ view }) => [...view.removed]))
+    const tombstoned = new Set(this.#sinks.flatMap(({ view }) => [...view.removed]))
     for (const sink of this.#sinks) {
       const closed = [...sink.view.snapshots.keys()].filter(
-        (key) => !sink.heads.has(key) && !buried.has(snapshotIdOf(key) ?? ''),
+        (key) => !sink.heads.has(key) && !tombstoned.has(snapshotIdOf(key) ?? ''),
       )
       for (const key of closed) {
         const other = this.#sinks.find(({ heads }) => heads.has(key))?.heads.get(key)
@@ -194,11 +194,11 @@ class Prune {
 
   #choose(): { removed: string[]; kept: number } {
     const { choose, sinks } = this.#options
-    const buried = new Set(this.#sinks.flatMap(({ view }) => [...view.removed]))
+    const tombstoned = new Set(this.#sinks.flatMap(({ view }) => [...view.removed]))
     const shown = new Map<string, SnapshotInfo>()
     for (const { heads } of this.#sinks) {
       for (const [key, head] of heads) {
-        if (shown.has(key) || buried.has(snapshotIdOf(key) ?? '')) continue
+        if (shown.has(key) || tombstoned.has(snapshotIdOf(key) ?? '')) continue
         const holders = this.#sinks.filter(({ view }) => view.snapshots.has(key))
         const times = holders.map(({ view }) => view.snapshots.get(key)?.storedAt.getTime() ?? Number.NaN)
         const storedAt = new Date(Math.min(...times))
@@ -222,7 +222,7 @@ class Prune {
       throw new VaultError('fault', 'the policy keeps no snapshot at all: nothing was removed', {
         hint: 'Correct `keep` in the configuration.',
       })
-    this.#gone = new Set([...removed, ...buried])
+    this.#gone = new Set([...removed, ...tombstoned])
     // When every sink that is configured shows none of them any more, nobody can bring them back.
     const isSureOfAll = this.#sinks.length === sinks.length
     const isShown = (id: string) =>
@@ -244,11 +244,12 @@ class Prune {
       indexKey: host.keys.indexKey,
       now: this.#now,
       signal,
-      onRefused: (_, error) => this.#tell(sink.view.sink.name, error),
+      onRefused: (_, error) => this.#reportProblem(sink.view.sink.name, error),
     }
   }
 
-  #foresee(sink: PruneSink): PrunedSink {
+  /** What a prune would do. */
+  #preview(sink: PruneSink): PrunedSink {
     const plan = planPrune(this.#plan(sink, this.#options.graceMs ?? GRACE_MS))
     const { name } = sink.view.sink
     const bytesOf = (names: readonly string[]) =>
@@ -258,13 +259,13 @@ class Prune {
       name,
       state: 'pruned',
       snapshotsRemoved: plan.snapshots.length,
-      packsDeleted: plan.doomed.length,
-      bytesFreed: bytesOf(plan.doomed),
+      packsDeleted: plan.pendingDeletion.length,
+      bytesFreed: bytesOf(plan.pendingDeletion),
       packsCondemned: plan.condemned.length,
       bytesCondemned: bytesOf(plan.condemned),
       refused: 0,
       bytesBefore: before,
-      bytesAfter: before - bytesOf(plan.doomed),
+      bytesAfter: before - bytesOf(plan.pendingDeletion),
     }
   }
 
@@ -301,7 +302,7 @@ class Prune {
   }
 
   async #lookAgain(sink: PruneSink): Promise<void> {
-    // Stored anew: how late it is there now.
+    // Stored again: how late it is there now.
     await this.#session.join(sink.view.sink, this.#options.signal)
     const seen = await this.#view(sink.view.sink)
     sink.view = seen.view
@@ -338,7 +339,7 @@ class Prune {
       indexKey: host.keys.indexKey,
       stateDirectory,
       signal,
-      onProblem: (sink, error) => this.#tell(sink, error),
+      onProblem: (sink, error) => this.#reportProblem(sink, error),
     })
   }
 
@@ -349,11 +350,11 @@ class Prune {
       indexKey: host.keys.indexKey,
       stateDirectory,
       signal,
-      onProblem: (sink, error) => this.#tell(sink, error),
+      onProblem: (sink, error) => this.#reportProblem(sink, error),
     })
   }
 
-  #tell(sink: string | undefined, error: Error): void {
+  #reportProblem(sink: string | undefined, error: Error): void {
     this.#options.onProblem?.(sink, error)
   }
 

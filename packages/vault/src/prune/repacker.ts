@@ -34,7 +34,7 @@ interface Taken {
 }
 
 /** Most run keys that a pack's header gets: each costs a hundred bytes, and a reader one box to open. */
-const MOST_RUN_KEYS = 256
+const MAX_RUN_KEYS = 256
 
 /** Makes packs out of sealed chunks as they are. */
 export class Repacker {
@@ -106,7 +106,7 @@ export class Repacker {
 
   #isFull(chunkBytes: number, runKey: string): boolean {
     const isNewKey = !this.#runKeys.has(runKey)
-    return this.#bytes + chunkBytes > this.#fullBytes || (isNewKey && this.#runKeys.size >= MOST_RUN_KEYS)
+    return this.#bytes + chunkBytes > this.#fullBytes || (isNewKey && this.#runKeys.size >= MAX_RUN_KEYS)
   }
 
   /** Reads the pack from its own bytes, as whoever restores will: a bit that flips here would get into all copies. */

@@ -1,11 +1,11 @@
 /** Keeps what was used last, up to so many bytes. */
 export class ByteCache {
-  readonly #mostBytes: number
+  readonly #maxBytes: number
   readonly #items = new Map<string, Uint8Array>()
   #bytes = 0
 
-  constructor(mostBytes: number) {
-    this.#mostBytes = mostBytes
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
   }
 
   get(key: string): Uint8Array | undefined {
@@ -22,7 +22,7 @@ export class ByteCache {
     this.#items.set(key, item)
     this.#bytes += item.length
     for (const [oldest, { length }] of this.#items) {
-      if (this.#bytes <= this.#mostBytes || oldest === key) break
+      if (this.#bytes <= this.#maxBytes || oldest === key) break
       this.#items.delete(oldest)
       this.#bytes -= length
     }

@@ -23,11 +23,11 @@ export interface ChunkReaderOptions {
   readonly sinks: readonly Sink[]
   readonly keys: VaultKeys
   readonly locations: ChunkLocations
-  /** Asked once, when a chunk is whole nowhere that is known: adds other packs to the locations. */
+  /** Asked once, when a chunk is unrecoverable that is known: adds other packs to the locations. */
   readonly locateMore?: (() => Promise<void>) | undefined
   /** Asked once, when the locations are seen to be false: adds what the packs themselves say, where it is something else. */
   readonly locateAnew?: (() => Promise<void>) | undefined
-  /** Told of each object that a sink did not have whole, and of each sink that did not answer. */
+  /** Called with each object that a sink did not have whole, and of each sink that did not answer. */
   readonly onProblem: (error: Error) => void
   readonly signal?: AbortSignal | undefined
 }
@@ -42,7 +42,7 @@ export class ChunkReader {
   /** By sink and pack: nothing vouches for a header, and what one sink says of it must not be believed of another's. */
   readonly #runKeys = new Map<string, readonly Uint8Array[]>()
   readonly #opened = new Map<string, Uint8Array>()
-  readonly #told = new Set<string>()
+  readonly #reported = new Set<string>()
   /** Packs that a sink lacks, or did not give when it was asked: not asked again. */
   readonly #bad = new Set<string>()
   /** Of these, the packs that a sink which did not answer may have whole. */
@@ -92,13 +92,16 @@ export class ChunkReader {
     if (away) {
       const key = packKey(away.pack)
       const hint = 'Do the same again when each sink answers.'
-      return new VaultError('unanswered', `a chunk of ${key} is whole on no sink that answers`, { key, hint })
+      return new VaultError('unanswered', `a chunk of ${key} is intact on no sink that answers`, {
+        key,
+        hint,
+      })
     }
     const key = places[0] && packKey(places[0].pack)
     const hint = 'Run `pipe-backup verify`, and bring back any sink that is away.'
     return new VaultError(
       'missing',
-      key ? `a chunk of ${key} is whole on no sink` : 'a chunk is in no pack that can be found',
+      key ? `a chunk of ${key} is intact on no sink` : 'a chunk is in no pack that can be found',
       { ...(key && { key }), hint },
     )
   }
@@ -155,8 +158,8 @@ export class ChunkReader {
       this.#packs.delete(place.pack)
       this.#runKeys.delete(where)
       this.#uses.set(place.pack, -64)
-      if (!this.#told.has(where)) {
-        this.#told.add(where)
+      if (!this.#reported.has(where)) {
+        this.#reported.add(where)
         this.#options.onProblem(
           damage ? damagedPack(sink.name, key, cause) : absentPack(sink.name, key, cause),
         )
@@ -224,7 +227,7 @@ function damagedPack(sink: string, key: string, cause: unknown): VaultError {
   return new VaultError('corrupt', `sink "${sink}": ${key} is damaged (${why})`, { sink, key, cause })
 }
 
-/** A pack that the sink lacks is missing; of one that it did not give for another reason nothing is known, and the reason is what is told. */
+/** A pack that the sink lacks is missing; of one that it did not give for another reason nothing is known, and the reason is what is reported. */
 function absentPack(sink: string, key: string, cause: unknown): Error {
   const error = cause instanceof Error ? cause : new Error(String(cause))
   return damageOf(error) === undefined

@@ -35,7 +35,7 @@ async function diffOf(
 
 const at = (text: string, mtime = 1n, mode = 0o644) => ({ bytes: Buffer.from(text), mode, mtimeNs: mtime })
 
-test('what was added, removed and changed is told apart, and what was not is not told', async () => {
+test('what was added, removed and changed is told apart, and what was not is not reported', async () => {
   const same = at('same')
   expect(
     await diffOf(
@@ -59,7 +59,7 @@ test('what was added, removed and changed is told apart, and what was not is not
   ])
 })
 
-test('a file that was stored anew with the same bytes has the same content', async () => {
+test('a file that was stored again with the same bytes has the same content', async () => {
   const large = randomBytes(5_000_000)
   await vault.run([
     new MemorySource('tree', { small: at('small'), z: at('z'), large: { bytes: large, mtimeNs: 1n } }),

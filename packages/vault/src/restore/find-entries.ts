@@ -10,7 +10,7 @@ export interface FindOptions extends OpenSnapshotsOptions {
   readonly matches: (path: Uint8Array, isDirectory: boolean) => boolean
   /** The only path, within a source, at or below which anything can match; undefined for no such path. */
   readonly below?: Uint8Array | undefined
-  /** Told of a part of these snapshots that can't be searched; without this the search ends with the error. */
+  /** Called for a part of these snapshots that can't be searched; without this the search ends with the error. */
   readonly onUnreadable?:
     | ((error: Error, source: string, snapshots: readonly SnapshotInfo[]) => void)
     | undefined
@@ -79,7 +79,7 @@ function snapshotsByRoot(source: string, snapshots: readonly SnapshotInfo[]): Ma
   return holders
 }
 
-/** The same for entries that a list shows the same. A file that was only stored anew is no other state. */
+/** The same for entries that a list shows the same. A file that was only stored again is no other state. */
 function stateOf(entry: ListedEntry): string {
   return JSON.stringify(entry, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
 }

@@ -156,12 +156,12 @@ test('a node that can not be read is reported with its manifests, and the others
     read: (id: Uint8Array) =>
       Buffer.from(id).toString('hex') === lost ? Promise.reject(new Error('gone')) : reader.read(id),
   }
-  const told: (readonly number[])[] = []
+  const reported: (readonly number[])[] = []
   const lines = await merge(
     { reader: failing, roots, read: [] },
-    { onUnreadable: (_error, manifests) => told.push(manifests) },
+    { onUnreadable: (_error, manifests) => reported.push(manifests) },
   )
-  expect(told).toEqual([[1]])
+  expect(reported).toEqual([[1]])
   const paths = new Set(lines.map((line) => line.split(' ')[0]))
   expect([...first.keys()].filter((path) => !paths.has(path))).toEqual([])
   await expect(merge({ reader: failing, roots, read: [] })).rejects.toThrow('gone')

@@ -1,7 +1,7 @@
 import { comparePaths } from '@pipe-backup/source'
 import { decodeManifestNode, type ManifestEntry } from '../manifest-node.ts'
 import { Heap } from './heap.ts'
-import { checkLevels, MOST_LEVELS, mayHold, type ReadsChunks } from './walk-manifest.ts'
+import { checkLevels, MAX_LEVELS, mayHold, type ReadsChunks } from './walk-manifest.ts'
 
 /** What is at one path in several manifests. */
 export interface MergedPath {
@@ -15,7 +15,7 @@ export interface MergeOptions {
   readonly below?: Uint8Array | undefined
   /** Leave out what all the manifests have in one and the same node: it is not read. */
   readonly skipShared?: boolean | undefined
-  /** Told of a node that can't be read, and the manifests it is missing from; without this the merge ends with the error. */
+  /** Called for a node that can't be read, and the manifests it is missing from; without this the merge ends with the error. */
   readonly onUnreadable?: ((error: unknown, manifests: readonly number[]) => void) | undefined
 }
 
@@ -68,7 +68,7 @@ export async function* mergeManifests(
   }
 
   const first = new SharedNodes()
-  for (const [manifest, root] of roots.entries()) if (root) first.add(root, [manifest], MOST_LEVELS)
+  for (const [manifest, root] of roots.entries()) if (root) first.add(root, [manifest], MAX_LEVELS)
   for (const node of first.all()) await open(node)
 
   for (let least = heap.least; least; least = heap.least) {

@@ -12,7 +12,7 @@ export interface OpenSnapshotsOptions {
   readonly keys: VaultKeys
   readonly snapshots: readonly SnapshotInfo[]
   readonly signal?: AbortSignal | undefined
-  /** Told of each object that was missing or damaged on a sink; reading goes on from another. */
+  /** Called with each object that was missing or damaged on a sink; reading goes on from another. */
   readonly onProblem?: ((error: Error) => void) | undefined
 }
 

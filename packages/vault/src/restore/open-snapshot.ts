@@ -19,7 +19,7 @@ export interface OpenSnapshotOptions {
   /** The snapshots that its sources are from, where they are not all of one (`selectSources`). */
   readonly from?: readonly SnapshotInfo[] | undefined
   readonly signal?: AbortSignal | undefined
-  /** Told of each object that was missing or damaged on a sink; reading goes on from another. */
+  /** Called with each object that was missing or damaged on a sink; reading goes on from another. */
   readonly onProblem?: ((error: Error) => void) | undefined
 }
 

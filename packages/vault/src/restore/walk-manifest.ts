@@ -24,7 +24,7 @@ export function mayHold(selected: Uint8Array, first: Uint8Array, next: Uint8Arra
 }
 
 /** Every level but the last has at least two nodes to each of the one above: more levels than this hold nothing real. */
-export const MOST_LEVELS = 64
+export const MAX_LEVELS = 64
 
 /**
  * The entries of a manifest in order, reading only the nodes that may hold what is wanted.
@@ -34,7 +34,7 @@ export async function* walkManifest(
   chunks: ReadsChunks,
   id: Uint8Array,
   below: readonly Uint8Array[] | undefined,
-  levels: number = MOST_LEVELS,
+  levels: number = MAX_LEVELS,
 ): AsyncGenerator<ManifestEntry> {
   checkLevels(levels)
   const node = decodeManifestNode(await chunks.read(id))
@@ -60,7 +60,7 @@ export async function* walkExtents(chunks: ReadsChunks, content: Content): Async
 async function* walkExtentTree(
   chunks: ReadsChunks,
   id: Uint8Array,
-  levels: number = MOST_LEVELS,
+  levels: number = MAX_LEVELS,
 ): AsyncGenerator<Extents> {
   checkLevels(levels)
   const node = decodeExtentNode(await chunks.read(id))

@@ -32,7 +32,7 @@ export class TestVault implements Disposable {
   readonly sinks: readonly MemorySink[]
   readonly host: VaultHost
   readonly stateDirectory: string
-  /** What the last run told. */
+  /** What the last run reported. */
   readonly problems: BackupProblem[] = []
   readonly sinkProblems: { sink: string | undefined; error: Error }[] = []
 

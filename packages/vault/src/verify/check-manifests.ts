@@ -38,7 +38,7 @@ export async function checkManifests(options: CheckManifestsOptions): Promise<vo
     // What could not be read may be whole on a sink that did not answer.
     if (wrong === undefined || away.length > 0) continue
     for (const verification of shownBy)
-      verification.tellWrong(key, `${key} can't be restored in full: ${wrong}`)
+      verification.reportWrong(key, `${key} can't be restored in full: ${wrong}`)
   }
 }
 
@@ -74,7 +74,7 @@ async function checkSnapshot(
   away: SinkFailure[],
   { keys, distrusted, signal }: CheckManifestsOptions,
 ): Promise<string | undefined> {
-  // What is missing or damaged has been told, object by object: here it only matters what that spoils.
+  // What is missing or damaged has been reported, object by object: here it only matters what that spoils.
   const onProblem = (error: Error) => {
     if (damageOf(error) === undefined && 'sink' in error && typeof error.sink === 'string')
       away.push({ sink: error.sink, error })

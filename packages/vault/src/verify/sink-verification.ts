@@ -71,16 +71,16 @@ export class SinkVerification {
       this.view = await viewSink(this.sink, {
         indexKey,
         signal,
-        onBadTrash: (key, { message }) => this.#tell(key, 'corrupt', message),
+        onBadTrash: (key, { message }) => this.#addProblem(key, 'corrupt', message),
       })
       const { view } = this
       this.#count(view)
-      for (const key of view.hollow)
-        this.#tell(key, 'corrupt', `${key} is cut short: it has next to no bytes`)
+      for (const key of view.truncated)
+        this.#addProblem(key, 'corrupt', `${key} is cut short: it has next to no bytes`)
       this.heads = await readHeads(view, [...view.snapshots.keys()], {
         indexKey,
         signal,
-        onBad: (key, { message }) => this.#tell(key, 'corrupt', message),
+        onBad: (key, { message }) => this.#addProblem(key, 'corrupt', message),
       })
       for (const key of view.snapshots.keys()) if (this.heads.has(key)) this.#clear(key)
       for (const [key, { packs }] of this.heads) {
@@ -110,14 +110,14 @@ export class SinkVerification {
     if (!view || this.error) return
     await this.#attempt(async () => {
       for (const key of this.#isBeingWritten(view) ? [] : expected) {
-        if (!view.snapshots.has(key)) this.#tellLacking(key, view)
+        if (!view.snapshots.has(key)) this.#reportMissing(key, view)
       }
-      for (const key of grants) if (!view.grants.has(key)) this.#tellLacking(key, view)
+      for (const key of grants) if (!view.grants.has(key)) this.#reportMissing(key, view)
       this.#forgetSettled(new Set(expected))
       for (const [name, [snapshot]] of this.needed) {
         const key = packKey(name)
-        if (!view.packs.has(name) && !view.hollow.has(key))
-          this.#tell(key, 'missing', `${key} is missing: ${snapshot} needs it`)
+        if (!view.packs.has(name) && !view.truncated.has(key))
+          this.#addProblem(key, 'missing', `${key} is missing: ${snapshot} needs it`)
       }
       const names = [...view.packs.keys()].filter((name) => isWithin(name, window)).sort()
       this.#options.progress.packsToProve += names.length
@@ -136,7 +136,11 @@ export class SinkVerification {
     return [...this.#said].flatMap(([key, said]) => {
       const wrong = said.find(isFalse)
       if (!wrong) return []
-      this.#tell(key, 'corrupt', `${key} is false: ${packKey(wrong.name)} has other chunks than it says`)
+      this.#addProblem(
+        key,
+        'corrupt',
+        `${key} is false: ${packKey(wrong.name)} has other chunks than it says`,
+      )
       return [key]
     })
   }
@@ -150,8 +154,8 @@ export class SinkVerification {
   }
 
   /** What is wrong with a snapshot as it was written: no other sink has it better. */
-  tellWrong(key: string, message: string): void {
-    this.#tell(key, 'corrupt', message, { isHealable: false })
+  reportWrong(key: string, message: string): void {
+    this.#addProblem(key, 'corrupt', message, { isHealable: false })
   }
 
   report(): VerifiedSink {
@@ -186,7 +190,7 @@ export class SinkVerification {
     }
     // Nothing else there: it is no sink of this vault, rather than one that is damaged.
     if (isOther || !(await this.#showsSnapshots())) await requireVault(this.sink, vaultId, signal)
-    this.#tell(key, why, `${key} is ${why === 'missing' ? 'missing' : 'damaged'}`)
+    this.#addProblem(key, why, `${key} is ${why === 'missing' ? 'missing' : 'damaged'}`)
   }
 
   async #showsSnapshots(): Promise<boolean> {
@@ -226,7 +230,7 @@ export class SinkVerification {
     } catch (error) {
       // A prune has merged it into another.
       if (hasCode(error, 'not-found')) this.view?.indexes.delete(key)
-      else if (hasCode(error, 'corrupt')) this.#tell(key, 'corrupt', `${key} is damaged`)
+      else if (hasCode(error, 'corrupt')) this.#addProblem(key, 'corrupt', `${key} is damaged`)
       else throw error
     }
   }
@@ -237,7 +241,7 @@ export class SinkVerification {
       this.#clear(key)
     } catch (error) {
       if (hasCode(error, 'not-found')) this.view?.grants.delete(key)
-      else if (hasCode(error, 'corrupt')) this.#tell(key, 'corrupt', `${key} is damaged`)
+      else if (hasCode(error, 'corrupt')) this.#addProblem(key, 'corrupt', `${key} is damaged`)
       else throw error
     }
   }
@@ -245,7 +249,7 @@ export class SinkVerification {
   #checkSize(name: string, sizeBytes: number, expected: number | undefined): void {
     if (expected === undefined || expected === sizeBytes) return
     const key = packKey(name)
-    this.#tell(key, 'corrupt', `${key} is damaged: it has ${sizeBytes} bytes, not ${expected}`)
+    this.#addProblem(key, 'corrupt', `${key} is damaged: it has ${sizeBytes} bytes, not ${expected}`)
   }
 
   async #provePack(name: string, prover: StoredPackProver): Promise<void> {
@@ -259,7 +263,8 @@ export class SinkVerification {
     } catch (error) {
       signal?.throwIfAborted()
       if (hasCode(error, 'not-found')) await this.#gone(name)
-      else if (hasCode(error, 'corrupt')) this.#tell(key, 'corrupt', `${key} is damaged: ${messageOf(error)}`)
+      else if (hasCode(error, 'corrupt'))
+        this.#addProblem(key, 'corrupt', `${key} is damaged: ${messageOf(error)}`)
       else throw error
       return
     }
@@ -267,20 +272,24 @@ export class SinkVerification {
     progress.bytesRead += proof.bytesRead
     progress.packs++
     if (!proof.isWhole) {
-      this.#tell(key, 'corrupt', `${key} is damaged: its bytes do not have the SHA-256 that is its name`)
+      this.#addProblem(
+        key,
+        'corrupt',
+        `${key} is damaged: its bytes do not have the SHA-256 that is its name`,
+      )
       return
     }
     const wrong = proof.pack && (await deep?.prove(name, proof.pack))
     if (wrong !== undefined) {
-      this.#tell(key, 'corrupt', `${key} was written wrong: ${wrong}`)
+      this.#addProblem(key, 'corrupt', `${key} was written wrong: ${wrong}`)
       return
     }
     this.#packsProven++
     this.#clear(key)
   }
 
-  #tellLacking(key: string, { hollow }: SinkView): void {
-    if (!hollow.has(key)) this.#tell(key, 'missing', `${key} is missing: another sink has it`)
+  #reportMissing(key: string, { truncated }: SinkView): void {
+    if (!truncated.has(key)) this.#addProblem(key, 'missing', `${key} is missing: another sink has it`)
   }
 
   /** What the book says of objects that are gone and that nothing needs any more. */
@@ -291,7 +300,7 @@ export class SinkVerification {
     for (const key of book.of(this.sink.name).keys()) {
       const name = packNameOf(key)
       const isThere =
-        view.hollow.has(key) || view.indexes.has(key) || view.grants.has(key) || this.#problems.has(key)
+        view.truncated.has(key) || view.indexes.has(key) || view.grants.has(key) || this.#problems.has(key)
       const isWanted = name === undefined ? expected.has(key) : needed.has(name) || view.packs.has(name)
       if (!isThere && !isWanted) book.clear(this.sink.name, key)
     }
@@ -303,10 +312,10 @@ export class SinkVerification {
     const [snapshot] = this.needed.get(name) ?? []
     const { signal } = this.#options
     if (snapshot === undefined || !(await this.sink.head(snapshot, { signal }))) return
-    this.#tell(packKey(name), 'missing', `${packKey(name)} is missing: ${snapshot} needs it`)
+    this.#addProblem(packKey(name), 'missing', `${packKey(name)} is missing: ${snapshot} needs it`)
   }
 
-  #tell(
+  #addProblem(
     key: string,
     why: 'missing' | 'corrupt',
     said: string,

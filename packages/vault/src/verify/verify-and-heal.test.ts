@@ -84,10 +84,10 @@ test.for(Object.entries(DAMAGES))(
     for (const [key, bytes] of whole) {
       restoreAll()
       const two = vault.sink('two')
-      const spoilt = damage(bytes, key)
+      const corrupt = damage(bytes, key)
       // Blanks at the end of JSON are no damage.
-      if (key === 'vault.json' && spoilt?.length === bytes.length + 1) continue
-      if (spoilt) two.objects.set(key, spoilt)
+      if (key === 'vault.json' && corrupt?.length === bytes.length + 1) continue
+      if (corrupt) two.objects.set(key, corrupt)
       else two.objects.delete(key)
 
       const report = await vault.verify()
@@ -95,7 +95,7 @@ test.for(Object.entries(DAMAGES))(
         problems.map((problem) => [problem.sink, problem.key]),
       )
       // An index is a cache: without it nothing is missing.
-      const isLack = spoilt === undefined && key.startsWith('index/')
+      const isLack = corrupt === undefined && key.startsWith('index/')
       expect({ key, named, exitCode: report.exitCode }).toEqual({
         key,
         named: isLack ? [] : [['two', key]],
@@ -120,7 +120,7 @@ test('the next run heals what a verification has found', async () => {
   expect(await vault.verify({ deep: true })).toMatchObject({ exitCode: 0 })
 })
 
-test('what no sink has whole is told with the snapshots that it spoils, and stored anew by the next run', async () => {
+test('what no sink has whole is told with the snapshots that it spoils, and stored again by the next run', async () => {
   restoreAll()
   // The pack of the data that has not changed: both snapshots need it.
   const [large = ''] =
@@ -139,7 +139,7 @@ test('what no sink has whole is told with the snapshots that it spoils, and stor
   for (const name of SINKS) expect(await vault.texts([vault.sink(name)], 'latest')).toEqual(texts)
 })
 
-test('a sink whose snapshot is damaged and whole nowhere is not level, until the snapshot is back or gone', async () => {
+test('a sink whose snapshot is damaged and unrecoverable is not level, until the snapshot is back or gone', async () => {
   restoreAll()
   const key = [...whole.keys()].find((name) => name.startsWith('snapshots/')) ?? ''
   const good = whole.get(key) ?? Buffer.alloc(0)
@@ -149,7 +149,7 @@ test('a sink whose snapshot is damaged and whole nowhere is not level, until the
   const report = await vault.heal({ onProblem: (sink, { message }) => problems.push(`${sink}: ${message}`) })
   expect(report.exitCode).toBe(1)
   expect(report.sinks.map(({ state }) => state)).toEqual(['behind', 'behind', 'behind'])
-  expect(problems).toContain(`two: ${key} is damaged, and whole on no sink`)
+  expect(problems).toContain(`two: ${key} is damaged, and intact on no sink`)
   for (const name of SINKS) vault.sink(name).objects.set(key, good)
   expect(await vault.heal()).toMatchObject({ exitCode: 0 })
   for (const name of SINKS) vault.sink(name).objects.set(key, Buffer.alloc(0))

@@ -84,7 +84,7 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   }
 }
 
-/** Packs that a snapshot needs and that are, as far as is known now, whole on no sink. */
+/** Packs that a snapshot needs and that are, as far as is known now, intact on no sink. */
 function findLost(verifications: readonly SinkVerification[]): VerifyReport['lost'] {
   const needed = new Map<string, Set<string>>()
   for (const { needed: onSink } of verifications) {

@@ -58,7 +58,7 @@ export interface AccountOptions {
   readonly quotaBytes: number
   /** How long a change of the namespace holds its lock. */
   readonly commitMs: number
-  /** What who comes meanwhile is told. */
+  /** What who comes meanwhile is reported. */
   readonly contentionStatus: 409 | 429
 }
 

@@ -2,7 +2,7 @@ import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { routeError, tagged } from './api-error.ts'
 import { ContentHash } from './content-hash.ts'
 
-const MOST_BYTES_OF_A_REQUEST = 150 * 1024 * 1024
+const MAX_BYTES_OF_A_REQUEST = 150 * 1024 * 1024
 
 /** Bytes on the disk, with their content hash; they only ever grow. */
 export class Blob {
@@ -30,7 +30,7 @@ export class Blob {
     const file = openSync(this.path, this.size === 0 ? 'w' : 'r+', 0o600)
     try {
       for await (const bytes of body) {
-        if (length + bytes.length > MOST_BYTES_OF_A_REQUEST) throw routeError(tagged('payload_too_large'))
+        if (length + bytes.length > MAX_BYTES_OF_A_REQUEST) throw routeError(tagged('payload_too_large'))
         writeSync(file, bytes, 0, bytes.length, this.size + length)
         whole.update(bytes)
         if (piece !== whole) piece.update(bytes)

@@ -27,7 +27,7 @@ export interface DropboxServerOptions {
   readonly quotaBytes?: number
   /** How long a change holds the namespace's lock; who comes meanwhile is refused. Default 2 ms. */
   readonly commitMs?: number
-  /** What such a one is told: 429 for the call, or 409 with the route's own error where it has one. Default 429. */
+  /** What such a one is reported: 429 for the call, or 409 with the route's own error where it has one. Default 429. */
   readonly contentionStatus?: 409 | 429
   /** How long `delete_batch` takes. Default 20 ms. */
   readonly jobMs?: number

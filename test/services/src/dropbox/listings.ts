@@ -22,12 +22,12 @@ interface ListOptions {
 /** `list_folder` and its cursors, which go on with what has changed when all has been shown. */
 export class Listings {
   readonly #account: Account
-  readonly #mostEntries: number
+  readonly #maxEntries: number
   readonly #cursors = new Map<string, Listing | 'reset'>()
 
-  constructor(account: Account, mostEntries: number) {
+  constructor(account: Account, maxEntries: number) {
     this.#account = account
-    this.#mostEntries = mostEntries
+    this.#maxEntries = maxEntries
   }
 
   /** @throws Refused `LookupError` */
@@ -37,7 +37,7 @@ export class Listings {
     return this.#page({
       folder,
       recursive,
-      limit: Math.min(limit, this.#mostEntries),
+      limit: Math.min(limit, this.#maxEntries),
       rest: this.#account.below(folder).filter(({ path: at }) => isShown(at, folder, recursive)),
       changes: this.#account.changeCount,
     })

@@ -64,7 +64,7 @@ export function download<T>(
 
 /**
  * Runs it, and gives what it refuses as the route's error. Contention for the lock is in the unions of the specification (409); by the
- * guide on data ingress it is told with 429 for the whole call: https://www.dropbox.com/developers/reference/data-ingress-guide
+ * guide on data ingress it is reported with 429 for the whole call: https://www.dropbox.com/developers/reference/data-ingress-guide
  */
 export async function refusedAs<T>(as: (error: Tagged) => Tagged, run: () => T | Promise<T>): Promise<T> {
   try {

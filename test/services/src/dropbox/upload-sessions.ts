@@ -4,7 +4,7 @@ import { type Tagged, tagged } from './api-error.ts'
 import type { Blob } from './blob.ts'
 
 const VALID_MS = 7 * 24 * 60 * 60 * 1000
-const MOST_BYTES = 2 ** 41 - 2 ** 22
+const MAX_BYTES = 2 ** 41 - 2 ** 22
 
 export interface Cursor {
   readonly session_id: string
@@ -62,7 +62,7 @@ export class UploadSessions {
     session.busy = true
     try {
       await session.blob.append(body, contentHash)
-      if (session.blob.size > MOST_BYTES) throw new Refused(tagged('too_large'))
+      if (session.blob.size > MAX_BYTES) throw new Refused(tagged('too_large'))
       session.closed = close
     } finally {
       session.busy = false

@@ -3,7 +3,7 @@ import type { SinkOptions } from '@pipe-backup/sink'
 const PIECE_BYTES = 256 * 1024
 
 /** Tells `onBytes` of pieces one after the other, and between them, with 0 bytes, that something has moved. */
-export class Teller {
+export class ProgressReporter {
   readonly #onBytes: SinkOptions['onBytes']
   #telling: Promise<void> | undefined
 
@@ -12,7 +12,7 @@ export class Teller {
   }
 
   /** Of so many bytes, in small pieces; waits for what each returns. */
-  async tell(bytes: number): Promise<void> {
+  async report(bytes: number): Promise<void> {
     for (let left = bytes; left > 0; left -= PIECE_BYTES) {
       await this.#telling
       await this.#say(Math.min(left, PIECE_BYTES))

@@ -1,5 +1,5 @@
 /** What has been seen of a store that calls itself S3: what it takes, and what it says. */
-export interface StoreHabits {
+export interface StoreQuirks {
   /** Whether it checks SHA-256 and echoes it. */
   echoesSha256: boolean
   /** Whether it takes the headers at all: some refuse requests that have one that they don't know. */
@@ -8,6 +8,6 @@ export interface StoreHabits {
 }
 
 /** Of a store of which nothing has been seen. */
-export function unseenHabits(): StoreHabits {
+export function unseenQuirks(): StoreQuirks {
   return { echoesSha256: false, takesSha256: true, takesCondition: true }
 }

@@ -16,7 +16,7 @@ import { putRepaired } from './put-repaired.ts'
 /** Packs that are in memory at a time. */
 const PACKS_AT_ONCE = 4
 
-export interface LevelOptions {
+export interface ReconcileOptions {
   /** Of all the sinks that answer; kept up to date. */
   readonly views: readonly SinkView[]
   /** Those that are brought level. */
@@ -34,13 +34,13 @@ export interface LevelOptions {
   readonly requireAlive: (sink: Sink) => Promise<void>
   readonly now: () => Date
   readonly signal?: AbortSignal | undefined
-  /** Told of each object that a sink was to give and did not have whole. */
+  /** Called with each object that a sink was to give and did not have whole. */
   readonly onProblem: (sink: string, error: Error) => void
   readonly onHealed?: ((sink: string, key: string, sizeBytes: number) => void) | undefined
 }
 
 /** What became of one sink. */
-export interface LevelResult {
+export interface ReconcileResult {
   readonly sink: string
   /** Packs that were brought to it. */
   packs: number
@@ -66,9 +66,9 @@ export interface LostPack {
  * that it needs; and in place of what is damaged there, what another has whole. One sink's failure does not stop the others.
  * @throws the abort's reason
  */
-export async function levelSinks(
-  options: LevelOptions,
-): Promise<{ results: LevelResult[]; lost: LostPack[] }> {
+export async function reconcileSinks(
+  options: ReconcileOptions,
+): Promise<{ results: ReconcileResult[]; lost: LostPack[] }> {
   const level = new Level(options)
   await level.repair()
   const isReplaced = await level.replaceSpoilt()
@@ -85,18 +85,18 @@ export async function levelSinks(
 /** What is brought to one sink. */
 interface Target {
   readonly view: SinkView
-  readonly result: LevelResult
-  /** Keys of snapshots that it shows, and that need what is whole nowhere. */
-  spoilt: string[]
+  readonly result: ReconcileResult
+  /** Keys of snapshots that it shows, and that need What is unrecoverable. */
+  corrupt: string[]
 }
 
 class Level {
-  readonly #options: LevelOptions
+  readonly #options: ReconcileOptions
   readonly #targets: readonly Target[]
   /** Names of packs that no sink has whole, and the snapshots that need them. */
   readonly lost = new Map<string, Set<string>>()
 
-  constructor(options: LevelOptions) {
+  constructor(options: ReconcileOptions) {
     this.#options = options
     this.#targets = options.targets.map((view) => ({
       view,
@@ -109,11 +109,11 @@ class Level {
         unanswered: 0,
         error: undefined,
       },
-      spoilt: [],
+      corrupt: [],
     }))
   }
 
-  results(): LevelResult[] {
+  results(): ReconcileResult[] {
     return this.#targets.map(({ result }) => result)
   }
 
@@ -135,7 +135,7 @@ class Level {
         const missing = [...needed].filter(([name]) => !view.packs.has(name))
         await forEachLimited(missing, PACKS_AT_ONCE, async ([name, snapshots]) => {
           if ((await this.#bringPack(name, [target], snapshots)) !== 'lost') return
-          target.spoilt.push(...snapshots)
+          target.corrupt.push(...snapshots)
           if (snapshots.length === 0 && this.#options.thorough)
             await this.#removeUseless(target, packKey(name))
         })
@@ -151,7 +151,7 @@ class Level {
   async replaceSpoilt(): Promise<boolean> {
     let isReplaced = false
     for (const target of this.#targets) {
-      for (const key of new Set(target.spoilt.splice(0))) {
+      for (const key of new Set(target.corrupt.splice(0))) {
         const own = target.view.snapshots.get(key)
         target.view.snapshots.delete(key)
         if (!target.result.error) await this.#bringSnapshot(key, [target])
@@ -220,7 +220,7 @@ class Level {
     }
   }
 
-  /** @returns whether any sink has got it: not when something that it needs is whole nowhere, or condemned on each */
+  /** @returns whether any sink has got it: not when something that it needs is unrecoverable, or condemned on each */
   async #bringVersion(
     key: string,
     { object, head }: { object: Uint8Array; head: SnapshotHead },
@@ -360,7 +360,7 @@ class Level {
     }
   }
 
-  /** Damaged, needed by nothing, and whole nowhere. */
+  /** Damaged, needed by nothing, and unrecoverable. */
   async #removeUseless(target: Target, key: string): Promise<void> {
     const { signal, book, onHealed } = this.#options
     await target.view.sink.delete(key, { signal })

@@ -27,16 +27,16 @@ let executor: ChildProcess | undefined
  * @returns to be called when the group has ended
  */
 export function killedWithUs(group: number): () => void {
-  tell(`group ${group}`)
-  return () => tell(`ended ${group}`)
+  send(`group ${group}`)
+  return () => send(`ended ${group}`)
 }
 
 /** The directory is removed when this process has ended, also by `kill -9`. */
 export function removedWithUs(directory: string): void {
-  if (!directory.includes('\n')) tell(`directory ${directory}`)
+  if (!directory.includes('\n')) send(`directory ${directory}`)
 }
 
-function tell(line: string): void {
+function send(line: string): void {
   executor ??= start()
   executor.stdin?.write(`${line}\n`)
 }

@@ -7,7 +7,7 @@ import {
 } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 
-/** A request as a store's own habits see it. */
+/** A request as a store's own quirks see it. */
 export interface SeenRequest {
   readonly method: string
   /** With its query. */
@@ -21,22 +21,22 @@ export interface StoreAnswer {
   readonly body: Buffer
 }
 
-export interface Habits {
+export interface Quirks {
   /** Answered without asking the real store. `cut`: the connection breaks. */
   refuse?(request: SeenRequest): Partial<StoreAnswer> | 'cut' | undefined
   /** What the real store has answered, changed. `cut`: it has done what was asked, and the connection breaks. */
   change?(answer: StoreAnswer, request: SeenRequest): StoreAnswer | 'cut'
 }
 
-export interface OddStore extends AsyncDisposable {
+export interface QuirkyStore extends AsyncDisposable {
   readonly endpoint: string
   /** All that were made. */
   readonly requests: SeenRequest[]
-  habits: Habits
+  quirks: Quirks
 }
 
-/** A real store with the habits of another one: signatures, bytes and listings are its own. */
-export async function oddStore(realEndpoint: string, habits: Habits = {}): Promise<OddStore> {
+/** A real store with the quirks of another one: signatures, bytes and listings are its own. */
+export async function quirkyStore(realEndpoint: string, quirks: Quirks = {}): Promise<QuirkyStore> {
   const requests: SeenRequest[] = []
   const server = createServer((incoming, outgoing) => {
     answer(incoming, outgoing).catch(() => outgoing.destroy())
@@ -46,7 +46,7 @@ export async function oddStore(realEndpoint: string, habits: Habits = {}): Promi
     const seen = { method, url, headers }
     requests.push(seen)
     const sent = await buffer(incoming)
-    const said = store.habits.refuse?.(seen) ?? (await changed(seen, sent))
+    const said = store.quirks.refuse?.(seen) ?? (await changed(seen, sent))
     if (said === 'cut') {
       outgoing.destroy()
       return
@@ -57,15 +57,15 @@ export async function oddStore(realEndpoint: string, habits: Habits = {}): Promi
   }
   const changed = async (seen: SeenRequest, sent: Buffer): Promise<StoreAnswer | 'cut'> => {
     const real = await ask(realEndpoint, seen, sent)
-    return store.habits.change?.(real, seen) ?? real
+    return store.quirks.change?.(real, seen) ?? real
   }
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   const port = typeof address === 'object' && address ? address.port : 0
-  const store: OddStore = {
+  const store: QuirkyStore = {
     endpoint: `http://127.0.0.1:${port}`,
     requests,
-    habits,
+    quirks,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

@@ -6,29 +6,34 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { S3SinkOptions } from './s3-options.ts'
 import { s3Sink } from './s3-sink.ts'
 import { keysIn, newBucket } from './test-support/bucket.ts'
-import { type OddStore, oddStore, type SeenRequest, type StoreAnswer } from './test-support/odd-store.ts'
+import {
+  type QuirkyStore,
+  quirkyStore,
+  type SeenRequest,
+  type StoreAnswer,
+} from './test-support/quirky-store.ts'
 
 const MIB = 1024 * 1024
 const SMALL = Buffer.from('what was sent')
 const NOT_IMPLEMENTED = Buffer.from('<Error><Code>NotImplemented</Code></Error>')
 
 let server: S3Server
-let store: OddStore
+let store: QuirkyStore
 beforeAll(async () => {
   server = await startS3()
-  store = await oddStore(server.endpoint)
+  store = await quirkyStore(server.endpoint)
 })
 afterAll(async () => {
   await store[Symbol.asyncDispose]()
   await server[Symbol.asyncDispose]()
 })
 
-/** A sink in a store that has these habits from now on; the requests from now on are counted. */
-async function sinkIn(habits: OddStore['habits'], options: Partial<S3SinkOptions> = {}): Promise<Sink> {
-  store.habits = {}
+/** A sink in a store that has these quirks from now on; the requests from now on are counted. */
+async function sinkIn(quirks: QuirkyStore['quirks'], options: Partial<S3SinkOptions> = {}): Promise<Sink> {
+  store.quirks = {}
   const sink = s3Sink({ ...newBucket(server), endpoint: store.endpoint, partBytes: 5 * MIB, ...options })
   await sink.list('')[Symbol.asyncIterator]().next()
-  store.habits = habits
+  store.quirks = quirks
   store.requests.length = 0
   return sink
 }
@@ -175,7 +180,7 @@ test('a store that deletes one by one alone, and misses what is not there, delet
 })
 
 /** Listings, with their text changed. */
-function listings(change: (xml: string) => string): OddStore['habits'] {
+function listings(change: (xml: string) => string): QuirkyStore['quirks'] {
   return {
     change: (answer, { method, url }) =>
       method === 'GET' && url.includes('list-type=2')
