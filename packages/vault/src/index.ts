@@ -8,8 +8,7 @@ export {
   type SinkReport,
   type SourceReport,
 } from './backup/report.ts'
-export { type DamagedObject, damagedObject } from './damage-of.ts'
-export { addGrant, openGrant } from './grant.ts'
+export { createVaultHost, decodeHostKey, encodeHostKey, type VaultHost } from './format/vault-host.ts'
 export { type HealedSink, type HealOptions, type HealReport, heal } from './heal/heal.ts'
 export { type PruneOptions, prune } from './prune/prune.ts'
 export type { PrunedSink, PruneReport } from './prune/report.ts'
@@ -29,13 +28,6 @@ export {
   selectSources,
   sourceStateLine,
 } from './restore/select-sources.ts'
-export {
-  type ListSnapshotsOptions,
-  listSnapshots,
-  type SnapshotInfo,
-  selectSnapshot,
-  type UnreadableSnapshot,
-} from './snapshots.ts'
 export { readStateFile, writeStateFile } from './state-file.ts'
 export {
   type SessionStatus,
@@ -43,10 +35,18 @@ export {
   type VaultStatus,
   type VaultStatusOptions,
   vaultStatus,
-} from './status.ts'
+} from './status/vault-status.ts'
+export { type DamagedObject, damagedObject } from './store/damage-of.ts'
+export { addGrant, openGrant } from './store/grant.ts'
+export {
+  type ListSnapshotsOptions,
+  listSnapshots,
+  type SnapshotInfo,
+  selectSnapshot,
+  type UnreadableSnapshot,
+} from './store/snapshots.ts'
+export { findVault, initVault, requireVault, type VaultHeader } from './store/vault-header.ts'
 export { VaultError, type VaultErrorCode } from './vault-error.ts'
-export { findVault, initVault, requireVault, type VaultHeader } from './vault-header.ts'
-export { createVaultHost, decodeHostKey, encodeHostKey, type VaultHost } from './vault-host.ts'
 export {
   createVerifyProgress,
   type VerifiedSink,

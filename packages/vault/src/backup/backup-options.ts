@@ -1,6 +1,6 @@
 import type { Sink } from '@pipe-backup/sink'
 import type { Source } from '@pipe-backup/source'
-import type { VaultHost } from '../vault-host.ts'
+import type { VaultHost } from '../format/vault-host.ts'
 import type { BackupProblem, BackupProgress, SourceReport } from './report.ts'
 
 export interface BackupOptions {

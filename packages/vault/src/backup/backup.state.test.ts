@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { deriveKeys } from '@pipe-backup/crypto'
 import { expect, test } from 'vitest'
-import { sealObject } from '../sealed-object.ts'
+import { sealObject } from '../format/sealed-object.ts'
 import type { MemorySink } from '../test-support/memory-sink.ts'
 import { MemorySource } from '../test-support/memory-source.ts'
 import { TestVault } from '../test-support/test-vault.ts'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { isSnapshotSource, type SnapshotSource } from '../format/snapshot-object.ts'
 import { isObject } from '../is-object.ts'
-import { isSnapshotSource, type SnapshotSource } from '../snapshot-object.ts'
 import { readStateFile, writeStateFile } from '../state-file.ts'
 
 /** A source as an earlier run has stored it: it can be a part of a later snapshot without being read again. */

@@ -1,7 +1,7 @@
 import type { ObjectInfo, Sink } from '@pipe-backup/sink'
 import { forEachLimited } from '../for-each-limited.ts'
-import { packKey, packNameOf } from '../pack-format.ts'
-import { listObjects } from '../read-sink.ts'
+import { packKey, packNameOf } from '../format/pack-format.ts'
+import { listObjects } from '../store/read-sink.ts'
 import { VaultError } from '../vault-error.ts'
 
 /** Up to so many packs are asked for one by one; more are listed. */

@@ -1,12 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import type { DamageBook } from '../damage-book.ts'
-import { damagedObject } from '../damage-of.ts'
+import { type IndexedPack, sealIndexes } from '../format/index-object.ts'
+import { packKey } from '../format/pack-format.ts'
+import {
+  type SnapshotHead,
+  type SnapshotSource,
+  sealSnapshot,
+  snapshotKey,
+} from '../format/snapshot-object.ts'
 import { bringPacks } from '../heal/bring-packs.ts'
 import { reconcileSinks } from '../heal/reconcile-sinks.ts'
-import { type IndexedPack, sealIndexes } from '../index-object.ts'
-import { packKey } from '../pack-format.ts'
-import type { VaultSession } from '../session.ts'
-import { type SnapshotHead, type SnapshotSource, sealSnapshot, snapshotKey } from '../snapshot-object.ts'
+import type { DamageBook } from '../store/damage-book.ts'
+import { damagedObject } from '../store/damage-of.ts'
+import type { VaultSession } from '../store/session.ts'
 import { VaultError } from '../vault-error.ts'
 import type { RunContext } from './backup-options.ts'
 import { checkArrived } from './check-arrived.ts'

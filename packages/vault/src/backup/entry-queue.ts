@@ -1,5 +1,5 @@
 import type { Attribute, Entry, FileIdentity } from '@pipe-backup/source'
-import { Extents } from '../extents.ts'
+import { Extents } from '../format/extents.ts'
 import type { PieceRef } from './slab.ts'
 
 /** Where a file's bytes are going to be. */

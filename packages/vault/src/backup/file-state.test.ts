@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Extents } from '../extents.ts'
+import { Extents } from '../format/extents.ts'
 import { FileState, type KnownFile } from './file-state.ts'
 
 const VAULT = 'ab'.repeat(16)

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import type { Attribute, FileIdentity } from '@pipe-backup/source'
-import { readAttributes, writeAttributes } from '../attribute-codec.ts'
-import { ByteWriter } from '../byte-writer.ts'
-import { Extents } from '../extents.ts'
+import { readAttributes, writeAttributes } from '../format/attribute-codec.ts'
+import { ByteWriter } from '../format/byte-writer.ts'
+import { Extents } from '../format/extents.ts'
 
 const STAMP_BYTES = 32
 const CHECKSUM_BYTES = 4

@@ -1,6 +1,6 @@
 import { comparePaths } from '@pipe-backup/source'
-import { ChunkKind } from '../chunk-codec.ts'
-import { Extents } from '../extents.ts'
+import { ChunkKind } from '../format/chunk-codec.ts'
+import { Extents } from '../format/extents.ts'
 import {
   type BranchChild,
   type ExtentChild,
@@ -9,7 +9,7 @@ import {
   encodeExtentLeaf,
   LeafWriter,
   type ManifestEntry,
-} from '../manifest-node.ts'
+} from '../format/manifest-node.ts'
 
 /** More extents than this go into a tree of their own. */
 const INLINE_EXTENTS = 256

@@ -1,5 +1,5 @@
 import type { Sink } from '@pipe-backup/sink'
-import type { SinkView } from '../sink-view.ts'
+import type { SinkView } from '../store/sink-view.ts'
 import type { RunContext } from './backup-options.ts'
 import type { SinkProgress } from './report.ts'
 

@@ -1,4 +1,4 @@
-import type { ChunkKind } from '../chunk-codec.ts'
+import type { ChunkKind } from '../format/chunk-codec.ts'
 import type { SlabPiece } from '../seal/messages.ts'
 import type { SealPool } from '../seal/seal-pool.ts'
 

@@ -1,11 +1,11 @@
 import { createCutter, type Gear } from '@pipe-backup/chunker'
 import { chunkId } from '@pipe-backup/crypto'
 import type { Entry, EntryReader, FileEntry, Reading, Source, SourceProblem } from '@pipe-backup/source'
-import { ChunkKind } from '../chunk-codec.ts'
-import type { ChunkIndex } from '../chunk-index.ts'
-import type { Extents } from '../extents.ts'
+import { ChunkKind } from '../format/chunk-codec.ts'
+import type { Extents } from '../format/extents.ts'
 import { hasCode } from '../has-code.ts'
 import type { SealPool } from '../seal/seal-pool.ts'
+import type { ChunkIndex } from '../store/chunk-index.ts'
 import { BUNDLE_FILE_BYTES, BUNDLE_MOST_BYTES, bundleEndsAfter } from './bundle.ts'
 import {
   BundledContent,

@@ -1,10 +1,10 @@
 import type { Sink } from '@pipe-backup/sink'
+import { openSnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
+import type { VaultHost } from '../format/vault-host.ts'
 import { hasCode } from '../has-code.ts'
-import { getObject, listObjects } from '../read-sink.ts'
-import { openSnapshotHead, snapshotIdOf } from '../snapshot-object.ts'
+import { getObject, listObjects } from '../store/read-sink.ts'
+import { putVaultHeader, readVaultHeader, type VaultHeader } from '../store/vault-header.ts'
 import { VaultError } from '../vault-error.ts'
-import { putVaultHeader, readVaultHeader, type VaultHeader } from '../vault-header.ts'
-import type { VaultHost } from '../vault-host.ts'
 
 export interface AdoptOptions {
   readonly host: VaultHost

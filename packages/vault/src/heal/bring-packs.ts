@@ -1,9 +1,9 @@
-import { type FetchPackOptions, fetchPack } from '../fetch-pack.ts'
 import { forEachLimited } from '../for-each-limited.ts'
-import { packKey } from '../pack-format.ts'
-import type { SinkView } from '../sink-view.ts'
+import { packKey } from '../format/pack-format.ts'
+import { type FetchPackOptions, fetchPack } from '../store/fetch-pack.ts'
+import { putRepaired } from '../store/put-repaired.ts'
+import type { SinkView } from '../store/sink-view.ts'
 import { VaultError } from '../vault-error.ts'
-import { putRepaired } from './put-repaired.ts'
 
 const PACKS_AT_ONCE = 2
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ChunkKind } from '../chunk-codec.ts'
+import { ChunkKind } from '../format/chunk-codec.ts'
 import { chooseForCompaction, type PackUse } from './choose-for-compaction.ts'
 
 const HOST = '00112233445566778899aabbccddeeff'

@@ -1,4 +1,4 @@
-import { ChunkKind } from '../chunk-codec.ts'
+import { ChunkKind } from '../format/chunk-codec.ts'
 import { NODE_PACK_BYTES, PACK_BYTES } from '../seal/open-packs.ts'
 
 /** A pack that is needed, and how much of it. */

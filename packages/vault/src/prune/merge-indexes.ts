@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { readIndex } from '../backup/load-index.ts'
-import { type IndexedPack, sealIndexes } from '../index-object.ts'
-import type { SinkView } from '../sink-view.ts'
+import { type IndexedPack, sealIndexes } from '../format/index-object.ts'
+import { readIndex } from '../store/load-index.ts'
+import type { SinkView } from '../store/sink-view.ts'
 
 export interface MergeIndexesOptions {
   /** Of the sinks that were pruned, as they are now. */

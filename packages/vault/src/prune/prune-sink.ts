@@ -1,9 +1,9 @@
-import { packKey } from '../pack-format.ts'
-import { listObjects } from '../read-sink.ts'
-import { SESSION_STALE_MS, sessionIdOf } from '../session.ts'
-import type { SinkView, StoredObject } from '../sink-view.ts'
-import { snapshotIdOf } from '../snapshot-object.ts'
-import { newTrashKey, sealTrash, type Trash } from '../trash-object.ts'
+import { packKey } from '../format/pack-format.ts'
+import { snapshotIdOf } from '../format/snapshot-object.ts'
+import { newTrashKey, sealTrash, type Trash } from '../format/trash-object.ts'
+import { listObjects } from '../store/read-sink.ts'
+import { SESSION_STALE_MS, sessionIdOf } from '../store/session.ts'
+import type { SinkView, StoredObject } from '../store/sink-view.ts'
 import { VaultError } from '../vault-error.ts'
 
 /** Trash objects that are left because of the snapshots that they name alone. */

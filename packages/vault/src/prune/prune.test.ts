@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Source } from '@pipe-backup/source'
 import { expect, test } from 'vitest'
-import { VaultSession } from '../session.ts'
+import { VaultSession } from '../store/session.ts'
 import type { MemorySink } from '../test-support/memory-sink.ts'
 import { MemorySource } from '../test-support/memory-source.ts'
 import { codeOf } from '../test-support/outcome.ts'

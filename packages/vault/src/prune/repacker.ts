@@ -11,7 +11,7 @@ import {
   type PackChunk,
   type SealedRunKey,
   writePackFooter,
-} from '../pack-format.ts'
+} from '../format/pack-format.ts'
 import { NODE_PACK_BYTES, PACK_BYTES } from '../seal/open-packs.ts'
 import { VaultError } from '../vault-error.ts'
 

@@ -1,5 +1,5 @@
-import type { SinkView } from '../sink-view.ts'
-import { type SnapshotHead, snapshotIdOf } from '../snapshot-object.ts'
+import { type SnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
+import type { SinkView } from '../store/sink-view.ts'
 
 /** A sink that is pruned: what it holds, and its snapshots as it has them. */
 export interface PruneSink {

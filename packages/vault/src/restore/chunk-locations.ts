@@ -1,10 +1,10 @@
 import type { Sink } from '@pipe-backup/sink'
 import { forEachLimited } from '../for-each-limited.ts'
-import { decodeIndex } from '../index-object.ts'
-import { decodeFooterContent, MAX_PACK_CHUNKS, type PackChunk, packKey } from '../pack-format.ts'
-import { readPackFooter } from '../read-pack-footer.ts'
-import { getObject, listObjects } from '../read-sink.ts'
-import { openObject } from '../sealed-object.ts'
+import { decodeIndex } from '../format/index-object.ts'
+import { decodeFooterContent, MAX_PACK_CHUNKS, type PackChunk, packKey } from '../format/pack-format.ts'
+import { openObject } from '../format/sealed-object.ts'
+import { readPackFooter } from '../store/read-pack-footer.ts'
+import { getObject, listObjects } from '../store/read-sink.ts'
 import { VaultError } from '../vault-error.ts'
 
 /** Where a chunk is: packs by name, and the chunk in that pack. */

@@ -1,5 +1,5 @@
-import type { ManifestEntry } from '../manifest-node.ts'
-import type { SnapshotInfo } from '../snapshots.ts'
+import type { ManifestEntry } from '../format/manifest-node.ts'
+import type { SnapshotInfo } from '../store/snapshots.ts'
 import { type ListedEntry, toListed } from './listed-entry.ts'
 import { mergeManifests } from './merge-manifests.ts'
 import { type OpenSnapshotsOptions, openChunks } from './open-chunks.ts'

@@ -1,4 +1,4 @@
-import type { SnapshotInfo } from '../snapshots.ts'
+import type { SnapshotInfo } from '../store/snapshots.ts'
 import { type ListedEntry, toListed } from './listed-entry.ts'
 import { mergeManifests } from './merge-manifests.ts'
 import { type OpenSnapshotsOptions, openChunks } from './open-chunks.ts'

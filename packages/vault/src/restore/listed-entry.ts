@@ -1,5 +1,5 @@
 import type { Entry, FileEntry } from '@pipe-backup/source'
-import type { ManifestEntry } from '../manifest-node.ts'
+import type { ManifestEntry } from '../format/manifest-node.ts'
 
 /** An entry as a list shows it: its path begins with its source's name, and a file's bytes are not at hand. */
 export type ListedEntry = Exclude<Entry, { type: 'file' }> | Omit<FileEntry, 'open' | 'identity'>

@@ -1,8 +1,8 @@
 import type { VaultKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
-import { getObject } from '../read-sink.ts'
-import { openSnapshotHead } from '../snapshot-object.ts'
-import type { SnapshotInfo } from '../snapshots.ts'
+import { openSnapshotHead } from '../format/snapshot-object.ts'
+import { getObject } from '../store/read-sink.ts'
+import type { SnapshotInfo } from '../store/snapshots.ts'
 import { locateChunks, relocateChunks } from './chunk-locations.ts'
 import { ChunkReader } from './chunk-reader.ts'
 

@@ -1,5 +1,5 @@
-import type { Extents } from '../extents.ts'
-import type { Content } from '../manifest-node.ts'
+import type { Extents } from '../format/extents.ts'
+import type { Content } from '../format/manifest-node.ts'
 import { type ReadsChunks, walkExtents } from './walk-manifest.ts'
 
 /** A part of a file: a piece of a chunk's plain bytes. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { SnapshotHead } from '../snapshot-object.ts'
-import { type SnapshotInfo, toSnapshotInfo } from '../snapshots.ts'
+import type { SnapshotHead } from '../format/snapshot-object.ts'
+import { type SnapshotInfo, toSnapshotInfo } from '../store/snapshots.ts'
 import { selectSources } from './select-sources.ts'
 
 type State = 'ok' | 'incomplete' | 'failed'

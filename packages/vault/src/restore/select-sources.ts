@@ -1,4 +1,4 @@
-import { type SnapshotInfo, selectSnapshot, timeOfSpec, type UnreadableSnapshot } from '../snapshots.ts'
+import { type SnapshotInfo, selectSnapshot, timeOfSpec, type UnreadableSnapshot } from '../store/snapshots.ts'
 import { VaultError } from '../vault-error.ts'
 
 export interface SelectSourcesOptions {

@@ -1,6 +1,11 @@
 import { comparePaths } from '@pipe-backup/source'
-import type { Extents } from '../extents.ts'
-import { type Content, decodeExtentNode, decodeManifestNode, type ManifestEntry } from '../manifest-node.ts'
+import type { Extents } from '../format/extents.ts'
+import {
+  type Content,
+  decodeExtentNode,
+  decodeManifestNode,
+  type ManifestEntry,
+} from '../format/manifest-node.ts'
 import { VaultError } from '../vault-error.ts'
 
 const SLASH = 0x2f

@@ -1,4 +1,4 @@
-import type { ChunkKind } from '../chunk-codec.ts'
+import type { ChunkKind } from '../format/chunk-codec.ts'
 import type { FinishedPack } from './pack-writer.ts'
 import type { OpenPack } from './sealer.ts'
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { CHUNK_OVERHEAD_BYTES, type ChunkKind, sealChunk } from '../chunk-codec.ts'
-import { encodeFooterContent, footerBytes, type PackChunk, writePackFooter } from '../pack-format.ts'
+import { CHUNK_OVERHEAD_BYTES, type ChunkKind, sealChunk } from '../format/chunk-codec.ts'
+import { encodeFooterContent, footerBytes, type PackChunk, writePackFooter } from '../format/pack-format.ts'
 import { provePack } from './prove-pack.ts'
 
 export interface PackKeys {

@@ -1,6 +1,6 @@
 import { chunkId } from '@pipe-backup/crypto'
-import { ChunkKind, unsealChunk } from '../chunk-codec.ts'
 import { discard } from '../discard.ts'
+import { ChunkKind, unsealChunk } from '../format/chunk-codec.ts'
 import {
   decodeFooterContent,
   decodePackEnd,
@@ -9,7 +9,7 @@ import {
   PACK_END_BYTES,
   type PackChunk,
   runKeyId,
-} from '../pack-format.ts'
+} from '../format/pack-format.ts'
 import { VaultError } from '../vault-error.ts'
 import type { PackKeys } from './pack-writer.ts'
 

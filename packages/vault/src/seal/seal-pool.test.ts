@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { deriveKeys, sealTo } from '@pipe-backup/crypto'
 import { expect, test } from 'vitest'
-import { ChunkKind } from '../chunk-codec.ts'
-import { decodeFooterContent, encodePackHeader, runKeyId } from '../pack-format.ts'
-import { derivedKeys } from '../vault-host.ts'
+import { ChunkKind } from '../format/chunk-codec.ts'
+import { decodeFooterContent, encodePackHeader, runKeyId } from '../format/pack-format.ts'
+import { derivedKeys } from '../format/vault-host.ts'
 import type { FinishedPack } from './pack-writer.ts'
 import { SealPool } from './seal-pool.ts'
 

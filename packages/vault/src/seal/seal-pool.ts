@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { CHUNK_ID_BYTES } from '../chunk-codec.ts'
+import { CHUNK_ID_BYTES } from '../format/chunk-codec.ts'
 import { VaultError } from '../vault-error.ts'
 import type { FromSealer, SealerKeys, SlabPiece, ToSealer } from './messages.ts'
 import { NODE_PACK_BYTES, OPEN_PACKS, PACK_BYTES } from './open-packs.ts'

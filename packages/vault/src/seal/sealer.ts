@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { chunkId } from '@pipe-backup/crypto'
-import { CHUNK_ID_BYTES, ChunkKind } from '../chunk-codec.ts'
+import { CHUNK_ID_BYTES, ChunkKind } from '../format/chunk-codec.ts'
 import { VaultError } from '../vault-error.ts'
 import type { FromSealer, SealerKeys, SlabPiece, ToSealer } from './messages.ts'
 import { NODE_PACK_BYTES, OPEN_PACKS, PACK_BYTES } from './open-packs.ts'

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { chunkId, sealTo, type VaultKeys } from '@pipe-backup/crypto'
-import { ChunkKind } from '../chunk-codec.ts'
-import { encodePackHeader, packKey, runKeyId } from '../pack-format.ts'
+import { ChunkKind } from '../format/chunk-codec.ts'
+import { encodePackHeader, packKey, runKeyId } from '../format/pack-format.ts'
+import { derivedKeys } from '../format/vault-host.ts'
 import { ChunkLocations } from '../restore/chunk-locations.ts'
 import { ChunkReader } from '../restore/chunk-reader.ts'
 import { type FinishedPack, PackWriter } from '../seal/pack-writer.ts'
-import { derivedKeys } from '../vault-host.ts'
 import type { MemorySink } from './memory-sink.ts'
 
 /** One pack that is filled by hand, and what is needed to read it. */

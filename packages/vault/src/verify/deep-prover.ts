@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { chunkId, openSealed, type VaultKeys } from '@pipe-backup/crypto'
-import { ChunkKind, unsealChunk } from '../chunk-codec.ts'
 import { discard } from '../discard.ts'
+import { ChunkKind, unsealChunk } from '../format/chunk-codec.ts'
 import {
   decodeFooterContent,
   decodePackEnd,
@@ -10,9 +10,9 @@ import {
   PACK_END_BYTES,
   runKeyId,
   type SealedRunKey,
-} from '../pack-format.ts'
+} from '../format/pack-format.ts'
+import { derivedKeys } from '../format/vault-host.ts'
 import { VaultError } from '../vault-error.ts'
-import { derivedKeys } from '../vault-host.ts'
 
 /** Opens packs to the last chunk. Each once: the same SHA-256 means the same bytes, wherever they are. */
 export class DeepProver {

@@ -1,0 +1,118 @@
+import { isObject } from '../is-object.ts'
+import { VaultError } from '../vault-error.ts'
+import { openObject, sealObject } from './sealed-object.ts'
+
+export interface SnapshotSource {
+  readonly name: string
+  readonly state: 'ok' | 'incomplete' | 'failed'
+  /** Id of the manifest's root node, hex; absent when failed. */
+  readonly root?: string | undefined
+  readonly entries: number
+  /** Sum of the files' sizes. */
+  readonly bytes: number
+  readonly problems: number
+  /** When it was read, where that was an earlier run than this one. */
+  readonly takenAt?: string | undefined
+  readonly error?: string | undefined
+}
+
+/** The head of a snapshot (docs/format.md section 7). */
+export interface SnapshotHead {
+  readonly version: 1
+  readonly id: string
+  readonly time: string
+  readonly host: string
+  readonly hostId: string
+  readonly program: string
+  /** When a sink first stored it, by that sink's clock, where a compaction has written it again since. */
+  readonly firstStored?: string | undefined
+  readonly sources: readonly SnapshotSource[]
+  /** Names of the packs needed, each with the bitmap of its live chunks. */
+  readonly packs: readonly (readonly [name: string, bitmap: string])[]
+}
+
+const KEY = /^snapshots\/(\d{4})(\d{2})(\d{2})t(\d{2})(\d{2})(\d{2})z-([0-9a-f]{16})$/
+
+/** The key for a snapshot of this time and id. */
+export function snapshotKey(time: Date, id: string): string {
+  const stamp = time.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase()
+  return `snapshots/${stamp}z-${id}`
+}
+
+/** The id in a snapshot's key, or undefined where it is no such key. */
+export function snapshotIdOf(key: string): string | undefined {
+  return KEY.exec(key)?.[7]
+}
+
+/** The time in a snapshot's key, to the second, or undefined where it is no such key. */
+export function snapshotTimeOf(key: string): Date | undefined {
+  const [, year, month, day, hour, minute, second] = KEY.exec(key) ?? []
+  return year === undefined ? undefined : new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
+}
+
+export function sealSnapshot(indexKey: Uint8Array, key: string, head: SnapshotHead): Buffer {
+  return sealObject(indexKey, key, Buffer.from(JSON.stringify(head)))
+}
+
+/** @throws VaultError `corrupt`, `unsupported-version`, naming the key */
+export function openSnapshotHead(indexKey: Uint8Array, key: string, object: Uint8Array): SnapshotHead {
+  const head = parse(openObject(indexKey, key, object))
+  if (isObject(head) && typeof head['version'] === 'number' && head['version'] > 1) {
+    throw new VaultError(
+      'unsupported-version',
+      `${key} has the version ${head['version']}: a newer pipe-backup wrote it`,
+      { key, hint: 'Update this program.' },
+    )
+  }
+  if (!isHead(head) || head.id !== snapshotIdOf(key)) {
+    throw new VaultError('corrupt', `${key} is not a snapshot that this program understands`, { key })
+  }
+  return head
+}
+
+function parse(content: Buffer): unknown {
+  try {
+    return JSON.parse(content.toString())
+  } catch {
+    return undefined
+  }
+}
+
+/** Only this vault's hosts can write a head that opens; but one of them may have been taken over. */
+function isHead(value: unknown): value is SnapshotHead {
+  return (
+    isObject(value) &&
+    value['version'] === 1 &&
+    typeof value['time'] === 'string' &&
+    Number.isFinite(Date.parse(value['time'])) &&
+    ['id', 'host', 'hostId', 'program'].every((name) => typeof value[name] === 'string') &&
+    isTimeOrAbsent(value['firstStored']) &&
+    Array.isArray(value['sources']) &&
+    value['sources'].every(isSnapshotSource) &&
+    Array.isArray(value['packs']) &&
+    value['packs'].every(
+      (pack: unknown) => Array.isArray(pack) && isId(pack[0]) && typeof pack[1] === 'string',
+    )
+  )
+}
+
+/** Whether parsed JSON is what a snapshot says of a source. */
+export function isSnapshotSource(value: unknown): value is SnapshotSource {
+  return (
+    isObject(value) &&
+    typeof value['name'] === 'string' &&
+    ['ok', 'incomplete', 'failed'].includes(String(value['state'])) &&
+    (value['root'] === undefined ? value['state'] === 'failed' : isId(value['root'])) &&
+    ['entries', 'bytes', 'problems'].every((name) => typeof value[name] === 'number') &&
+    ['undefined', 'string'].includes(typeof value['error']) &&
+    ['undefined', 'string'].includes(typeof value['takenAt'])
+  )
+}
+
+function isTimeOrAbsent(value: unknown): boolean {
+  return value === undefined || (typeof value === 'string' && Number.isFinite(Date.parse(value)))
+}
+
+function isId(value: unknown): boolean {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+}

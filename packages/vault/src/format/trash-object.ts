@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto'
+import { isObject } from '../is-object.ts'
+import { VaultError } from '../vault-error.ts'
+import { openObject, sealObject } from './sealed-object.ts'
+
+/** What a prune has condemned on one sink (docs/format.md section 9). */
+export interface Trash {
+  /** Packs that nothing needed. */
+  readonly packs: readonly string[]
+  /** Ids of snapshots that were removed: to heal must not bring them back. */
+  readonly snapshots: readonly string[]
+  /** Sessions that were going on then. Undefined while it was not yet known which: nothing is deleted by such an object. */
+  readonly sessions: readonly string[] | undefined
+}
+
+const KEY = /^trash\/\d{8}t\d{6}z-[0-9a-f]{16}$/
+
+export function isTrashKey(key: string): boolean {
+  return KEY.test(key)
+}
+
+/** A new key, with the time for people alone: what counts is when the sink stored it. */
+export function newTrashKey(time: Date): string {
+  const stamp = time.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase()
+  return `trash/${stamp}z-${randomBytes(8).toString('hex')}`
+}
+
+export function sealTrash(indexKey: Uint8Array, key: string, time: Date, trash: Trash): Buffer {
+  return sealObject(
+    indexKey,
+    key,
+    Buffer.from(JSON.stringify({ version: 1, time: time.toISOString(), ...trash })),
+  )
+}
+
+/** @throws VaultError `corrupt`, naming the key */
+export function openTrash(indexKey: Uint8Array, key: string, object: Uint8Array): Trash {
+  const content = openObject(indexKey, key, object)
+  let trash: unknown
+  try {
+    trash = JSON.parse(content.toString())
+  } catch {
+    trash = undefined
+  }
+  if (!isObject(trash) || !isListOf(trash['packs'], /^[0-9a-f]{64}$/))
+    throw new VaultError('corrupt', `${key} is not what a prune writes`, { key })
+  const { packs, snapshots, sessions } = trash
+  const id = /^[0-9a-f]{16}$/
+  return {
+    packs,
+    snapshots: isListOf(snapshots, id) ? snapshots : [],
+    sessions: isListOf(sessions, id) ? sessions : undefined,
+  }
+}
+
+function isListOf(value: unknown, pattern: RegExp): value is string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string' && pattern.test(text))
+}

@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto'
+import { deriveKeys, type KeyPair, openSealed, sealTo, vaultIdOf } from '@pipe-backup/crypto'
+import type { Sink } from '@pipe-backup/sink'
+import { hasCode } from '../has-code.ts'
+import { VaultError } from '../vault-error.ts'
+import { putRepaired } from './put-repaired.ts'
+import { getObject } from './read-sink.ts'
+import { requireVault } from './vault-header.ts'
+
+const PREFIX = 'grants/'
+const MAGIC = Buffer.from('PBGRANT\x01', 'latin1')
+const BOX_BYTES = 80
+const DIGEST_BYTES = 32
+
+/** The key of what is granted to a recipient: `grants/` and 32 hex digits that follow from its public key. */
+export function grantKey(recipient: Uint8Array): string {
+  const id = createHash('sha256').update('pipe-backup recipient 1\n').update(recipient).digest('hex')
+  return `${PREFIX}${id.slice(0, 32)}`
+}
+
+export function isGrantKey(key: string): boolean {
+  return /^grants\/[0-9a-f]{32}$/.test(key)
+}
+
+/** The master secret, sealed to a recipient (docs/format.md section 4). @throws TypeError for 32 bytes that are no public key */
+async function encodeGrant(master: Uint8Array, recipient: Uint8Array): Promise<Buffer> {
+  const box = await sealTo(recipient, master).catch((cause: unknown) => {
+    throw new TypeError(`${Buffer.from(recipient).toString('hex')} is no public key`, { cause })
+  })
+  const content = Buffer.concat([MAGIC, box])
+  return Buffer.concat([content, createHash('sha256').update(content).digest()])
+}
+
+/**
+ * Whether it is as it was written, as far as one who can't open it can know.
+ * @returns the sealed master secret @throws VaultError `corrupt`
+ */
+export function checkGrant(key: string, object: Uint8Array): Uint8Array {
+  const content = object.subarray(0, MAGIC.length + BOX_BYTES)
+  const digest = createHash('sha256').update(content).digest()
+  const isWhole =
+    object.length === content.length + DIGEST_BYTES &&
+    MAGIC.compare(content, 0, MAGIC.length) === 0 &&
+    digest.compare(object, content.length) === 0
+  if (!isWhole) throw new VaultError('corrupt', `${key} is damaged`, { key })
+  return content.subarray(MAGIC.length)
+}
+
+export interface OpenGrantOptions {
+  /** In order of preference. */
+  readonly sinks: readonly Sink[]
+  /** The recipient's own. */
+  readonly pair: KeyPair
+  readonly vaultId: string
+  readonly signal?: AbortSignal | undefined
+  /** Called with each grant that is damaged, and of each sink that does not answer. */
+  readonly onProblem: (error: Error) => void
+}
+
+/**
+ * The vault's master secret, for a recipient that it was granted to.
+ * @returns undefined when no sink that answers has a grant for it that opens
+ * @throws the abort's reason
+ */
+export async function openGrant(options: OpenGrantOptions): Promise<Uint8Array | undefined> {
+  const { sinks, pair, vaultId, signal, onProblem } = options
+  const key = grantKey(pair.publicKey)
+  for (const sink of sinks) {
+    try {
+      const master = await openSealed(pair, checkGrant(key, await getObject(sink, key, signal)))
+      // Anybody can seal something to a public key: only who has the phrase knows what gives the vault's id.
+      if (vaultIdOf((await deriveKeys(master)).publicKey) === vaultId) return master
+      throw new VaultError('corrupt', `${key} is not of this vault`, { key })
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (!hasCode(error, 'not-found')) onProblem(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+  return undefined
+}
+
+export interface AddGrantOptions {
+  readonly sinks: readonly Sink[]
+  readonly vaultId: string
+  readonly master: Uint8Array
+  /** The recipient's public key. */
+  readonly recipient: Uint8Array
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Grants a recipient what the phrase opens, on each sink: all that is stored there and will be.
+ * @throws TypeError for 32 bytes that are no public key; the abort's reason
+ */
+export async function addGrant(
+  options: AddGrantOptions,
+): Promise<readonly { sink: string; state: 'added' | 'there' | 'failed'; error?: Error }[]> {
+  const { sinks, vaultId, master, recipient, signal } = options
+  const key = grantKey(recipient)
+  const object = await encodeGrant(master, recipient)
+  const results = await Promise.all(
+    sinks.map(async (sink) => {
+      try {
+        await requireVault(sink, vaultId, signal)
+        const state = await stateOf(sink, key, signal)
+        if (state === 'there') return { sink: sink.name, state } as const
+        if (state === 'damaged') await putRepaired(sink, key, object, { signal })
+        else await sink.put(key, object, { signal })
+        return { sink: sink.name, state: 'added' } as const
+      } catch (reason) {
+        const error = reason instanceof Error ? reason : new Error(String(reason))
+        return { sink: sink.name, state: 'failed', error } as const
+      }
+    }),
+  )
+  signal?.throwIfAborted()
+  return results
+}
+
+async function stateOf(
+  sink: Sink,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<'there' | 'absent' | 'damaged'> {
+  try {
+    checkGrant(key, await getObject(sink, key, signal))
+    return 'there'
+  } catch (error) {
+    if (hasCode(error, 'not-found')) return 'absent'
+    if (hasCode(error, 'corrupt')) return 'damaged'
+    throw error
+  }
+}

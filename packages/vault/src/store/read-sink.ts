@@ -1,0 +1,36 @@
+import { type ObjectInfo, type Sink, SinkError } from '@pipe-backup/sink'
+import { MAX_SEALED_BYTES } from '../format/sealed-object.ts'
+
+/** How long an object can be, by the first part of its key (docs/format.md section 11). */
+const MAX_BYTES = new Map([
+  ['vault.json', 64 * 1024],
+  ['sessions', 64 * 1024],
+  ['grants', 64 * 1024],
+  ['packs', 128 * 1024 * 1024],
+])
+/** Packs of 64 TiB, which is far beyond what one vault is for. */
+const MAX_LISTED = 2 ** 22
+
+/**
+ * Reads an object whole. One that is longer than it can be is damaged: no sink makes this program take memory for it.
+ * @throws SinkError `not-found`, `corrupt`
+ */
+export function getObject(sink: Sink, key: string, signal?: AbortSignal): Promise<Uint8Array> {
+  const maxBytes = MAX_BYTES.get(key.split('/', 1)[0] ?? '') ?? MAX_SEALED_BYTES
+  return sink.get(key, { maxBytes, signal })
+}
+
+/** Lists what is below a prefix, and not for ever. @throws SinkError `protocol` for a listing that has no end */
+export async function* listObjects(
+  sink: Sink,
+  prefix: string,
+  signal?: AbortSignal,
+  maxListed: number = MAX_LISTED,
+): AsyncGenerator<ObjectInfo> {
+  let listed = 0
+  for await (const info of sink.list(prefix, { signal })) {
+    if (++listed > maxListed)
+      throw new SinkError('protocol', `${prefix} has more than ${maxListed} objects`, { sink: sink.name })
+    yield info
+  }
+}
