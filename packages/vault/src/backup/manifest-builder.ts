@@ -1,15 +1,13 @@
 import { comparePaths } from '@pipe-backup/source'
 import { ChunkKind } from '../format/chunk-codec.ts'
-import { Extents } from '../format/extents.ts'
 import {
-  type BranchChild,
-  type ExtentChild,
   encodeBranch,
   encodeExtentBranch,
   encodeExtentLeaf,
   LeafWriter,
-  type ManifestEntry,
-} from '../format/manifest-node.ts'
+} from '../format/encode-manifest-node.ts'
+import { Extents } from '../format/extents.ts'
+import { type BranchChild, type ExtentChild, type ManifestEntry } from '../format/manifest-node.ts'
 
 /** More extents than this go into a tree of their own. */
 const INLINE_EXTENTS = 256

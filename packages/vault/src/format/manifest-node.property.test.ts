@@ -4,16 +4,10 @@ import { expect, test } from 'vitest'
 import { outcomeOf } from '../test-support/outcome.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { MAX_CHUNK_BYTES } from './chunk-codec.ts'
+import { decodeExtentNode, decodeManifestNode } from './decode-manifest-node.ts'
+import { encodeBranch, encodeExtentBranch, encodeExtentLeaf, LeafWriter } from './encode-manifest-node.ts'
 import { Extents } from './extents.ts'
-import {
-  decodeExtentNode,
-  decodeManifestNode,
-  encodeBranch,
-  encodeExtentBranch,
-  encodeExtentLeaf,
-  LeafWriter,
-  type ManifestEntry,
-} from './manifest-node.ts'
+import { type ManifestEntry } from './manifest-node.ts'
 
 const bytesOf = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
 // Few ids, so that chunks are shared.

@@ -3,6 +3,7 @@ import { snapshotIdOf } from '../format/snapshot-object.ts'
 import { newTrashKey, sealTrash, type Trash } from '../format/trash-object.ts'
 import { listObjects } from '../store/read-sink.ts'
 import { SESSION_STALE_MS, sessionIdOf } from '../store/session.ts'
+import { sinkTime } from '../store/sink-time.ts'
 import type { SinkView, StoredObject } from '../store/sink-view.ts'
 import { VaultError } from '../vault-error.ts'
 
@@ -49,21 +50,6 @@ export interface PrunePlan {
   readonly snapshots: readonly string[]
   /** What earlier prunes were killed over: it is condemned again. */
   readonly drafts: readonly string[]
-}
-
-/**
- * When the sink itself thinks it is: what it said when it stored our session.
- * @throws VaultError `missing` when it does not show it: others' sessions may be hidden as well
- */
-export function sinkTime({ sink: { name }, sessions }: SinkView, ownSession: string): number {
-  const own = sessions.get(ownSession)
-  if (own) return own.storedAt.getTime()
-  const key = `sessions/${ownSession}`
-  throw new VaultError('missing', `sink "${name}": ${key} was stored, and is not listed`, {
-    sink: name,
-    key,
-    hint: 'Its listings can not be trusted: who works there now is not known. Try `pipe-backup doctor`.',
-  })
 }
 
 /** Sessions that have not been written again for so long that whoever held them is dead. */

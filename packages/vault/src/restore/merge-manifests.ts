@@ -1,5 +1,6 @@
 import { comparePaths } from '@pipe-backup/source'
-import { decodeManifestNode, type ManifestEntry } from '../format/manifest-node.ts'
+import { decodeManifestNode } from '../format/decode-manifest-node.ts'
+import { type ManifestEntry } from '../format/manifest-node.ts'
 import { Heap } from './heap.ts'
 import { checkLevels, MAX_LEVELS, mayHold, type ReadsChunks } from './walk-manifest.ts'
 

@@ -1,11 +1,7 @@
 import { comparePaths } from '@pipe-backup/source'
+import { decodeExtentNode, decodeManifestNode } from '../format/decode-manifest-node.ts'
 import type { Extents } from '../format/extents.ts'
-import {
-  type Content,
-  decodeExtentNode,
-  decodeManifestNode,
-  type ManifestEntry,
-} from '../format/manifest-node.ts'
+import { type Content, type ManifestEntry } from '../format/manifest-node.ts'
 import { VaultError } from '../vault-error.ts'
 
 const SLASH = 0x2f

@@ -1,6 +1,6 @@
-import { sinkTime } from '../prune/prune-sink.ts'
 import { getObject } from './read-sink.ts'
 import { openSession, SESSION_STALE_MS, type SessionRecord } from './session.ts'
+import { sinkTime } from './sink-time.ts'
 import type { SinkView } from './sink-view.ts'
 
 /**

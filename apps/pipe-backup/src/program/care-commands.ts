@@ -1,0 +1,86 @@
+import { Option } from 'commander'
+import { type Commands, collect, PHRASE_FILE } from './commands.ts'
+
+/** Those that look after what is stored. */
+export function addCareCommands({ add, act }: Commands): void {
+  add(
+    'verify',
+    'prove what the sinks hold: every object there, whole, and as it was written',
+    'pipe-backup verify --sample 2%\npipe-backup verify --deep --phrase-file /media/usb/phrase.txt',
+  )
+    .option('--deep', 'open every chunk too, and walk every manifest: needs the recovery phrase')
+    .option('--sample <percent>', 'prove this part of the packs; the next time the next part')
+    .option(
+      '--drill [snapshot]',
+      'restore a snapshot to nowhere, the newest unless another is named, and load dumps into scratch servers: needs the recovery phrase',
+    )
+    .addOption(
+      new Option('--sink <name>', 'only this sink; again for another').argParser(collect).default([], 'all'),
+    )
+    .option(...PHRASE_FILE)
+    .action(
+      (options: {
+        deep?: boolean | undefined
+        sample?: string | undefined
+        drill?: string | boolean | undefined
+        sink: string[]
+        phraseFile?: string | undefined
+      }) =>
+        act(async (session) => {
+          const { drill } = options
+          if (drill === undefined) return (await import('../commands/verify.ts')).verify(session, options)
+          const snapshot = typeof drill === 'string' ? drill : 'latest'
+          return (await import('../commands/verify-drill.ts')).verifyDrill(
+            session,
+            snapshot,
+            options.phraseFile,
+          )
+        }),
+    )
+
+  add(
+    'heal',
+    'bring every sink level with the others, and repair what verify has found',
+    'pipe-backup heal\npipe-backup heal --sink new-disk',
+  )
+    .addOption(
+      new Option('--sink <name>', 'only this sink, also when it is empty; again for another')
+        .argParser(collect)
+        .default([], 'all'),
+    )
+    .action((options: { sink: string[] }) =>
+      act(async (session) => (await import('../commands/heal.ts')).heal(session, options)),
+    )
+
+  add(
+    'prune',
+    'remove the snapshots that `keep` does not keep, and free what nothing needs any more',
+    'pipe-backup prune --dry-run\npipe-backup prune --compact',
+  )
+    .option('--dry-run', 'show what would go, and how much it frees; change nothing')
+    .option('--compact', 'move what is live out of packs that are mostly dead, and put small packs together')
+    .option('--force', 'also where more than half of what is there would go')
+    .action((options: { dryRun?: boolean; compact?: boolean; force?: boolean }) =>
+      act(async (session) => (await import('../commands/prune.ts')).prune(session, options)),
+    )
+
+  add(
+    'status',
+    "each sink's health and lag, the last good snapshot, the next run, size and growth",
+    'pipe-backup status\npipe-backup status --json',
+  )
+    .option(...PHRASE_FILE)
+    .action((options: { phraseFile?: string }) =>
+      act(async (session) => (await import('../commands/status.ts')).status(session, options)),
+    )
+
+  add(
+    'doctor',
+    'try all that may fail at 3 a.m.: credentials, sinks, sources, clocks, space, and who is notified',
+    'pipe-backup doctor\npipe-backup doctor --no-notify',
+  )
+    .option('--no-notify', 'send no test messages')
+    .action((options: { notify: boolean }) =>
+      act(async (session) => (await import('../commands/doctor.ts')).doctor(session, options)),
+    )
+}

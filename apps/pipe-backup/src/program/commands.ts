@@ -1,0 +1,25 @@
+import type { Command } from 'commander'
+import type { Session } from '../session.ts'
+
+/** What a group of commands is added with. */
+export interface Commands {
+  readonly program: Command
+  /** @param words - its name and arguments @param example - lines that can be typed @param parent - the command that it is below */
+  readonly add: (words: string, description: string, example: string, parent?: Command) => Command
+  /** Runs what a command does, which is loaded only then. */
+  readonly act: (work: (session: Session) => Promise<number>) => Promise<void>
+}
+
+export const PHRASE_FILE = [
+  '--phrase-file <file>',
+  'read the recovery phrase from a file; - is standard input',
+] as const
+
+export const SNAPSHOT = 'an id or its beginning, latest, latest~2, or a time such as 2026-11-23T10:00'
+
+export const PATTERN =
+  "a name ('*.json') at any depth, a path from its source's name on ('wallet/**/*.json'), or one as on the machine ('/etc/*'); a slash at its end: directories alone"
+
+export function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value]
+}

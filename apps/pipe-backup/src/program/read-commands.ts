@@ -1,0 +1,80 @@
+import { Option } from 'commander'
+import { type Commands, PATTERN, PHRASE_FILE, SNAPSHOT } from './commands.ts'
+
+/** Those that read what is in a vault. */
+export function addReadCommands({ add, act }: Commands): void {
+  add('snapshots', 'list the snapshots, and which sinks hold each', 'pipe-backup snapshots --json')
+    .option(...PHRASE_FILE)
+    .action((options: { phraseFile?: string }) =>
+      act(async (session) => (await import('../commands/snapshots.ts')).snapshots(session, options)),
+    )
+
+  add('ls', 'list what is in a snapshot', 'pipe-backup ls latest wallet/home/bot/.qrl')
+    .argument('<snapshot>', SNAPSHOT)
+    .argument('[path]', 'this entry and all below it')
+    .option(...PHRASE_FILE)
+    .action((snapshot: string, path: string | undefined, options: { phraseFile?: string }) =>
+      act(async (session) => (await import('../commands/ls.ts')).ls(session, snapshot, path, options)),
+    )
+
+  add(
+    'find',
+    'find entries in all the snapshots, and which of them have each',
+    "pipe-backup find '*.json'\npipe-backup find 'wallet/**/wallet.json' --snapshot latest",
+  )
+    .argument('<pattern>', PATTERN)
+    .option('--snapshot <snapshot>', `search this one alone: ${SNAPSHOT}`)
+    .option(...PHRASE_FILE)
+    .action((pattern: string, options: { snapshot?: string; phraseFile?: string }) =>
+      act(async (session) => (await import('../commands/find.ts')).find(session, pattern, options)),
+    )
+
+  add(
+    'diff',
+    'show what was added, removed and changed between two snapshots',
+    'pipe-backup diff latest~1 latest',
+  )
+    .argument('<before>', SNAPSHOT)
+    .argument('<after>', 'another')
+    .option(...PHRASE_FILE)
+    .action((before: string, after: string, options: { phraseFile?: string }) =>
+      act(async (session) => (await import('../commands/diff.ts')).diff(session, before, after, options)),
+    )
+
+  add('cat', "print one file's bytes", 'pipe-backup cat latest database/shop.sql | mysql shop')
+    .argument('<snapshot>', SNAPSHOT)
+    .argument('<path>', "the file: its source's name first")
+    .option(...PHRASE_FILE)
+    .action((snapshot: string, path: string, options: { phraseFile?: string }) =>
+      act(async (session) => (await import('../commands/cat.ts')).cat(session, snapshot, path, options)),
+    )
+
+  add(
+    'restore',
+    'restore into a directory, or as a tar on standard output',
+    'pipe-backup restore latest wallet --to /tmp/restored\npipe-backup restore 2026-11-23T10:00 > all.tar',
+  )
+    .argument('<snapshot>', SNAPSHOT)
+    .argument('[paths...]', 'these entries and all below them')
+    .option('--to <dir>', 'restore below this directory')
+    .addOption(
+      new Option(
+        '--overwrite <which>',
+        'files that are there already: `changed` leaves those of the same size and modification time, `always` writes all again',
+      )
+        .choices(['changed', 'always'])
+        .default('changed'),
+    )
+    .option('--repair', 'put back on their sinks, from other sinks, the objects that were found damaged')
+    .option(...PHRASE_FILE)
+    .action(
+      (
+        snapshot: string,
+        paths: string[],
+        options: { to?: string; overwrite: 'changed' | 'always'; repair?: boolean; phraseFile?: string },
+      ) =>
+        act(async (session) =>
+          (await import('../commands/restore.ts')).restore(session, snapshot, paths, options),
+        ),
+    )
+}

@@ -1,0 +1,92 @@
+import { Argument } from 'commander'
+import type { Shell } from '../commands/completion.ts'
+import { type Commands, PHRASE_FILE } from './commands.ts'
+
+/** Those of keys, logins and the configuration. */
+export function addSetupCommands({ add, act, program }: Commands): void {
+  const key = add('key', 'the keys of the vault', 'pipe-backup key check')
+  add('show', 'print the public half', 'pipe-backup key show', key).action(() =>
+    act(async (session) => (await import('../commands/key-show.ts')).keyShow(session)),
+  )
+  add(
+    'check',
+    'prove that a recovery phrase opens the vault',
+    'pipe-backup key check --phrase-file /media/usb/phrase.txt',
+    key,
+  )
+    .option(...PHRASE_FILE)
+    .action((options: { phraseFile?: string }) =>
+      act(async (session) => (await import('../commands/key-check.ts')).keyCheck(session, options)),
+    )
+
+  add(
+    'add-recipient',
+    'let another phrase open the vault: what is in it and what will be',
+    'pipe-backup key add-recipient 3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29\npipe-backup key add-recipient --phrase-out /media/usb/partner.txt',
+    key,
+  )
+    .argument(
+      '[public-key]',
+      'what `key generate` printed for the recipient; without it a new phrase is made',
+    )
+    .option(...PHRASE_FILE)
+    .option('--phrase-out <file>', 'write the new phrase to a new file (0600); - is standard output')
+    .action((publicKey: string | undefined, options: { phraseFile?: string; phraseOut?: string }) =>
+      act(async (session) =>
+        (await import('../commands/key-add-recipient.ts')).keyAddRecipient(session, publicKey, options),
+      ),
+    )
+  add(
+    'generate',
+    'make a phrase for a recipient, and print its public key; needs no vault',
+    'pipe-backup key generate --phrase-out /media/usb/my-phrase.txt',
+    key,
+  )
+    .option('--phrase-out <file>', 'write the phrase to a new file (0600); - is standard output')
+    .action((options: { phraseOut?: string }) =>
+      act(async (session) => (await import('../commands/key-generate.ts')).keyGenerate(session, options)),
+    )
+
+  const dropbox = add('dropbox', 'a sink in a Dropbox', 'pipe-backup dropbox login')
+  add(
+    'login',
+    'connect a Dropbox, with any browser; gives the refresh token for the configuration',
+    'pipe-backup dropbox login --app-key abcdefghij12345 --token-out ~/.config/pipe-backup/dropbox-token',
+    dropbox,
+  )
+    .option('--app-key <key>', "the app's key; default: that of the dropbox sink in the configuration")
+    .option('--sink <name>', 'the sink, when the configuration has several in a Dropbox')
+    .option('--token-out <file>', 'write the token to a new file (0600); - is standard output')
+    .option('--api-url <url>', 'for a proxy; default: https://api.dropboxapi.com')
+    .action((options: { appKey?: string; sink?: string; tokenOut?: string; apiUrl?: string }) =>
+      act(async (session) =>
+        (await import('../commands/dropbox-login.ts')).dropboxLoginCommand(session, options),
+      ),
+    )
+
+  const config = add('config', 'the configuration', 'pipe-backup config check')
+  add(
+    'check',
+    'check the configuration, and touch nothing else',
+    'pipe-backup config check --config /etc/pipe-backup/pipe-backup.yaml',
+    config,
+  ).action(() => act(async (session) => (await import('../commands/config-check.ts')).configCheck(session)))
+  add(
+    'schema',
+    'print the JSON Schema of the configuration',
+    'pipe-backup config schema > pipe-backup.schema.json',
+    config,
+  ).action(() => act(async () => (await import('../commands/config-schema.ts')).configSchemaCommand()))
+
+  add(
+    'completion',
+    'print a script that makes a shell complete commands, options and names',
+    'pipe-backup completion bash > ~/.local/share/bash-completion/completions/pipe-backup\n' +
+      'echo "source <(pipe-backup completion zsh)" >> ~/.zshrc    # after compinit\n' +
+      'pipe-backup completion fish > ~/.config/fish/completions/pipe-backup.fish',
+  )
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish'] satisfies Shell[]))
+    .action((shell: Shell) =>
+      act(async () => (await import('../commands/completion.ts')).completion(program, shell)),
+    )
+}

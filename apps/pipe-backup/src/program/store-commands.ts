@@ -1,0 +1,37 @@
+import { Option } from 'commander'
+import { type Commands, collect } from './commands.ts'
+
+/** Those that make a vault and write to it. */
+export function addStoreCommands({ add, act }: Commands): void {
+  add(
+    'init',
+    'make the vault on every sink and show its recovery phrase once; or join a vault',
+    'pipe-backup init --phrase-out /media/usb/phrase.txt\npipe-backup init --phrase-file /media/usb/phrase.txt',
+  )
+    .option(
+      '--phrase-out <file>',
+      'write the recovery phrase to a new file (0600) instead of showing it; - is standard output',
+    )
+    .option(
+      '--phrase-file <file>',
+      'join an existing vault with the phrase from this file; - is standard input',
+    )
+    .action((options: { phraseOut?: string; phraseFile?: string }) =>
+      act(async (session) => (await import('../commands/init.ts')).init(session, options)),
+    )
+
+  add(
+    'run',
+    'back up now',
+    'pipe-backup run --source wallet\nmysqldump shop | pipe-backup run --stdin database/shop.sql',
+  )
+    .addOption(
+      new Option('--source <name>', 'only this source; again for another')
+        .argParser(collect)
+        .default([], 'all'),
+    )
+    .option('--stdin <path>', 'store what is piped in as one entry, SOURCE/PATH')
+    .action((options: { source: string[]; stdin?: string }) =>
+      act(async (session) => (await import('../commands/run.ts')).run(session, options)),
+    )
+}

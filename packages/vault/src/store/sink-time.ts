@@ -1,0 +1,17 @@
+import { VaultError } from '../vault-error.ts'
+import type { SinkView } from './sink-view.ts'
+
+/**
+ * When the sink itself thinks it is: what it said when it stored our session.
+ * @throws VaultError `missing` when it does not show it: others' sessions may be hidden as well
+ */
+export function sinkTime({ sink: { name }, sessions }: SinkView, ownSession: string): number {
+  const own = sessions.get(ownSession)
+  if (own) return own.storedAt.getTime()
+  const key = `sessions/${ownSession}`
+  throw new VaultError('missing', `sink "${name}": ${key} was stored, and is not listed`, {
+    sink: name,
+    key,
+    hint: 'Its listings can not be trusted: who works there now is not known. Try `pipe-backup doctor`.',
+  })
+}
