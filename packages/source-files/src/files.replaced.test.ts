@@ -106,7 +106,7 @@ test('files of many names are taken once, each under the first name that the wal
   expect(links).toEqual({ '/d/x2': '/d/x1', '/d/y2': '/d/y1', '/x': '/d/x1', '/y': '/d/y1' })
 })
 
-test('a directory replaced by another while it is walked is told: what was taken is of both', async () => {
+test('a directory replaced by another while it is walked is reported: what was taken is of both', async () => {
   mkdirSync(at('app'))
   for (const name of ['1', '2']) writeFileSync(at('app', name), 'old')
   const { names, problems } = await tree.walk({}, [tree.root], (_, name) => {

@@ -59,10 +59,12 @@ test('a server that is not who it should be gets nothing: one clear line, the ot
   const sources = [{ type: 'files', name: 'tree', paths: [sandbox.path('tree')] }]
   sandbox.configure({ sources, sinks: impostor, copies: 1 })
   const { code, err } = await sandbox.run(['run'])
-  expect({ code, told: err.includes('sink "ssh"') && err.includes('and should be SHA256:AAAA') }).toEqual({
-    code: 3,
-    reported: true,
-  })
+  expect({ code, reported: err.includes('sink "ssh"') && err.includes('and should be SHA256:AAAA') }).toEqual(
+    {
+      code: 3,
+      reported: true,
+    },
+  )
   sandbox.configure({ sources, sinks, copies: 2 })
   const healed = JSON.parse(
     (await sandbox.ok(['run', '--json'])).toString().trim().split('\n').at(-1) ?? '',

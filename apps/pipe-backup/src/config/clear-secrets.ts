@@ -1,5 +1,5 @@
 import type { ConfigPath } from './config-document.ts'
-import { type Config, findSinkType, findSourceType } from './schema.ts'
+import { type Config, findNotifyType, findSinkType, findSourceType } from './schema.ts'
 
 /** A secret that stands in a configuration as itself. */
 export interface ClearSecret {
@@ -19,7 +19,7 @@ export function* clearSecrets(config: Config): Generator<ClearSecret> {
     yield* amongOptions(sink, findSinkType(sink.type).secrets, ['sinks', index])
   }
   for (const [index, notification] of (config.notify ?? []).entries()) {
-    yield* amongOptions(notification, ['url', 'smtp'], ['notify', index])
+    yield* amongOptions(notification, findNotifyType(notification.type).secrets, ['notify', index])
   }
 }
 

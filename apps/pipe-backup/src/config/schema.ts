@@ -1,21 +1,13 @@
 import { z } from 'zod'
+import type { NotifyConfig, NotifyType } from '../providers/notify-type.ts'
+import * as notifyTypes from '../providers/notify-types.ts'
 import type { SinkConfig, SinkType } from '../providers/sink-type.ts'
 import * as sinkTypes from '../providers/sink-types.ts'
 import type { SourceConfig, SourceType } from '../providers/source-type.ts'
 import * as sourceTypes from '../providers/source-types.ts'
 import { parseCron } from '../schedule/cron-expression.ts'
 import { strictObject } from './strict-object.ts'
-import {
-  type CommandConfig,
-  command,
-  type DurationConfig,
-  duration,
-  filePath,
-  name,
-  type SecretConfig,
-  secret,
-  text,
-} from './values.ts'
+import { type CommandConfig, command, type DurationConfig, duration, filePath, name, text } from './values.ts'
 
 /** How many snapshots of each kind are kept. */
 export interface KeepConfig {
@@ -27,28 +19,6 @@ export interface KeepConfig {
   readonly yearly?: number | undefined
   readonly within?: DurationConfig | undefined
 }
-
-type Levels = readonly ('success' | 'warning' | 'failure' | 'recovery')[]
-
-/** Who is notified. */
-export type NotifyConfig =
-  | {
-      readonly type: 'webhook'
-      readonly url: SecretConfig
-      readonly format?: (typeof FORMATS)[number] | undefined
-      readonly on?: Levels | undefined
-    }
-  | {
-      readonly type: 'email'
-      readonly smtp: SecretConfig
-      readonly from: string
-      readonly to: readonly string[]
-      readonly on?: Levels | undefined
-    }
-  | { readonly type: 'command'; readonly run: CommandConfig; readonly on?: Levels | undefined }
-  | { readonly type: 'ping'; readonly url: SecretConfig }
-
-const FORMATS = ['generic', 'slack', 'discord', 'telegram', 'ntfy'] as const
 
 /** A configuration as `configSchema` accepts it, defaults filled in. */
 export interface Config {
@@ -73,6 +43,7 @@ export interface Config {
 
 const SINKS: ReadonlyMap<string, SinkType> = byType(Object.values(sinkTypes))
 const SOURCES: ReadonlyMap<string, SourceType> = byType(Object.values(sourceTypes))
+const NOTIFICATIONS: ReadonlyMap<string, NotifyType> = byType(Object.values(notifyTypes))
 
 /** @throws RangeError for a type that the schema would have refused */
 export function findSinkType(type: string): SinkType {
@@ -82,6 +53,11 @@ export function findSinkType(type: string): SinkType {
 /** @throws RangeError for a type that the schema would have refused */
 export function findSourceType(type: string): SourceType {
   return known(SOURCES, type)
+}
+
+/** @throws RangeError for a type that the schema would have refused */
+export function findNotifyType(type: string): NotifyType {
+  return known(NOTIFICATIONS, type)
 }
 
 const count = z.number().int().min(0)
@@ -107,27 +83,6 @@ const cron = text.superRefine((value, context) => {
     context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
   }
 })
-
-const on = z
-  .array(z.enum(['success', 'warning', 'failure', 'recovery']))
-  .min(1)
-  .optional()
-  .describe('What to tell. Default: failures, warnings and recoveries')
-
-const notifyTypes = [
-  strictObject({
-    type: z.literal('webhook'),
-    url: secret,
-    format: z
-      .enum(FORMATS)
-      .optional()
-      .describe('How the message is written. Default: by the host of the url'),
-    on,
-  }),
-  strictObject({ type: z.literal('email'), smtp: secret, from: text, to: z.array(text).min(1), on }),
-  strictObject({ type: z.literal('command'), run: command, on }),
-  strictObject({ type: z.literal('ping'), url: secret }),
-] as const
 
 /** What a configuration may hold. Its output is a `Config`. */
 export const configSchema: z.ZodObject = strictObject({
@@ -182,11 +137,7 @@ export const configSchema: z.ZodObject = strictObject({
       'Whether scheduled prunes also move what is live out of packs that are mostly dead. Default true',
     ),
   notify: z
-    .array(
-      z.discriminatedUnion('type', notifyTypes, {
-        error: unknownType('notification type', ['webhook', 'email', 'command', 'ping']),
-      }),
-    )
+    .array(oneOf('notification type', [...NOTIFICATIONS.values()]))
     .optional()
     .describe('Who is notified of what failed: at once, then daily, and when it works again'),
 }).meta({ title: 'pipe-backup configuration' })

@@ -1,13 +1,6 @@
-import {
-  type Channel,
-  type ChannelOptions,
-  decide,
-  deliver,
-  type Observation,
-  openChannel,
-} from '@pipe-backup/notify'
+import { type Channel, decide, deliver, type Observation, openChannel } from '@pipe-backup/notify'
 import type { LoadedConfig } from '../config/load-config.ts'
-import type { NotifyConfig } from '../config/schema.ts'
+import { findNotifyType } from '../config/schema.ts'
 import { redact } from '../secrets/redact.ts'
 import type { Session } from '../session.ts'
 import { errorLine } from '../terminal/error-line.ts'
@@ -127,12 +120,14 @@ export class Notifier {
 
   async #openAll(): Promise<(Channel | { readonly channel: string; readonly error: Error })[]> {
     const { notify = [], vault, host } = this.#config
-    if (notify.length > 0) await useProxy(process.env)
     const secrets = openSecrets(this.#config, this.#session)
     return await Promise.all(
       notify.map(async (config) => {
         try {
-          return openChannel(await toOptions(config, (value) => secrets.read(value)), `${vault} on ${host}`)
+          return openChannel(
+            await findNotifyType(config.type).toChannel(config, (value) => secrets.read(value)),
+            `${vault} on ${host}`,
+          )
         } catch (error) {
           return { channel: `notify ${config.type}`, error: toError(error) }
         }
@@ -143,15 +138,6 @@ export class Notifier {
   #complain(channel: string, reason: unknown): void {
     this.#session.output.warn(`${channel}: ${errorLine(toError(reason))}`)
   }
-}
-
-/** For `fetch`, which knows nothing of HTTPS_PROXY by itself; the sinks' connections do. Plain HTTP goes straight where it is to go. */
-async function useProxy({ HTTPS_PROXY, https_proxy, NO_PROXY, no_proxy }: NodeJS.ProcessEnv): Promise<void> {
-  if (HTTPS_PROXY === undefined && https_proxy === undefined) return
-  const { default: http } = await import('node:http')
-  // Since Node.js 24.14.
-  if ('setGlobalProxyFromEnv' in http)
-    http.setGlobalProxyFromEnv({ HTTPS_PROXY, https_proxy, NO_PROXY, no_proxy })
 }
 
 /** Times of a clock that was ahead are taken for now: until it has caught up, nothing would ever be old. */
@@ -167,26 +153,4 @@ function toError(reason: unknown): Error {
 /** That something is fresh is reported only to end a reminder: nobody wants to hear it each time. */
 function isNews(reminders: object): (observation: Observation) => boolean {
   return ({ subject, state }) => state !== 'ok' || subject in reminders
-}
-
-async function toOptions(
-  config: NotifyConfig,
-  read: (value: Extract<NotifyConfig, { type: 'webhook' }>['url']) => Promise<string>,
-): Promise<ChannelOptions> {
-  switch (config.type) {
-    case 'webhook': {
-      const { type, url, format, on } = config
-      return { type, url: await read(url), ...(format && { format }), ...(on && { on }) }
-    }
-    case 'email': {
-      const { type, smtp, from, to, on } = config
-      return { type, smtp: await read(smtp), from, to, ...(on && { on }) }
-    }
-    case 'command': {
-      const { type, run, on } = config
-      return { type, run, ...(on && { on }) }
-    }
-    case 'ping':
-      return { type: 'ping', url: await read(config.url) }
-  }
 }

@@ -97,6 +97,14 @@ export const mysql: SourceType = sourceType(
       ...(await checkDrill(await serverOf(drill, context), found.definers, context.signal)),
     ]
   },
+  ({ drill }, context) =>
+    drill && {
+      takes: (path) => path.endsWith('.sql'),
+      run: async (pieces) => {
+        const { loadDump } = await import('@pipe-backup/source-mysql')
+        await loadDump(await serverOf(drill, context), pieces, context.signal)
+      },
+    },
 )
 
 /** How many definers are tried: whoever may make things in the name of one may in that of all. */

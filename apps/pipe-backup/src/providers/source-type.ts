@@ -48,6 +48,15 @@ export interface SourceType {
   open(config: SourceConfig, context: Omit<SourceContext, 'name'>): Promise<Source>
   /** For `doctor`: tries what reading it needs, without reading much. What it throws is a failure. */
   check(config: SourceConfig, context: Omit<SourceContext, 'name'>): Promise<readonly Finding[]>
+  /** For \`verify --drill\`: what tries a file of its more than by reading it; undefined where nothing does. */
+  drill(config: SourceConfig, context: Omit<SourceContext, 'name'>): Drill | undefined
+}
+
+export interface Drill {
+  /** Whether it tries this file. */
+  readonly takes: (path: string) => boolean
+  /** Tries it, reading it to its end. @throws SourceError when it is of no use */
+  readonly run: (pieces: AsyncIterable<Uint8Array>) => Promise<void>
 }
 
 /**
@@ -60,6 +69,7 @@ export function sourceType<const Shape extends z.ZodRawShape>(
   shape: Shape,
   open: (options: z.output<z.ZodObject<Shape>>, context: SourceContext) => Promise<Source>,
   check: (options: z.output<z.ZodObject<Shape>>, context: SourceContext) => Promise<readonly Finding[]>,
+  drill?: (options: z.output<z.ZodObject<Shape>>, context: SourceContext) => Drill | undefined,
 ): SourceType {
   const options = z.object(shape)
   return {
@@ -89,5 +99,6 @@ export function sourceType<const Shape extends z.ZodRawShape>(
       return withTimeout(containErrors(source), { silentMs: silentMsOf(config) })
     },
     check: (config, context) => check(options.parse(config), { ...context, name: config.name }),
+    drill: (config, context) => drill?.(options.parse(config), { ...context, name: config.name }),
   }
 }

@@ -13,14 +13,16 @@ export const ENTRY_TYPES = [
   'character-device',
   'block-device',
 ] as const
-export const ENTRY_TYPE_NUMBERS = new Map<string, number>(ENTRY_TYPES.map((type, number) => [type, number]))
+export const ENTRY_TYPE_NUMBERS: ReadonlyMap<string, number> = new Map<string, number>(
+  ENTRY_TYPES.map((type, number) => [type, number]),
+)
 
 export const FLAG_SPARSE = 1
 export const FLAG_UNSTEADY = 2
 export const FLAG_EXTENT_TREE = 4
 export const BILLION = 1_000_000_000n
 /** What the manifest's numbers hold, either way: 140 million years. tmpfs and ZFS have times beyond. */
-export const MAX_SECONDS = 2n ** 52n - 1n
+export const MAX_SECONDS: bigint = 2n ** 52n - 1n
 
 /** Where a file's bytes are: its extents, or the root node of a tree of them. */
 export type Content = { readonly extents: Extents } | { readonly treeRoot: Uint8Array }

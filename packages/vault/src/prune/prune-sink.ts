@@ -5,7 +5,6 @@ import { listObjects } from '../store/read-sink.ts'
 import { SESSION_STALE_MS, sessionIdOf } from '../store/session.ts'
 import { sinkTime } from '../store/sink-time.ts'
 import type { SinkView, StoredObject } from '../store/sink-view.ts'
-import { VaultError } from '../vault-error.ts'
 
 /** Trash objects that are left because of the snapshots that they name alone. */
 const MAX_REMINDERS = 8

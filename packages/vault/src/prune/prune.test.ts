@@ -217,7 +217,7 @@ test('a sink that refuses to delete is left whole, told of, and tried again', as
     const report = await it.prune({ keep: ids.slice(-1), onProblem: (sink) => reported.push(sink ?? '') })
     expect({ exitCode: report.exitCode, reported: new Set(reported) }).toEqual({
       exitCode: 3,
-      told: new Set(['two']),
+      reported: new Set(['two']),
     })
     expect(await proven(it, two)).toEqual(ids)
     it.pass(25)
