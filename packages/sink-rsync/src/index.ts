@@ -1,2 +1,3 @@
-export { type RsyncSinkOptions, rsyncSink } from './rsync-sink.ts'
+export { rsyncSink } from './rsync-sink.ts'
+export type { RsyncSinkOptions } from './rsync-sink-options.ts'
 export type { SshLogin } from './ssh-connection.ts'

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import type { Sink } from '@pipe-backup/sink'
 import { type RsyncDaemon, type SshServer, startRsyncd, startSshd } from '@pipe-backup-test/services'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type RsyncSinkOptions, rsyncSink } from './rsync-sink.ts'
+import { rsyncSink } from './rsync-sink.ts'
+import type { RsyncSinkOptions } from './rsync-sink-options.ts'
 
 const TEST_MS = 240_000
 

@@ -136,7 +136,7 @@ async function* statements(sql: readonly string[]): AsyncGenerator<Uint8Array> {
 }
 
 /** How a server is reached, with its password read. */
-export async function serverOf(
+async function serverOf(
   { user, password, socket, host, port, ssl }: ServerConfig,
   context: Pick<OpenContext, 'path' | 'secretLine'>,
 ): Promise<ServerOptions> {

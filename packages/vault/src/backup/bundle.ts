@@ -1,9 +1,9 @@
 /** Files below this size share chunks, in walk order. */
 export const BUNDLE_FILE_BYTES: number = 128 * 1024
-const BUNDLE_LEAST_BYTES = 256 * 1024
+const BUNDLE_MIN_BYTES = 256 * 1024
 const BUNDLE_MEAN_REST_BYTES = 512 * 1024
 /** No bundle is longer, but for its last file. */
-export const BUNDLE_MOST_BYTES: number = 2 * 1024 * 1024
+export const BUNDLE_MAX_BYTES: number = 2 * 1024 * 1024
 const TAIL_BYTES = 48
 
 /**
@@ -13,8 +13,8 @@ const TAIL_BYTES = 48
  * @param bundleBytes - the bundle's length with this file in it
  */
 export function bundleEndsAfter(file: Uint8Array, bundleBytes: number): boolean {
-  if (bundleBytes >= BUNDLE_MOST_BYTES) return true
-  if (bundleBytes < BUNDLE_LEAST_BYTES) return false
+  if (bundleBytes >= BUNDLE_MAX_BYTES) return true
+  if (bundleBytes < BUNDLE_MIN_BYTES) return false
   let hash = 0x811c9dc5 ^ file.length
   for (let i = Math.max(0, file.length - TAIL_BYTES); i < file.length; i++) {
     hash = Math.imul(hash ^ (file[i] ?? 0), 0x01000193)

@@ -12,9 +12,9 @@ import { poolBytes, SealPool } from '../seal/seal-pool.ts'
 import type { ChunkIndex } from '../store/chunk-index.ts'
 import { VaultError } from '../vault-error.ts'
 import type { RunContext } from './backup-options.ts'
+import { SLAB_BYTES } from './content-writer.ts'
 import type { Place } from './place.ts'
 import type { Places } from './places.ts'
-import { SLAB_BYTES } from './source-backup.ts'
 
 const WINDOW_BYTES = 256 * 1024 * 1024
 /** However small the window: a pack for each that is sent, and one that waits. */

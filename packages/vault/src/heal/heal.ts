@@ -12,7 +12,8 @@ import { type SinkView, viewSink } from '../store/sink-view.ts'
 import { requireVault } from '../store/vault-header.ts'
 import { VaultError } from '../vault-error.ts'
 import { adoptSink } from './adopt-sink.ts'
-import { type LostPack, type ReconcileResult, reconcileSinks } from './reconcile-sinks.ts'
+import type { ReconcileResult } from './heal-target.ts'
+import { type LostPack, reconcileSinks } from './reconcile-sinks.ts'
 
 export interface HealOptions {
   readonly host: VaultHost

@@ -1,17 +1,16 @@
 import type { Sink } from '@pipe-backup/sink'
 import { forEachLimited } from '../for-each-limited.ts'
 import { packKey, packNameOf } from '../format/pack-format.ts'
-import { openObject } from '../format/sealed-object.ts'
 import { openSnapshotHead, type SnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
 import type { DamageBook } from '../store/damage-book.ts'
 import { damageOf } from '../store/damage-of.ts'
 import { fetchPack } from '../store/fetch-pack.ts'
-import { checkGrant } from '../store/grant.ts'
-import { putRepaired } from '../store/put-repaired.ts'
 import { readHeads } from '../store/read-heads.ts'
 import { getObject } from '../store/read-sink.ts'
 import type { SinkView } from '../store/sink-view.ts'
 import { VaultError } from '../vault-error.ts'
+import { bringOthers } from './bring-others.ts'
+import { HealTarget, type ReconcileResult } from './heal-target.ts'
 
 /** Packs that are in memory at a time. */
 const PACKS_AT_ONCE = 4
@@ -19,7 +18,7 @@ const PACKS_AT_ONCE = 4
 export interface ReconcileOptions {
   /** Of all the sinks that answer; kept up to date. */
   readonly views: readonly SinkView[]
-  /** Those that are brought level. */
+  /** Those that are brought reconciliation. */
   readonly targets: readonly SinkView[]
   readonly indexKey: Uint8Array
   readonly book: DamageBook
@@ -39,21 +38,6 @@ export interface ReconcileOptions {
   readonly onHealed?: ((sink: string, key: string, sizeBytes: number) => void) | undefined
 }
 
-/** What became of one sink. */
-export interface ReconcileResult {
-  readonly sink: string
-  /** Packs that were brought to it. */
-  packs: number
-  /** Other objects that were brought to it, or taken away because they were damaged and of no use. */
-  objects: number
-  bytes: number
-  /** Keys of snapshots that it still lacks because a prune has condemned their packs there: they follow when that is through. */
-  readonly postponed: string[]
-  /** What it lacks, and what could not be read from a sink that shows it and does not answer. */
-  unanswered: number
-  error: Error | undefined
-}
-
 /** A pack that no sink has whole. */
 export interface LostPack {
   readonly key: string
@@ -69,48 +53,31 @@ export interface LostPack {
 export async function reconcileSinks(
   options: ReconcileOptions,
 ): Promise<{ results: ReconcileResult[]; lost: LostPack[] }> {
-  const level = new Level(options)
-  await level.repair()
-  const isReplaced = await level.replaceSpoilt()
-  await level.complete()
+  const reconciliation = new Reconciliation(options)
+  await reconciliation.repair()
+  const isReplaced = await reconciliation.replaceCorrupt()
+  await reconciliation.complete()
   // What the replaced ones needed may be of no use now.
-  if (isReplaced) await level.repair()
+  if (isReplaced) await reconciliation.repair()
   await options.book.save()
   return {
-    results: level.results(),
-    lost: [...level.lost].map(([name, keys]) => ({ key: packKey(name), snapshots: [...keys].sort() })),
+    results: reconciliation.results(),
+    lost: [...reconciliation.lost].map(([name, keys]) => ({
+      key: packKey(name),
+      snapshots: [...keys].sort(),
+    })),
   }
 }
 
-/** What is brought to one sink. */
-interface Target {
-  readonly view: SinkView
-  readonly result: ReconcileResult
-  /** Keys of snapshots that it shows, and that need What is unrecoverable. */
-  corrupt: string[]
-}
-
-class Level {
+class Reconciliation {
   readonly #options: ReconcileOptions
-  readonly #targets: readonly Target[]
+  readonly #targets: readonly HealTarget[]
   /** Names of packs that no sink has whole, and the snapshots that need them. */
   readonly lost = new Map<string, Set<string>>()
 
   constructor(options: ReconcileOptions) {
     this.#options = options
-    this.#targets = options.targets.map((view) => ({
-      view,
-      result: {
-        sink: view.sink.name,
-        packs: 0,
-        objects: 0,
-        bytes: 0,
-        postponed: [],
-        unanswered: 0,
-        error: undefined,
-      },
-      corrupt: [],
-    }))
+    this.#targets = options.targets.map((view) => new HealTarget(view, options))
   }
 
   results(): ReconcileResult[] {
@@ -120,7 +87,7 @@ class Level {
   /** Makes whole what the sinks show. */
   async repair(): Promise<void> {
     for (const target of this.#targets) {
-      await this.#onTarget(target, async () => {
+      await target.attempt(async () => {
         const needed = this.#options.thorough
           ? await this.#neededByShown(target)
           : new Map<string, string[]>()
@@ -136,8 +103,7 @@ class Level {
         await forEachLimited(missing, PACKS_AT_ONCE, async ([name, snapshots]) => {
           if ((await this.#bringPack(name, [target], snapshots)) !== 'lost') return
           target.corrupt.push(...snapshots)
-          if (snapshots.length === 0 && this.#options.thorough)
-            await this.#removeUseless(target, packKey(name))
+          if (snapshots.length === 0 && this.#options.thorough) await target.removeUseless(packKey(name))
         })
       })
     }
@@ -148,7 +114,7 @@ class Level {
    * come here.
    * @returns whether any was replaced
    */
-  async replaceSpoilt(): Promise<boolean> {
+  async replaceCorrupt(): Promise<boolean> {
     let isReplaced = false
     for (const target of this.#targets) {
       for (const key of new Set(target.corrupt.splice(0))) {
@@ -174,16 +140,16 @@ class Level {
       if (lacking.length > 0) await this.#bringSnapshot(key, lacking)
     }
     for (const target of this.#targets) {
-      await this.#onTarget(target, async () => {
-        await this.#bringOthers(target, 'grants')
-        await this.#bringOthers(target, 'indexes')
-        if (this.#options.thorough) await this.#removeSpoilt(target)
+      await target.attempt(async () => {
+        await bringOthers(target, 'grants', this.#options)
+        await bringOthers(target, 'indexes', this.#options)
+        if (this.#options.thorough) await this.#removeCorrupt(target)
       })
     }
   }
 
   /** @returns names of packs that the snapshots need which this sink shows, and these snapshots' keys */
-  async #neededByShown({ view }: Target): Promise<Map<string, string[]>> {
+  async #neededByShown({ view }: HealTarget): Promise<Map<string, string[]>> {
     const { indexKey, signal, book, now, onProblem } = this.#options
     const needed = new Map<string, string[]>()
     const heads = await readHeads(view, [...view.snapshots.keys()], {
@@ -206,7 +172,7 @@ class Level {
     return needed
   }
 
-  async #bringSnapshot(key: string, targets: readonly Target[]): Promise<void> {
+  async #bringSnapshot(key: string, targets: readonly HealTarget[]): Promise<void> {
     const tried = new Set<string>()
     for (const view of this.#options.views) {
       const lacking = targets.filter((target) => !target.result.error && !target.view.snapshots.has(key))
@@ -224,7 +190,7 @@ class Level {
   async #bringVersion(
     key: string,
     { object, head }: { object: Uint8Array; head: SnapshotHead },
-    targets: readonly Target[],
+    targets: readonly HealTarget[],
   ): Promise<boolean> {
     const able = targets.filter(({ view, result }) => {
       if (!head.packs.some(([name]) => view.condemned.has(name))) return true
@@ -239,9 +205,9 @@ class Level {
     if (!isWhole || able.length === 0) return false
     for (const target of able) {
       if (target.result.error) continue
-      await this.#onTarget(target, async () => {
+      await target.attempt(async () => {
         await this.#options.requireAlive(target.view.sink)
-        await this.#put(target, key, object)
+        await target.put(key, object)
         const storedAt = this.#options.now()
         target.view.snapshots.set(key, { sizeBytes: object.length, storedAt })
         target.result.objects++
@@ -280,7 +246,7 @@ class Level {
   /** @returns `lost` when no sink has it whole; `unanswered` when one that does not answer may have it */
   async #bringPack(
     name: string,
-    targets: readonly Target[],
+    targets: readonly HealTarget[],
     neededBy: readonly string[],
   ): Promise<'brought' | 'lost' | 'unanswered'> {
     const { views, onProblem, signal } = this.#options
@@ -298,8 +264,8 @@ class Level {
     }
     await Promise.all(
       targets.map((target) =>
-        this.#onTarget(target, async () => {
-          await this.#put(target, key, pack)
+        target.attempt(async () => {
+          await target.put(key, pack)
           target.view.packs.set(name, { sizeBytes: pack.length, storedAt: this.#options.now() })
           target.result.packs++
         }),
@@ -308,28 +274,8 @@ class Level {
     return 'brought'
   }
 
-  /** What other sinks have and this one lacks. Indexes are a cache: without one, footers are read. */
-  async #bringOthers(target: Target, kind: 'grants' | 'indexes'): Promise<void> {
-    const unanswered = new Set<string>()
-    for (const other of this.#options.views) {
-      for (const key of other[kind].keys()) {
-        if (target.view[kind].has(key)) continue
-        const object = await this.#fetchOther(other, kind, key)
-        if (!object) {
-          if (other[kind].has(key)) unanswered.add(key)
-          continue
-        }
-        unanswered.delete(key)
-        await this.#put(target, key, object)
-        target.view[kind].set(key, { sizeBytes: object.length, storedAt: this.#options.now() })
-        target.result.objects++
-      }
-    }
-    target.result.unanswered += unanswered.size
-  }
-
   /** Takes away what is damaged and was brought by no other sink, where nothing is lost with it. */
-  async #removeSpoilt(target: Target): Promise<void> {
+  async #removeCorrupt(target: HealTarget): Promise<void> {
     const { views, book } = this.#options
     const { view } = target
     const removed = new Set(views.flatMap((other) => [...other.removed]))
@@ -337,66 +283,9 @@ class Level {
       const isUseless = key.startsWith('trash/')
         ? this.#options.mayForgetTrash(view)
         : (key.startsWith('index/') && !view.indexes.has(key)) || removed.has(snapshotIdOf(key) ?? '')
-      if (isUseless) await this.#removeUseless(target, key)
+      if (isUseless) await target.removeUseless(key)
     }
   }
-
-  async #fetchOther(
-    view: SinkView,
-    kind: 'grants' | 'indexes',
-    key: string,
-  ): Promise<Uint8Array | undefined> {
-    const { indexKey, signal, onProblem } = this.#options
-    try {
-      const object = await getObject(view.sink, key, signal)
-      if (kind === 'grants') checkGrant(key, object)
-      else openObject(indexKey, key, object)
-      return object
-    } catch (error) {
-      signal?.throwIfAborted()
-      if (damageOf(error) !== undefined) view[kind].delete(key)
-      onProblem(view.sink.name, toError(error))
-      return undefined
-    }
-  }
-
-  /** Damaged, needed by nothing, and unrecoverable. */
-  async #removeUseless(target: Target, key: string): Promise<void> {
-    const { signal, book, onHealed } = this.#options
-    await target.view.sink.delete(key, { signal })
-    book.clear(target.view.sink.name, key)
-    target.result.objects++
-    onHealed?.(target.view.sink.name, key, 0)
-  }
-
-  async #put({ view, result }: Target, key: string, bytes: Uint8Array): Promise<void> {
-    const { signal, book, onHealed } = this.#options
-    const isDamaged = book.of(view.sink.name).get(key)?.why === 'corrupt'
-    const put = isDamaged ? putRepaired : putPlainly
-    await put(view.sink, key, bytes, { signal })
-    book.clear(view.sink.name, key)
-    result.bytes += bytes.length
-    onHealed?.(view.sink.name, key, bytes.length)
-  }
-
-  async #onTarget({ result }: Target, work: () => Promise<void>): Promise<void> {
-    if (result.error) return
-    try {
-      await work()
-    } catch (error) {
-      this.#options.signal?.throwIfAborted()
-      result.error ??= toError(error)
-    }
-  }
-}
-
-async function putPlainly(
-  sink: Sink,
-  key: string,
-  bytes: Uint8Array,
-  options: { readonly signal?: AbortSignal | undefined },
-): Promise<void> {
-  await sink.put(key, bytes, options)
 }
 
 function toError(reason: unknown): Error {

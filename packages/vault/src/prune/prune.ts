@@ -3,17 +3,13 @@ import { toFailure } from '../failure.ts'
 import { packKey } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
 import type { VaultHost } from '../format/vault-host.ts'
-import { hasCode } from '../has-code.ts'
-import { isBeingPruned } from '../store/is-being-pruned.ts'
-import { readHeads } from '../store/read-heads.ts'
 import { VaultSession } from '../store/session.ts'
-import { viewSink } from '../store/sink-view.ts'
 import { type SnapshotInfo, toSnapshotInfo } from '../store/snapshots.ts'
-import { requireVault } from '../store/vault-header.ts'
 import { VaultError } from '../vault-error.ts'
 import { compact } from './compact.ts'
 import { mergeIndexes } from './merge-indexes.ts'
 import { type PruneSinkOptions, planPrune, pruneSink } from './prune-sink.ts'
+import { PruneSinks } from './prune-sinks.ts'
 import type { PrunedSink, PruneReport } from './report.ts'
 import { neededPacks, type PruneSink, totalBytes } from './sink-state.ts'
 
@@ -58,6 +54,7 @@ class Prune {
   readonly #now: () => Date
   readonly #failures = new Map<string, Error>()
   readonly #bytesBefore = new Map<string, number>()
+  readonly #looking: PruneSinks
   #sinks: PruneSink[] = []
   /** Ids of snapshots that go. */
   #gone: ReadonlySet<string> = new Set()
@@ -68,11 +65,12 @@ class Prune {
     this.#options = options
     this.#session = session
     this.#now = now
+    this.#looking = new PruneSinks(options, session)
   }
 
   async perform(): Promise<PruneReport> {
     const { dryRun = false, graceMs = GRACE_MS } = this.#options
-    await this.#look()
+    this.#sinks = await this.#looking.look(this.#failures)
     const { removed, kept } = this.#choose()
     for (const { view } of this.#sinks) this.#bytesBefore.set(view.sink.name, totalBytes(view))
     if (dryRun) {
@@ -87,109 +85,6 @@ class Prune {
     }
     await this.#mergeIndexes()
     return this.#report(removed, kept, pruned, compacted)
-  }
-
-  async #look(): Promise<void> {
-    const { sinks, host, signal } = this.#options
-    const joined = await this.#each(sinks, async (sink) => {
-      await requireVault(sink, host.vaultId, signal)
-      await this.#session.join(sink, signal)
-      return sink
-    })
-    // When it has joined everywhere: of two that begin at once, the later one then sees the other on every sink.
-    const free = await this.#each(joined, async (sink) => {
-      const seen = await this.#view(sink)
-      await this.#checkAlone(seen)
-      return seen
-    })
-    this.#sinks = free
-    const failures = [...this.#failures.values()]
-    if (free.length === 0)
-      throw (
-        failures.find((error) => hasCode(error, 'busy')) ??
-        failures[0] ??
-        new VaultError('too-few-copies', 'no sink is configured')
-      )
-    await this.#resolveHeads()
-  }
-
-  /** Does something with each sink at once; one that fails is left out. */
-  async #each<T>(sinks: readonly Sink[], work: (sink: Sink) => Promise<T>): Promise<T[]> {
-    const results = await Promise.all(
-      sinks.map(async (sink) => {
-        try {
-          return [await work(sink)]
-        } catch (error) {
-          this.#fail(sink.name, error)
-          return []
-        }
-      }),
-    )
-    this.#options.signal?.throwIfAborted()
-    return results.flat()
-  }
-
-  async #view(sink: Sink): Promise<PruneSink> {
-    const { host, signal } = this.#options
-    const { indexKey } = host.keys
-    const view = await viewSink(sink, { indexKey, signal })
-    const heads = await readHeads(view, [...view.snapshots.keys()], {
-      indexKey,
-      signal,
-      onBad: (_, error) => this.#reportProblem(sink.name, error),
-    })
-    return { view, heads }
-  }
-
-  /**
-   * One prune at a time on a sink: two that begin at once both see the other, and both give way. What one sink alone shows keeps no other
-   * from being pruned: a prune that was killed may have left its session there, or a hostile sink kept it.
-   */
-  async #checkAlone({ view }: PruneSink): Promise<void> {
-    const { host, signal } = this.#options
-    const record = await isBeingPruned(view, host.keys.indexKey, this.#session.id, signal)
-    if (!record) return
-    const { name } = view.sink
-    const message = `sink "${name}": host ${record.host} has been pruning this vault since ${record.started}`
-    throw new VaultError('busy', message, {
-      sink: name,
-      hint: 'Try again when it is through. One that was killed is forgotten after a day.',
-    })
-  }
-
-  /** A snapshot that does not open on one sink needs there what it needs elsewhere; one that opens nowhere needs nobody knows what. */
-  async #resolveHeads(): Promise<void> {
-    const able: PruneSink[] = []
-    // One that was removed while this sink was away goes in any case, and needs nothing any more.
-    const tombstoned = new Set(this.#sinks.flatMap(({ view }) => [...view.removed]))
-    for (const sink of this.#sinks) {
-      const closed = [...sink.view.snapshots.keys()].filter(
-        (key) => !sink.heads.has(key) && !tombstoned.has(snapshotIdOf(key) ?? ''),
-      )
-      for (const key of closed) {
-        const other = this.#sinks.find(({ heads }) => heads.has(key))?.heads.get(key)
-        if (other) sink.heads.set(key, other)
-        else {
-          const name = sink.view.sink.name
-          this.#fail(
-            name,
-            new VaultError(
-              'corrupt',
-              `sink "${name}" is not pruned: ${key} is damaged, and what it needs not known`,
-              {
-                sink: name,
-                key,
-                hint: 'Run `pipe-backup heal`. If no sink has it whole, delete that object by hand.',
-              },
-            ),
-          )
-        }
-      }
-      if (!this.#failures.has(sink.view.sink.name)) able.push(sink)
-    }
-    this.#sinks = able
-    const [first] = this.#failures.values()
-    if (able.length === 0 && first) throw first
   }
 
   #choose(): { removed: string[]; kept: number } {
@@ -304,7 +199,7 @@ class Prune {
   async #lookAgain(sink: PruneSink): Promise<void> {
     // Stored again: how late it is there now.
     await this.#session.join(sink.view.sink, this.#options.signal)
-    const seen = await this.#view(sink.view.sink)
+    const seen = await this.#looking.view(sink.view.sink)
     sink.view = seen.view
     for (const key of sink.heads.keys()) if (!seen.view.snapshots.has(key)) sink.heads.delete(key)
     for (const [key, head] of seen.heads) sink.heads.set(key, head)

@@ -10,13 +10,15 @@ import type { DamageBook } from '../store/damage-book.ts'
 import { checkGrant } from '../store/grant.ts'
 import { type PackProof, StoredPackProver } from '../store/prove-stored-pack.ts'
 import { readHeads } from '../store/read-heads.ts'
-import { getObject, listObjects } from '../store/read-sink.ts'
+import { getObject } from '../store/read-sink.ts'
 import { SESSION_STALE_MS } from '../store/session.ts'
 import { type SinkView, viewSink } from '../store/sink-view.ts'
-import { readVaultHeader, requireVault } from '../store/vault-header.ts'
 import { VaultError } from '../vault-error.ts'
+import { checkHeader } from './check-header.ts'
 import { type DeepProver, footerDigest } from './deep-prover.ts'
 import type { VerifiedSink, VerifyProblem, VerifyProgress } from './report.ts'
+import { isWithin, type SampleWindow } from './sample-window.ts'
+import { SinkProblems } from './sink-problems.ts'
 
 const PACKS_AT_ONCE = 2
 const INDEXES_AT_ONCE = 4
@@ -32,17 +34,11 @@ export interface SinkVerificationOptions {
   readonly onProblem?: ((problem: VerifyProblem) => void) | undefined
 }
 
-/** A part of all packs' names, which are spread evenly from 0 to 1; one that reaches beyond 1 goes on at 0. */
-export interface SampleWindow {
-  readonly from: number
-  readonly part: number
-}
-
 /** The verification of one sink: first looked at, then proven, when it is known what the others show. */
 export class SinkVerification {
   readonly sink: Sink
   readonly #options: SinkVerificationOptions
-  readonly #problems = new Map<string, VerifyProblem>()
+  readonly #problems: SinkProblems
   view: SinkView | undefined
   error: Error | undefined
   /** By key, as this sink has them. */
@@ -61,28 +57,29 @@ export class SinkVerification {
   constructor(sink: Sink, options: SinkVerificationOptions) {
     this.sink = sink
     this.#options = options
+    this.#problems = new SinkProblems(sink.name, options)
   }
 
   /** Lists the sink and opens all that is small. */
   async look(): Promise<void> {
     await this.#attempt(async () => {
-      await this.#checkHeader()
+      await checkHeader(this.sink, this.#problems, this.#options)
       const { indexKey, signal } = this.#options
       this.view = await viewSink(this.sink, {
         indexKey,
         signal,
-        onBadTrash: (key, { message }) => this.#addProblem(key, 'corrupt', message),
+        onBadTrash: (key, { message }) => this.#problems.add(key, 'corrupt', message),
       })
       const { view } = this
       this.#count(view)
       for (const key of view.truncated)
-        this.#addProblem(key, 'corrupt', `${key} is cut short: it has next to no bytes`)
+        this.#problems.add(key, 'corrupt', `${key} is cut short: it has next to no bytes`)
       this.heads = await readHeads(view, [...view.snapshots.keys()], {
         indexKey,
         signal,
-        onBad: (key, { message }) => this.#addProblem(key, 'corrupt', message),
+        onBad: (key, { message }) => this.#problems.add(key, 'corrupt', message),
       })
-      for (const key of view.snapshots.keys()) if (this.heads.has(key)) this.#clear(key)
+      for (const key of view.snapshots.keys()) if (this.heads.has(key)) this.#problems.clear(key)
       for (const [key, { packs }] of this.heads) {
         for (const [name] of packs) {
           const users = this.needed.get(name)
@@ -117,7 +114,7 @@ export class SinkVerification {
       for (const [name, [snapshot]] of this.needed) {
         const key = packKey(name)
         if (!view.packs.has(name) && !view.truncated.has(key))
-          this.#addProblem(key, 'missing', `${key} is missing: ${snapshot} needs it`)
+          this.#problems.add(key, 'missing', `${key} is missing: ${snapshot} needs it`)
       }
       const names = [...view.packs.keys()].filter((name) => isWithin(name, window)).sort()
       this.#options.progress.packsToProve += names.length
@@ -136,7 +133,7 @@ export class SinkVerification {
     return [...this.#said].flatMap(([key, said]) => {
       const wrong = said.find(isFalse)
       if (!wrong) return []
-      this.#addProblem(
+      this.#problems.add(
         key,
         'corrupt',
         `${key} is false: ${packKey(wrong.name)} has other chunks than it says`,
@@ -155,11 +152,11 @@ export class SinkVerification {
 
   /** What is wrong with a snapshot as it was written: no other sink has it better. */
   reportWrong(key: string, message: string): void {
-    this.#addProblem(key, 'corrupt', message, { isHealable: false })
+    this.#problems.add(key, 'corrupt', message, { isHealable: false })
   }
 
   report(): VerifiedSink {
-    const problems = [...this.#problems.values()]
+    const problems = this.#problems.all()
     return {
       name: this.sink.name,
       state: this.error ? 'failed' : problems.length > 0 ? 'damaged' : 'ok',
@@ -170,33 +167,6 @@ export class SinkVerification {
       problems,
       ...(this.error && toFailure(this.error)),
     }
-  }
-
-  async #checkHeader(): Promise<void> {
-    const { vaultId, signal } = this.#options
-    const key = 'vault.json'
-    let why: 'missing' | 'corrupt' = 'missing'
-    let isOther = false
-    try {
-      const header = await readVaultHeader(this.sink, signal)
-      if (header?.id === vaultId) {
-        this.#clear(key)
-        return
-      }
-      isOther = header !== undefined
-    } catch (error) {
-      if (!hasCode(error, 'not-a-vault')) throw error
-      why = 'corrupt'
-    }
-    // Nothing else there: it is no sink of this vault, rather than one that is damaged.
-    if (isOther || !(await this.#showsSnapshots())) await requireVault(this.sink, vaultId, signal)
-    this.#addProblem(key, why, `${key} is ${why === 'missing' ? 'missing' : 'damaged'}`)
-  }
-
-  async #showsSnapshots(): Promise<boolean> {
-    const { signal } = this.#options
-    for await (const _ of listObjects(this.sink, 'snapshots/', signal)) return true
-    return false
   }
 
   /** A run or a heal that goes on brings the newest snapshots to one sink after the other: what is behind for so long is not missing. */
@@ -226,11 +196,11 @@ export class SinkVerification {
           key,
           packs.map(({ name, footer }) => ({ name, footer: footerDigest(footer) })),
         )
-      this.#clear(key)
+      this.#problems.clear(key)
     } catch (error) {
       // A prune has merged it into another.
       if (hasCode(error, 'not-found')) this.view?.indexes.delete(key)
-      else if (hasCode(error, 'corrupt')) this.#addProblem(key, 'corrupt', `${key} is damaged`)
+      else if (hasCode(error, 'corrupt')) this.#problems.add(key, 'corrupt', `${key} is damaged`)
       else throw error
     }
   }
@@ -238,10 +208,10 @@ export class SinkVerification {
   async #readGrant(key: string): Promise<void> {
     try {
       checkGrant(key, await getObject(this.sink, key, this.#options.signal))
-      this.#clear(key)
+      this.#problems.clear(key)
     } catch (error) {
       if (hasCode(error, 'not-found')) this.view?.grants.delete(key)
-      else if (hasCode(error, 'corrupt')) this.#addProblem(key, 'corrupt', `${key} is damaged`)
+      else if (hasCode(error, 'corrupt')) this.#problems.add(key, 'corrupt', `${key} is damaged`)
       else throw error
     }
   }
@@ -249,7 +219,7 @@ export class SinkVerification {
   #checkSize(name: string, sizeBytes: number, expected: number | undefined): void {
     if (expected === undefined || expected === sizeBytes) return
     const key = packKey(name)
-    this.#addProblem(key, 'corrupt', `${key} is damaged: it has ${sizeBytes} bytes, not ${expected}`)
+    this.#problems.add(key, 'corrupt', `${key} is damaged: it has ${sizeBytes} bytes, not ${expected}`)
   }
 
   async #provePack(name: string, prover: StoredPackProver): Promise<void> {
@@ -264,7 +234,7 @@ export class SinkVerification {
       signal?.throwIfAborted()
       if (hasCode(error, 'not-found')) await this.#gone(name)
       else if (hasCode(error, 'corrupt'))
-        this.#addProblem(key, 'corrupt', `${key} is damaged: ${messageOf(error)}`)
+        this.#problems.add(key, 'corrupt', `${key} is damaged: ${messageOf(error)}`)
       else throw error
       return
     }
@@ -272,7 +242,7 @@ export class SinkVerification {
     progress.bytesRead += proof.bytesRead
     progress.packs++
     if (!proof.isWhole) {
-      this.#addProblem(
+      this.#problems.add(
         key,
         'corrupt',
         `${key} is damaged: its bytes do not have the SHA-256 that is its name`,
@@ -281,15 +251,15 @@ export class SinkVerification {
     }
     const wrong = proof.pack && (await deep?.prove(name, proof.pack))
     if (wrong !== undefined) {
-      this.#addProblem(key, 'corrupt', `${key} was written wrong: ${wrong}`)
+      this.#problems.add(key, 'corrupt', `${key} was written wrong: ${wrong}`)
       return
     }
     this.#packsProven++
-    this.#clear(key)
+    this.#problems.clear(key)
   }
 
   #reportMissing(key: string, { truncated }: SinkView): void {
-    if (!truncated.has(key)) this.#addProblem(key, 'missing', `${key} is missing: another sink has it`)
+    if (!truncated.has(key)) this.#problems.add(key, 'missing', `${key} is missing: another sink has it`)
   }
 
   /** What the book says of objects that are gone and that nothing needs any more. */
@@ -312,26 +282,7 @@ export class SinkVerification {
     const [snapshot] = this.needed.get(name) ?? []
     const { signal } = this.#options
     if (snapshot === undefined || !(await this.sink.head(snapshot, { signal }))) return
-    this.#addProblem(packKey(name), 'missing', `${packKey(name)} is missing: ${snapshot} needs it`)
-  }
-
-  #addProblem(
-    key: string,
-    why: 'missing' | 'corrupt',
-    said: string,
-    { isHealable = true }: { readonly isHealable?: boolean | undefined } = {},
-  ): void {
-    if (this.#problems.has(key)) return
-    const prefix = `sink "${this.sink.name}": `
-    const message = said.startsWith(prefix) ? said : `${prefix}${said}`
-    const problem = { sink: this.sink.name, key, why, message }
-    this.#problems.set(key, problem)
-    if (isHealable) this.#options.book?.add(this.sink.name, key, why, this.#options.now())
-    this.#options.onProblem?.(problem)
-  }
-
-  #clear(key: string): void {
-    this.#options.book?.clear(this.sink.name, key)
+    this.#problems.add(packKey(name), 'missing', `${packKey(name)} is missing: ${snapshot} needs it`)
   }
 
   async #attempt(work: () => Promise<void>): Promise<void> {
@@ -342,11 +293,6 @@ export class SinkVerification {
       this.error = error instanceof VaultError || error instanceof Error ? error : new Error(String(error))
     }
   }
-}
-
-function isWithin(name: string, { from, part }: SampleWindow): boolean {
-  const at = Number.parseInt(name.slice(0, 12), 16) / 2 ** 48
-  return at >= from ? at < from + part : at + 1 < from + part
 }
 
 function messageOf(error: unknown): string {

@@ -1,0 +1,39 @@
+import type { Sink } from '@pipe-backup/sink'
+import { hasCode } from '../has-code.ts'
+import { listObjects } from '../store/read-sink.ts'
+import { readVaultHeader, requireVault } from '../store/vault-header.ts'
+import type { SinkProblems } from './sink-problems.ts'
+
+interface CheckHeaderOptions {
+  readonly vaultId: string
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Whether a sink says which vault it holds. @throws VaultError where it is no sink of this vault, rather than one that is damaged */
+export async function checkHeader(
+  sink: Sink,
+  problems: SinkProblems,
+  { vaultId, signal }: CheckHeaderOptions,
+): Promise<void> {
+  const key = 'vault.json'
+  let why: 'missing' | 'corrupt' = 'missing'
+  let isOther = false
+  try {
+    const header = await readVaultHeader(sink, signal)
+    if (header?.id === vaultId) {
+      problems.clear(key)
+      return
+    }
+    isOther = header !== undefined
+  } catch (error) {
+    if (!hasCode(error, 'not-a-vault')) throw error
+    why = 'corrupt'
+  }
+  if (isOther || !(await showsSnapshots(sink, signal))) await requireVault(sink, vaultId, signal)
+  problems.add(key, why, `${key} is ${why === 'missing' ? 'missing' : 'damaged'}`)
+}
+
+async function showsSnapshots(sink: Sink, signal: AbortSignal | undefined): Promise<boolean> {
+  for await (const _ of listObjects(sink, 'snapshots/', signal)) return true
+  return false
+}
