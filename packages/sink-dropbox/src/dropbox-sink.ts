@@ -10,7 +10,6 @@ import {
   SinkError,
   type SinkOptions,
   type SinkProvider,
-  type SinkTraits,
   type UploadBody,
 } from '@pipe-backup/sink'
 import { ApiFailure } from './api-failure.ts'
@@ -51,7 +50,7 @@ export function dropboxSink(options: DropboxSinkOptions): Sink {
 class DropboxProvider implements SinkProvider {
   readonly name: string
   // https://github.com/dropbox/dropbox-api-spec: upload_session/finish
-  readonly traits: SinkTraits = { maxObjectBytes: 2 ** 41 - 2 ** 22, appendOnly: false }
+  readonly appendOnly: boolean = false
   readonly #root: string
   readonly #api: DropboxApi
   readonly #commits: CommitQueue

@@ -15,7 +15,6 @@ import {
   SinkError,
   type SinkOptions,
   type SinkProvider,
-  type SinkTraits,
   type UploadBody,
 } from '@pipe-backup/sink'
 import { toSinkError } from './local-errors.ts'
@@ -44,7 +43,7 @@ export function localSink(options: LocalSinkOptions): Sink {
 
 class LocalProvider implements SinkProvider {
   readonly name: string
-  readonly traits: SinkTraits = { maxObjectBytes: Number.MAX_SAFE_INTEGER, appendOnly: false }
+  readonly appendOnly: boolean = false
   readonly #root: string
   readonly #lock = new KeyLock()
   readonly #create: boolean

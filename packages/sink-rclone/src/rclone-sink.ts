@@ -13,7 +13,6 @@ import {
   SinkError,
   type SinkOptions,
   type SinkProvider,
-  type SinkTraits,
   type UploadBody,
 } from '@pipe-backup/sink'
 import { isMissing, toSinkError } from './rclone-errors.ts'
@@ -64,7 +63,7 @@ export function rcloneSink(options: RcloneSinkOptions): Sink {
 
 class RcloneProvider implements SinkProvider {
   readonly name: string
-  readonly traits: SinkTraits = { maxObjectBytes: Number.MAX_SAFE_INTEGER, appendOnly: false }
+  readonly appendOnly: boolean = false
   readonly #rclone: RcloneProgram
   readonly #root: string
   readonly #lock = new KeyLock()

@@ -44,7 +44,7 @@ describe('a key that may only add: rrsync -wo -no-del -no-overwrite', { timeout:
     })
     await Promise.all(['two', 'three', 'four'].map((key) => sink.put(`packs/ab/${key}`, bytes(key))))
     expect(readdirSync(join(local, 'packs/ab')).sort()).toEqual(['four', 'one', 'three', 'two'])
-    expect(sink.traits.appendOnly).toBe(true)
+    expect(sink.appendOnly).toBe(true)
   })
 
   test('whatever reads or deletes is forbidden, in one clear line', async () => {

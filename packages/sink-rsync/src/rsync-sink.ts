@@ -9,7 +9,6 @@ import {
   SinkError,
   type SinkOptions,
   type SinkProvider,
-  type SinkTraits,
   type UploadBody,
 } from '@pipe-backup/sink'
 import { deleteObjects } from './delete-objects.ts'
@@ -45,7 +44,7 @@ interface Opened {
 
 class RsyncProvider implements SinkProvider {
   readonly name: string
-  readonly traits: SinkTraits
+  readonly appendOnly: boolean
   readonly #options: RsyncSinkOptions
   readonly #target: Target
   /** Of all that is under way: what moves for one shows all that the server is there. */
@@ -60,7 +59,7 @@ class RsyncProvider implements SinkProvider {
     if (password !== undefined && target.type === 'ssh')
       throw new TypeError('a password is for a daemon (rsync://…): over ssh it takes a key, or an agent')
     this.name = name
-    this.traits = { maxObjectBytes: spoolBytes, appendOnly }
+    this.appendOnly = appendOnly
     this.#options = options
     this.#target = target
   }

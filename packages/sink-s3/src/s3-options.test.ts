@@ -43,5 +43,5 @@ test.for([
 
 test('only an object lock makes deletes that may be refused for good', () => {
   const locked = s3Sink({ ...LEAST, objectLock: { mode: 'compliance', days: 30 } })
-  expect([s3Sink(LEAST).traits.appendOnly, locked.traits.appendOnly]).toEqual([false, true])
+  expect([s3Sink(LEAST).appendOnly, locked.appendOnly]).toEqual([false, true])
 })

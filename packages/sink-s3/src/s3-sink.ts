@@ -10,7 +10,6 @@ import {
   SinkError,
   type SinkOptions,
   type SinkProvider,
-  type SinkTraits,
   type UploadBody,
 } from '@pipe-backup/sink'
 import { deleteObjects, KEYS_AT_ONCE } from './delete-objects.ts'
@@ -35,7 +34,7 @@ export function s3Sink(options: S3SinkOptions): Sink {
 
 class S3Provider implements SinkProvider {
   readonly name: string
-  readonly traits: SinkTraits
+  readonly appendOnly: boolean
   readonly partBytes: number
   readonly #bucket: S3Bucket
   readonly #reads: S3Reads
@@ -45,7 +44,7 @@ class S3Provider implements SinkProvider {
   constructor(options: S3SinkOptions) {
     const settings = checkOptions(options)
     this.name = settings.name
-    this.traits = { maxObjectBytes: MAX_PUT_BYTES, appendOnly: settings.objectLock !== undefined }
+    this.appendOnly = settings.objectLock !== undefined
     this.partBytes = settings.partBytes
     this.#bucket = new S3Bucket(settings)
     this.#reads = new S3Reads(this.#bucket)

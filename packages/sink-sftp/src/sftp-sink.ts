@@ -12,7 +12,6 @@ import {
   SinkError,
   type SinkOptions,
   type SinkProvider,
-  type SinkTraits,
   slabs,
   type UploadBody,
   unlessAborted,
@@ -44,7 +43,7 @@ export function sftpSink(options: SftpSinkOptions): Sink {
 
 class SftpProvider implements SinkProvider {
   readonly name: string
-  readonly traits: SinkTraits = { maxObjectBytes: Number.MAX_SAFE_INTEGER, appendOnly: false }
+  readonly appendOnly: boolean = false
   readonly #root: string
   readonly #create: boolean
   readonly #connection: SftpConnection

@@ -12,7 +12,6 @@ import {
   SinkError,
   type SinkOptions,
   type SinkProvider,
-  type SinkTraits,
   type UploadBody,
 } from '@pipe-backup/sink'
 import { Collections } from './collections.ts'
@@ -50,7 +49,6 @@ export interface UnsettledMove {
 
 export interface DavSinkOptions {
   readonly name: string
-  readonly traits?: Partial<SinkTraits> | undefined
   /** Finds the place, at the first request. A failure is asked again at the next. @param signal - fires when nobody waits any more */
   readonly open: (signal: AbortSignal) => Promise<DavPlace>
   readonly close: () => void
@@ -74,7 +72,7 @@ export function davSink(options: DavSinkOptions): Sink {
 
 class DavProvider implements SinkProvider {
   readonly name: string
-  readonly traits: SinkTraits
+  readonly appendOnly: boolean = false
   readonly #options: DavSinkOptions
   readonly #place: Shared<Opened>
   readonly #lock = new KeyLock()
@@ -83,7 +81,6 @@ class DavProvider implements SinkProvider {
 
   constructor(options: DavSinkOptions) {
     this.name = options.name
-    this.traits = { maxObjectBytes: Number.MAX_SAFE_INTEGER, appendOnly: false, ...options.traits }
     this.#options = options
     this.#place = new Shared(async (signal) => {
       const place = await options.open(signal)

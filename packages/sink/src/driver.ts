@@ -2,7 +2,7 @@ import { constants } from 'node:buffer'
 import { Readable, type Writable } from 'node:stream'
 import { checkKey, isKey } from './check-key.ts'
 import { checkMaxBytes } from './check-max-bytes.ts'
-import type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions, SinkTraits } from './sink.ts'
+import type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions } from './sink.ts'
 import { SinkError } from './sink-error.ts'
 import { bodyOf, type UploadBody, UploadWritable } from './upload-writable.ts'
 
@@ -21,7 +21,7 @@ export interface ObjectRange {
  */
 export interface SinkProvider {
   readonly name: string
-  readonly traits: SinkTraits
+  readonly appendOnly: boolean
   /** Stores an object: whole or not at all, checked, and undone when it fails. The signal also fires when a stream is destroyed. */
   upload(key: string, body: UploadBody, options: PutOptions): Promise<void>
   /** @param range - `offset` and `length` as they are wanted; who gives others fails @throws SinkError `not-found`, `range` */
@@ -48,7 +48,7 @@ const HELD_BYTES = 8 * 1024 * 1024
 
 /** A sink from what a provider knows. */
 export function createSink(provider: SinkProvider, { heldBytes = HELD_BYTES }: DriverOptions = {}): Sink {
-  const { name, traits } = provider
+  const { name, appendOnly } = provider
   const run = async <T>(
     key: string | undefined,
     { signal }: SinkOptions,
@@ -75,7 +75,7 @@ export function createSink(provider: SinkProvider, { heldBytes = HELD_BYTES }: D
   }
   return {
     name,
-    traits,
+    appendOnly,
     put: (key, bytes, options = {}) =>
       run(key, options, () => provider.upload(key, bodyOf(bytes, options), options)),
     createWriteStream(key, options = {}): Writable {

@@ -41,7 +41,7 @@ export function faultySink(sink: Sink, plan: (request: SinkRequest) => Fault): S
   }
   return {
     name: sink.name,
-    traits: sink.traits,
+    appendOnly: sink.appendOnly,
     put: (key, bytes, options) => faulted('put', key, () => sink.put(key, bytes, options)),
     get: (key, options) => faulted('get', key, () => sink.get(key, options)),
     head: (key, options) => faulted('head', key, () => sink.head(key, options)),

@@ -13,7 +13,7 @@ export {
 export { KeyLock } from './key-lock.ts'
 export { pieces } from './pieces.ts'
 export { SharedRequest } from './shared-request.ts'
-export type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions, SinkTraits } from './sink.ts'
+export type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions } from './sink.ts'
 export { SinkError, type SinkErrorCode, type SinkErrorOptions } from './sink-error.ts'
 export { slabs } from './slabs.ts'
 export { unlessAborted } from './unless-aborted.ts'

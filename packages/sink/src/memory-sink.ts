@@ -47,7 +47,7 @@ export function memorySink(name = 'memory', now: () => Date = () => new Date()):
   const sink: MemorySink = {
     name,
     objects,
-    traits: { maxObjectBytes: 2 ** 32, appendOnly: false },
+    appendOnly: false,
     put: (key, bytes, options = {}) =>
       act(key, options, async () => {
         commit(key, await buffer(pieces(bytes, options)), options)

@@ -1,14 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import type { SinkError } from './sink-error.ts'
 
-/** What callers may rely on, so that nothing above asks which provider it is. */
-export interface SinkTraits {
-  /** The largest object that one `put` can store, in bytes. */
-  readonly maxObjectBytes: number
-  /** True when deleting may be refused for good (append-only, object lock): a refusal is `forbidden`, not a fault. */
-  readonly appendOnly: boolean
-}
-
 /** An object as a listing or `head` shows it. */
 export interface ObjectInfo {
   readonly key: string
@@ -71,7 +63,8 @@ export interface ReadOptions extends SinkOptions {
 export interface Sink extends AsyncDisposable {
   /** From the configuration; used in every message. */
   readonly name: string
-  readonly traits: SinkTraits
+  /** True when deleting may be refused for good (append-only, object lock): a refusal is `forbidden`, not a fault. */
+  readonly appendOnly: boolean
   put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<void>
   /** For bytes of unknown length: the object appears at `finish`. */
   createWriteStream(key: string, options?: PutOptions): Writable

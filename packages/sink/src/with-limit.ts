@@ -27,7 +27,7 @@ export function withLimit(sink: Sink, options: LimitOptions): Sink {
   }
   return {
     name: sink.name,
-    traits: sink.traits,
+    appendOnly: sink.appendOnly,
     put: (key, bytes, given: PutOptions = {}) =>
       queue.add(() => sink.put(key, bytes, paced(given)), { signal: given.signal }),
     createWriteStream: (key, given = {}) => sink.createWriteStream(key, paced(given)),

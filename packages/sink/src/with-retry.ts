@@ -33,7 +33,7 @@ export function withRetry(sink: Sink, options: RetryOptions = {}): Sink {
   const retried = <T>(request: () => Promise<T>, signal?: AbortSignal) => attempts.run(request, signal)
   return {
     name: sink.name,
-    traits: sink.traits,
+    appendOnly: sink.appendOnly,
     put: (key, bytes, put = {}) => putOnce(sink, attempts, key, bytes, put),
     createWriteStream: (key, write) => sink.createWriteStream(key, write),
     createReadStream: async (key, read = {}) => {

@@ -27,7 +27,7 @@ export function withTimeout(sink: Sink, { silentMs }: TimeoutOptions): Sink {
   ): Promise<T> => new IdleTimeout(sink.name, key, silentMs).watch(options, request, bufferedBytes)
   return {
     name: sink.name,
-    traits: sink.traits,
+    appendOnly: sink.appendOnly,
     put: (key, bytes, options) =>
       watched(options, key, (watching) => sink.put(key, bytes, { ...options, ...watching }), BUFFERED_BYTES),
     get: (key, options) => watched(options, key, (watching) => sink.get(key, { ...options, ...watching })),

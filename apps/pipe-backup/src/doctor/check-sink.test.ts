@@ -56,13 +56,13 @@ test('a refused delete is reported, unless the sink is to be append-only', async
     message: expect.stringContaining('`prune` can free nothing'),
   })
   const good = keeping(memorySink('kept'))
-  const meant = await check(refusing({ ...good, traits: { ...good.traits, appendOnly: true } }))
+  const meant = await check(refusing({ ...good, appendOnly: true }))
   expect(meant.map(({ state }) => state)).toEqual(['ok', 'ok'])
 })
 
 test('a sink that deletes nothing, and lets all be replaced, is not taken for one that keeps', async () => {
   const good = memorySink('half')
-  const found = await check(refusing({ ...good, traits: { ...good.traits, appendOnly: true } }))
+  const found = await check(refusing({ ...good, appendOnly: true }))
   expect(found[1]).toMatchObject({
     state: 'warning',
     message: expect.stringContaining('lets it be replaced'),

@@ -65,10 +65,10 @@ async function probe(sink: Sink, signal: AbortSignal): Promise<Finding[]> {
     if (deleted) findings.push(deleted)
   }
   if (failed.length > 0) return [...failed, ...findings]
-  if (!sink.traits.appendOnly) await sink.deleteMany(old, { signal })
+  if (!sink.appendOnly) await sink.deleteMany(old, { signal })
   const seconds = (performance.now() - started) / 1000
   const done =
-    findings.some(({ message }) => message.startsWith(REFUSED)) || sink.traits.appendOnly
+    findings.some(({ message }) => message.startsWith(REFUSED)) || sink.appendOnly
       ? 'written, read back and listed'
       : 'written, read back, listed and deleted'
   return [{ state: 'ok', message: `a probe was ${done} in ${formatSeconds(seconds)}` }, ...findings]
@@ -77,7 +77,7 @@ async function probe(sink: Sink, signal: AbortSignal): Promise<Finding[]> {
 const REFUSED = 'it does not let the probe be deleted'
 
 async function deleteProbe(sink: Sink, key: string, signal: AbortSignal): Promise<Finding | undefined> {
-  const { appendOnly } = sink.traits
+  const { appendOnly } = sink
   try {
     await sink.delete(key, { signal })
     if (!appendOnly && (await sink.head(key, { signal })) !== undefined)

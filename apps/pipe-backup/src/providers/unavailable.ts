@@ -16,7 +16,7 @@ export function unavailableSink(name: string, cause: Error): Sink {
   const refuse = (key: string): Promise<never> => Promise.reject(error(key))
   return {
     name,
-    traits: { maxObjectBytes: 0, appendOnly: false },
+    appendOnly: false,
     put: refuse,
     get: refuse,
     head: refuse,

@@ -36,7 +36,7 @@ interface Place {
  */
 export async function compact(options: CompactOptions): Promise<PruneReport['compacted']> {
   // Where nothing can be deleted there is nothing to be gained.
-  const sinks = options.sinks.filter(({ view }) => !view.sink.traits.appendOnly)
+  const sinks = options.sinks.filter(({ view }) => !view.sink.appendOnly)
   const footers = await readFooters(options)
   const live = liveChunks(options, footers)
   const chosen = chooseForCompaction(packUses(options, footers, live))

@@ -53,13 +53,13 @@ class Actor {
 /** A sink as one process sees it. */
 class ActorSink implements Sink {
   readonly name: string
-  readonly traits: Sink['traits']
+  readonly appendOnly: boolean
   readonly #sink: MemorySink
   readonly #actor: Actor
 
   constructor(sink: MemorySink, actor: Actor) {
     this.name = sink.name
-    this.traits = sink.traits
+    this.appendOnly = sink.appendOnly
     this.#sink = sink
     this.#actor = actor
   }

@@ -23,7 +23,7 @@ const SMALL_BYTES = 4 * 1024 * 1024
  */
 export async function mergeIndexes(options: MergeIndexesOptions): Promise<void> {
   const { views, indexKey, stateDirectory, signal, onProblem } = options
-  if (views.some(({ sink }) => sink.traits.appendOnly)) return
+  if (views.some(({ sink }) => sink.appendOnly)) return
   const reading = { views, indexKey, cacheDirectory: join(stateDirectory, 'index'), onProblem }
   const keys = new Map(views.flatMap(({ indexes }) => [...indexes]))
   const spent: string[] = []

@@ -8,7 +8,6 @@ import {
   SinkError,
   type SinkErrorCode,
   type SinkOptions,
-  type SinkTraits,
 } from '@pipe-backup/sink'
 import { memorySink } from '@pipe-backup/sink/testing'
 
@@ -57,7 +56,7 @@ class Objects {
 /** A sink in memory, with a word to say before and after each operation. */
 export class MemorySink implements Sink {
   readonly name: string
-  readonly traits: SinkTraits
+  readonly appendOnly: boolean
   readonly objects: Objects
   /** Keys in the order in which they were put. */
   readonly puts: string[] = []
@@ -71,7 +70,7 @@ export class MemorySink implements Sink {
   constructor(name: string, now: () => Date = () => new Date()) {
     this.name = name
     this.#sink = memorySink(name, now)
-    this.traits = this.#sink.traits
+    this.appendOnly = this.#sink.appendOnly
     this.objects = new Objects(this.#sink.objects)
   }
 
