@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import type { CliContext, GlobalOptions } from './cli-context.ts'
 import { addArchiveCommands } from './program/archive-commands.ts'
 import { addCareCommands } from './program/care-commands.ts'
 import { type Commands, collect } from './program/commands.ts'
@@ -6,10 +7,9 @@ import { addReadCommands } from './program/read-commands.ts'
 import { addScheduleCommands } from './program/schedule-commands.ts'
 import { addSetupCommands } from './program/setup-commands.ts'
 import { addStoreCommands } from './program/store-commands.ts'
-import type { GlobalOptions, Session } from './session.ts'
 
 /** Runs a command with all that it needs, and keeps its exit code. */
-export type Runner = (options: GlobalOptions, command: (session: Session) => Promise<number>) => Promise<void>
+export type Runner = (options: GlobalOptions, command: (cli: CliContext) => Promise<number>) => Promise<void>
 
 /** The commands and their options. What they do is loaded when one is run: `--help` must not wait for it. */
 export function createProgram(version: string, runner: Runner): Command {
@@ -35,7 +35,7 @@ export function createProgram(version: string, runner: Runner): Command {
       .helpOption('-h, --help', 'print help')
       .configureHelp({ showGlobalOptions: true })
       .addHelpText('after', `\nExample:\n  ${example.replaceAll('\n', '\n  ')}`)
-  const act = (work: (session: Session) => Promise<number>): Promise<void> =>
+  const act = (work: (cli: CliContext) => Promise<number>): Promise<void> =>
     runner({ ...UNSAID, ...program.opts<Partial<GlobalOptions>>() }, work)
   program.addHelpText(
     'after',

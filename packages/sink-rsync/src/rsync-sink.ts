@@ -55,7 +55,7 @@ class RsyncProvider implements SinkProvider {
   #opening: Promise<Opened> | undefined
 
   constructor(options: RsyncSinkOptions, target: Target) {
-    const { name, appendOnly = false, spoolBytes = SPOOL_BYTES, password } = options
+    const { name, appendOnly = false, password } = options
     if (password !== undefined && target.type === 'ssh')
       throw new TypeError('a password is for a daemon (rsync://…): over ssh it takes a key, or an agent')
     this.name = name

@@ -19,7 +19,7 @@ import { isS3Error, statusOf, toSinkError } from './s3-errors.ts'
 import { checkOptions, type S3SinkOptions } from './s3-options.ts'
 import { aborting, S3Reads } from './s3-reads.ts'
 import { S3Uploads } from './s3-uploads.ts'
-import { MAX_PUT_BYTES, S3Writes } from './s3-writes.ts'
+import { S3Writes } from './s3-writes.ts'
 import { unseenQuirks } from './store-quirks.ts'
 
 /**

@@ -10,7 +10,7 @@ import { type S3Reads, sending } from './s3-reads.ts'
 import type { StoreQuirks } from './store-quirks.ts'
 
 /** The most that one PutObject takes. */
-export const MAX_PUT_BYTES: number = 5 * 1024 ** 3
+const MAX_PUT_BYTES: number = 5 * 1024 ** 3
 
 /** Stores objects in one request each, and makes sure that what is stored is what was sent. */
 export class S3Writes {

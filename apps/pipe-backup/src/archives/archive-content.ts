@@ -3,13 +3,13 @@ import { ArchiveEntries } from '@pipe-backup/archive'
 import type { SourceProblem } from '@pipe-backup/source'
 import { packTar } from '@pipe-backup/tar'
 import type { VaultHost } from '@pipe-backup/vault'
+import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { ownDirectories, type SourceSurroundings, sourceMemory } from '../providers/source-surroundings.ts'
 import { chooseSources } from '../run/choose-sources.ts'
 import type { Hooks } from '../run/hooks.ts'
 import type { SecretReader } from '../secrets/read-secret.ts'
-import type { Session } from '../session.ts'
 import type { RunProgress } from '../terminal/progress-lines.ts'
 
 interface Surroundings {
@@ -31,17 +31,17 @@ export interface ArchiveContent {
 export async function archiveContent(
   config: LoadedConfig,
   secrets: SecretReader,
-  session: Session,
+  cli: CliContext,
   { source: names, stdin }: { readonly source: readonly string[]; readonly stdin?: string | undefined },
   { host, hooks, progress, onNote, onProblem }: Surroundings,
 ): Promise<ArchiveContent> {
-  const { output, signal } = session
+  const { output, signal } = cli
   const onRead = (bytes: number): void => {
     progress.bytesRead += bytes
   }
   progress.phase = 'reading'
   if (stdin !== undefined) return { content: pipedIn(process.stdin, onRead), tallies: [] }
-  const sources = await chooseSources(config, secrets, session, names, {
+  const sources = await chooseSources(config, secrets, cli, names, {
     leaveOut: ownDirectories(config),
     // What a run has seen last is asked for, and left as it is.
     memoryOf: (name) => ({

@@ -1,8 +1,8 @@
 import { type HealArchivesReport, healArchives } from '@pipe-backup/archive'
 import type { Sink } from '@pipe-backup/sink'
+import type { CliContext } from '../cli-context.ts'
 import { policyOf } from '../config/keep-policy.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
-import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { formatBytes, plural } from '../terminal/quantities.ts'
 import { ArchiveDamageLog } from './archive-damage.ts'
@@ -16,7 +16,7 @@ export async function healArchivesOf(
     readonly targets: readonly string[]
     readonly indexKey: Uint8Array
   },
-  { output, signal }: Session,
+  { output, signal }: CliContext,
 ): Promise<HealArchivesReport & { readonly exitCode: 0 | 1; readonly lines: readonly string[] }> {
   const { sinks, targets, indexKey } = options
   const log = await ArchiveDamageLog.open(config.state)

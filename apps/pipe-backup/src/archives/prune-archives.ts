@@ -1,8 +1,8 @@
 import { type ArchiveInfo, type PruneArchivesReport, pruneArchives } from '@pipe-backup/archive'
 import { massRemoval, type Policy, type Retention } from '@pipe-backup/retention'
+import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { PruneLog } from '../prune/prune-log.ts'
-import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { formatBytes, formatTime, plural } from '../terminal/quantities.ts'
 import { asSnapshot, retainArchives } from './keep-archives.ts'
@@ -21,7 +21,7 @@ export async function pruneArchivesOf(
     readonly dryRun: boolean
     readonly force: boolean
   },
-  { output, signal }: Session,
+  { output, signal }: CliContext,
 ): Promise<PrunedArchives> {
   const { dryRun, force, sinks, indexKey } = options
   const routine = await PruneLog.open(config.state, 'archives')

@@ -1,9 +1,9 @@
 import { type VerifyArchivesReport, verifyArchives } from '@pipe-backup/archive'
 import type { KeyPair } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
+import type { CliContext } from '../cli-context.ts'
 import { policyOf } from '../config/keep-policy.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
-import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { formatBytes, plural } from '../terminal/quantities.ts'
 import { ArchiveDamageLog } from './archive-damage.ts'
@@ -24,7 +24,7 @@ export interface VerifyArchivesOfOptions {
 export async function verifyArchivesOf(
   config: LoadedConfig,
   options: VerifyArchivesOfOptions,
-  { output, signal }: Session,
+  { output, signal }: CliContext,
 ): Promise<VerifyArchivesReport & { readonly exitCode: 0 | 1; readonly lines: readonly string[] }> {
   const { sinks, targets, indexKey, identity, sample, onRead } = options
   const log = await ArchiveDamageLog.open(config.state)

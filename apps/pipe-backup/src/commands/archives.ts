@@ -1,5 +1,5 @@
 import { type ArchiveInfo, listArchives } from '@pipe-backup/archive'
-import type { Session } from '../session.ts'
+import type { CliContext } from '../cli-context.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { formatBytes, formatTime } from '../terminal/quantities.ts'
 import { openConfig, openReadingSinks } from '../vault/open-config.ts'
@@ -7,13 +7,13 @@ import { openListingKeys } from '../vault/vault-keys.ts'
 
 /** `archives`: what there is, oldest first, and which sinks hold it. @returns the exit code */
 export async function archives(
-  session: Session,
+  cli: CliContext,
   options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
-  const { output, signal } = session
-  const config = await openConfig(session)
-  await using opened = await openReadingSinks(config, session)
-  const { indexKey } = await openListingKeys(config, opened.sinks, session, options.phraseFile)
+  const { output, signal } = cli
+  const config = await openConfig(cli)
+  await using opened = await openReadingSinks(config, cli)
+  const { indexKey } = await openListingKeys(config, opened.sinks, cli, options.phraseFile)
   const { archives: found, failures, badSums } = await listArchives({ sinks: opened.sinks, indexKey, signal })
   for (const [sink, error] of failures) output.warn(sinkLine(sink, errorLine(error)))
   for (const { sink, error } of badSums) output.warn(sinkLine(sink, errorLine(error)))

@@ -1,7 +1,7 @@
 import type { Entry, FileEntry } from '@pipe-backup/source'
 import type { SnapshotReader } from '@pipe-backup/vault'
+import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
-import type { Session } from '../session.ts'
 import { toSnapshotPath } from '../snapshot-path.ts'
 import { escapeBytes } from '../terminal/escape-bytes.ts'
 import { openReading } from '../vault/open-reading.ts'
@@ -10,14 +10,14 @@ const BUFFER_BYTES = 1024 * 1024
 
 /** `cat`: one file's bytes on standard output. @returns the exit code */
 export async function cat(
-  session: Session,
+  cli: CliContext,
   spec: string,
   path: string,
   options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
-  const { output, signal } = session
+  const { output, signal } = cli
   const wanted = toSnapshotPath(path)
-  await using opened = await openReading(session, spec, options.phraseFile, [wanted])
+  await using opened = await openReading(cli, spec, options.phraseFile, [wanted])
   const file = await findFile(opened.reader, wanted)
   await output.stream(contentOf(file, signal), signal)
   return opened.exitCode

@@ -1,10 +1,10 @@
 import { execa } from 'execa'
+import type { CliContext } from '../cli-context.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import { nextRuns } from '../schedule/next-runs.ts'
 import { ScheduleLog } from '../schedule/schedule-log.ts'
 import { thisCommand } from '../schedule/this-command.ts'
 import { waitUntil } from '../schedule/wait-until.ts'
-import type { Session } from '../session.ts'
 import { formatTime } from '../terminal/quantities.ts'
 import { UsageError } from '../usage-error.ts'
 import { openConfig } from '../vault/open-config.ts'
@@ -12,9 +12,9 @@ import { openConfig } from '../vault/open-config.ts'
 const STOP_MS = 9500
 
 /** `daemon`: keeps time itself. What was missed while it was down is made up for at once. @returns the exit code */
-export async function daemon(session: Session): Promise<number> {
-  const { output, signal } = session
-  const config = await openConfig(session)
+export async function daemon(cli: CliContext): Promise<number> {
+  const { output, signal } = cli
+  const config = await openConfig(cli)
   const { schedule } = config
   if (schedule === undefined)
     throw new UsageError(`${config.file} has no schedule`, 'Add: schedule: "0 * * * *" for every hour.')
@@ -36,11 +36,7 @@ export async function daemon(session: Session): Promise<number> {
     if (end === 'stopped') break
     if (end === 'set back') continue
     begun = new Date()
-    const [program, ...args] = thisCommand(
-      config,
-      'scheduled',
-      ...(session.options.verbose ? ['--verbose'] : []),
-    )
+    const [program, ...args] = thisCommand(config, 'scheduled', ...(cli.options.verbose ? ['--verbose'] : []))
     await execa(program, args, {
       stdio: ['ignore', 'inherit', 'inherit'],
       reject: false,

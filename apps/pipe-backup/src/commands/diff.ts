@@ -1,23 +1,23 @@
 import { diffSnapshots, type SnapshotInfo, selectSnapshot } from '@pipe-backup/vault'
+import type { CliContext } from '../cli-context.ts'
 import { DiffTotals, differenceLine, differenceToJson } from '../find/difference-lines.ts'
-import type { Session } from '../session.ts'
 import { batchLines } from '../terminal/batch-lines.ts'
 import { openSnapshots, reportSnapshot } from '../vault/open-reading.ts'
 
 /** `diff`: what another snapshot has otherwise. @returns the exit code */
 export async function diff(
-  session: Session,
+  cli: CliContext,
   first: string,
   second: string,
   options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
-  const { output, signal } = session
-  await using opened = await openSnapshots(session, options.phraseFile)
+  const { output, signal } = cli
+  await using opened = await openSnapshots(cli, options.phraseFile)
   const { sinks, keys, snapshots, onProblem } = opened
   const [before, after] = [selectSnapshot(snapshots, first), selectSnapshot(snapshots, second)]
-  for (const snapshot of new Set([before, after])) reportSnapshot(session, snapshot)
-  warnOfLone(session, before, after, 'removed')
-  warnOfLone(session, after, before, 'added')
+  for (const snapshot of new Set([before, after])) reportSnapshot(cli, snapshot)
+  warnOfLone(cli, before, after, 'removed')
+  warnOfLone(cli, after, before, 'added')
   const totals = new DiffTotals()
   async function* lines(): AsyncGenerator<string> {
     for await (const one of diffSnapshots({ sinks, keys, before, after, signal, onProblem })) {
@@ -32,7 +32,7 @@ export async function diff(
 }
 
 /** A run of some sources alone makes a snapshot without the others: that nobody removed anything is to be seen. */
-function warnOfLone({ output }: Session, one: SnapshotInfo, other: SnapshotInfo, shownAs: string): void {
+function warnOfLone({ output }: CliContext, one: SnapshotInfo, other: SnapshotInfo, shownAs: string): void {
   const names = new Set(other.sources.map(({ name }) => name))
   for (const { name } of one.sources) {
     if (names.has(name)) continue

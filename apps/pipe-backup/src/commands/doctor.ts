@@ -1,18 +1,18 @@
 import { vaultStatus } from '@pipe-backup/vault'
+import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findSourceType } from '../config/schema.ts'
 import { checkHooks, checkHostKey, checkPlan, checkState } from '../doctor/check-host.ts'
 import { checkSink } from '../doctor/check-sink.ts'
+import { checkFailureDomains } from '../doctor/failure-domains.ts'
 import { type Examined, type Finding, failureOf } from '../doctor/finding.ts'
-import { checkPlaces } from '../doctor/places.ts'
 import { findHost } from '../host/load-host.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { type OpenSinks, openSinks } from '../providers/open-sinks.ts'
-import { refuseSharedPlaces } from '../providers/sink-places.ts'
+import { refuseSharedLocations } from '../providers/shared-locations.ts'
 import { ownDirectories, sourceMemory } from '../providers/source-surroundings.ts'
 import { supervise } from '../run/supervise.ts'
 import { redact } from '../secrets/redact.ts'
-import type { Session } from '../session.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { escapeControls } from '../terminal/escape-bytes.ts'
 import { plural } from '../terminal/quantities.ts'
@@ -21,12 +21,12 @@ import { openConfig, openSecrets } from '../vault/open-config.ts'
 const MARKS = { ok: 'ok     ', warning: 'WARNING', failure: 'FAILED ' } as const
 
 /** `doctor`: tries all that may fail when nobody looks. @returns the exit code: 1 when something failed, 3 when something needs a look */
-export async function doctor(session: Session, options: { readonly notify: boolean }): Promise<number> {
-  const { output, signal } = session
-  const elsewhere = await supervise(session)
+export async function doctor(cli: CliContext, options: { readonly notify: boolean }): Promise<number> {
+  const { output, signal } = cli
+  const elsewhere = await supervise(cli)
   if (elsewhere !== undefined) return elsewhere
-  const config = await openConfig(session)
-  await refuseSharedPlaces(config)
+  const config = await openConfig(cli)
+  await refuseSharedLocations(config)
   const found: Examined[] = []
   const add = (examined: readonly Examined[]): void => {
     for (const { subject, state, message, hint } of examined) {
@@ -43,9 +43,9 @@ export async function doctor(session: Session, options: { readonly notify: boole
   }
   add([{ subject: 'configuration', ...ofConfig(config) }])
   const { finding, vaultId } = await checkHostKey(config)
-  add([finding, await checkState(config), ...(await checkPlaces(config))])
-  await using opened = await openSinks(config, { secrets: openSecrets(config, session), signal })
-  const growth = await weeklyGrowth(config, opened, session)
+  add([finding, await checkState(config), ...(await checkFailureDomains(config))])
+  await using opened = await openSinks(config, { secrets: openSecrets(config, cli), signal })
+  const growth = await weeklyGrowth(config, opened, cli)
   const checks = [
     ...opened.sinks.map(async (sink) => {
       const bytesPerWeek = growth.get(sink.name)
@@ -58,18 +58,18 @@ export async function doctor(session: Session, options: { readonly notify: boole
     }),
     ...config.sources.map(async (source) => {
       add(
-        (await checkSource(config, source, session, vaultId)).map((one) => ({
+        (await checkSource(config, source, cli, vaultId)).map((one) => ({
           subject: `source ${source.name}`,
           ...one,
         })),
       )
     }),
     checkHooks(config).then(add),
-    checkPlan(config, session).then(add),
-    checkNotify(config, session, options.notify).then(add),
+    checkPlan(config, cli).then(add),
+    checkNotify(config, cli, options.notify).then(add),
   ]
   await Promise.all(checks)
-  add(ofSecrets(openSecrets(config, session).oddities()))
+  add(ofSecrets(openSecrets(config, cli).oddities()))
   signal.throwIfAborted()
   const count = (state: Finding['state']): number => found.filter((one) => one.state === state).length
   const [failures, warnings] = [count('failure'), count('warning')]
@@ -103,11 +103,11 @@ function ofSecrets(oddities: readonly string[]): Examined[] {
 async function checkSource(
   config: LoadedConfig,
   source: LoadedConfig['sources'][number],
-  session: Session,
+  cli: CliContext,
   vaultId: string | undefined,
 ): Promise<readonly Finding[]> {
-  const { signal, output } = session
-  const secrets = openSecrets(config, session)
+  const { signal, output } = cli
+  const secrets = openSecrets(config, cli)
   const context = {
     path: config.path,
     secret: (value: Parameters<typeof secrets.read>[0]) => secrets.read(value),
@@ -129,7 +129,7 @@ async function checkSource(
   }
 }
 
-async function checkNotify(config: LoadedConfig, session: Session, send: boolean): Promise<Examined[]> {
+async function checkNotify(config: LoadedConfig, cli: CliContext, send: boolean): Promise<Examined[]> {
   const subject = 'notify'
   const { notify = [] } = config
   if (notify.length === 0)
@@ -142,7 +142,7 @@ async function checkNotify(config: LoadedConfig, session: Session, send: boolean
       },
     ]
   if (!send) return [{ subject, state: 'ok', message: 'not tried: --no-notify' }]
-  const tested = await new Notifier(config, session).test()
+  const tested = await new Notifier(config, cli).test()
   return tested.map(({ channel, error, isPrivate }): Examined => {
     const about = { subject: `notify ${channel}` }
     if (error) return { ...about, ...failureOf(error) }
@@ -156,7 +156,7 @@ async function checkNotify(config: LoadedConfig, session: Session, send: boolean
 async function weeklyGrowth(
   config: LoadedConfig,
   { sinks }: OpenSinks,
-  { signal }: Session,
+  { signal }: CliContext,
 ): Promise<ReadonlyMap<string, number>> {
   const host = await findHost(config.hostKey).catch(() => undefined)
   if (!host) return new Map()

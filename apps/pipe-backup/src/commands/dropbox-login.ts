@@ -3,11 +3,11 @@ import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { dropboxLogin } from '@pipe-backup/sink-dropbox'
 import { z } from 'zod'
+import type { CliContext } from '../cli-context.ts'
 import { type SecretConfig, secret } from '../config/values.ts'
 import { writeSecureFile } from '../host/secure-file.ts'
 import { findByName } from '../providers/open-sinks.ts'
 import { hide } from '../secrets/redact.ts'
-import type { Session } from '../session.ts'
 import { UsageError } from '../usage-error.ts'
 import { openConfig } from '../vault/open-config.ts'
 
@@ -29,10 +29,10 @@ interface App {
 }
 
 /** `dropbox login`: OAuth with PKCE by a person and a browser anywhere. The token goes to a file or a terminal. @returns the exit code */
-export async function dropboxLoginCommand(session: Session, options: DropboxLoginOptions): Promise<number> {
-  const { machine, output, signal } = session
-  const { appKey, apiUrl, name, tokenFile } = await findApp(session, options)
-  const file = await chooseFile(options.tokenOut, tokenFile, session)
+export async function dropboxLoginCommand(cli: CliContext, options: DropboxLoginOptions): Promise<number> {
+  const { machine, output, signal } = cli
+  const { appKey, apiUrl, name, tokenFile } = await findApp(cli, options)
+  const file = await chooseFile(options.tokenOut, tokenFile, cli)
   const login = await dropboxLogin({
     appKey,
     signal,
@@ -62,13 +62,13 @@ export async function dropboxLoginCommand(session: Session, options: DropboxLogi
 }
 
 /** From the options, or from a sink of the configuration. @throws UsageError */
-async function findApp(session: Session, { appKey, apiUrl, sink }: DropboxLoginOptions): Promise<App> {
+async function findApp(cli: CliContext, { appKey, apiUrl, sink }: DropboxLoginOptions): Promise<App> {
   if (appKey !== undefined) {
     if (sink !== undefined)
       throw new UsageError('--sink has its app key in the configuration: give one of them')
     return { appKey, apiUrl, name: 'box' }
   }
-  const config = await openConfig(session)
+  const config = await openConfig(cli)
   const boxes = config.sinks.filter(({ type }) => type === 'dropbox')
   const [first, second] = sink === undefined ? boxes : [findByName('sink of type dropbox', boxes, sink)]
   if (first === undefined || second !== undefined) {
@@ -110,7 +110,7 @@ function fileOf(token: SecretConfig | undefined): string | undefined {
 async function chooseFile(
   tokenOut: string | undefined,
   tokenFile: string | undefined,
-  { machine, output, options }: Session,
+  { machine, output, options }: CliContext,
 ): Promise<string | undefined> {
   if (tokenOut === '-') return undefined
   const file = tokenOut === undefined ? tokenFile : resolve(machine.cwd, tokenOut)

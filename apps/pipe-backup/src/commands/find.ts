@@ -1,7 +1,7 @@
 import { type FoundEntry, findEntries, type SnapshotInfo, selectSnapshot } from '@pipe-backup/vault'
+import type { CliContext } from '../cli-context.ts'
 import { parsePathPattern } from '../find/path-pattern.ts'
 import { snapshotRanges } from '../find/snapshot-ranges.ts'
-import type { Session } from '../session.ts'
 import { batchLines } from '../terminal/batch-lines.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { entryToJson, longLine } from '../terminal/long-listing.ts'
@@ -15,10 +15,10 @@ export interface FindOptions {
 }
 
 /** `find`: which entries match, and which snapshots have them. @returns the exit code */
-export async function find(session: Session, text: string, options: FindOptions): Promise<number> {
-  const { output, signal } = session
+export async function find(cli: CliContext, text: string, options: FindOptions): Promise<number> {
+  const { output, signal } = cli
   const pattern = parsePathPattern(text)
-  await using opened = await openSnapshots(session, options.phraseFile)
+  await using opened = await openSnapshots(cli, options.phraseFile)
   const { sinks, keys, onProblem } = opened
   const { snapshot } = options
   const searched = snapshot === undefined ? opened.snapshots : [selectSnapshot(opened.snapshots, snapshot)]

@@ -1,11 +1,11 @@
 import { type HealReport, heal as healVault } from '@pipe-backup/vault'
 import { healArchivesOf } from '../archives/heal-archives.ts'
+import type { CliContext } from '../cli-context.ts'
 import { loadHost } from '../host/load-host.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofHeal, ofHealed } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
-import type { Session } from '../session.ts'
 import { errorLine, failureLine, sinkLine } from '../terminal/error-line.ts'
 import { formatBytes, plural } from '../terminal/quantities.ts'
 import { readKnownSinks, rememberSinks } from '../vault/known-sinks.ts'
@@ -16,18 +16,18 @@ export interface HealCommandOptions {
 }
 
 /** `heal`: brings every sink level, and repairs what `verify` has found. @returns the exit code */
-export async function heal(session: Session, { sink: names }: HealCommandOptions): Promise<number> {
-  const { output, signal } = session
-  const config = await openConfig(session)
+export async function heal(cli: CliContext, { sink: names }: HealCommandOptions): Promise<number> {
+  const { output, signal } = cli
+  const config = await openConfig(cli)
   for (const name of names) findByName('sink', config.sinks, name)
   const host = await loadHost(config.hostKey)
   const known = await readKnownSinks(config.state)
   // Who names a sink means it. Otherwise one that has been here before should hold something.
   const isNew = (name: string): boolean => names.includes(name) || (known !== undefined && !known.has(name))
   using _lock = await takeRunLock(config.state)
-  const secrets = openSecrets(config, session)
+  const secrets = openSecrets(config, cli)
   await using opened = await openSinks(config, { secrets, signal, create: isNew })
-  const notifier = new Notifier(config, session)
+  const notifier = new Notifier(config, cli)
   const report = await notifier.watch('heal', () =>
     healVault({
       host,
@@ -45,8 +45,8 @@ export async function heal(session: Session, { sink: names }: HealCommandOptions
   await rememberSinks(config.state, level, output)
   const { sinks } = opened
   const { indexKey } = host.keys
-  const archives = await healArchivesOf(config, { sinks, targets: names, indexKey }, session)
-  print(report, archives, session)
+  const archives = await healArchivesOf(config, { sinks, targets: names, indexKey }, cli)
+  print(report, archives, cli)
   await notifier.notify([...ofHeal(report), ...ofHealed(report)])
   return Math.max(report.exitCode, archives.exitCode)
 }
@@ -54,7 +54,7 @@ export async function heal(session: Session, { sink: names }: HealCommandOptions
 function print(
   { sinks, lost, exitCode }: HealReport,
   archives: Awaited<ReturnType<typeof healArchivesOf>>,
-  { output }: Session,
+  { output }: CliContext,
 ): void {
   for (const { key, snapshots } of lost)
     output.error(

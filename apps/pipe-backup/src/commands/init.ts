@@ -3,15 +3,15 @@ import { resolve } from 'node:path'
 import { deriveKeys, generatePhrase, masterFromPhrase, vaultIdOf } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { createVaultHost, encodeHostKey, initVault, type VaultHost } from '@pipe-backup/vault'
+import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findHost } from '../host/load-host.ts'
 import { SecureFileError, writeSecureFile } from '../host/secure-file.ts'
 import { choosePhraseOutlet, type PhraseOutlet } from '../phrase/phrase-outlet.ts'
 import { openSinks } from '../providers/open-sinks.ts'
-import { refuseSharedPlaces } from '../providers/sink-places.ts'
+import { refuseSharedLocations } from '../providers/shared-locations.ts'
 import { hide } from '../secrets/redact.ts'
-import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { UsageError } from '../usage-error.ts'
 import { findVaultToJoin } from '../vault/find-vault-to-join.ts'
@@ -26,7 +26,7 @@ export interface InitOptions {
 
 /** What `init` needs, whether it makes a vault or joins one. */
 interface Making {
-  readonly session: Session
+  readonly cli: CliContext
   readonly config: LoadedConfig
   readonly sinks: readonly Sink[]
 }
@@ -34,9 +34,9 @@ interface Making {
 type InitResults = Awaited<ReturnType<typeof initVault>>
 
 /** `init`: makes the vault on every sink, or joins the one there is. @returns the exit code */
-export async function init(session: Session, options: InitOptions): Promise<number> {
+export async function init(cli: CliContext, options: InitOptions): Promise<number> {
   const { phraseOut, phraseFile } = options
-  if (session.options.from.length > 0)
+  if (cli.options.from.length > 0)
     throw new UsageError('--from is for commands that read; init writes to every sink')
   if (phraseOut !== undefined && phraseFile !== undefined) {
     throw new UsageError(
@@ -44,18 +44,17 @@ export async function init(session: Session, options: InitOptions): Promise<numb
     )
   }
   // Whoever says where a new phrase goes wants a new one, whatever the environment holds.
-  const joining =
-    phraseFile !== undefined || (phraseOut === undefined && session.phraseVariable !== undefined)
-  const outlet = joining ? undefined : await choosePhraseOutlet(phraseOut, session)
-  const config = await openConfig(session)
-  await refuseSharedPlaces(config)
-  const secrets = openSecrets(config, session)
-  await using opened = await openSinks(config, { secrets, signal: session.signal, create: true })
-  const making = { session, config, sinks: opened.sinks }
+  const joining = phraseFile !== undefined || (phraseOut === undefined && cli.phraseVariable !== undefined)
+  const outlet = joining ? undefined : await choosePhraseOutlet(phraseOut, cli)
+  const config = await openConfig(cli)
+  await refuseSharedLocations(config)
+  const secrets = openSecrets(config, cli)
+  await using opened = await openSinks(config, { secrets, signal: cli.signal, create: true })
+  const making = { cli, config, sinks: opened.sinks }
   return outlet === undefined ? await join(making, phraseFile) : await create(making, outlet)
 }
 
-async function create({ session, config, sinks }: Making, outlet: PhraseOutlet): Promise<number> {
+async function create({ cli, config, sinks }: Making, outlet: PhraseOutlet): Promise<number> {
   const known = await findHost(config.hostKey)
   if (known !== undefined) {
     throw new CommandError(
@@ -64,7 +63,7 @@ async function create({ session, config, sinks }: Making, outlet: PhraseOutlet):
       JOIN_HINT,
     )
   }
-  const found = await findVaultToJoin(sinks, session)
+  const found = await findVaultToJoin(sinks, cli)
   if (found !== undefined) {
     const names = found.sinks.map((name) => `"${name}"`).join(', ')
     throw new CommandError('vault-exists', `there is a vault already on ${names}: ${found.id}`, JOIN_HINT)
@@ -77,18 +76,18 @@ async function create({ session, config, sinks }: Making, outlet: PhraseOutlet):
   await writeHostKey(config.hostKey, host)
   undo.defer(() => rm(config.hostKey, { force: true }))
   undo.defer(await outlet.give(phrase))
-  const results = await makeVault({ sinks, config, session }, host)
+  const results = await makeVault({ sinks, config, cli }, host)
   undo.move()
-  return print({ session, config, sinks }, host, results, outlet)
+  return print({ cli, config, sinks }, host, results, outlet)
 }
 
 const JOIN_HINT = 'To join a vault give its phrase: pipe-backup init --phrase-file FILE.'
 
-async function join({ session, config, sinks }: Making, phraseFile: string | undefined): Promise<number> {
-  const own = await readMaster(session, phraseFile)
-  const found = await findVaultToJoin(sinks, session)
+async function join({ cli, config, sinks }: Making, phraseFile: string | undefined): Promise<number> {
+  const own = await readMaster(cli, phraseFile)
+  const found = await findVaultToJoin(sinks, cli)
   const isOwn = found === undefined || found.id === vaultIdOf((await deriveKeys(own)).publicKey)
-  const keys = await deriveKeys(isOwn ? own : await openGranted(own, found.id, sinks, session))
+  const keys = await deriveKeys(isOwn ? own : await openGranted(own, found.id, sinks, cli))
   const vaultId = vaultIdOf(keys.publicKey)
   const known = await findHost(config.hostKey)
   if (known !== undefined && known.vaultId !== vaultId) {
@@ -106,11 +105,11 @@ async function join({ session, config, sinks }: Making, phraseFile: string | und
     await writeHostKey(config.hostKey, host)
     undo.defer(() => rm(config.hostKey, { force: true }))
   }
-  const results = await makeVault({ sinks, config, session }, host)
+  const results = await makeVault({ sinks, config, cli }, host)
   undo.move()
   if (found === undefined)
-    session.output.warn('no sink that answers held this vault: it begins again, without a snapshot')
-  return print({ session, config, sinks }, host, results)
+    cli.output.warn('no sink that answers held this vault: it begins again, without a snapshot')
+  return print({ cli, config, sinks }, host, results)
 }
 
 async function writeHostKey(file: string, host: VaultHost): Promise<void> {
@@ -120,23 +119,23 @@ async function writeHostKey(file: string, host: VaultHost): Promise<void> {
 }
 
 /** @throws the first sink's error when not one of them holds the vault in the end */
-async function makeVault({ sinks, config, session }: Making, host: VaultHost): Promise<InitResults> {
-  const { signal } = session
+async function makeVault({ sinks, config, cli }: Making, host: VaultHost): Promise<InitResults> {
+  const { signal } = cli
   const results = await initVault({ sinks, publicKey: host.keys.publicKey, signal })
   signal.throwIfAborted()
   const holders = results.filter(({ state }) => state !== 'failed').map(({ sink }) => sink)
-  await rememberSinks(config.state, holders, session.output)
+  await rememberSinks(config.state, holders, cli.output)
   if (results.some(({ state }) => state !== 'failed')) return results
   throw results[0]?.error ?? new Error('no sink could be used')
 }
 
 function print(
-  { session, config }: Making,
+  { cli, config }: Making,
   host: VaultHost,
   results: InitResults,
   outlet?: PhraseOutlet,
 ): number {
-  const { output } = session
+  const { output } = cli
   for (const { sink, error } of results)
     if (error !== undefined) output.error(sinkLine(sink, errorLine(error)))
   const namesOf = (wanted: string): string =>

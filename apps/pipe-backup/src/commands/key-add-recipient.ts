@@ -1,13 +1,13 @@
 import { deriveKeys, generatePhrase, masterFromPhrase, vaultIdOf } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { addGrant, encodeHostKey } from '@pipe-backup/vault'
+import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findHost } from '../host/load-host.ts'
 import { replaceSecureFile } from '../host/secure-file.ts'
 import { choosePhraseOutlet, type PhraseOutlet } from '../phrase/phrase-outlet.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { hide } from '../secrets/redact.ts'
-import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { UsageError } from '../usage-error.ts'
 import { openConfig, openSecrets } from '../vault/open-config.ts'
@@ -24,29 +24,29 @@ export interface AddRecipientOptions {
  * @returns the exit code
  */
 export async function keyAddRecipient(
-  session: Session,
+  cli: CliContext,
   publicKey: string | undefined,
   options: AddRecipientOptions,
 ): Promise<number> {
-  if (session.options.from.length > 0)
+  if (cli.options.from.length > 0)
     throw new UsageError('--from is for commands that read; key add-recipient writes to every sink')
   if (publicKey !== undefined && options.phraseOut !== undefined)
     throw new UsageError('--phrase-out is for a phrase made here: give it or a public key')
   const given = publicKey === undefined ? undefined : parsePublicKey(publicKey)
-  const outlet = given ? undefined : await choosePhraseOutlet(options.phraseOut, session)
-  const config = await openConfig(session)
-  const secrets = openSecrets(config, session)
-  await using opened = await openSinks(config, { secrets, signal: session.signal })
-  const master = await openMaster(opened.sinks, session, options.phraseFile)
+  const outlet = given ? undefined : await choosePhraseOutlet(options.phraseOut, cli)
+  const config = await openConfig(cli)
+  const secrets = openSecrets(config, cli)
+  await using opened = await openSinks(config, { secrets, signal: cli.signal })
+  const master = await openMaster(opened.sinks, cli, options.phraseFile)
   await using undo = new AsyncDisposableStack()
   const recipient = given ?? (await makeRecipient(outlet, undo))
-  const granted = await grant({ session, config, sinks: opened.sinks }, master, recipient)
+  const granted = await grant({ cli, config, sinks: opened.sinks }, master, recipient)
   undo.move()
-  return print({ session, config, sinks: opened.sinks }, granted, outlet)
+  return print({ cli, config, sinks: opened.sinks }, granted, outlet)
 }
 
 interface Granting {
-  readonly session: Session
+  readonly cli: CliContext
   readonly config: LoadedConfig
   readonly sinks: readonly Sink[]
 }
@@ -70,14 +70,14 @@ async function makeRecipient(
 
 /** @throws UsageError for what is no recipient; the first sink's error when it came to none */
 async function grant(
-  { session, config, sinks }: Granting,
+  { cli, config, sinks }: Granting,
   master: Uint8Array,
   recipient: Uint8Array,
 ): Promise<Granted> {
   const vaultId = vaultIdOf((await deriveKeys(master)).publicKey)
   if (vaultIdOf(recipient) === vaultId)
     throw new UsageError("this is the vault's own public key: its phrase opens everything already")
-  const results = await addGrant({ sinks, vaultId, master, recipient, signal: session.signal }).catch(
+  const results = await addGrant({ sinks, vaultId, master, recipient, signal: cli.signal }).catch(
     (error: unknown) => {
       throw error instanceof TypeError ? new UsageError(error.message) : error
     },
@@ -97,7 +97,7 @@ async function remember(config: LoadedConfig, vaultId: string, recipient: Uint8A
 }
 
 function print(
-  { session: { output }, config }: Granting,
+  { cli: { output }, config }: Granting,
   { vaultId, recipient, results }: Granted,
   outlet: PhraseOutlet | undefined,
 ): number {

@@ -2,22 +2,22 @@ import type { VaultKeys } from '@pipe-backup/crypto'
 import { vaultIdOf } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { listSnapshots, openSnapshot } from '@pipe-backup/vault'
-import type { Session } from '../session.ts'
+import type { CliContext } from '../cli-context.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { openConfig, openReadingSinks } from '../vault/open-config.ts'
 import { openVaultKeys } from '../vault/vault-keys.ts'
 
 /** `key check`: proves that a phrase opens the vault, on its newest snapshot where there is one. @returns the exit code */
 export async function keyCheck(
-  session: Session,
+  cli: CliContext,
   options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
-  const { output } = session
-  const config = await openConfig(session)
-  await using opened = await openReadingSinks(config, session)
-  const keys = await openVaultKeys(opened.sinks, session, options.phraseFile)
+  const { output } = cli
+  const config = await openConfig(cli)
+  await using opened = await openReadingSinks(config, cli)
+  const keys = await openVaultKeys(opened.sinks, cli, options.phraseFile)
   const vaultId = vaultIdOf(keys.publicKey)
-  const snapshot = await openNewest(opened.sinks, keys, session)
+  const snapshot = await openNewest(opened.sinks, keys, cli)
   const proof =
     snapshot === undefined
       ? 'it holds no snapshot yet'
@@ -31,9 +31,9 @@ export async function keyCheck(
 async function openNewest(
   sinks: readonly Sink[],
   keys: VaultKeys,
-  session: Session,
+  cli: CliContext,
 ): Promise<string | undefined> {
-  const { output, signal } = session
+  const { output, signal } = cli
   const onProblem = (error: Error): void => output.warn(errorLine(error))
   const snapshot = (await listSnapshots({ sinks, keys, signal, onProblem })).at(-1)
   if (snapshot === undefined) return undefined

@@ -1,15 +1,15 @@
 import { deriveKeys, generatePhrase, masterFromPhrase } from '@pipe-backup/crypto'
+import type { CliContext } from '../cli-context.ts'
 import { choosePhraseOutlet } from '../phrase/phrase-outlet.ts'
 import { hide } from '../secrets/redact.ts'
-import type { Session } from '../session.ts'
 
 /** `key generate`: a recovery phrase for a recipient, on its own machine, and the public key that it gives away. @returns the exit code */
 export async function keyGenerate(
-  session: Session,
+  cli: CliContext,
   options: { readonly phraseOut?: string | undefined },
 ): Promise<number> {
-  const { output } = session
-  const outlet = await choosePhraseOutlet(options.phraseOut, session)
+  const { output } = cli
+  const outlet = await choosePhraseOutlet(options.phraseOut, cli)
   const phrase = generatePhrase()
   hide(phrase)
   const { publicKey } = await deriveKeys(masterFromPhrase(phrase))

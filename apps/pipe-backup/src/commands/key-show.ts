@@ -1,19 +1,19 @@
 import { vaultIdOf } from '@pipe-backup/crypto'
 import { findVault } from '@pipe-backup/vault'
+import type { CliContext } from '../cli-context.ts'
 import { findHost } from '../host/load-host.ts'
-import type { Session } from '../session.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { openConfig, openReadingSinks } from '../vault/open-config.ts'
 import { noVault } from '../vault/vault-keys.ts'
 
 /** `key show`: the public half, from the host key file or else from the sinks. @returns the exit code */
-export async function keyShow(session: Session): Promise<number> {
-  const { output, signal } = session
-  const config = await openConfig(session)
+export async function keyShow(cli: CliContext): Promise<number> {
+  const { output, signal } = cli
+  const config = await openConfig(cli)
   const host = await findHost(config.hostKey)
   if (host !== undefined) {
     const { vaultId, hostId, keys, recipients } = host
-    return show(session, {
+    return show(cli, {
       vaultId,
       publicKey: toHex(keys.publicKey),
       hostId,
@@ -21,21 +21,21 @@ export async function keyShow(session: Session): Promise<number> {
       recipients: recipients.map(toHex),
     })
   }
-  await using opened = await openReadingSinks(config, session)
+  await using opened = await openReadingSinks(config, cli)
   const found = await findVault({
     sinks: opened.sinks,
     signal,
     onProblem: (error) => output.warn(errorLine(error)),
   })
   if (found === undefined) throw noVault(opened.sinks)
-  return show(session, {
+  return show(cli, {
     vaultId: vaultIdOf(found.publicKey),
     publicKey: toHex(found.publicKey),
     sinks: found.sinks,
   })
 }
 
-function show({ output }: Session, facts: Readonly<Record<string, string | readonly string[]>>): number {
+function show({ output }: CliContext, facts: Readonly<Record<string, string | readonly string[]>>): number {
   for (const [key, value] of Object.entries(facts)) {
     const text = typeof value === 'string' ? value : value.join(', ')
     if (text !== '') output.print(`${key.padEnd(10)} ${text}`)

@@ -1,4 +1,4 @@
-import type { Session } from '../session.ts'
+import type { CliContext } from '../cli-context.ts'
 import { toSnapshotPath } from '../snapshot-path.ts'
 import { batchLines } from '../terminal/batch-lines.ts'
 import { entryToJson, longLine } from '../terminal/long-listing.ts'
@@ -10,14 +10,14 @@ export interface ReadOptions {
 
 /** `ls`: the entries of a snapshot, or those at and below a path. @returns the exit code */
 export async function ls(
-  session: Session,
+  cli: CliContext,
   spec: string,
   path: string | undefined,
   options: ReadOptions,
 ): Promise<number> {
-  const { output, signal } = session
+  const { output, signal } = cli
   const paths = path === undefined ? undefined : [toSnapshotPath(path)]
-  await using opened = await openReading(session, spec, options.phraseFile, paths)
+  await using opened = await openReading(cli, spec, options.phraseFile, paths)
   const { reader } = opened
   async function* lines(): AsyncGenerator<string> {
     for await (const entry of reader.entries(paths)) {

@@ -1,6 +1,7 @@
 import { massRemoval, type Policy, type Retention, retain } from '@pipe-backup/retention'
 import { type PruneReport, prune as pruneVault, type SnapshotInfo } from '@pipe-backup/vault'
 import { pruneArchivesOf } from '../archives/prune-archives.ts'
+import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
 import { policyOf } from '../config/keep-policy.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
@@ -11,7 +12,6 @@ import { ofPrune } from '../notify/observations.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { PruneLog } from '../prune/prune-log.ts'
 import { takeRunLock } from '../run/run-lock.ts'
-import type { Session } from '../session.ts'
 import { errorLine, failureLine, sinkLine } from '../terminal/error-line.ts'
 import { formatBytes, formatTime, plural } from '../terminal/quantities.ts'
 import { UsageError } from '../usage-error.ts'
@@ -29,18 +29,18 @@ const FLOOR_DAYS = 7
 
 /** `prune`: applies `keep`. @returns the exit code */
 export async function prune(
-  session: Session,
+  cli: CliContext,
   { dryRun = false, compact = false, force = false }: PruneCommandOptions,
 ): Promise<number> {
-  const { output, signal } = session
-  const config = await openConfig(session)
+  const { output, signal } = cli
+  const config = await openConfig(cli)
   const policy = requirePolicy(config)
   const host = await loadHost(config.hostKey)
   using _lock = dryRun ? undefined : await takeRunLock(config.state)
-  await using opened = await openSinks(config, { secrets: openSecrets(config, session), signal })
+  await using opened = await openSinks(config, { secrets: openSecrets(config, cli), signal })
   let seen: readonly SnapshotInfo[] = []
   let retention: Retention = { kept: new Map(), removed: [] }
-  const notifier = new Notifier(config, session)
+  const notifier = new Notifier(config, cli)
   const routine = await PruneLog.open(config.state, 'snapshots')
   const options = {
     host,
@@ -70,7 +70,7 @@ export async function prune(
     config,
     policy,
     { sinks: opened.sinks, indexKey, dryRun, force },
-    session,
+    cli,
   )
   output.print([...reportLines(report, seen, retention, dryRun), ...archives.lines].join('\n'))
   output.printJson({ ...reportToJson(report, retention), archives: archives.json })

@@ -1,5 +1,5 @@
 import { listArchives, receiveArchive, selectArchive } from '@pipe-backup/archive'
-import type { Session } from '../session.ts'
+import type { CliContext } from '../cli-context.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { formatBytes } from '../terminal/quantities.ts'
 import { UsageError } from '../usage-error.ts'
@@ -8,17 +8,17 @@ import { openVaultKeys } from '../vault/vault-keys.ts'
 
 /** `receive`: an archive on standard output, decrypted. @returns the exit code */
 export async function receive(
-  session: Session,
+  cli: CliContext,
   spec: string,
   options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
-  const { output, signal } = session
+  const { output, signal } = cli
   if (process.stdout.isTTY)
     throw new UsageError('an archive is not for a terminal', 'Send it somewhere: | tar -x, or > all.tar')
   if (output.json) throw new UsageError('--json: standard output is the archive')
-  const config = await openConfig(session)
-  await using opened = await openReadingSinks(config, session)
-  const keys = await openVaultKeys(opened.sinks, session, options.phraseFile)
+  const config = await openConfig(cli)
+  await using opened = await openReadingSinks(config, cli)
+  const keys = await openVaultKeys(opened.sinks, cli, options.phraseFile)
   const list = await listArchives({ sinks: opened.sinks, indexKey: keys.indexKey, signal })
   for (const [sink, error] of list.failures) output.warn(sinkLine(sink, errorLine(error)))
   const archive = selectArchive(list.archives, spec)

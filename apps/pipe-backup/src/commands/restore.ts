@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { ExtractOptions, ExtractReport } from '@pipe-backup/extract'
 import type { Entry } from '@pipe-backup/source'
-import type { Session } from '../session.ts'
+import type { CliContext } from '../cli-context.ts'
 import { toSnapshotPath } from '../snapshot-path.ts'
 import { failureLine } from '../terminal/error-line.ts'
 import { createProblemLog } from '../terminal/problem-log.ts'
@@ -27,41 +27,41 @@ interface Gauge {
 
 /** `restore`: into a directory, or as a tar on standard output. @returns the exit code */
 export async function restore(
-  session: Session,
+  cli: CliContext,
   spec: string,
   paths: readonly string[],
   options: RestoreOptions,
 ): Promise<number> {
-  const { machine, output } = session
+  const { machine, output } = cli
   if (options.to === undefined && process.stdout.isTTY) {
     throw new UsageError('a tar is not for a terminal', 'Add --to DIR, or send it somewhere: > all.tar')
   }
   if (options.to === undefined && output.json)
     throw new UsageError('--json needs --to DIR: standard output is the tar')
   const wanted = paths.length === 0 ? undefined : paths.map(toSnapshotPath)
-  await using opened = await openReading(session, spec, options.phraseFile, wanted)
+  await using opened = await openReading(cli, spec, options.phraseFile, wanted)
   const entries = opened.reader.entries(wanted)
   const exitCode =
     options.to === undefined
-      ? await toTar(entries, session)
-      : await toDirectory(entries, resolve(machine.cwd, options.to), options.overwrite, opened, session)
-  const repaired = options.repair ? await repair(opened, session) : 0
+      ? await toTar(entries, cli)
+      : await toDirectory(entries, resolve(machine.cwd, options.to), options.overwrite, opened, cli)
+  const repaired = options.repair ? await repair(opened, cli) : 0
   // A restore that failed in part is the worst that can be said of it.
   return exitCode === 0 ? Math.max(opened.exitCode, repaired) : exitCode
 }
 
 /** Repairs what was found rotten on the way. What was restored is whole either way: a sink that is not repaired is something to look at. */
-async function repair(opened: Reading, { output }: Session): Promise<number> {
+async function repair(opened: Reading, { output }: CliContext): Promise<number> {
   const report = await opened.repair()
   for (const sink of report?.sinks ?? []) if (sink.state === 'failed') output.error(failureLine(sink))
   return report === undefined || report.exitCode === 0 ? 0 : 3
 }
 
-async function toTar(entries: AsyncIterable<Entry>, session: Session): Promise<number> {
-  const { output, signal } = session
+async function toTar(entries: AsyncIterable<Entry>, cli: CliContext): Promise<number> {
+  const { output, signal } = cli
   const { packTar } = await import('@pipe-backup/tar')
   const gauge: Gauge = { entries: 0, bytes: 0 }
-  using _display = showGauge(gauge, session)
+  using _display = showGauge(gauge, cli)
   await output.stream(packTar(gauged(entries, gauge), { signal }), signal)
   return 0
 }
@@ -71,15 +71,15 @@ async function toDirectory(
   directory: string,
   overwrite: RestoreOptions['overwrite'],
   { snapshot }: Reading,
-  session: Session,
+  cli: CliContext,
 ): Promise<number> {
-  const { output, signal } = session
+  const { output, signal } = cli
   const log = createProblemLog(output)
   const report = await extractShown(
     entries,
     directory,
     { signal, overwrite, onProblem: (problem) => log.report(problem.path, problem) },
-    session,
+    cli,
   ).finally(() => log.finish())
   const { entries: count, bytes, unchanged, problems } = report
   const look = problems === 0 ? '' : `, ${plural(problems, 'problem')}`
@@ -95,11 +95,11 @@ async function extractShown(
   entries: AsyncIterable<Entry>,
   directory: string,
   options: ExtractOptions,
-  session: Session,
+  cli: CliContext,
 ): Promise<ExtractReport> {
   const { extract } = await import('@pipe-backup/extract')
   const gauge: Gauge = { entries: 0, bytes: 0 }
-  using _display = showGauge(gauge, session)
+  using _display = showGauge(gauge, cli)
   return await extract(entries, directory, {
     ...options,
     onProgress: (count, bytes) => Object.assign(gauge, { entries: count, bytes }),
@@ -115,7 +115,7 @@ async function* gauged(entries: AsyncIterable<Entry>, gauge: Gauge): AsyncGenera
 }
 
 /** Draws what has come out so far, on a terminal. */
-function showGauge(gauge: Gauge, { output, options }: Session): Disposable | undefined {
+function showGauge(gauge: Gauge, { output, options }: CliContext): Disposable | undefined {
   if (!process.stderr.isTTY || options.quiet) return undefined
   const rate = new RecentRate()
   const lines = (elapsedMs: number): readonly string[] => {

@@ -1,6 +1,7 @@
 import type { Observation } from '@pipe-backup/notify'
 import type { Source } from '@pipe-backup/source'
 import { type BackupReport, backup, createProgress } from '@pipe-backup/vault'
+import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
@@ -8,7 +9,7 @@ import { loadHost } from '../host/load-host.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofFailedRun, ofRun } from '../notify/observations.ts'
 import { openSinks } from '../providers/open-sinks.ts'
-import { refuseSharedPlaces } from '../providers/sink-places.ts'
+import { refuseSharedLocations } from '../providers/shared-locations.ts'
 import { ownDirectories, type SourceSurroundings, sourceMemory } from '../providers/source-surroundings.ts'
 import { chooseSources, refuseTerminal } from '../run/choose-sources.ts'
 import { Hooks } from '../run/hooks.ts'
@@ -18,7 +19,6 @@ import { stdinSource } from '../run/stdin-source.ts'
 import { supervise } from '../run/supervise.ts'
 import { withProgress } from '../run/with-progress.ts'
 import type { SecretReader } from '../secrets/read-secret.ts'
-import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { createNoteLog } from '../terminal/note-log.ts'
 import { createProblemLog } from '../terminal/problem-log.ts'
@@ -32,24 +32,24 @@ export interface RunOptions {
 }
 
 /** `run`: backs up now. @returns the exit code */
-export async function run(session: Session, options: RunOptions): Promise<number> {
-  if (session.options.from.length > 0)
+export async function run(cli: CliContext, options: RunOptions): Promise<number> {
+  if (cli.options.from.length > 0)
     throw new UsageError('--from is for commands that read; run writes to every sink')
-  const elsewhere = await supervise(session)
+  const elsewhere = await supervise(cli)
   if (elsewhere !== undefined) return elsewhere
-  const config = await openConfig(session)
-  await refuseSharedPlaces(config)
-  const notifier = new Notifier(config, session)
+  const config = await openConfig(cli)
+  await refuseSharedLocations(config)
+  const notifier = new Notifier(config, cli)
   try {
-    return await runOnce(config, notifier, session, options)
+    return await runOnce(config, notifier, cli, options)
   } catch (error) {
-    if (isFailedRun(error, session, options)) await notifyOfRun(notifier, ofFailedRun(error))
+    if (isFailedRun(error, cli, options)) await notifyOfRun(notifier, ofFailedRun(error))
     throw error
   }
 }
 
 /** Whether somebody who is not there has to hear of it. */
-function isFailedRun(error: unknown, { signal }: Session, { source, stdin }: RunOptions): boolean {
+function isFailedRun(error: unknown, { signal }: CliContext, { source, stdin }: RunOptions): boolean {
   // A person has stopped it, or has mistyped a name.
   if (signal.aborted || (error instanceof UsageError && (source.length > 0 || stdin !== undefined)))
     return false
@@ -59,12 +59,12 @@ function isFailedRun(error: unknown, { signal }: Session, { source, stdin }: Run
 async function runOnce(
   config: LoadedConfig,
   notifier: Notifier,
-  session: Session,
+  cli: CliContext,
   options: RunOptions,
 ): Promise<number> {
-  const { output, signal } = session
+  const { output, signal } = cli
   const host = await loadHost(config.hostKey)
-  const secrets = openSecrets(config, session)
+  const secrets = openSecrets(config, cli)
   using _lock = await takeRunLock(config.state)
   const notes = createNoteLog(output)
   const surroundings = {
@@ -72,21 +72,21 @@ async function runOnce(
     memoryOf: (name: string) => sourceMemory(config.state, host.vaultId, name, output),
     onNote: notes.report,
   }
-  const sources = await sourcesOf(config, secrets, session, options, surroundings)
+  const sources = await sourcesOf(config, secrets, cli, options, surroundings)
   await using opened = await openSinks(config, { secrets, signal })
   const progress = createProgress()
   const problems = createProblemLog(output)
   const reported = new Set<string>()
-  const hooks = new Hooks(config, session)
+  const hooks = new Hooks(config, cli)
   let report: BackupReport | undefined
   try {
     await notifier.ping('start')
     await hooks.beforeRun()
-    report = await withProgress(session, progress, () =>
+    report = await withProgress(cli, progress, () =>
       backup({
         host,
         hostName: config.host,
-        program: session.program,
+        program: cli.program,
         sources,
         sinks: opened.sinks,
         copies: config.copies,
@@ -114,7 +114,7 @@ async function runOnce(
     report.sinks.filter(({ state }) => state === 'ok').map(({ name }) => name),
     output,
   )
-  print(report, config, session, reported)
+  print(report, config, cli, reported)
   await notifyOfRun(notifier, ofRun(report))
   return report.exitCode
 }
@@ -139,15 +139,15 @@ function everyMs({ sources }: LoadedConfig): ReadonlyMap<string, number> {
 async function sourcesOf(
   config: LoadedConfig,
   secrets: SecretReader,
-  session: Session,
+  cli: CliContext,
   { source: names, stdin: target }: RunOptions,
   surroundings: SourceSurroundings,
 ): Promise<readonly Source[]> {
-  if (target === undefined) return await chooseSources(config, secrets, session, names, surroundings)
+  if (target === undefined) return await chooseSources(config, secrets, cli, names, surroundings)
   refuseTerminal('mysqldump shop | pipe-backup run --stdin database/shop.sql')
   const piped = stdinSource(target, process.stdin, () => new Date())
   if (names.includes(piped.name)) throw new UsageError(`--stdin and --source both name "${piped.name}"`)
-  const others = names.length === 0 ? [] : await chooseSources(config, secrets, session, names, surroundings)
+  const others = names.length === 0 ? [] : await chooseSources(config, secrets, cli, names, surroundings)
   return [...others, piped]
 }
 
@@ -155,7 +155,7 @@ async function sourcesOf(
 function print(
   report: BackupReport,
   config: LoadedConfig,
-  { output }: Session,
+  { output }: CliContext,
   reported: ReadonlySet<string>,
 ): void {
   for (const { name, state, error } of report.sources) {

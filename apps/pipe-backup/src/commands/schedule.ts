@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os'
+import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import type { Machine } from '../machine.ts'
 import { crontabLine, findCrontabLine, installCrontabLine, removeCrontabLine } from '../schedule/crontab.ts'
@@ -15,7 +16,6 @@ import {
 } from '../schedule/systemd.ts'
 import { thisCommand } from '../schedule/this-command.ts'
 import { timerEnvironment, variablesNotInTimer } from '../schedule/timer-environment.ts'
-import type { Session } from '../session.ts'
 import { formatTime } from '../terminal/quantities.ts'
 import { UsageError } from '../usage-error.ts'
 import { openConfig } from '../vault/open-config.ts'
@@ -30,57 +30,57 @@ export interface ScheduleOptions {
 const SHOWN_RUNS = 5
 
 /** `schedule install`: a systemd timer where systemd runs the machine, else a crontab line. @returns the exit code */
-export async function scheduleInstall(session: Session, options: ScheduleOptions): Promise<number> {
-  const { machine, output } = session
-  const config = await openConfig(session)
+export async function scheduleInstall(cli: CliContext, options: ScheduleOptions): Promise<number> {
+  const { machine, output } = cli
+  const config = await openConfig(cli)
   const cron = scheduleOf(config)
   const scheduler = chooseScheduler(options)
   if (scheduler === 'systemd') {
-    await installUnits(machine, config.vault, unitsOf(config, cron, session))
+    await installUnits(machine, config.vault, unitsOf(config, cron, cli))
     output.print(`installed ${unitDirectory(machine)}/${unitName(config.vault)}.timer`)
     if (endsWithLogin(machine, machine.env['USER'] || userInfo().username))
       output.warn(
         'the timer runs only while this user is logged in. For good: loginctl enable-linger; or install it as root',
       )
   } else {
-    const line = lineOf(config, cron, session)
+    const line = lineOf(config, cron, cli)
     await installCrontabLine(config.vault, line)
     output.print(`installed in the crontab: ${line}`)
   }
-  await removeOther(scheduler, config, session)
+  await removeOther(scheduler, config, cli)
   const missing = variablesNotInTimer(config, machine)
   if (missing.length > 0) {
     output.warn(
       `${missing.join(', ')}: not in a timer's environment. Put them into files, or for systemd into ${config.vault}.env beside the configuration`,
     )
   }
-  printNext(cron, session, { scheduler, installed: true })
+  printNext(cron, cli, { scheduler, installed: true })
   return 0
 }
 
 /** `schedule show`: what is installed, or would be, and when it runs next. @returns the exit code */
-export async function scheduleShow(session: Session, options: ScheduleOptions): Promise<number> {
-  const { machine, output } = session
-  const config = await openConfig(session)
+export async function scheduleShow(cli: CliContext, options: ScheduleOptions): Promise<number> {
+  const { machine, output } = cli
+  const config = await openConfig(cli)
   const cron = scheduleOf(config)
   const scheduler = chooseScheduler(options)
   const found =
     scheduler === 'systemd' ? await readUnits(machine, config.vault) : await findCrontabLine(config.vault)
-  const wanted = scheduler === 'systemd' ? unitsOf(config, cron, session) : lineOf(config, cron, session)
+  const wanted = scheduler === 'systemd' ? unitsOf(config, cron, cli) : lineOf(config, cron, cli)
   const shown = found ?? wanted
   output.print(typeof shown === 'string' ? shown : `${shown.service}\n${shown.timer}`)
   const isCurrent = JSON.stringify(found) === JSON.stringify(wanted)
   if (found === undefined) output.print('Not installed yet: pipe-backup schedule install')
   else if (!isCurrent)
     output.warn('installed otherwise than the configuration says: pipe-backup schedule install')
-  printNext(cron, session, { scheduler, installed: found !== undefined, current: isCurrent })
+  printNext(cron, cli, { scheduler, installed: found !== undefined, current: isCurrent })
   return 0
 }
 
 /** `schedule remove`: wherever it is installed, or from where the options say. @returns the exit code */
-export async function scheduleRemove(session: Session, options: ScheduleOptions): Promise<number> {
-  const { machine, output } = session
-  const config = await openConfig(session)
+export async function scheduleRemove(cli: CliContext, options: ScheduleOptions): Promise<number> {
+  const { machine, output } = cli
+  const config = await openConfig(cli)
   const schedulers =
     options.systemd || options.cron ? [chooseScheduler(options)] : (['cron', 'systemd'] as const)
   let isRemoved = false
@@ -91,8 +91,8 @@ export async function scheduleRemove(session: Session, options: ScheduleOptions)
 }
 
 /** What one scheduler has taken over another must not do as well. */
-async function removeOther(scheduler: Scheduler, config: LoadedConfig, session: Session): Promise<void> {
-  const { machine, output } = session
+async function removeOther(scheduler: Scheduler, config: LoadedConfig, cli: CliContext): Promise<void> {
+  const { machine, output } = cli
   const [other, name] =
     scheduler === 'cron' ? (['systemd', 'systemd'] as const) : (['cron', 'the crontab'] as const)
   try {
@@ -121,16 +121,16 @@ function scheduleOf({ schedule, file }: LoadedConfig): string {
   throw new UsageError(`${file} has no schedule`, 'Add: schedule: "0 * * * *" for every hour.')
 }
 
-function unitsOf(config: LoadedConfig, cron: string, { machine }: Session): ReturnType<typeof unitTexts> {
+function unitsOf(config: LoadedConfig, cron: string, { machine }: CliContext): ReturnType<typeof unitTexts> {
   return unitTexts(machine, config, cron, thisCommand(config, 'scheduled'), timerEnvironment(machine))
 }
 
-function lineOf(config: LoadedConfig, cron: string, { machine }: Session): string {
+function lineOf(config: LoadedConfig, cron: string, { machine }: CliContext): string {
   const command = thisCommand(config, 'scheduled', '--quiet')
   return crontabLine(config.vault, cron, command, timerEnvironment(machine))
 }
 
-function printNext(cron: string, { output }: Session, more: object): void {
+function printNext(cron: string, { output }: CliContext, more: object): void {
   const next = nextRuns(cron, SHOWN_RUNS, new Date())
   output.print(`next: ${next.map(formatTime).join(', ')}`)
   output.printJson({ ...more, schedule: cron, next: next.map((time) => time.toISOString()) })

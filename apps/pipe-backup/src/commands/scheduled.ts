@@ -1,11 +1,11 @@
 import { execa } from 'execa'
+import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
 import { Notifier } from '../notify/notifier.ts'
-import { refuseSharedPlaces } from '../providers/sink-places.ts'
+import { refuseSharedLocations } from '../providers/shared-locations.ts'
 import { type ScheduledTask, ScheduleLog } from '../schedule/schedule-log.ts'
 import { thisCommand } from '../schedule/this-command.ts'
-import type { Session } from '../session.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { openConfig } from '../vault/open-config.ts'
 
@@ -19,9 +19,9 @@ const STOP_MS = 9000
  * `scheduled`: what a timer does. Backs up; then, when they are due, prunes, and proves a sample, so that every byte is proven once in
  * `verify.within`; and heals when something was found. Each is a process of its own: its memory and the secrets that it has read end with it. @returns the exit code
  */
-export async function scheduled(session: Session): Promise<number> {
-  const config = await openConfig(session)
-  await refuseSharedPlaces(config)
+export async function scheduled(cli: CliContext): Promise<number> {
+  const config = await openConfig(cli)
+  await refuseSharedLocations(config)
   const log = await ScheduleLog.open(config.state)
   const now = new Date()
   const begin = async (task: ScheduledTask): Promise<void> => {
@@ -29,30 +29,30 @@ export async function scheduled(session: Session): Promise<number> {
       await log.begin(task, now)
     } catch (error) {
       // As on a full disk: the run goes on, and where it can't it says so to whoever is to be notified.
-      session.output.warn(
+      cli.output.warn(
         `when the schedule was followed could not be written down: ${errorLine(error instanceof Error ? error : new Error(String(error)))}`,
       )
     }
   }
   await begin('run')
-  let exitCode = await runCommand(config, session, 'run')
-  if (session.signal.aborted) return exitCode
+  let exitCode = await runCommand(config, cli, 'run')
+  if (cli.signal.aborted) return exitCode
   // A run that never got to its end, as behind another that hangs, has told nobody: what has grown old is reported all the same.
-  if (exitCode !== 0) await new Notifier(config, session).notify([])
+  if (exitCode !== 0) await new Notifier(config, cli).notify([])
   // What was committed is committed, whatever comes after: something to look at.
   const look = (code: number): void => {
     if (exitCode === 0 && code !== 0) exitCode = 3
   }
   if (config.keep && isDue(log.begun('prune'), PRUNE_EVERY_MS, now)) {
     await begin('prune')
-    look(await runCommand(config, session, 'prune', ...(config.compact === false ? [] : ['--compact'])))
+    look(await runCommand(config, cli, 'prune', ...(config.compact === false ? [] : ['--compact'])))
   }
   const percent = samplePercent(config, log.begun('verify'), now)
-  if (percent > 0 && !session.signal.aborted) {
+  if (percent > 0 && !cli.signal.aborted) {
     await begin('verify')
-    const found = await runCommand(config, session, 'verify', '--sample', `${percent}%`)
+    const found = await runCommand(config, cli, 'verify', '--sample', `${percent}%`)
     look(found)
-    if (found !== 0 && !session.signal.aborted) look(await runCommand(config, session, 'heal'))
+    if (found !== 0 && !cli.signal.aborted) look(await runCommand(config, cli, 'heal'))
   }
   return exitCode
 }
@@ -73,10 +73,10 @@ function samplePercent({ verify }: LoadedConfig, last: Date | undefined, now: Da
 /** Runs a command of this program; SIGTERM reaches it when this one is to stop. */
 async function runCommand(
   config: LoadedConfig,
-  session: Session,
+  cli: CliContext,
   ...words: readonly string[]
 ): Promise<number> {
-  const { options, signal } = session
+  const { options, signal } = cli
   const flags = (['json', 'quiet', 'verbose'] as const)
     .filter((flag) => options[flag])
     .map((flag) => `--${flag}`)

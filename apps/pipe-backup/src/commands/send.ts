@@ -2,17 +2,17 @@ import { type ArchiveEntries, isArchiveName, type SentArchive, sendArchive } fro
 import type { Observation } from '@pipe-backup/notify'
 import { type BackupProgress, createProgress, requireVault } from '@pipe-backup/vault'
 import { archiveContent } from '../archives/archive-content.ts'
+import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { loadHost } from '../host/load-host.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofFailure } from '../notify/observations.ts'
 import { openSinks } from '../providers/open-sinks.ts'
-import { refuseSharedPlaces } from '../providers/sink-places.ts'
+import { refuseSharedLocations } from '../providers/shared-locations.ts'
 import { refuseTerminal } from '../run/choose-sources.ts'
 import { Hooks, type RunOutcome } from '../run/hooks.ts'
 import { supervise } from '../run/supervise.ts'
 import { withProgress } from '../run/with-progress.ts'
-import type { Session } from '../session.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { createNoteLog } from '../terminal/note-log.ts'
 import { createProblemLog } from '../terminal/problem-log.ts'
@@ -37,25 +37,25 @@ interface SendReport extends RunOutcome {
 }
 
 /** `send`: one encrypted archive to all the sinks at once. @returns the exit code */
-export async function send(session: Session, options: SendOptions): Promise<number> {
-  if (session.options.from.length > 0)
+export async function send(cli: CliContext, options: SendOptions): Promise<number> {
+  if (cli.options.from.length > 0)
     throw new UsageError('--from is for commands that read; send writes to every sink')
   if (options.stdin !== undefined && (options.source.length > 0 || options.name !== undefined))
     throw new UsageError(
       '--stdin NAME says what is sent and how it is called: it takes no --source and no --name',
     )
   if (options.stdin !== undefined) refuseTerminal('tar -c /srv | pipe-backup send --stdin srv')
-  const elsewhere = options.stdin === undefined ? await supervise(session) : undefined
+  const elsewhere = options.stdin === undefined ? await supervise(cli) : undefined
   if (elsewhere !== undefined) return elsewhere
-  const config = await openConfig(session)
+  const config = await openConfig(cli)
   const called = archiveName(config, options)
-  await refuseSharedPlaces(config)
-  const notifier = new Notifier(config, session)
+  await refuseSharedLocations(config)
+  const notifier = new Notifier(config, cli)
   try {
-    return await sendOnce(config, called, notifier, session, options)
+    return await sendOnce(config, called, notifier, cli, options)
   } catch (error) {
     const isTypo = error instanceof UsageError && options.source.length > 0
-    if (!session.signal.aborted && !isTypo) await notify(notifier, ofFailure('archive', error))
+    if (!cli.signal.aborted && !isTypo) await notify(notifier, ofFailure('archive', error))
     throw error
   }
 }
@@ -79,17 +79,17 @@ async function sendOnce(
   config: LoadedConfig,
   called: ReturnType<typeof archiveName>,
   notifier: Notifier,
-  session: Session,
+  cli: CliContext,
   options: SendOptions,
 ): Promise<number> {
-  const { output, signal } = session
+  const { output, signal } = cli
   const host = await loadHost(config.hostKey)
-  const secrets = openSecrets(config, session)
+  const secrets = openSecrets(config, cli)
   const problems = createProblemLog(output)
   const notes = createNoteLog(output)
-  const hooks = new Hooks(config, session)
+  const hooks = new Hooks(config, cli)
   const { bytesNew: _, ...progress } = createProgress()
-  const { content, tallies } = await archiveContent(config, secrets, session, options, {
+  const { content, tallies } = await archiveContent(config, secrets, cli, options, {
     host,
     hooks,
     progress,
@@ -107,7 +107,7 @@ async function sendOnce(
   try {
     await notifier.ping('start')
     await hooks.beforeRun()
-    const sent = await withProgress(session, progress, () =>
+    const sent = await withProgress(cli, progress, () =>
       sendArchive({
         time: new Date(),
         ...called,
@@ -136,7 +136,7 @@ async function sendOnce(
   }
   problems.finish()
   notes.finish()
-  print(report, config, session)
+  print(report, config, cli)
   await notify(notifier, observe(report, config))
   return report.exitCode
 }
@@ -193,7 +193,7 @@ async function notify(notifier: Notifier, observation: Observation): Promise<voi
   await notifier.notify([observation])
 }
 
-function print(report: SendReport, config: LoadedConfig, { output }: Session): void {
+function print(report: SendReport, config: LoadedConfig, { output }: CliContext): void {
   const { archive, copies, sent, tallies, seconds, exitCode } = report
   const failure = failureOf(report, config)
   if (failure !== undefined) output.error(failure)

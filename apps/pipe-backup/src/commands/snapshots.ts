@@ -1,5 +1,5 @@
 import { listSnapshots, type SnapshotInfo } from '@pipe-backup/vault'
-import type { Session } from '../session.ts'
+import type { CliContext } from '../cli-context.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { escapeText } from '../terminal/escape-bytes.ts'
 import { formatBytes, formatTime } from '../terminal/quantities.ts'
@@ -8,13 +8,13 @@ import { openListingKeys } from '../vault/vault-keys.ts'
 
 /** `snapshots`: what there is, oldest first, and which sinks hold it. @returns the exit code */
 export async function snapshots(
-  session: Session,
+  cli: CliContext,
   options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
-  const { output, signal } = session
-  const config = await openConfig(session)
-  await using opened = await openReadingSinks(config, session)
-  const keys = await openListingKeys(config, opened.sinks, session, options.phraseFile)
+  const { output, signal } = cli
+  const config = await openConfig(cli)
+  await using opened = await openReadingSinks(config, cli)
+  const keys = await openListingKeys(config, opened.sinks, cli, options.phraseFile)
   const listed = await listSnapshots({
     sinks: opened.sinks,
     keys,

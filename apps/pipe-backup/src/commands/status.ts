@@ -1,5 +1,6 @@
 import { vaultIdOf } from '@pipe-backup/crypto'
 import { type VaultStatus, vaultStatus } from '@pipe-backup/vault'
+import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findHost } from '../host/load-host.ts'
 import { readNotifyLog } from '../notify/notify-log.ts'
@@ -8,7 +9,6 @@ import { stillConfigured } from '../notify/watch.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { findScheduler } from '../schedule/find-scheduler.ts'
 import { ScheduleLog } from '../schedule/schedule-log.ts'
-import type { Session } from '../session.ts'
 import { exitCodeOf, lastGoodOf, sourcesOf } from '../status/assess.ts'
 import { type StatusReport, statusLines, statusToJson, type Worry } from '../status/status-report.ts'
 import { errorLine } from '../terminal/error-line.ts'
@@ -18,21 +18,21 @@ import { openVaultKeys } from '../vault/vault-keys.ts'
 
 /** `status`: how the vault, its sources and each of its sinks stand. @returns the exit code */
 export async function status(
-  session: Session,
+  cli: CliContext,
   options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
-  const { output, signal } = session
+  const { output, signal } = cli
   const now = new Date()
-  const config = await openConfig(session)
+  const config = await openConfig(cli)
   await using opened = await openSinks(config, {
-    secrets: openSecrets(config, session),
+    secrets: openSecrets(config, cli),
     signal,
-    names: session.options.from,
+    names: cli.options.from,
   })
   const { sinks } = opened
   // The host's key does, and then no sink need answer for the others to be shown.
   const host = await findHost(config.hostKey)
-  const keys = host?.keys ?? (await openVaultKeys(sinks, session, options.phraseFile))
+  const keys = host?.keys ?? (await openVaultKeys(sinks, cli, options.phraseFile))
   const vaultId = vaultIdOf(keys.publicKey)
   const found = await vaultStatus({
     vaultId,
@@ -56,7 +56,7 @@ export async function status(
     vault: found,
     lastGood: lastGoodOf(found, config, host?.hostId),
     sources: sourcesOf(found, config, host?.hostId),
-    scheduler: await findScheduler(config, session.machine),
+    scheduler: await findScheduler(config, cli.machine),
     nextRun: await nextRunOf(config, now),
     begun,
     drill: await readLastDrill(config.state),

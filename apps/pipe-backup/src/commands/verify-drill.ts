@@ -1,6 +1,6 @@
 import type { Entry } from '@pipe-backup/source'
+import type { CliContext } from '../cli-context.ts'
 import { dumpLoader } from '../drill/load-dump.ts'
-import type { Session } from '../session.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { escapeText } from '../terminal/escape-bytes.ts'
 import { formatBytes, formatSeconds, plural } from '../terminal/quantities.ts'
@@ -12,15 +12,15 @@ import { openReading } from '../vault/open-reading.ts'
  * the scratch servers that the configuration names. @returns the exit code
  */
 export async function verifyDrill(
-  session: Session,
+  cli: CliContext,
   spec: string,
   phraseFile: string | undefined,
 ): Promise<number> {
-  const { output, signal } = session
+  const { output, signal } = cli
   const started = performance.now()
-  await using opened = await openReading(session, spec, phraseFile)
+  await using opened = await openReading(cli, spec, phraseFile)
   const { snapshot, reader, config } = opened
-  const loadDump = dumpLoader(config, session)
+  const loadDump = dumpLoader(config, cli)
   const loaded: string[] = []
   const failures: string[] = []
   let entries = 0

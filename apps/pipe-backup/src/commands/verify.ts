@@ -6,10 +6,10 @@ import {
   verify as verifyVault,
 } from '@pipe-backup/vault'
 import { verifyArchivesOf } from '../archives/verify-archives.ts'
+import type { CliContext } from '../cli-context.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofVerifiedArchives, ofVerify } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
-import type { Session } from '../session.ts'
 import { failureLine } from '../terminal/error-line.ts'
 import { RecentRate } from '../terminal/progress-lines.ts'
 import { formatBytes, formatCount, formatSeconds, formatTime, plural } from '../terminal/quantities.ts'
@@ -27,18 +27,18 @@ export interface VerifyCommandOptions {
 }
 
 /** `verify`: every object on every sink. @returns the exit code */
-export async function verify(session: Session, options: VerifyCommandOptions): Promise<number> {
-  const { output, signal } = session
+export async function verify(cli: CliContext, options: VerifyCommandOptions): Promise<number> {
+  const { output, signal } = cli
   const sample = options.sample === undefined ? undefined : toPart(options.sample)
-  const config = await openConfig(session)
+  const config = await openConfig(cli)
   for (const name of options.sink) findByName('sink', config.sinks, name)
-  await using opened = await openSinks(config, { secrets: openSecrets(config, session), signal })
+  await using opened = await openSinks(config, { secrets: openSecrets(config, cli), signal })
   const { sinks } = opened
-  const deepKeys = options.deep ? await openVaultKeys(sinks, session, options.phraseFile) : undefined
-  const keys = deepKeys ?? (await openListingKeys(config, sinks, session, options.phraseFile))
+  const deepKeys = options.deep ? await openVaultKeys(sinks, cli, options.phraseFile) : undefined
+  const keys = deepKeys ?? (await openListingKeys(config, sinks, cli, options.phraseFile))
   const progress = createVerifyProgress()
-  using _display = showVerifyProgress(progress, session)
-  const notifier = new Notifier(config, session)
+  using _display = showVerifyProgress(progress, cli)
+  const notifier = new Notifier(config, cli)
   const report = await notifier.watch('vault', () =>
     verifyVault({
       vaultId: vaultIdOf(keys.publicKey),
@@ -65,10 +65,10 @@ export async function verify(session: Session, options: VerifyCommandOptions): P
         progress.bytesRead += bytes
       },
     },
-    session,
+    cli,
   )
   _display?.[Symbol.dispose]()
-  print(report, archives, await readLastDrill(config.state), session)
+  print(report, archives, await readLastDrill(config.state), cli)
   await notifier.notify([...ofVerify(report), ofVerifiedArchives(archives)])
   return Math.max(report.exitCode, archives.exitCode)
 }
@@ -84,7 +84,7 @@ function print(
   { sinks, snapshots, lost, seconds, exitCode }: VerifyReport,
   archives: Awaited<ReturnType<typeof verifyArchivesOf>>,
   drill: Drill | undefined,
-  { output }: Session,
+  { output }: CliContext,
 ): void {
   for (const { key, snapshots: ids } of lost)
     output.error(`${key} is intact on no sink: snapshots that need it: ${ids.join(', ')}`)
@@ -120,7 +120,10 @@ function print(
   })
 }
 
-function showVerifyProgress(progress: VerifyProgress, { output, options }: Session): Disposable | undefined {
+function showVerifyProgress(
+  progress: VerifyProgress,
+  { output, options }: CliContext,
+): Disposable | undefined {
   if (!process.stderr.isTTY || options.quiet) return undefined
   const rate = new RecentRate()
   const lines = (elapsedMs: number): readonly string[] => {

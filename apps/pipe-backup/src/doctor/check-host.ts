@@ -1,12 +1,12 @@
 import { readFile, rm, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { CliContext } from '../cli-context.ts'
 import { type LoadedConfig } from '../config/load-config.ts'
 import { findHost } from '../host/load-host.ts'
 import { writeSecureFile } from '../host/secure-file.ts'
 import { type FoundScheduler, findScheduler } from '../schedule/find-scheduler.ts'
 import { nextRuns } from '../schedule/next-runs.ts'
 import { secretVariables } from '../secrets/read-secret.ts'
-import type { Session } from '../session.ts'
 import { formatBytes, formatTime, plural } from '../terminal/quantities.ts'
 import { readLastDrill } from '../vault/drill-log.ts'
 import { checkProgram } from './check-paths.ts'
@@ -58,9 +58,9 @@ export async function checkState({ state }: LoadedConfig): Promise<Examined> {
 }
 
 /** Whether backups are made without anybody thinking of it, thinned out, told of, and have been proven. */
-export async function checkPlan(config: LoadedConfig, session: Session): Promise<Examined[]> {
+export async function checkPlan(config: LoadedConfig, cli: CliContext): Promise<Examined[]> {
   return [
-    ...(await checkSchedule(config, session)).map((finding) => ({ subject: 'schedule', ...finding })),
+    ...(await checkSchedule(config, cli)).map((finding) => ({ subject: 'schedule', ...finding })),
     config.keep
       ? { subject: 'keep', state: 'ok', message: 'old snapshots are thinned out' }
       : {
@@ -73,7 +73,7 @@ export async function checkPlan(config: LoadedConfig, session: Session): Promise
   ]
 }
 
-async function checkSchedule(config: LoadedConfig, { machine }: Session): Promise<Finding[]> {
+async function checkSchedule(config: LoadedConfig, { machine }: CliContext): Promise<Finding[]> {
   if (config.schedule === undefined)
     return [
       {

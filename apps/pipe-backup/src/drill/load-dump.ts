@@ -1,6 +1,6 @@
+import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findSourceType } from '../config/schema.ts'
-import type { Session } from '../session.ts'
 import { openSecrets } from '../vault/open-config.ts'
 
 type Pieces = AsyncIterable<Uint8Array>
@@ -11,14 +11,14 @@ type Pieces = AsyncIterable<Uint8Array>
  */
 export function dumpLoader(
   config: LoadedConfig,
-  session: Session,
+  cli: CliContext,
 ): (path: string, pieces: Pieces) => Promise<boolean> {
-  const secrets = openSecrets(config, session)
+  const secrets = openSecrets(config, cli)
   const context = {
     path: config.path,
     secret: (value: Parameters<typeof secrets.read>[0]) => secrets.read(value),
     secretLine: (value: Parameters<typeof secrets.read>[0]) => secrets.readLine(value),
-    signal: session.signal,
+    signal: cli.signal,
   }
   return async (path, pieces) => {
     const source = config.sources.find(({ name }) => path.startsWith(`${name}/`))

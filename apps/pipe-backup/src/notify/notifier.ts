@@ -1,8 +1,8 @@
 import { type Channel, decide, deliver, type Observation, openChannel } from '@pipe-backup/notify'
+import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findNotifyType } from '../config/schema.ts'
 import { redact } from '../secrets/redact.ts'
-import type { Session } from '../session.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { openSecrets } from '../vault/open-config.ts'
 import { readNotifyLog, writeNotifyLog } from './notify-log.ts'
@@ -15,12 +15,12 @@ const FAREWELL_MS = 60_000
 /** Who is notified, and of what they have been notified already. Nothing that goes wrong here fails a command. */
 export class Notifier {
   readonly #config: LoadedConfig
-  readonly #session: Session
+  readonly #cli: CliContext
   #channels: Promise<Channel[]> | undefined
 
-  constructor(config: LoadedConfig, session: Session) {
+  constructor(config: LoadedConfig, cli: CliContext) {
     this.#config = config
-    this.#session = session
+    this.#cli = cli
   }
 
   /** For who watches that runs come at all. */
@@ -79,7 +79,7 @@ export class Notifier {
     } catch (error) {
       // A person has stopped it; or another host does the same now, which is as good.
       const isBusy = error instanceof Error && 'code' in error && error.code === 'busy'
-      if (!this.#session.signal.aborted && !isBusy) await this.notify([ofFailure(subject, error)])
+      if (!this.#cli.signal.aborted && !isBusy) await this.notify([ofFailure(subject, error)])
       throw error
     }
   }
@@ -120,7 +120,7 @@ export class Notifier {
 
   async #openAll(): Promise<(Channel | { readonly channel: string; readonly error: Error })[]> {
     const { notify = [], vault, host } = this.#config
-    const secrets = openSecrets(this.#config, this.#session)
+    const secrets = openSecrets(this.#config, this.#cli)
     return await Promise.all(
       notify.map(async (config) => {
         try {
@@ -136,7 +136,7 @@ export class Notifier {
   }
 
   #complain(channel: string, reason: unknown): void {
-    this.#session.output.warn(`${channel}: ${errorLine(toError(reason))}`)
+    this.#cli.output.warn(`${channel}: ${errorLine(toError(reason))}`)
   }
 }
 

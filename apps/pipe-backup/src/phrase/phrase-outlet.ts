@@ -1,7 +1,7 @@
 import { lstat, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import type { CliContext } from '../cli-context.ts'
 import { writeSecureFile } from '../host/secure-file.ts'
-import type { Session } from '../session.ts'
 import { UsageError } from '../usage-error.ts'
 import { phraseGrid } from './phrase-grid.ts'
 
@@ -24,11 +24,11 @@ export interface PhraseOutlet {
  */
 export async function choosePhraseOutlet(
   phraseOut: string | undefined,
-  session: Session,
+  cli: CliContext,
 ): Promise<PhraseOutlet> {
-  if (phraseOut === '-') return toStdout(session.output.json)
-  if (phraseOut !== undefined) return await toFile(resolve(session.machine.cwd, phraseOut))
-  if (process.stdout.isTTY && !session.output.json) return toTerminal()
+  if (phraseOut === '-') return toStdout(cli.output.json)
+  if (phraseOut !== undefined) return await toFile(resolve(cli.machine.cwd, phraseOut))
+  if (process.stdout.isTTY && !cli.output.json) return toTerminal()
   throw new UsageError(
     'the recovery phrase has nowhere to go: standard output is no terminal',
     'Give --phrase-out FILE, and keep that file elsewhere. Nothing was made.',

@@ -16,13 +16,13 @@ export function addArchiveCommands({ add, act }: Commands): void {
     .option('--name <name>', 'what it is called; default: the name of the vault')
     .option('--stdin <name>', 'send what is piped in, as it is, by this name')
     .action((options: { source: string[]; name?: string; stdin?: string }) =>
-      act(async (session) => (await import('../commands/send.ts')).send(session, options)),
+      act(async (cli) => (await import('../commands/send.ts')).send(cli, options)),
     )
 
   add('archives', 'list the archives, and which sinks hold each', 'pipe-backup archives --json')
     .option(...PHRASE_FILE)
     .action((options: { phraseFile?: string }) =>
-      act(async (session) => (await import('../commands/archives.ts')).archives(session, options)),
+      act(async (cli) => (await import('../commands/archives.ts')).archives(cli, options)),
     )
 
   add(
@@ -36,6 +36,6 @@ export function addArchiveCommands({ add, act }: Commands): void {
     )
     .option(...PHRASE_FILE)
     .action((archive: string, options: { phraseFile?: string }) =>
-      act(async (session) => (await import('../commands/receive.ts')).receive(session, archive, options)),
+      act(async (cli) => (await import('../commands/receive.ts')).receive(cli, archive, options)),
     )
 }

@@ -26,15 +26,11 @@ export function addCareCommands({ add, act }: Commands): void {
         sink: string[]
         phraseFile?: string | undefined
       }) =>
-        act(async (session) => {
+        act(async (cli) => {
           const { drill } = options
-          if (drill === undefined) return (await import('../commands/verify.ts')).verify(session, options)
+          if (drill === undefined) return (await import('../commands/verify.ts')).verify(cli, options)
           const snapshot = typeof drill === 'string' ? drill : 'latest'
-          return (await import('../commands/verify-drill.ts')).verifyDrill(
-            session,
-            snapshot,
-            options.phraseFile,
-          )
+          return (await import('../commands/verify-drill.ts')).verifyDrill(cli, snapshot, options.phraseFile)
         }),
     )
 
@@ -49,7 +45,7 @@ export function addCareCommands({ add, act }: Commands): void {
         .default([], 'all'),
     )
     .action((options: { sink: string[] }) =>
-      act(async (session) => (await import('../commands/heal.ts')).heal(session, options)),
+      act(async (cli) => (await import('../commands/heal.ts')).heal(cli, options)),
     )
 
   add(
@@ -61,7 +57,7 @@ export function addCareCommands({ add, act }: Commands): void {
     .option('--compact', 'move what is live out of packs that are mostly dead, and put small packs together')
     .option('--force', 'also where more than half of what is there would go')
     .action((options: { dryRun?: boolean; compact?: boolean; force?: boolean }) =>
-      act(async (session) => (await import('../commands/prune.ts')).prune(session, options)),
+      act(async (cli) => (await import('../commands/prune.ts')).prune(cli, options)),
     )
 
   add(
@@ -71,7 +67,7 @@ export function addCareCommands({ add, act }: Commands): void {
   )
     .option(...PHRASE_FILE)
     .action((options: { phraseFile?: string }) =>
-      act(async (session) => (await import('../commands/status.ts')).status(session, options)),
+      act(async (cli) => (await import('../commands/status.ts')).status(cli, options)),
     )
 
   add(
@@ -81,6 +77,6 @@ export function addCareCommands({ add, act }: Commands): void {
   )
     .option('--no-notify', 'send no test messages')
     .action((options: { notify: boolean }) =>
-      act(async (session) => (await import('../commands/doctor.ts')).doctor(session, options)),
+      act(async (cli) => (await import('../commands/doctor.ts')).doctor(cli, options)),
     )
 }

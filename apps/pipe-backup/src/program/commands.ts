@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Session } from '../session.ts'
+import type { CliContext } from '../cli-context.ts'
 
 /** What a group of commands is added with. */
 export interface Commands {
@@ -7,7 +7,7 @@ export interface Commands {
   /** @param words - its name and arguments @param example - lines that can be typed @param parent - the command that it is below */
   readonly add: (words: string, description: string, example: string, parent?: Command) => Command
   /** Runs what a command does, which is loaded only then. */
-  readonly act: (work: (session: Session) => Promise<number>) => Promise<void>
+  readonly act: (work: (cli: CliContext) => Promise<number>) => Promise<void>
 }
 
 export const PHRASE_FILE = [

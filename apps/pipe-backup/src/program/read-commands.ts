@@ -6,7 +6,7 @@ export function addReadCommands({ add, act }: Commands): void {
   add('snapshots', 'list the snapshots, and which sinks hold each', 'pipe-backup snapshots --json')
     .option(...PHRASE_FILE)
     .action((options: { phraseFile?: string }) =>
-      act(async (session) => (await import('../commands/snapshots.ts')).snapshots(session, options)),
+      act(async (cli) => (await import('../commands/snapshots.ts')).snapshots(cli, options)),
     )
 
   add('ls', 'list what is in a snapshot', 'pipe-backup ls latest wallet/home/bot/.qrl')
@@ -14,7 +14,7 @@ export function addReadCommands({ add, act }: Commands): void {
     .argument('[path]', 'this entry and all below it')
     .option(...PHRASE_FILE)
     .action((snapshot: string, path: string | undefined, options: { phraseFile?: string }) =>
-      act(async (session) => (await import('../commands/ls.ts')).ls(session, snapshot, path, options)),
+      act(async (cli) => (await import('../commands/ls.ts')).ls(cli, snapshot, path, options)),
     )
 
   add(
@@ -26,7 +26,7 @@ export function addReadCommands({ add, act }: Commands): void {
     .option('--snapshot <snapshot>', `search this one alone: ${SNAPSHOT}`)
     .option(...PHRASE_FILE)
     .action((pattern: string, options: { snapshot?: string; phraseFile?: string }) =>
-      act(async (session) => (await import('../commands/find.ts')).find(session, pattern, options)),
+      act(async (cli) => (await import('../commands/find.ts')).find(cli, pattern, options)),
     )
 
   add(
@@ -38,7 +38,7 @@ export function addReadCommands({ add, act }: Commands): void {
     .argument('<after>', 'another')
     .option(...PHRASE_FILE)
     .action((before: string, after: string, options: { phraseFile?: string }) =>
-      act(async (session) => (await import('../commands/diff.ts')).diff(session, before, after, options)),
+      act(async (cli) => (await import('../commands/diff.ts')).diff(cli, before, after, options)),
     )
 
   add('cat', "print one file's bytes", 'pipe-backup cat latest database/shop.sql | mysql shop')
@@ -46,7 +46,7 @@ export function addReadCommands({ add, act }: Commands): void {
     .argument('<path>', "the file: its source's name first")
     .option(...PHRASE_FILE)
     .action((snapshot: string, path: string, options: { phraseFile?: string }) =>
-      act(async (session) => (await import('../commands/cat.ts')).cat(session, snapshot, path, options)),
+      act(async (cli) => (await import('../commands/cat.ts')).cat(cli, snapshot, path, options)),
     )
 
   add(
@@ -73,8 +73,6 @@ export function addReadCommands({ add, act }: Commands): void {
         paths: string[],
         options: { to?: string; overwrite: 'changed' | 'always'; repair?: boolean; phraseFile?: string },
       ) =>
-        act(async (session) =>
-          (await import('../commands/restore.ts')).restore(session, snapshot, paths, options),
-        ),
+        act(async (cli) => (await import('../commands/restore.ts')).restore(cli, snapshot, paths, options)),
     )
 }

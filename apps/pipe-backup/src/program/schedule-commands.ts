@@ -23,21 +23,21 @@ export function addScheduleCommands({ add, act }: Commands): void {
     const command = add(word, description, example, schedule)
     for (const [flag, meaning] of SCHEDULERS) command.option(flag, meaning)
     command.action((options: { systemd?: boolean; cron?: boolean }) =>
-      act(async (session) => {
+      act(async (cli) => {
         const commands = await import('../commands/schedule.ts')
         const name = { install: 'scheduleInstall', show: 'scheduleShow', remove: 'scheduleRemove' } as const
-        return commands[name[word]](session, options)
+        return commands[name[word]](cli, options)
       }),
     )
   }
 
   add('daemon', 'stay, and back up as `schedule` says', 'pipe-backup daemon --verbose').action(() =>
-    act(async (session) => (await import('../commands/daemon.ts')).daemon(session)),
+    act(async (cli) => (await import('../commands/daemon.ts')).daemon(cli)),
   )
 
   add(
     'scheduled',
     'do what a timer does: back up, and prune and verify a sample when they are due',
     'pipe-backup scheduled --quiet',
-  ).action(() => act(async (session) => (await import('../commands/scheduled.ts')).scheduled(session)))
+  ).action(() => act(async (cli) => (await import('../commands/scheduled.ts')).scheduled(cli)))
 }

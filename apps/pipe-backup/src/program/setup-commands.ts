@@ -6,7 +6,7 @@ import { type Commands, PHRASE_FILE } from './commands.ts'
 export function addSetupCommands({ add, act, program }: Commands): void {
   const key = add('key', 'the keys of the vault', 'pipe-backup key check')
   add('show', 'print the public half', 'pipe-backup key show', key).action(() =>
-    act(async (session) => (await import('../commands/key-show.ts')).keyShow(session)),
+    act(async (cli) => (await import('../commands/key-show.ts')).keyShow(cli)),
   )
   add(
     'check',
@@ -16,7 +16,7 @@ export function addSetupCommands({ add, act, program }: Commands): void {
   )
     .option(...PHRASE_FILE)
     .action((options: { phraseFile?: string }) =>
-      act(async (session) => (await import('../commands/key-check.ts')).keyCheck(session, options)),
+      act(async (cli) => (await import('../commands/key-check.ts')).keyCheck(cli, options)),
     )
 
   add(
@@ -32,8 +32,8 @@ export function addSetupCommands({ add, act, program }: Commands): void {
     .option(...PHRASE_FILE)
     .option('--phrase-out <file>', 'write the new phrase to a new file (0600); - is standard output')
     .action((publicKey: string | undefined, options: { phraseFile?: string; phraseOut?: string }) =>
-      act(async (session) =>
-        (await import('../commands/key-add-recipient.ts')).keyAddRecipient(session, publicKey, options),
+      act(async (cli) =>
+        (await import('../commands/key-add-recipient.ts')).keyAddRecipient(cli, publicKey, options),
       ),
     )
   add(
@@ -44,7 +44,7 @@ export function addSetupCommands({ add, act, program }: Commands): void {
   )
     .option('--phrase-out <file>', 'write the phrase to a new file (0600); - is standard output')
     .action((options: { phraseOut?: string }) =>
-      act(async (session) => (await import('../commands/key-generate.ts')).keyGenerate(session, options)),
+      act(async (cli) => (await import('../commands/key-generate.ts')).keyGenerate(cli, options)),
     )
 
   const dropbox = add('dropbox', 'a sink in a Dropbox', 'pipe-backup dropbox login')
@@ -59,9 +59,7 @@ export function addSetupCommands({ add, act, program }: Commands): void {
     .option('--token-out <file>', 'write the token to a new file (0600); - is standard output')
     .option('--api-url <url>', 'for a proxy; default: https://api.dropboxapi.com')
     .action((options: { appKey?: string; sink?: string; tokenOut?: string; apiUrl?: string }) =>
-      act(async (session) =>
-        (await import('../commands/dropbox-login.ts')).dropboxLoginCommand(session, options),
-      ),
+      act(async (cli) => (await import('../commands/dropbox-login.ts')).dropboxLoginCommand(cli, options)),
     )
 
   const config = add('config', 'the configuration', 'pipe-backup config check')
@@ -70,7 +68,7 @@ export function addSetupCommands({ add, act, program }: Commands): void {
     'check the configuration, and touch nothing else',
     'pipe-backup config check --config /etc/pipe-backup/pipe-backup.yaml',
     config,
-  ).action(() => act(async (session) => (await import('../commands/config-check.ts')).configCheck(session)))
+  ).action(() => act(async (cli) => (await import('../commands/config-check.ts')).configCheck(cli)))
   add(
     'schema',
     'print the JSON Schema of the configuration',

@@ -17,7 +17,7 @@ export function addStoreCommands({ add, act }: Commands): void {
       'join an existing vault with the phrase from this file; - is standard input',
     )
     .action((options: { phraseOut?: string; phraseFile?: string }) =>
-      act(async (session) => (await import('../commands/init.ts')).init(session, options)),
+      act(async (cli) => (await import('../commands/init.ts')).init(cli, options)),
     )
 
   add(
@@ -32,6 +32,6 @@ export function addStoreCommands({ add, act }: Commands): void {
     )
     .option('--stdin <path>', 'store what is piped in as one entry, SOURCE/PATH')
     .action((options: { source: string[]; stdin?: string }) =>
-      act(async (session) => (await import('../commands/run.ts')).run(session, options)),
+      act(async (cli) => (await import('../commands/run.ts')).run(cli, options)),
     )
 }

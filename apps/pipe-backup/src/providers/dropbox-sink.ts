@@ -1,6 +1,6 @@
 import { secret, text } from '../config/values.ts'
 import { checked } from './checked.ts'
-import { below } from './place.ts'
+import { below } from './sink-location.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
 import { webProxy } from './web-proxy.ts'
 
@@ -34,7 +34,7 @@ export const dropbox: SinkType = sinkType(
   },
   {
     // Whose account it is, only the login knows: the same login is the same account.
-    place: ({ refreshToken, accessToken, path = '' }) =>
+    location: ({ refreshToken, accessToken, path = '' }) =>
       below(`dropbox ${JSON.stringify(refreshToken ?? accessToken ?? null)}`, path.toLowerCase()),
     environment: webProxy,
   },

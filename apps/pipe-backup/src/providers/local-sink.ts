@@ -1,5 +1,5 @@
 import { filePath } from '../config/values.ts'
-import { directoryPlace } from './place.ts'
+import { directoryLocation } from './sink-location.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
 
 export const local: SinkType = sinkType(
@@ -17,7 +17,7 @@ export const local: SinkType = sinkType(
   {
     // A disk that is not there is not there a minute later either.
     isRemote: false,
-    place: ({ path = '' }, paths) => directoryPlace(paths.path(path)),
+    location: ({ path = '' }, paths) => directoryLocation(paths.path(path)),
     directory: ({ path }) => path,
   },
 )

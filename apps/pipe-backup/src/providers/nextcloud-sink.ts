@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { duration, secret, size, text, toBytes, toMilliseconds } from '../config/values.ts'
 import { checked } from './checked.ts'
 import { davOptions, davShape } from './dav-options.ts'
-import { addressOf, below } from './place.ts'
+import { addressOf, below } from './sink-location.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
 import { webProxy } from './web-proxy.ts'
 
@@ -49,7 +49,7 @@ export const nextcloud: SinkType = sinkType(
     return checked(context.name, () => nextcloudSink(options))
   },
   {
-    place: ({ user, server = '', path }) =>
+    location: ({ user, server = '', path }) =>
       below(`nextcloud ${user}@${addressOf(server)}`, path || 'pipe-backup'),
     server: ({ server }) => server,
     environment: webProxy,

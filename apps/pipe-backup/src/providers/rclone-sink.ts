@@ -1,6 +1,6 @@
 import { filePath, text } from '../config/values.ts'
 import { checked } from './checked.ts'
-import { below } from './place.ts'
+import { below } from './sink-location.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
 
 export const rclone: SinkType = sinkType(
@@ -27,7 +27,7 @@ export const rclone: SinkType = sinkType(
     return checked(context.name, () => rcloneSink(options))
   },
   {
-    place: ({ remote = '' }) =>
+    location: ({ remote = '' }) =>
       below(`rclone ${remote.split(':', 1)[0]}`, remote.slice(remote.indexOf(':') + 1)),
     server: ({ remote }) => (remote === undefined ? undefined : `rclone ${remote.split(':', 1)[0]}`),
     environment: () => ['RCLONE_CONFIG', 'RCLONE_CONFIG_PASS'],

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os'
 import { z } from 'zod'
 import { filePath, secret, size, text, toBytes } from '../config/values.ts'
 import { checked } from './checked.ts'
-import { below, type Place, remotePath } from './place.ts'
+import { below, remotePath, type SinkLocation } from './sink-location.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
 import { sshAgent } from './ssh-agent.ts'
 
@@ -64,13 +64,13 @@ export const rsync: SinkType = sinkType(
     return checked(context.name, () => rsyncSink(given))
   },
   {
-    place: ({ target = '', port = 22, identity = '' }) => rsyncPlace(target, port, identity),
+    location: ({ target = '', port = 22, identity = '' }) => rsyncLocation(target, port, identity),
     server: ({ target }) => target,
     environment: sshAgent,
   },
 )
 
-function rsyncPlace(target: string, port: number, identity: string): Place | undefined {
+function rsyncLocation(target: string, port: number, identity: string): SinkLocation | undefined {
   const [, daemonUser, daemonHost, daemonPort = '873', path] =
     /^rsync:\/\/(?:([^@/]*)@)?([^/]+?)(?::(\d+))?\/(.*)$/.exec(target) ?? []
   if (daemonHost !== undefined && path !== undefined)

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { strictObject } from '../config/strict-object.ts'
 import { secret, text } from '../config/values.ts'
 import { checked } from './checked.ts'
-import { below } from './place.ts'
+import { below } from './sink-location.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
 import { webProxy } from './web-proxy.ts'
 
@@ -73,7 +73,8 @@ export const s3: SinkType = sinkType(
     return checked(context.name, () => s3Sink(options))
   },
   {
-    place: ({ endpoint = '', bucket, prefix = '' }) => below(`s3 ${endpointOf(endpoint)} ${bucket}`, prefix),
+    location: ({ endpoint = '', bucket, prefix = '' }) =>
+      below(`s3 ${endpointOf(endpoint)} ${bucket}`, prefix),
     server: ({ endpoint, region }) => endpoint ?? (region === undefined ? undefined : `s3 ${region}`),
     environment: () => ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', ...webProxy()],
   },

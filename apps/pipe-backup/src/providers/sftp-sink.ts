@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { filePath, secret, text } from '../config/values.ts'
-import { below, remotePath } from './place.ts'
+import { below, remotePath } from './sink-location.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
 import { sshAgent } from './ssh-agent.ts'
 
@@ -42,7 +42,7 @@ export const sftp: SinkType = sinkType(
     })
   },
   {
-    place: ({ user, host = '', port = 22, path = '' }) =>
+    location: ({ user, host = '', port = 22, path = '' }) =>
       below(`sftp ${user}@${host.toLowerCase()}:${port}`, remotePath(path)),
     server: ({ host }) => host,
     environment: sshAgent,

@@ -12,7 +12,7 @@ import {
   toBytes,
   toTimerMilliseconds,
 } from '../config/values.ts'
-import type { Place } from './place.ts'
+import type { SinkLocation } from './sink-location.ts'
 
 /** What every sink's configuration has, whatever its type. */
 export interface SinkConfig {
@@ -45,8 +45,8 @@ export interface SinkTypeTraits<Options> {
   /** Reached over a network: tried again, and not waited for in idle. Default true. */
   readonly isRemote?: boolean | undefined
   /** All that it is in, from the outermost, and itself last; undefined where the configuration does not show it. No two sinks may share it. */
-  readonly place?:
-    | ((options: Partial<Options>, paths: PlacePaths) => MaybeLater<Place | undefined>)
+  readonly location?:
+    | ((options: Partial<Options>, paths: LocationPaths) => MaybeLater<SinkLocation | undefined>)
     | undefined
   /** The server that it is lost with: an address. Default: its type alone. A directory is asked for its disk. */
   readonly server?: ((options: Partial<Options>) => string | undefined) | undefined
@@ -58,14 +58,14 @@ export interface SinkTypeTraits<Options> {
 
 type MaybeLater<T> = T | Promise<T>
 
-export interface PlacePaths {
+export interface LocationPaths {
   /** Expands `~` and resolves against the configuration file's directory. */
   readonly path: (value: string) => string
 }
 
 /** A type of sink as the configuration knows it. */
 export interface SinkType {
-  place(config: SinkConfig, paths: PlacePaths): MaybeLater<Place | undefined>
+  location(config: SinkConfig, paths: LocationPaths): MaybeLater<SinkLocation | undefined>
   server(config: SinkConfig): string | undefined
   directory(config: SinkConfig): string | undefined
   environment(config: SinkConfig): readonly string[]
@@ -97,7 +97,7 @@ export function sinkType<const Shape extends z.ZodRawShape>(
   const given = (config: object) => config as Partial<z.output<typeof options>>
   return {
     type,
-    place: (config, paths) => traits.place?.(given(config), paths),
+    location: (config, paths) => traits.location?.(given(config), paths),
     server: (config) => traits.server?.(given(config)),
     directory: (config) => traits.directory?.(given(config)),
     environment: (config) => traits.environment?.(given(config)) ?? [],

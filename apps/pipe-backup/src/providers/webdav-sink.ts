@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { secret, text } from '../config/values.ts'
 import { checked } from './checked.ts'
 import { davOptions, davShape } from './dav-options.ts'
-import { addressOf, below, type Place } from './place.ts'
+import { addressOf, below, type SinkLocation } from './sink-location.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
 import { webProxy } from './web-proxy.ts'
 
@@ -43,13 +43,13 @@ export const webdav: SinkType = sinkType(
     return checked(name, () => webdavSink(options))
   },
   {
-    place: ({ url = '', user = '' }) => davPlace(url, user),
+    location: ({ url = '', user = '' }) => davLocation(url, user),
     server: ({ url }) => url,
     environment: webProxy,
   },
 )
 
-async function davPlace(url: string, user: string): Promise<Place | undefined> {
+async function davLocation(url: string, user: string): Promise<SinkLocation | undefined> {
   if (!URL.canParse(url)) return undefined
   if (url.includes('/remote.php/')) {
     const { nextcloudPlace } = await import('@pipe-backup/sink-nextcloud')

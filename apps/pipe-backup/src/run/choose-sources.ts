@@ -1,9 +1,9 @@
 import type { Source } from '@pipe-backup/source'
+import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { openSources } from '../providers/open-sources.ts'
 import type { SourceSurroundings } from '../providers/source-surroundings.ts'
 import type { SecretReader } from '../secrets/read-secret.ts'
-import type { Session } from '../session.ts'
 import { UsageError } from '../usage-error.ts'
 
 /**
@@ -13,7 +13,7 @@ import { UsageError } from '../usage-error.ts'
 export async function chooseSources(
   config: LoadedConfig,
   secrets: SecretReader,
-  { signal }: Session,
+  { signal }: CliContext,
   names: readonly string[],
   surroundings: SourceSurroundings,
 ): Promise<readonly Source[]> {

@@ -1,11 +1,11 @@
 import { SourceError } from '@pipe-backup/source'
 import type { SourceReport } from '@pipe-backup/vault'
 import { execa } from 'execa'
+import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import type { CommandConfig } from '../config/values.ts'
 import { type SourceConfig, silentMsOf } from '../providers/source-type.ts'
-import type { Session } from '../session.ts'
 
 /** Lines of a complaint that are passed on. */
 const MAX_LINES = 3
@@ -26,11 +26,11 @@ export interface RunOutcome {
 /** The commands of the configuration that run before and after a source is read, and before and after a run. */
 export class Hooks {
   readonly #config: LoadedConfig
-  readonly #session: Session
+  readonly #cli: CliContext
 
-  constructor(config: LoadedConfig, session: Session) {
+  constructor(config: LoadedConfig, cli: CliContext) {
     this.#config = config
-    this.#session = session
+    this.#cli = cli
   }
 
   /** @throws CommandError `hook-failed`: nothing is to be backed up */
@@ -54,7 +54,7 @@ export class Hooks {
       PIPE_BACKUP_SNAPSHOT: outcome?.snapshot ?? '',
       PIPE_BACKUP_ARCHIVE: outcome?.archive ?? '',
     })
-    if (failure !== undefined) this.#session.output.error(`after: ${failure}`)
+    if (failure !== undefined) this.#cli.output.error(`after: ${failure}`)
   }
 
   /** @throws SourceError `command-failed`: the source is not to be read */
@@ -93,7 +93,7 @@ export class Hooks {
     env: Readonly<Record<string, string>>,
     source: Pick<SourceConfig, 'timeout'> = {},
   ): Promise<string | undefined> {
-    const { machine, output, signal } = this.#session
+    const { machine, output, signal } = this.#cli
     // What was prepared is to be undone also when the run is stopped.
     const stopped = signal.aborted ? AbortSignal.timeout(FAREWELL_MS) : signal
     const silentMs = silentMsOf(source)

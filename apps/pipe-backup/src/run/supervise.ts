@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { CliContext } from '../cli-context.ts'
 import { loadConfig } from '../config/load-config.ts'
-import type { Session } from '../session.ts'
 
 /** Says to a process that another one waits for it. */
 const SUPERVISED = 'PIPE_BACKUP_SUPERVISED'
@@ -17,7 +17,7 @@ const END_MS = 2000
  * and this one ends.
  * @returns the exit code; `undefined` when the command is to be run here
  */
-export async function supervise({ machine, options, signal }: Session): Promise<number | undefined> {
+export async function supervise({ machine, options, signal }: CliContext): Promise<number | undefined> {
   if (process.env[SUPERVISED] !== undefined) {
     delete process.env[SUPERVISED]
     return undefined

@@ -1,4 +1,4 @@
-import type { Session } from '../session.ts'
+import type { CliContext } from '../cli-context.ts'
 import { progressLines, RecentRate, type RunProgress } from '../terminal/progress-lines.ts'
 import { showProgress } from '../terminal/show-progress.ts'
 
@@ -7,7 +7,7 @@ const PROGRESS_JSON_MS = 1000
 
 /** Does some work, and shows on a terminal, or as JSON lines, how it stands. */
 export async function withProgress<T>(
-  { output, options }: Session,
+  { output, options }: CliContext,
   progress: RunProgress,
   work: () => Promise<T>,
 ): Promise<T> {

@@ -1,6 +1,6 @@
 import type { Sink } from '@pipe-backup/sink'
 import { findVault } from '@pipe-backup/vault'
-import type { Session } from '../session.ts'
+import type { CliContext } from '../cli-context.ts'
 
 /**
  * Finds the vault on sinks some of which may not be there yet: a directory that `init` will make does not answer.
@@ -8,7 +8,7 @@ import type { Session } from '../session.ts'
  */
 export async function findVaultToJoin(
   sinks: readonly Sink[],
-  { signal }: Session,
+  { signal }: CliContext,
 ): Promise<Awaited<ReturnType<typeof findVault>>> {
   let inTheWay: Error | undefined
   const onProblem = (error: Error): void => {

@@ -1,13 +1,13 @@
+import type { CliContext } from '../cli-context.ts'
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts'
 import { readNotifyLog } from '../notify/notify-log.ts'
 import { findStale } from '../notify/observations.ts'
 import { type OpenSinks, openSinks } from '../providers/open-sinks.ts'
 import { createSecretReader, type SecretReader } from '../secrets/read-secret.ts'
-import type { Session } from '../session.ts'
 
 /** Loads the configuration, and warns of what is to be warned of. @throws ConfigError */
-export async function openConfig(session: Session): Promise<LoadedConfig> {
-  const { machine, options, output } = session
+export async function openConfig(cli: CliContext): Promise<LoadedConfig> {
+  const { machine, options, output } = cli
   const config = await loadConfig(options.config, machine)
   for (const warning of config.warnings) output.warn(warning)
   output.note(`configuration: ${config.file}`)
@@ -18,7 +18,7 @@ export async function openConfig(session: Session): Promise<LoadedConfig> {
 const readers = new WeakMap<LoadedConfig, SecretReader>()
 
 /** The reader of a configuration's secrets. Takes those that are environment variables out of the environment. */
-export function openSecrets(config: LoadedConfig, { machine, signal }: Session): SecretReader {
+export function openSecrets(config: LoadedConfig, { machine, signal }: CliContext): SecretReader {
   const known = readers.get(config)
   if (known) return known
   const reader = createSecretReader([config.sources, config.sinks, config.notify], {
@@ -34,10 +34,10 @@ export function openSecrets(config: LoadedConfig, { machine, signal }: Session):
  * Opens the sinks to read from: those that `--from` names, in that order, or all. Warns of what is older than it should be: who reads
  * is to know it. @throws UsageError
  */
-export async function openReadingSinks(config: LoadedConfig, session: Session): Promise<OpenSinks> {
-  const { signal, options, output } = session
+export async function openReadingSinks(config: LoadedConfig, cli: CliContext): Promise<OpenSinks> {
+  const { signal, options, output } = cli
   const now = new Date()
   for (const { subject, message } of await findStale(config, await readNotifyLog(config.state), now))
     output.warn(`${subject}: ${message}`)
-  return await openSinks(config, { secrets: openSecrets(config, session), signal, names: options.from })
+  return await openSinks(config, { secrets: openSecrets(config, cli), signal, names: options.from })
 }

@@ -14,9 +14,9 @@ import {
   sourceStateLine,
   type UnreadableSnapshot,
 } from '@pipe-backup/vault'
+import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findHost } from '../host/load-host.ts'
-import type { Session } from '../session.ts'
 import { sourceOfPath } from '../snapshot-path.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { openConfig, openReadingSinks } from './open-config.ts'
@@ -53,10 +53,10 @@ export interface Reading extends AsyncDisposable {
 
 /** Opens the vault with the recovery phrase: needs no host key, no state, and no more than a configuration with sinks. */
 export async function openSnapshots(
-  session: Session,
+  cli: CliContext,
   phraseFile: string | undefined,
 ): Promise<OpenedSnapshots> {
-  const { signal, output } = session
+  const { signal, output } = cli
   const damaged: DamagedObject[] = []
   const onProblem = (error: Error): void => {
     output.warn(errorLine(error))
@@ -64,9 +64,9 @@ export async function openSnapshots(
     if (object) damaged.push(object)
   }
   await using stack = new AsyncDisposableStack()
-  const config = await openConfig(session)
-  const { sinks } = stack.use(await openReadingSinks(config, session))
-  const keys = await openVaultKeys(sinks, session, phraseFile)
+  const config = await openConfig(cli)
+  const { sinks } = stack.use(await openReadingSinks(config, cli))
+  const keys = await openVaultKeys(sinks, cli, phraseFile)
   const unreadable: UnreadableSnapshot[] = []
   const onUnreadable = (snapshot: UnreadableSnapshot) => unreadable.push(snapshot)
   const snapshots = await listSnapshots({ sinks, keys, signal, onProblem, onUnreadable })
@@ -96,13 +96,13 @@ export async function openSnapshots(
  * @param paths - what is asked for; without it all
  */
 export async function openReading(
-  session: Session,
+  cli: CliContext,
   spec: string,
   phraseFile: string | undefined,
   paths?: readonly Uint8Array[],
 ): Promise<Reading> {
   await using stack = new AsyncDisposableStack()
-  const vault = stack.use(await openSnapshots(session, phraseFile))
+  const vault = stack.use(await openSnapshots(cli, phraseFile))
   const { config, sinks, keys, snapshots, unreadable, onProblem, repair } = vault
   // One whose file is damaged has the phrase all the same: it is read as any other machine would.
   const host = await findHost(config.hostKey).catch(() => undefined)
@@ -120,15 +120,15 @@ export async function openReading(
     keys,
     snapshot,
     from: [...taken],
-    signal: session.signal,
+    signal: cli.signal,
     onProblem,
   })
-  if (taken.size <= 1) noteSnapshot(session, snapshot)
+  if (taken.size <= 1) noteSnapshot(cli, snapshot)
   else
     for (const [name, { id, host, time }] of from)
-      session.output.note(`${name}: snapshot ${id} of ${host}, ${time.toISOString()}`)
-  for (const line of [...shortcomings, ...remarks]) session.output.warn(line)
-  for (const of of taken) warnOfSources(session, of, (name) => !from.has(name))
+      cli.output.note(`${name}: snapshot ${id} of ${host}, ${time.toISOString()}`)
+  for (const line of [...shortcomings, ...remarks]) cli.output.warn(line)
+  for (const of of taken) warnOfSources(cli, of, (name) => !from.has(name))
   const opened = stack.move()
   return {
     config,
@@ -141,18 +141,18 @@ export async function openReading(
   }
 }
 
-function noteSnapshot({ output }: Pick<Session, 'output'>, { id, host, time }: SnapshotInfo): void {
+function noteSnapshot({ output }: Pick<CliContext, 'output'>, { id, host, time }: SnapshotInfo): void {
   output.note(`snapshot ${id} of ${host}, ${time.toISOString()}`)
 }
 
 /** Says which snapshot is read, and warns of what it lacks. */
-export function reportSnapshot({ output }: Pick<Session, 'output'>, snapshot: SnapshotInfo): void {
+export function reportSnapshot({ output }: Pick<CliContext, 'output'>, snapshot: SnapshotInfo): void {
   noteSnapshot({ output }, snapshot)
   warnOfSources({ output }, snapshot, () => true)
 }
 
 function warnOfSources(
-  { output }: Pick<Session, 'output'>,
+  { output }: Pick<CliContext, 'output'>,
   snapshot: SnapshotInfo,
   isMeant: (source: string) => boolean,
 ): void {

@@ -1,12 +1,12 @@
 import { deriveKeys, type HostKeys, masterFromPhrase, type VaultKeys, vaultIdOf } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { findVault, openGrant, VaultError } from '@pipe-backup/vault'
+import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findHost } from '../host/load-host.ts'
 import { promptForPhrase } from '../phrase/prompt-hidden.ts'
 import { readPhrase } from '../phrase/read-phrase.ts'
-import type { Session } from '../session.ts'
 import { errorLine } from '../terminal/error-line.ts'
 
 /**
@@ -15,8 +15,8 @@ import { errorLine } from '../terminal/error-line.ts'
  * @returns the master secret that it stands for
  * @throws UsageError when there is none to be had; CryptoError `bad-phrase`
  */
-export async function readMaster(session: Session, file: string | undefined): Promise<Uint8Array> {
-  const { machine, output, phraseVariable } = session
+export async function readMaster(cli: CliContext, file: string | undefined): Promise<Uint8Array> {
+  const { machine, output, phraseVariable } = cli
   const { stdin, stderr } = process
   const ask = (): Promise<string> => promptForPhrase(stdin, (text) => void stderr.write(text))
   const phrase = await readPhrase({
@@ -36,13 +36,13 @@ export async function readMaster(session: Session, file: string | undefined): Pr
  */
 export async function openMaster(
   sinks: readonly Sink[],
-  session: Session,
+  cli: CliContext,
   file: string | undefined,
 ): Promise<Uint8Array> {
-  const master = await readMaster(session, file)
+  const master = await readMaster(cli, file)
   const { publicKey } = await deriveKeys(master)
-  const found = await findVaultOf(publicKey, sinks, session)
-  return found === vaultIdOf(publicKey) ? master : await openGranted(master, found, sinks, session)
+  const found = await findVaultOf(publicKey, sinks, cli)
+  return found === vaultIdOf(publicKey) ? master : await openGranted(master, found, sinks, cli)
 }
 
 /**
@@ -54,7 +54,7 @@ export async function openGranted(
   own: Uint8Array,
   vaultId: string,
   sinks: readonly Sink[],
-  { signal, output }: Session,
+  { signal, output }: CliContext,
 ): Promise<Uint8Array> {
   const onProblem = (error: Error): void => output.warn(errorLine(error))
   const granted = await openGrant({ sinks, pair: await deriveKeys(own), vaultId, signal, onProblem })
@@ -65,10 +65,10 @@ export async function openGranted(
 /** The keys that open everything. @throws as `openMaster` */
 export async function openVaultKeys(
   sinks: readonly Sink[],
-  session: Session,
+  cli: CliContext,
   file: string | undefined,
 ): Promise<VaultKeys> {
-  return await deriveKeys(await openMaster(sinks, session, file))
+  return await deriveKeys(await openMaster(sinks, cli, file))
 }
 
 /**
@@ -78,13 +78,13 @@ export async function openVaultKeys(
 export async function openListingKeys(
   config: LoadedConfig,
   sinks: readonly Sink[],
-  session: Session,
+  cli: CliContext,
   file: string | undefined,
 ): Promise<HostKeys> {
-  const phraseGiven = file !== undefined || session.phraseVariable !== undefined
+  const phraseGiven = file !== undefined || cli.phraseVariable !== undefined
   const host = phraseGiven ? undefined : await findHost(config.hostKey)
-  if (host === undefined) return await openVaultKeys(sinks, session, file)
-  const found = await findVaultOf(host.keys.publicKey, sinks, session)
+  if (host === undefined) return await openVaultKeys(sinks, cli, file)
+  const found = await findVaultOf(host.keys.publicKey, sinks, cli)
   if (found === host.vaultId) return host.keys
   throw new VaultError(
     'not-a-vault',
@@ -96,7 +96,7 @@ export async function openListingKeys(
 async function findVaultOf(
   publicKey: Uint8Array,
   sinks: readonly Sink[],
-  { signal, output }: Session,
+  { signal, output }: CliContext,
 ): Promise<string> {
   const wanted = vaultIdOf(publicKey)
   const onProblem = (error: Error): void => output.warn(errorLine(error))

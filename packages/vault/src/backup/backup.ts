@@ -5,11 +5,11 @@ import { loadIndex } from '../store/load-index.ts'
 import { VaultSession } from '../store/session.ts'
 import type { VaultError } from '../vault-error.ts'
 import type { BackupOptions, RunContext } from './backup-options.ts'
+import { BackupTargets } from './backup-targets.ts'
 import { CarriedSources } from './carried-sources.ts'
 import { type Commitment, commitSnapshot } from './commit-snapshot.ts'
 import { FileState } from './file-state.ts'
 import { PackLine } from './pack-line.ts'
-import { Places } from './places.ts'
 import { type BackupReport, createProgress, type SinkReport } from './report.ts'
 import { SourceReader, type SourceResult } from './source-reader.ts'
 
@@ -59,15 +59,15 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
     indexKey: host.keys.indexKey,
     record: { host: hostName, hostId, started: run.started.toISOString(), kind: 'backup' },
   })
-  const places = new Places(run)
+  const targets = new BackupTargets(run)
   const book = await DamageBook.open(stateDirectory)
-  await places.open(session, book)
+  await targets.open(session, book)
   using state = new FileState(stateDirectory, host.vaultId)
   const { problem } = state
   if (problem) options.onSinkProblem?.(undefined, problem)
   const carried = await CarriedSources.open(stateDirectory, host.vaultId)
   const { index, unlisted } = await loadIndex({
-    views: places.views(),
+    views: targets.views(),
     indexKey: host.keys.indexKey,
     hostId,
     cacheDirectory: join(stateDirectory, 'index'),
@@ -75,7 +75,7 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
     signal: run.signal,
   })
 
-  await using line = await PackLine.open(run, places, index, derived, unlisted)
+  await using line = await PackLine.open(run, targets, index, derived, unlisted)
   const reader = new SourceReader(run, { derived, index, line, state, carried })
   const results: SourceResult[] = []
   for (const source of options.sources) results.push(await reader.take(source))
@@ -86,7 +86,7 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
   const { id, isToRepeat, lost } = isGood
     ? await commitSnapshot(run, {
         session,
-        places,
+        targets,
         book,
         sources: results.map(({ head }) => head),
         through: line.through(),
@@ -99,7 +99,7 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
   if (state.problem && state.problem !== problem) options.onSinkProblem?.(undefined, state.problem)
   if (id !== null) await reader.keepForLater()
   run.progress.phase = 'done'
-  const report = describe(run, places, results, id, lost)
+  const report = describe(run, targets, results, id, lost)
   const seconds = Math.round(performance.now() - startedAt) / 1000
   return { report: { ...report, bytesStored: line.bytesStored, seconds }, isToRepeat }
 }
@@ -112,14 +112,14 @@ async function giveUp(line: PackLine): Promise<Commitment> {
 
 function describe(
   run: RunContext,
-  places: Places,
+  targets: BackupTargets,
   results: readonly SourceResult[],
   snapshot: string | null,
   lost: VaultError | undefined,
 ): Omit<BackupReport, 'bytesStored' | 'seconds'> {
   const sources = results.map(({ report }) => report)
-  const copies = snapshot === null ? 0 : places.all.filter(({ state }) => state === 'ok').length
-  const sinks: SinkReport[] = places.all.map(({ sink, state, bytesSent, healed, error }) => ({
+  const copies = snapshot === null ? 0 : targets.all.filter(({ state }) => state === 'ok').length
+  const sinks: SinkReport[] = targets.all.map(({ sink, state, bytesSent, healed, error }) => ({
     name: sink.name,
     state,
     bytesSent,

@@ -14,17 +14,17 @@ import { damagedObject } from '../store/damage-of.ts'
 import type { VaultSession } from '../store/session.ts'
 import { VaultError } from '../vault-error.ts'
 import type { RunContext } from './backup-options.ts'
+import type { BackupTarget } from './backup-target.ts'
+import type { BackupTargets } from './backup-targets.ts'
 import { checkArrived } from './check-arrived.ts'
-import type { Place } from './place.ts'
-import type { Places } from './places.ts'
 
 export interface CommitSnapshotOptions {
   readonly session: VaultSession
-  readonly places: Places
+  readonly targets: BackupTargets
   readonly book: DamageBook
   readonly sources: readonly SnapshotSource[]
   /** Yields each sink that new packs go to when all have arrived there, or it has failed. */
-  readonly through: AsyncIterable<Place>
+  readonly through: AsyncIterable<BackupTarget>
   /** Every pack that the snapshot needs, and which of its chunks. */
   readonly live: ReadonlyMap<string, Buffer>
   /** Packs that no index object lists yet. */
@@ -44,45 +44,45 @@ export interface Commitment {
 
 /**
  * Packs, index, snapshot: on each sink in this order, so that what it shows is whole. Sinks that are behind are brought level from the
- * others. What became of each is in its place.
+ * others. What became of each is in its target.
  * @throws the abort's reason
  */
 export async function commitSnapshot(run: RunContext, options: CommitSnapshotOptions): Promise<Commitment> {
   const { host, started, signal, progress } = run
-  const { session, places, through, book, live, unlisted, mayRepeat } = options
+  const { session, targets, through, book, live, unlisted, mayRepeat } = options
   const id = randomBytes(8).toString('hex')
   const key = snapshotKey(started, id)
   const snapshot = sealSnapshot(host.keys.indexKey, key, headOf(run, options, id))
   const indexes = sealIndexes(host.keys.indexKey, unlisted)
 
-  const tried = new Set<Place>()
-  const held: Place[] = []
+  const tried = new Set<BackupTarget>()
+  const held: BackupTarget[] = []
   let isToRepeat = false
   const onLost = () => {
     isToRepeat = mayRepeat
   }
-  const commit = async (place: Place): Promise<void> => {
+  const commit = async (target: BackupTarget): Promise<void> => {
     if (isToRepeat) return
-    tried.add(place)
+    tried.add(target)
     try {
-      await bringAll(run, options, place, onLost)
+      await bringAll(run, options, target, onLost)
       progress.phase = 'committing'
-      for (const index of indexes) await place.put(index.key, index.object)
-      await session.requireAlive(place.sink, signal)
-      await place.put(key, snapshot)
-      place.succeed()
-      held.push(place)
+      for (const index of indexes) await target.put(index.key, index.object)
+      await session.requireAlive(target.sink, signal)
+      await target.put(key, snapshot)
+      target.succeed()
+      held.push(target)
     } catch (error) {
       signal?.throwIfAborted()
-      place.fail(error, place.state === 'detached' ? 'detached' : 'failed')
+      target.fail(error, target.state === 'detached' ? 'detached' : 'failed')
     }
   }
-  const behind = ({ view }: Place) => [...live.keys()].filter((name) => !view?.packs.has(name)).length
+  const behind = ({ view }: BackupTarget) => [...live.keys()].filter((name) => !view?.packs.has(name)).length
   // Sinks that missed nothing as soon as they have everything, whatever the others still wait for.
-  for await (const place of through) if (place.state === 'ok' && behind(place) === 0) await commit(place)
+  for await (const target of through) if (target.state === 'ok' && behind(target) === 0) await commit(target)
   // The others are healed from them: those that missed least first.
-  const left = places.all.filter((place) => place.view && !tried.has(place))
-  for (const place of left.sort((a, b) => behind(a) - behind(b))) await commit(place)
+  const left = targets.all.filter((target) => target.view && !tried.has(target))
+  for (const target of left.sort((a, b) => behind(a) - behind(b))) await commit(target)
   await book.save()
   if (isToRepeat) {
     // It rests on what is unrecoverable. Where it can't be taken back, verify will tell of it.
@@ -117,16 +117,16 @@ function headOf(run: RunContext, { sources, live }: CommitSnapshotOptions, id: s
  */
 async function bringAll(
   run: RunContext,
-  { places, book, live, unlisted }: CommitSnapshotOptions,
-  place: Place,
+  { targets, book, live, unlisted }: CommitSnapshotOptions,
+  target: BackupTarget,
   onLost: () => void,
 ): Promise<void> {
   const { started, progress, onSinkProblem, signal } = run
-  const { sink, view } = place
+  const { sink, view } = target
   if (!view) return
   progress.phase = 'healing'
   const rotten = new Set<string>()
-  const brought = await bringPacks(view, places.views(), {
+  const brought = await bringPacks(view, targets.views(), {
     needed: new Set(live.keys()),
     wanted: new Set(unlisted.map(({ name }) => name)),
     damaged: book.of(sink.name),
@@ -144,12 +144,12 @@ async function bringAll(
     if (error instanceof VaultError && error.code === 'missing' && rotten.has(error.key ?? '')) onLost()
     throw error
   })
-  place.healed += brought.size
+  target.healed += brought.size
   for (const [name, sizeBytes] of brought) {
-    place.sent.set(name, sizeBytes)
-    place.count(sizeBytes)
+    target.sent.set(name, sizeBytes)
+    target.count(sizeBytes)
   }
-  await checkArrived(sink, place.sent, {
+  await checkArrived(sink, target.sent, {
     signal,
     onBad: (name, why) => {
       view.packs.delete(name)
@@ -164,13 +164,13 @@ async function bringAll(
  */
 async function levelAll(
   run: RunContext,
-  { session, places, book }: CommitSnapshotOptions,
+  { session, targets, book }: CommitSnapshotOptions,
 ): Promise<VaultError | undefined> {
   const { host, progress, onSinkProblem, signal, now = () => new Date() } = run
   progress.phase = 'healing'
   const { results, lost } = await reconcileSinks({
-    views: places.views(),
-    targets: places.working().flatMap(({ view }) => view ?? []),
+    views: targets.views(),
+    targets: targets.working().flatMap(({ view }) => view ?? []),
     indexKey: host.keys.indexKey,
     book,
     thorough: false,
@@ -181,12 +181,12 @@ async function levelAll(
     signal,
   })
   for (const { sink, packs, objects, bytes, error } of results) {
-    const place = places.of(sink)
-    if (!place) continue
-    place.healed += packs + objects
-    place.count(bytes)
+    const target = targets.of(sink)
+    if (!target) continue
+    target.healed += packs + objects
+    target.count(bytes)
     if (!error) continue
-    place.error = error
+    target.error = error
     onSinkProblem?.(sink, error)
   }
   const errors = lost.map(({ key, snapshots }) => {

@@ -12,9 +12,9 @@ import { poolBytes, SealPool } from '../seal/seal-pool.ts'
 import type { ChunkIndex } from '../store/chunk-index.ts'
 import { VaultError } from '../vault-error.ts'
 import type { RunContext } from './backup-options.ts'
+import type { BackupTarget } from './backup-target.ts'
+import type { BackupTargets } from './backup-targets.ts'
 import { SLAB_BYTES } from './content-writer.ts'
-import type { Place } from './place.ts'
-import type { Places } from './places.ts'
 
 const WINDOW_BYTES = 256 * 1024 * 1024
 /** However small the window: a pack for each that is sent, and one that waits. */
@@ -34,7 +34,7 @@ export class PackLine implements AsyncDisposable {
   /** Packs that no index object lists yet. */
   readonly unlisted: IndexedPack[]
   readonly #run: RunContext
-  readonly #places: Places
+  readonly #targets: BackupTargets
   readonly #index: ChunkIndex
   readonly #fan: FanOut<FinishedPack>
   #pushing: Promise<void> = Promise.resolve()
@@ -45,21 +45,21 @@ export class PackLine implements AsyncDisposable {
 
   private constructor(
     run: RunContext,
-    places: Places,
+    targets: BackupTargets,
     index: ChunkIndex,
     unlisted: IndexedPack[],
     keys: SealerKeys,
   ) {
     this.#run = run
-    this.#places = places
+    this.#targets = targets
     this.#index = index
     this.unlisted = unlisted
     const { windowBytes = WINDOW_BYTES, detachAfterMs = DETACH_AFTER_MS, signal } = run
     this.#fan = fanOut<FinishedPack>(
-      places.working().map((place) => ({
-        name: place.sink.name,
+      targets.working().map((target) => ({
+        name: target.sink.name,
         concurrency: PACKS_AT_ONCE,
-        write: (pack, writing, onBytes) => this.#send(place, pack, writing, onBytes),
+        write: (pack, writing, onBytes) => this.#send(target, pack, writing, onBytes),
       })),
       {
         // The window is all that a run may hold: what is being filled is a part of it.
@@ -84,7 +84,7 @@ export class PackLine implements AsyncDisposable {
   /** @param unlisted - packs of earlier runs that no index object lists */
   static async open(
     run: RunContext,
-    places: Places,
+    targets: BackupTargets,
     index: ChunkIndex,
     derived: DerivedKeys,
     unlisted: readonly IndexedPack[],
@@ -98,7 +98,7 @@ export class PackLine implements AsyncDisposable {
     const { idKey, indexKey } = host.keys
     const { nodeIdKey } = derived
     const hostId = Buffer.from(host.hostId, 'hex')
-    return new PackLine(run, places, index, [...unlisted], {
+    return new PackLine(run, targets, index, [...unlisted], {
       runKey,
       idKey,
       nodeIdKey,
@@ -150,12 +150,12 @@ export class PackLine implements AsyncDisposable {
   }
 
   /** After `flush`: yields each sink as soon as it has been sent everything, or has failed. @throws the abort's reason */
-  async *through(): AsyncGenerator<Place> {
+  async *through(): AsyncGenerator<BackupTarget> {
     for await (const { name, state, error } of this.#fan.results()) {
-      const place = this.#places.of(name)
-      if (!place) continue
-      if (state !== 'ok') place.fail(error, state)
-      yield place
+      const target = this.#targets.of(name)
+      if (!target) continue
+      if (state !== 'ok') target.fail(error, state)
+      yield target
     }
   }
 
@@ -186,7 +186,7 @@ export class PackLine implements AsyncDisposable {
     }
     this.unlisted.push({ name: pack.name, sizeBytes: pack.length, footer: pack.footer })
     this.#bytesStored += pack.length
-    for (const place of this.#places.working()) place.queue(pack.length)
+    for (const target of this.#targets.working()) target.queue(pack.length)
     this.#notPushed++
     this.#pushing = this.#pushing
       .then(() => this.#fan.push(pack))
@@ -202,15 +202,15 @@ export class PackLine implements AsyncDisposable {
   }
 
   async #send(
-    place: Place,
+    target: BackupTarget,
     pack: FinishedPack,
     signal: AbortSignal,
     onBytes: (sizeBytes: number) => void,
   ): Promise<void> {
-    const show = place.sending(pack.length)
+    const show = target.sending(pack.length)
     let goneBytes = 0
     try {
-      await place.sink.put(packKey(pack.name), new Uint8Array(pack.buffer, 0, pack.length), {
+      await target.sink.put(packKey(pack.name), new Uint8Array(pack.buffer, 0, pack.length), {
         signal,
         sha256: pack.name,
         onBytes: (sizeBytes) => {
@@ -225,8 +225,8 @@ export class PackLine implements AsyncDisposable {
       throw error
     }
     show(pack.length)
-    place.view?.packs.set(pack.name, { sizeBytes: pack.length, storedAt: this.#run.started })
-    place.sent.set(pack.name, pack.length)
+    target.view?.packs.set(pack.name, { sizeBytes: pack.length, storedAt: this.#run.started })
+    target.sent.set(pack.name, pack.length)
   }
 }
 

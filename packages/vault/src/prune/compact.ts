@@ -21,10 +21,10 @@ export interface CompactOptions {
   readonly onProblem: (sink: string, error: Error) => void
 }
 
-/** Where the live chunks of a pack went: by its name, for each of its chunks the new pack and the place in it. */
-type Moves = Map<string, Map<number, Place>>
+/** Where the live chunks of a pack went: by its name, for each of its chunks the new pack and its number in it. */
+type Moves = Map<string, Map<number, NewLocation>>
 
-interface Place {
+interface NewLocation {
   readonly pack: string
   readonly position: number
 }
@@ -52,7 +52,7 @@ export async function compact(options: CompactOptions): Promise<PruneReport['com
       view.packs.set(pack.name, { sizeBytes: pack.bytes.length, storedAt: new Date() })
     })
     for (const [position, { from, index }] of pack.origins.entries()) {
-      const moved = moves.get(from) ?? new Map<number, Place>()
+      const moved = moves.get(from) ?? new Map<number, NewLocation>()
       moved.set(index, { pack: pack.name, position })
       moves.set(from, moved)
     }

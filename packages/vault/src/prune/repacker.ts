@@ -21,7 +21,7 @@ export interface MovedPack {
   readonly bytes: Uint8Array
   /** The footer's content. */
   readonly footer: Uint8Array
-  /** For each of its chunks, the pack it comes from and its place there. */
+  /** For each of its chunks, the pack it comes from and its location there. */
   readonly origins: readonly { readonly from: string; readonly index: number }[]
 }
 

@@ -32,10 +32,10 @@ export class ChunkLocations {
     for (let i = 0; i < count; i++) {
       const prefix = bytes.readUInt32LE(20 + i * ENTRY_BYTES + 15)
       // Two numbers in one.
-      const place = pack * MAX_PACK_CHUNKS + i
+      const slot = pack * MAX_PACK_CHUNKS + i
       const known = this.#byPrefix.get(prefix)
-      if (known) known.push(place)
-      else this.#byPrefix.set(prefix, [place])
+      if (known) known.push(slot)
+      else this.#byPrefix.set(prefix, [slot])
     }
   }
 
@@ -44,13 +44,13 @@ export class ChunkLocations {
     return this.#packs
   }
 
-  /** Every place where the chunk is stored. */
+  /** Every location where the chunk is stored. */
   find(id: Uint8Array): ChunkLocation[] {
     const wanted = Buffer.from(id.buffer, id.byteOffset, id.length)
     const found: ChunkLocation[] = []
-    for (const place of this.#byPrefix.get(wanted.readUInt32LE(0)) ?? []) {
-      const pack = this.#packs[Math.floor(place / MAX_PACK_CHUNKS)]
-      const at = 20 + (place % MAX_PACK_CHUNKS) * ENTRY_BYTES
+    for (const slot of this.#byPrefix.get(wanted.readUInt32LE(0)) ?? []) {
+      const pack = this.#packs[Math.floor(slot / MAX_PACK_CHUNKS)]
+      const at = 20 + (slot % MAX_PACK_CHUNKS) * ENTRY_BYTES
       if (!pack || wanted.compare(pack.footer, at + 15, at + 47) !== 0) continue
       const entry = Buffer.alloc(20 + ENTRY_BYTES)
       entry.writeUInt32LE(1, 16)

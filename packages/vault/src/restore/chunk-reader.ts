@@ -65,12 +65,12 @@ export class ChunkReader {
     const cached = this.#chunks.get(name)
     if (cached) return cached
     const { locations, locateMore, locateAnew } = this.#options
-    const places = locations.find(id)
-    let plain = await this.#readFromAny(places)
+    const found = locations.find(id)
+    let plain = await this.#readFromAny(found)
     if (!plain && locateMore) {
       this.#more ??= locateMore()
       await this.#more
-      plain = await this.#readFromAny(locations.find(id).slice(places.length))
+      plain = await this.#readFromAny(locations.find(id).slice(found.length))
     }
     if (!plain && locateAnew) {
       const known = locations.find(id)
@@ -84,11 +84,11 @@ export class ChunkReader {
       this.#chunks.set(name, plain)
       return plain
     }
-    throw this.#notRead(places)
+    throw this.#notRead(found)
   }
 
-  #notRead(places: readonly ChunkLocation[]): VaultError {
-    const away = places.find(({ pack }) => this.#unanswered.has(pack))
+  #notRead(found: readonly ChunkLocation[]): VaultError {
+    const away = found.find(({ pack }) => this.#unanswered.has(pack))
     if (away) {
       const key = packKey(away.pack)
       const hint = 'Do the same again when each sink answers.'
@@ -97,7 +97,7 @@ export class ChunkReader {
         hint,
       })
     }
-    const key = places[0] && packKey(places[0].pack)
+    const key = found[0] && packKey(found[0].pack)
     const hint = 'Run `pipe-backup verify`, and bring back any sink that is away.'
     return new VaultError(
       'missing',
@@ -106,41 +106,41 @@ export class ChunkReader {
     )
   }
 
-  /** Whether damage explains that a chunk is in none of these places: a pack that is whole, and does not have it there, was listed falsely. */
-  async #areDamaged(places: readonly ChunkLocation[]): Promise<boolean> {
+  /** Whether damage explains that a chunk is in none of these locations: a pack that is whole, and does not have it there, was listed falsely. */
+  async #areDamaged(found: readonly ChunkLocation[]): Promise<boolean> {
     const { sinks, signal } = this.#options
-    for (const { pack: name } of places) {
+    for (const { pack: name } of found) {
       for (const sink of sinks) {
         const proof = await new StoredPackProver(sink).prove(name, signal).catch(() => undefined)
         signal?.throwIfAborted()
         if (proof?.isWhole) return false
       }
     }
-    return places.length > 0
+    return found.length > 0
   }
 
-  async #readFromAny(places: readonly ChunkLocation[]): Promise<Uint8Array | undefined> {
-    for (const place of places) {
+  async #readFromAny(found: readonly ChunkLocation[]): Promise<Uint8Array | undefined> {
+    for (const location of found) {
       for (const sink of this.#options.sinks) {
-        const plain = await this.#readFrom(sink, place)
+        const plain = await this.#readFrom(sink, location)
         if (plain) return plain
       }
     }
     return undefined
   }
 
-  async #readFrom(sink: Sink, place: ChunkLocation): Promise<Uint8Array | undefined> {
-    const key = packKey(place.pack)
-    const where = `${sink.name}\n${place.pack}`
+  async #readFrom(sink: Sink, location: ChunkLocation): Promise<Uint8Array | undefined> {
+    const key = packKey(location.pack)
+    const where = `${sink.name}\n${location.pack}`
     if (this.#bad.has(where)) return undefined
     const { signal } = this.#options
     try {
-      const { chunk } = place
-      const pack = await this.#wholePack(sink, place.pack, key)
+      const { chunk } = location
+      const pack = await this.#wholePack(sink, location.pack, key)
       const sealed = pack
         ? pack.subarray(chunk.offset, chunk.offset + chunk.length)
         : await sink.get(key, { offset: chunk.offset, length: chunk.length, signal })
-      const runKey = await this.#runKey(sink, place, pack, where)
+      const runKey = await this.#runKey(sink, location, pack, where)
       const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength)
       const idKey = chunk.kind === ChunkKind.data ? this.#options.keys.idKey : this.#nodeIdKey
       if (Buffer.compare(chunkId(idKey, plain), chunk.id) !== 0)
@@ -148,16 +148,16 @@ export class ChunkReader {
       return plain
     } catch (cause) {
       signal?.throwIfAborted()
-      // Damage in one place says nothing about the rest of the pack: the sink is asked for the next chunk by itself.
+      // Damage in one location says nothing about the rest of the pack: the sink is asked for the next chunk by itself.
       const damage =
         (cause instanceof Error && cause.name !== 'SinkError') ||
         hasCode(cause, 'range') ||
         hasCode(cause, 'corrupt')
       if (!damage) this.#bad.add(where)
-      if (!damage && damageOf(cause) === undefined) this.#unanswered.add(place.pack)
-      this.#packs.delete(place.pack)
+      if (!damage && damageOf(cause) === undefined) this.#unanswered.add(location.pack)
+      this.#packs.delete(location.pack)
       this.#runKeys.delete(where)
-      this.#uses.set(place.pack, -64)
+      this.#uses.set(location.pack, -64)
       if (!this.#reported.has(where)) {
         this.#reported.add(where)
         this.#options.onProblem(
@@ -184,22 +184,22 @@ export class ChunkReader {
 
   async #runKey(
     sink: Sink,
-    place: ChunkLocation,
+    location: ChunkLocation,
     pack: Uint8Array | undefined,
     where: string,
   ): Promise<Uint8Array> {
     let keys = this.#runKeys.get(where)
     if (!keys) {
       const { signal } = this.#options
-      const key = packKey(place.pack)
+      const key = packKey(location.pack)
       const { runKeys } = await readPackHeader(
         async (length) => pack?.subarray(0, length) ?? sink.get(key, { offset: 0, length, signal }),
-        place.chunk.offset,
+        location.chunk.offset,
       )
       keys = await Promise.all(runKeys.map(({ id, boxes }) => this.#openRunKey(id, boxes)))
       this.#runKeys.set(where, keys)
     }
-    const runKey = keys[place.chunk.runKey]
+    const runKey = keys[location.chunk.runKey]
     if (!runKey) throw new VaultError('corrupt', 'a chunk names a run key that its pack does not have')
     return runKey
   }

@@ -3,7 +3,7 @@ import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
 
 /**
- * Puts an object in the place of one that is damaged, and looks: a provider that knows objects by their hashes may take the new one for
+ * Puts an object in place of one that is damaged, and looks: a provider that knows objects by their hashes may take the new one for
  * what it has already, and keep the damaged bytes. Then the damaged one is removed first.
  * @throws SinkError; VaultError `corrupt` when the sink does not give back what it was given
  */

@@ -113,10 +113,10 @@ async function checkSnapshot(
 function checkExtents(extents: Extents, live: ChunkIndex, locations: ChunkLocations): string | undefined {
   for (let i = 0; i < extents.count; i++) {
     const id = extents.id(i)
-    const place = locations.find(id)[0]
-    if (!place) return 'uses a chunk that is in none of its packs'
+    const location = locations.find(id)[0]
+    if (!location) return 'uses a chunk that is in none of its packs'
     if (!live.has(id)) return 'uses a chunk that the snapshot does not count as live'
-    if (extents.offset(i) + extents.length(i) > place.chunk.rawLength)
+    if (extents.offset(i) + extents.length(i) > location.chunk.rawLength)
       return 'uses more of a chunk than there is'
   }
   return undefined

@@ -2,11 +2,11 @@ import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { normalize } from 'node:path/posix'
 
-/** All that a sink is in, from the outermost, and itself last. Two sinks whose last one is the same are the same place. */
-export type Place = readonly string[]
+/** All that a sink is in, from the outermost, and itself last. Two sinks whose last one is the same are the same location. */
+export type SinkLocation = readonly string[]
 
 /** By device and inode, so that links and mounts of one directory are one; what is not there yet by its name. */
-export async function directoryPlace(path: string): Promise<Place> {
+export async function directoryLocation(path: string): Promise<SinkLocation> {
   const missing: string[] = []
   let there = path
   for (;;) {
@@ -19,14 +19,14 @@ export async function directoryPlace(path: string): Promise<Place> {
     if (dirname(there) === there) break
     there = dirname(there)
   }
-  const place: string[] = []
+  const location: string[] = []
   for (let at = there; ; at = dirname(at)) {
     const { dev, ino } = await stat(at, { bigint: true }).catch(() => ({ dev: 'name', ino: at }))
-    place.unshift(`directory ${dev}:${ino}`)
+    location.unshift(`directory ${dev}:${ino}`)
     if (dirname(at) === at) break
   }
-  for (const name of missing) place.push(join(place.at(-1) ?? '', name))
-  return place
+  for (const name of missing) location.push(join(location.at(-1) ?? '', name))
+  return location
 }
 
 /** Of a server of Nextcloud, however it is written. */
@@ -44,10 +44,10 @@ export function remotePath(path: string): string {
 }
 
 /** A path below an origin. */
-export function below(origin: string, path: string): Place {
-  const place = [origin]
+export function below(origin: string, path: string): SinkLocation {
+  const location = [origin]
   for (const part of path.split('/')) {
-    if (part !== '' && part !== '.') place.push(`${place.at(-1)}/${part}`)
+    if (part !== '' && part !== '.') location.push(`${location.at(-1)}/${part}`)
   }
-  return place
+  return location
 }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { refuseSharedPlaces } from './sink-places.ts'
+import { refuseSharedLocations } from './shared-locations.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'sink-places-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -16,7 +16,7 @@ function judge(type: string, first: Options, second: Options & { readonly type?:
     { type, name: 'one', ...first },
     { type, name: 'two', ...second },
   ]
-  return refuseSharedPlaces({ sinks, file: 'config.yaml', path: (value) => resolve(root, value) })
+  return refuseSharedLocations({ sinks, file: 'config.yaml', path: (value) => resolve(root, value) })
 }
 
 const ssh = { host: 'h.example', user: 'u' }

@@ -13,7 +13,7 @@ export interface GlobalOptions {
 }
 
 /** One invocation of the program: all that a command has besides its own arguments. */
-export interface Session {
+export interface CliContext {
   readonly machine: Machine
   readonly options: GlobalOptions
   readonly output: Output

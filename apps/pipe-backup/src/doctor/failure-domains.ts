@@ -15,25 +15,25 @@ const FILE_SYSTEM = 'file system '
  * Whether one catastrophe leaves a copy: sinks that are one disk or one server count once, and a disk that the sources are on too does not
  * outlive them.
  */
-export async function checkPlaces(config: LoadedConfig): Promise<Examined[]> {
+export async function checkFailureDomains(config: LoadedConfig): Promise<Examined[]> {
   const findings: Examined[] = []
-  const places = new Map<string, string[]>()
+  const domains = new Map<string, string[]>()
   for (const sink of config.sinks) {
-    const place = await placeOf(sink, config)
-    places.set(place, [...(places.get(place) ?? []), sink.name])
+    const domain = await failureDomainOf(sink, config)
+    domains.set(domain, [...(domains.get(domain) ?? []), sink.name])
   }
-  for (const [place, names] of places) {
+  for (const [domain, names] of domains) {
     if (names.length > 1)
       findings.push({
         subject: 'places',
         state: 'warning',
-        message: `${names.join(' and ')} are one place: ${place.startsWith(FILE_SYSTEM) ? 'the same file system' : place}`,
+        message: `${names.join(' and ')} are one place: ${domain.startsWith(FILE_SYSTEM) ? 'the same file system' : domain}`,
         hint: 'They are lost together.',
       })
   }
-  const ofSources = await sourcePlaces(config)
-  for (const [place, names] of places) {
-    const shared = ofSources.get(place)
+  const ofSources = await sourceDomains(config)
+  for (const [domain, names] of domains) {
+    const shared = ofSources.get(domain)
     if (shared !== undefined)
       findings.push({
         subject: 'places',
@@ -42,7 +42,7 @@ export async function checkPlaces(config: LoadedConfig): Promise<Examined[]> {
         hint: 'They are lost together.',
       })
   }
-  const count = [...places.keys()].filter((place) => !ofSources.has(place)).length
+  const count = [...domains.keys()].filter((domain) => !ofSources.has(domain)).length
   const many = count === 1 ? '1 separate place' : `${count} separate places`
   findings.push(
     count >= ENOUGH_PLACES
@@ -58,7 +58,7 @@ export async function checkPlaces(config: LoadedConfig): Promise<Examined[]> {
 }
 
 /** The disk or the server that a sink is on, as far as its configuration shows it. */
-async function placeOf(sink: SinkConfig, config: LoadedConfig): Promise<string> {
+async function failureDomainOf(sink: SinkConfig, config: LoadedConfig): Promise<string> {
   const type = findSinkType(sink.type)
   const directory = type.directory(sink)
   if (directory !== undefined) return await fileSystemOf(config.path(directory))
@@ -66,14 +66,14 @@ async function placeOf(sink: SinkConfig, config: LoadedConfig): Promise<string> 
   return server === undefined ? sink.type : `server ${hostOf(server)}`
 }
 
-async function sourcePlaces(config: LoadedConfig): Promise<Map<string, string>> {
-  const places = new Map<string, string>()
+async function sourceDomains(config: LoadedConfig): Promise<Map<string, string>> {
+  const domains = new Map<string, string>()
   for (const source of config.sources) {
     const paths: unknown = 'paths' in source ? source.paths : undefined
     for (const path of Array.isArray(paths) ? paths : [])
-      if (typeof path === 'string') places.set(await fileSystemOf(config.path(path)), source.name)
+      if (typeof path === 'string') domains.set(await fileSystemOf(config.path(path)), source.name)
   }
-  return places
+  return domains
 }
 
 async function fileSystemOf(path: string): Promise<string> {

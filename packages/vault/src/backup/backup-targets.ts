@@ -5,28 +5,28 @@ import { type SinkView, viewSink } from '../store/sink-view.ts'
 import { requireVault } from '../store/vault-header.ts'
 import { VaultError } from '../vault-error.ts'
 import type { RunContext } from './backup-options.ts'
-import { Place } from './place.ts'
+import { BackupTarget } from './backup-target.ts'
 
 /** The sinks of a run, and what became of each. */
-export class Places {
-  readonly all: readonly Place[]
+export class BackupTargets {
+  readonly all: readonly BackupTarget[]
   readonly #run: RunContext
 
   constructor(run: RunContext) {
     this.#run = run
-    this.all = run.sinks.map((sink) => new Place(sink, run))
+    this.all = run.sinks.map((sink) => new BackupTarget(sink, run))
     run.progress.sinks = this.all.map(({ shown }) => shown)
   }
 
   /** Joins each sink's vault and looks at what it holds. @throws the first sink's error when no sink can be used; the abort's reason */
   async open(session: VaultSession, book: DamageBook): Promise<void> {
     await Promise.all(
-      this.all.map(async (place) => {
+      this.all.map(async (target) => {
         try {
-          place.view = await this.#view(place, session)
-          book.exclude(place.view)
+          target.view = await this.#view(target, session)
+          book.exclude(target.view)
         } catch (error) {
-          place.fail(error)
+          target.fail(error)
         }
       }),
     )
@@ -35,11 +35,11 @@ export class Places {
       throw this.all[0]?.error ?? new VaultError('too-few-copies', 'no sink is configured')
   }
 
-  of(name: string): Place | undefined {
+  of(name: string): BackupTarget | undefined {
     return this.all.find(({ sink }) => sink.name === name)
   }
 
-  working(): Place[] {
+  working(): BackupTarget[] {
     return this.all.filter(({ view, state }) => view && state === 'ok')
   }
 
@@ -48,20 +48,20 @@ export class Places {
     return this.all.flatMap(({ view }) => view ?? [])
   }
 
-  async #view(place: Place, session: VaultSession): Promise<SinkView> {
+  async #view(target: BackupTarget, session: VaultSession): Promise<SinkView> {
     const { host, signal } = this.#run
     // A sink that holds another vault is none of ours to write to.
-    await requireVault(place.sink, host.vaultId, signal)
+    await requireVault(target.sink, host.vaultId, signal)
     // Before it is looked at: a prune that condemns something after this sees us.
-    await session.join(place.sink, signal)
-    place.count(session.sizeBytes)
+    await session.join(target.sink, signal)
+    target.count(session.sizeBytes)
     const badTrash = new Map<string, VaultError>()
-    const view = await viewSink(place.sink, {
+    const view = await viewSink(target.sink, {
       indexKey: host.keys.indexKey,
       signal,
       onBadTrash: (key, error) => badTrash.set(key, error),
     })
-    await this.#forgetTrash(place, view, session, badTrash)
+    await this.#forgetTrash(target, view, session, badTrash)
     return view
   }
 
@@ -71,7 +71,7 @@ export class Places {
    * @throws the first object's error while a prune goes on, which may have read it when it was whole
    */
   async #forgetTrash(
-    place: Place,
+    target: BackupTarget,
     view: SinkView,
     session: VaultSession,
     bad: ReadonlyMap<string, VaultError>,
@@ -80,10 +80,10 @@ export class Places {
     if (!first) return
     const { host, signal, onSinkProblem } = this.#run
     if (await isBeingPruned(view, host.keys.indexKey, session.id, signal)) throw first
-    const refused = await place.sink.deleteMany([...bad.keys()], { signal })
+    const refused = await target.sink.deleteMany([...bad.keys()], { signal })
     for (const error of refused.values()) throw error
-    place.healed += bad.size
-    const { name } = place.sink
+    target.healed += bad.size
+    const { name } = target.sink
     for (const [key, { code }] of bad)
       onSinkProblem?.(
         name,

@@ -6,7 +6,7 @@ import type { SinkProgress } from './report.ts'
 type State = 'ok' | 'detached' | 'failed'
 
 /** A sink in a run. */
-export class Place {
+export class BackupTarget {
   readonly sink: Sink
   /** As the progress shows it. */
   readonly shown: SinkProgress
