@@ -188,7 +188,7 @@ class Vault:
         need(hmac.digest(self.node_id_key if kind else self.id_key, plain, 'sha256') == chunk_id, f'{what} is not what its id says')
         return plain
     def learn(self, names):
-        """Where the chunks of these packs are. What is damaged is told, and left out."""
+        """Where the chunks of these packs are. What is damaged is reported, and left out."""
         bad = 0
         for name in names:
             try:

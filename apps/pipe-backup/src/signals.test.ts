@@ -49,7 +49,7 @@ test('a second signal ends at once what the first did not stop', async () => {
   expect(await ended).toEqual([143, null])
 })
 
-test('the same keypress told twice, as npx does, counts as one', async () => {
+test('the same keypress reported twice, as npx does, counts as one', async () => {
   const { child } = await start(true)
   child.kill('SIGINT')
   await wait(50)

@@ -16,7 +16,7 @@ export interface Cutter {
    * @param from - where the chunk starts in `bytes`
    * @param to - how far `bytes` is filled
    * @param final - no more bytes will come
-   * @returns the offset behind the chunk; -1 when more bytes are needed to tell. Then call again for the same chunk, with at least the
+   * @returns the offset behind the chunk; -1 when more bytes are needed to decide. Then call again for the same chunk, with at least the
    *   bytes from before, wherever they are by then: what was scanned is not scanned again.
    */
   next(bytes: Uint8Array, from: number, to: number, final: boolean): number

@@ -54,7 +54,7 @@ export async function sealTo(publicKey: Uint8Array, plain: Uint8Array): Promise<
   return (await readySodium()).crypto_box_seal(plain, publicKey)
 }
 
-/** @throws CryptoError `wrong-key` when it was not sealed to this pair, or has been tampered with: the two look alike */
+/** @throws CryptoError `wrong-key` when it was not sealed to this pair, or has been tampered with: the two look the same */
 export async function openSealed(pair: KeyPair, sealed: Uint8Array): Promise<Uint8Array> {
   const sodium = await readySodium()
   try {

@@ -47,7 +47,7 @@ export function masterFromPhrase(phrase: string): Uint8Array {
   }
 }
 
-/** BIP39's words are told apart by their first four letters: a slip is mostly further on, or in one of these. */
+/** BIP39's words differ in their first four letters: a slip is mostly further on, or in one of these. */
 function nearest(word: string): string[] {
   const start = wordlist.filter((candidate) => candidate.startsWith(word.slice(0, 4)) && word.length >= 3)
   const found = start.length > 0 ? start : wordlist.filter((candidate) => oneSlipApart(word, candidate))

@@ -136,7 +136,7 @@ class Extraction {
     }
   }
 
-  /** Tells of an entry that failed, unless all others would too. */
+  /** Reports an entry that failed, unless all others would too. */
   #fail(path: Buffer, components: readonly Buffer[], error: unknown): void {
     const [first] = components
     const isOpen = (): boolean =>

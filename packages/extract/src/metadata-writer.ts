@@ -49,7 +49,7 @@ export class MetadataWriter {
     this.#checkTime(entry, () => lstatSync(path, { bigint: true }))
   }
 
-  /** Whether a file that is left has other metadata than its entry, as far as a look tells. */
+  /** Whether a file that is left has other metadata than its entry, as far as a look shows. */
   isOtherwise(there: BigIntStats, entry: Entry): boolean {
     if (entry.type === 'hardlink') return false
     return (

@@ -6,7 +6,7 @@ const STAGED_NAME = /^\.pipe-backup-(\d+)-[0-9a-f]{16}$/
 
 /**
  * A name beside `path`, under which something is made before it is renamed to `path`: on the same file system, so that the rename replaces
- * what is there in one step. It has the number of the process, so that another one can tell whether it is still needed.
+ * what is there in one step. It has the number of the process, so that another one can see whether it is still needed.
  */
 export function stagedName(path: Buffer): Buffer {
   const name = `.pipe-backup-${process.pid}-${randomBytes(8).toString('hex')}`

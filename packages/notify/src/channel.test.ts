@@ -95,7 +95,7 @@ test('a redirect is not followed, and no error holds the path of the address', a
   await expect(dead).rejects.toThrow(/^127\.0\.0\.1:9 can't be reached(?!.*secret)/)
 }, 20_000)
 
-test('a ping tells the start, the success, and the failure with its text', async () => {
+test('a ping reports the start, the success, and the failure with its text', async () => {
   const channel = openChannel({ type: 'ping', url: `${base}/uuid/?create=1` }, ORIGIN)
   await channel.ping?.('start', '')
   await channel.ping?.('success', '')

@@ -25,7 +25,7 @@ export interface Channel {
   readonly name: string
   /** Whether nobody on the way can read what is sent. */
   readonly isPrivate: boolean
-  /** Unlike any other's, and no secret: what it still has to be given is kept under it. */
+  /** Different from any other's, and no secret: what it still has to be given is kept under it. */
   readonly id: string
   /**
    * Sends what it is for, as one message; nothing when there is nothing.

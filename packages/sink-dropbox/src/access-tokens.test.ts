@@ -83,7 +83,7 @@ test('a login by secret needs it at every renewal; with it, it is renewed', asyn
   await expect(another({ refreshToken, appSecret }).head('object')).resolves.toBeUndefined()
 })
 
-test('an app without a permission is told which one to tick', async () => {
+test('an app without a permission is refused with the one to tick', async () => {
   const { server, another } = await startBox()
   const reader = another({ refreshToken: server.tokens.grant(['files.metadata.read']) })
   await expect(reader.head('object')).resolves.toBeUndefined()

@@ -23,7 +23,7 @@ test.for([
 })
 
 test.for(CONTENTIONS)(
-  'when another host holds the lock a put is throttled, told by %i, and another try stores it',
+  'when another host holds the lock a put is throttled, shown by %i, and another try stores it',
   async (contentionStatus) => {
     const { server, sink, patient } = await startBox({ contentionStatus })
     const held = server.holdLock(200)
@@ -62,12 +62,12 @@ test('bytes that arrived are sent again when Dropbox has lost them, and when the
 
 test('one sink never meets the lock: puts, streams and deletes at once take turns, many puts in a batch', async () => {
   const { server, sink, calls } = await startBox({ commitMs: 10 })
-  await sink.put('pendingDeletion', bytes)
+  await sink.put('pending', bytes)
   await Promise.all([
     ...Array.from({ length: 30 }, (_, i) => sink.put(`packs/${i}`, randomBytes(1000 * i))),
     stream(sink, 'streamed', randomBytes(9 * MIB)),
-    sink.delete('pendingDeletion'),
-    sink.deleteMany(['pendingDeletion', 'none']),
+    sink.delete('pending'),
+    sink.deleteMany(['pending', 'none']),
   ])
   expect(server.account.contended).toBe(0)
   expect(calls('upload_session/finish_batch_v2')).toBeLessThan(10)
@@ -75,7 +75,7 @@ test('one sink never meets the lock: puts, streams and deletes at once take turn
 })
 
 test.for(CONTENTIONS)(
-  'many hosts that write at once all get their turn, told by %i',
+  'many hosts that write at once all get their turn, shown by %i',
   async (contentionStatus) => {
     const { server, another } = await startBox({ contentionStatus, commitMs: 100 })
     const hosts = Array.from({ length: 3 }, () =>
@@ -296,7 +296,7 @@ test('files of other programs, with names that are no keys, are not listed', asy
   expect(await keysOf(sink)).toEqual(['object'])
 })
 
-test('what a server in between answers is told in one line, without tokens', async () => {
+test('what a server in between answers is reported in one line, without tokens', async () => {
   const { server, sink } = await startBox()
   const token = server.refreshToken
   const html = `<html>\n<h1>Bad gateway</h1>\n${'x'.repeat(5000)}`

@@ -140,7 +140,7 @@ class DropboxProvider implements SinkProvider {
     return `${this.#root}/${key}`
   }
 
-  /** The files below a folder of keys that have a key. Dropbox does not tell names by case: the lower one is the key. */
+  /** The files below a folder of keys that have a key. Dropbox ignores case in names: the lower-case one is the key. */
   async *#files(folder: string, { signal }: SinkOptions): AsyncGenerator<readonly [string, FileInfo]> {
     const depth = this.#root.split('/').length
     const path = folder === '' ? this.#root : this.#path(folder)

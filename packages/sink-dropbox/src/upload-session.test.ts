@@ -21,7 +21,7 @@ test.for([
 })
 
 test.for(['start', 'append_v2', 'finish_batch_v2'])(
-  'a stream is stored whole when %s failed, was cut, and was told to wait',
+  'a stream is stored whole when %s failed, was cut, and was asked to wait',
   async (route) => {
     const { server, sink } = await startBox()
     const scope = { route: `files/upload_session/${route}` }

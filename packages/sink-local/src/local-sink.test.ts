@@ -49,7 +49,7 @@ test('a stream that is destroyed, read or not, closes its file', async () => {
   await vi.waitFor(() => expect(openFiles()).toBe(0))
 })
 
-test('what is read is told in small pieces, so that a slow disk is not taken for a silent one', async () => {
+test('what is read is reported in small pieces, so that a slow disk is not taken for a silent one', async () => {
   await sink.put('object', Buffer.alloc(4 * MIB))
   for (const read of [
     (onBytes: (size: number) => undefined) => sink.get('object', { onBytes }),

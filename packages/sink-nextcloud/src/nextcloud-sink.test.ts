@@ -224,7 +224,7 @@ test('create makes the folder, and those above it', async () => {
   expect(readdirSync(`${folder.local}/a/b c/packs`)).toEqual(['object'])
 })
 
-test('what is deleted goes into the trash, unless told otherwise; what is temporary never does', async () => {
+test('what is deleted goes into the trash, unless configured otherwise; what is temporary never does', async () => {
   const sink = open()
   await sink.put('kept-in-trash', bytesOf(10))
   cloud.set({ faults: [{ method: 'MOVE', path: '^files/', status: 507 }] })
@@ -262,7 +262,7 @@ test.for([
   expect(() => open(options)).toThrow(named)
 })
 
-test('a password does not go to another machine in the clear, unless told so', async () => {
+test('a password does not go to another machine in the clear, unless configured so', async () => {
   // An address that is not known to be of this machine, and is.
   const server = `http://[::ffff:127.0.0.1]:${cloud.port}`
   const sink = open({ server })

@@ -15,7 +15,7 @@ export interface SpoolOptions {
   readonly makeRoom: () => boolean
 }
 
-/** Types of file systems that are memory, as statfs(2) tells them: TMPFS_MAGIC, RAMFS_MAGIC. */
+/** Types of file systems that are memory, as statfs(2) reports them: TMPFS_MAGIC, RAMFS_MAGIC. */
 const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6])
 const NAME = 'pipe-backup-rsync-'
 /** The rest of a file system is other people's. */

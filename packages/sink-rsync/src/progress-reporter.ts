@@ -2,10 +2,10 @@ import type { SinkOptions } from '@pipe-backup/sink'
 
 const PIECE_BYTES = 256 * 1024
 
-/** Tells `onBytes` of pieces one after the other, and between them, with 0 bytes, that something has moved. */
+/** Reports pieces to `onBytes`, one after the other, and between them, with 0 bytes, that something has moved. */
 export class ProgressReporter {
   readonly #onBytes: SinkOptions['onBytes']
-  #telling: Promise<void> | undefined
+  #reporting: Promise<void> | undefined
 
   constructor(onBytes: SinkOptions['onBytes']) {
     this.#onBytes = onBytes
@@ -14,7 +14,7 @@ export class ProgressReporter {
   /** Of so many bytes, in small pieces; waits for what each returns. */
   async report(bytes: number): Promise<void> {
     for (let left = bytes; left > 0; left -= PIECE_BYTES) {
-      await this.#telling
+      await this.#reporting
       await this.#say(Math.min(left, PIECE_BYTES))
     }
   }
@@ -22,7 +22,7 @@ export class ProgressReporter {
   /** Something has moved that can't be counted. */
   pulse(): void {
     // Whoever holds it back does so by its signal too.
-    if (!this.#telling && this.#onBytes) this.#say(0).catch(() => undefined)
+    if (!this.#reporting && this.#onBytes) this.#say(0).catch(() => undefined)
   }
 
   async #say(bytes: number): Promise<void> {
@@ -31,11 +31,11 @@ export class ProgressReporter {
       () => undefined,
       () => undefined,
     )
-    this.#telling = over
+    this.#reporting = over
     try {
       await saying
     } finally {
-      if (this.#telling === over) this.#telling = undefined
+      if (this.#reporting === over) this.#reporting = undefined
     }
   }
 }

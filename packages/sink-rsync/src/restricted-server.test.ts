@@ -120,7 +120,9 @@ test('a server whose rsync knows no --fsync is sent to without', { timeout: TEST
   expect(Buffer.from(await sink.get('object')).toString()).toBe('first')
 })
 
-test('a login that prints something is told from a server without rsync', { timeout: TEST_MS }, async () => {
+test('a login that prints something is distinguished from a server without rsync', {
+  timeout: TEST_MS,
+}, async () => {
   await using welcoming = await restricted(() => 'echo Welcome to this server')
   await using chatty = open(welcoming)
   await expect(chatty.put('object', bytes('x'))).rejects.toMatchObject({ code: 'protocol' })

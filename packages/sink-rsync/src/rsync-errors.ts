@@ -8,7 +8,7 @@ interface Meaning {
   readonly hint?: string | undefined
 }
 
-/** What the directory's absence looks like: told by a server that receives, by one that sends, by rrsync. */
+/** What the directory's absence looks like: as reported by a server that receives, by one that sends, by rrsync. */
 const NO_DIRECTORY =
   /change_dir(#\d+)? ".*" (\(in .*\) )?failed: No such file|mkdir ".*\/?\." (\(in .*\) )?failed: No such file|post-realpath open failed .*No such file/
 

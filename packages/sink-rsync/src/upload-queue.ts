@@ -117,7 +117,7 @@ export class UploadQueue {
       const bytes = batch.reduce((sum, { upload }) => sum + upload.sizeBytes, 0)
       if (this.#running.size >= MAX_RUNNING || (this.#running.size > 0 && bytes < SECOND_FROM_BYTES)) return
       for (const entry of batch) this.#waiting.splice(this.#waiting.indexOf(entry), 1)
-      // It never rejects: who waits for the entries is notified.
+      // It never rejects: the callers of the entries get the error.
       void this.#run(batch, first.upload.ifAbsent)
     }
   }

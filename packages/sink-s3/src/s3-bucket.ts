@@ -42,7 +42,7 @@ export class S3Bucket {
       const first = new sdk.ListObjectsV2Command({ Bucket: this.settings.bucket, MaxKeys: 1 })
       await client.send(first, { ...(signal && { abortSignal: signal }) })
     } catch (error) {
-      // Who may not list it has been told that it is there.
+      // The refusal itself shows that it is there.
       if (statusOf(error) !== 403) throw error
     }
     this.#isKnown = true

@@ -72,7 +72,7 @@ export class S3Uploads {
     }
   }
 
-  /** @param fail - told at once when it has failed */
+  /** @param fail - called at once when it has failed */
   async #begin(
     key: string,
     options: UploadOptions,

@@ -18,7 +18,7 @@ export interface WatchedHandler {
   httpHandlerConfigs: NodeHttpHandler['httpHandlerConfigs']
 }
 
-/** @param onHost - told the name of the server before each request */
+/** @param onHost - called with the name of the server before each request */
 export function watchedHandler(handler: NodeHttpHandler, onHost: (host: string) => void): WatchedHandler {
   return {
     metadata: handler.metadata,

@@ -51,7 +51,7 @@ test('hashed names, as ssh-keygen -H writes them, are found', () => {
   expect([count('host.example', 22), count('host.example', 2222), count('other', 22)]).toEqual([1, 1, 0])
 })
 
-test('a revoked key is told apart; a certificate authority vouches for nothing here', () => {
+test('a revoked key is reported as that; a certificate authority vouches for nothing here', () => {
   expect(findKnownKeys(`@revoked * ${line}\n`, 'host', 22)).toEqual({ trusted: [], revoked: [key] })
   expect(findKnownKeys(`@cert-authority * ${line}\n`, 'host', 22)).toEqual({ trusted: [], revoked: [] })
 })

@@ -67,7 +67,7 @@ test.for([
   ['two letters', 'echo Hi', '"Hi"'],
   ['what is no ASCII', "printf '\\303\\211t\\303\\251'", ''],
 ] as const)(
-  'a login that prints %s is told as that, and is not to be tried again',
+  'a login that prints %s is reported as that, and is not to be tried again',
   async ([, script, shown]) => {
     await using server = await printing(script)
     await using sink = open(server, '.')

@@ -34,7 +34,7 @@ export class Remote {
   }
 
   has(extension: keyof typeof EXTENSIONS): boolean {
-    // ssh2 keeps what the server announced, and tells it nowhere.
+    // ssh2 keeps what the server announced to itself.
     const announced = (this.#sftp as unknown as { _extensions?: Record<string, string> })._extensions
     return announced?.[EXTENSIONS[extension]] !== undefined
   }

@@ -76,7 +76,7 @@ export class SftpConnection implements AsyncDisposable {
     client.end()
     const timer = setTimeout(() => {
       client.destroy()
-      // One that never connected never tells that it has closed.
+      // One that never connected emits no `close`.
       resolve()
     }, CLOSE_MS)
     await closed
@@ -100,8 +100,8 @@ export class SftpConnection implements AsyncDisposable {
     if (this.#isClosed) throw this.#closed()
     const client = new Client()
     this.#client = client
-    // A connection tells of its end more than once: that it was not ready in time, and then that it was lost. Who connects hears the
-    // first; later ones end the connection, and who waits for an answer is notified by ssh2.
+    // A connection reports its end more than once: that it was not ready in time, and then that it was lost. Who connects hears the
+    // first; later ones end the connection, and a caller that waits for an answer hears it from ssh2.
     client.on('error', () => undefined)
     client.once('close', () => {
       if (this.#client !== client) return
@@ -129,7 +129,7 @@ export class SftpConnection implements AsyncDisposable {
       }
     }).catch(async (error: unknown) => {
       client.destroy()
-      // One that never connected never tells that it has closed.
+      // One that never connected emits no `close`.
       if (this.#client === client) this.#client = undefined
       throw this.#isClosed ? this.#closed() : await explainedAlias(error, this.#login.host, this.#sink)
     })

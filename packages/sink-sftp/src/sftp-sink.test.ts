@@ -83,7 +83,7 @@ test('what a killed client has left is removed a day later, and nothing else', a
   expect(readdirSync(join(local, '.tmp'))).toEqual(['new'])
 })
 
-/** How many processes have an object open, as the kernel tells it. */
+/** How many processes have an object open, as the kernel reports it. */
 function openHandles(path: string): number {
   const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
   return processes.flatMap((process) => {

@@ -9,7 +9,7 @@ test('names of Host lines are aliases, patterns and other lines are none', () =>
   expect(hostAliases(text)).toEqual(['nas', 'box', 'other'])
 })
 
-test('a name that only ~/.ssh/config knows is told as that, and not tried again; another is left as it is', async () => {
+test('a name that only ~/.ssh/config knows is reported as that, and not tried again; another is left as it is', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'ssh-config-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))
   const file = join(directory, 'config')

@@ -70,7 +70,7 @@ export class Dav {
     return found
   }
 
-  /** What is in a collection, as the server tells it. @throws SinkError `not-found` when there is none */
+  /** What is in a collection, as the server lists it. @throws SinkError `not-found` when there is none */
   async *children(path: string, options: DavOptions = {}): AsyncGenerator<DavEntry> {
     yield* this.childrenOf(await this.find(path, options), path, options)
   }
@@ -196,7 +196,7 @@ export class Dav {
     throw await this.error(answer, options)
   }
 
-  /** Of a collection whose URL has no `/` at its end, some servers tell where it has one. That much is followed. */
+  /** Of a collection whose URL has no `/` at its end, some servers redirect to the one that has. That much is followed. */
   #leadsToCollection({ status, url, headers: { location } }: HttpAnswer): boolean {
     if (![301, 302, 307, 308].includes(status) || url.pathname.endsWith('/')) return false
     if (location === undefined || !URL.canParse(location, url.href)) return false

@@ -179,12 +179,12 @@ const flaws: readonly [string, keyof typeof promises, () => Sink][] = [
   ],
   [
     'onBytes is not called',
-    'onBytes is told of every byte that goes out, in small pieces, and can hold the next one back',
+    'onBytes gets a report of every byte that goes out, in small pieces, and can hold the next one back',
     () => flawed((good) => ({ put: (key, bytes) => good.put(key, bytes) })),
   ],
   [
     'nothing is heard of deleting many',
-    'deleteMany tells onBytes that it goes on: of many the last comes late',
+    'deleteMany reports to onBytes that it goes on: of many the last comes late',
     () => flawed((good) => ({ deleteMany: (keys) => good.deleteMany(keys) })),
   ],
   [

@@ -26,7 +26,7 @@ export interface SinkProvider {
   upload(key: string, body: UploadBody, options: PutOptions): Promise<void>
   /** @param range - `offset` and `length` as they are wanted; who gives others fails @throws SinkError `not-found`, `range` */
   read(key: string, range: ReadOptions): Promise<ObjectRange>
-  /** The same in memory, where that is less work than `read`. It tells `onBytes` itself. @param range - also `maxBytes` */
+  /** The same in memory, where that is less work than `read`. It calls `onBytes` itself. @param range - also `maxBytes` */
   get?(key: string, range: ReadOptions): Promise<Uint8Array>
   head(key: string, options: SinkOptions): Promise<ObjectInfo | undefined>
   /** Every object below a folder, which has no `/` at its end; the empty one is all. What has no key is left out by the driver. */

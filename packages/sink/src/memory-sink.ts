@@ -7,7 +7,7 @@ import { pieces } from './pieces.ts'
 import type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions } from './sink.ts'
 import { SinkError } from './sink-error.ts'
 
-/** A sink whose objects are in memory, and can be looked at and spoiled. */
+/** A sink whose objects are in memory, and can be looked at and corrupted. */
 export interface MemorySink extends Sink {
   readonly objects: Map<string, { readonly bytes: Uint8Array; readonly storedAt: Date }>
 }

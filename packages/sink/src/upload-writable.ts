@@ -11,7 +11,7 @@ export interface UploadBody {
    * is asked for.
    */
   readonly pieces: () => AsyncIterable<Uint8Array>
-  /** The same, reported to nobody: for who gathers the bytes first, and tells of them by `pieces` of its own when they go out. */
+  /** The same, without reports: for a sink that gathers the bytes first, and reports them by `pieces` of its own when they go out. */
   readonly unwatched: () => AsyncIterable<Uint8Array>
 }
 
@@ -75,7 +75,7 @@ export class UploadWritable extends Writable {
     this.#destroyed.abort(error ?? new Error('the stream was destroyed'))
     this.#held = []
     const over = () => done(error)
-    // What it leaves behind is being undone: who waits for the end of the stream may look for it.
+    // What it leaves behind is being undone: the caller may look for it at the end of the stream.
     ;(this.#uploading ?? Promise.resolve()).then(over, over)
   }
 

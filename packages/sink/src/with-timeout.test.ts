@@ -106,7 +106,7 @@ test('a write stream that takes no more fails, and so does one that never finish
   }
 })
 
-test('a stream or a listing that hangs is told that it was given up, and what opens after all is closed', async () => {
+test('a stream or a listing that hangs gets the news that it was given up, and what opens after all is closed', async () => {
   const signals: (AbortSignal | undefined)[] = []
   const late = Promise.withResolvers<Readable>()
   const sink = impatient({

@@ -139,7 +139,7 @@ class IdleTimeout {
     }
   }
 
-  /** Hands items on; only the time in which one is waited for counts. @param endedBy - told when no more are wanted, and why */
+  /** Hands items on; only the time in which one is waited for counts. @param endedBy - called when no more are wanted, with the reason */
   async *eachOf<T>(items: AsyncIterable<T>, endedBy: (reason: unknown) => void): AsyncGenerator<T> {
     const iterator = items[Symbol.asyncIterator]()
     try {

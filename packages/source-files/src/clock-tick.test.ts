@@ -5,7 +5,7 @@ const NOW_MS = 1_700_000_000_500
 const agoNs = (ms: number) => BigInt(NOW_MS - ms) * 1_000_000n + 1n
 const wholeSecond = 1_700_000_000n * 1_000_000_000n
 
-test('a stamp tells once it is older than any tick', () => {
+test('a stamp is conclusive once it is older than any tick', () => {
   expect([0, 49, 52, 10_000, -10].map((ms) => isTelling(agoNs(ms), NOW_MS))).toEqual([
     false,
     false,
@@ -15,12 +15,12 @@ test('a stamp tells once it is older than any tick', () => {
   ])
 })
 
-test('a stamp in whole seconds tells only when it is older than those of FAT', () => {
+test('a stamp in whole seconds is conclusive only when it is older than those of FAT', () => {
   expect(isTelling(wholeSecond, NOW_MS)).toBe(false)
   expect(isTelling(wholeSecond, NOW_MS + 2_000)).toBe(true)
 })
 
-test('waiting as long as it says makes a stamp tell', () => {
+test('waiting as long as it says makes a stamp conclusive', () => {
   for (let ms = -50; ms < 60; ms++) {
     const wait = msUntilTelling(agoNs(ms), NOW_MS)
     expect(isTelling(agoNs(ms), NOW_MS + wait)).toBe(true)

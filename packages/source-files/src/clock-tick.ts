@@ -24,7 +24,7 @@ export function mayHideChange(stampNs: bigint, nowMs: number): boolean {
   return Math.abs(nowMs - toMs(stampNs)) <= 2 * KERNEL_TICK_MS && !isCoarse(stampNs)
 }
 
-/** How long to wait until the stamp tells, in milliseconds; 0 when it does, or when it is of a time to come. */
+/** How long to wait until the stamp is conclusive, in milliseconds; 0 when it is, or when it is of a time to come. */
 export function msUntilTelling(stampNs: bigint, nowMs: number): number {
   const ageMs = nowMs - toMs(stampNs)
   return ageMs > TICK_MS || ageMs < -TICK_MS ? 0 : TICK_MS + 1 - ageMs

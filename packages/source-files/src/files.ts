@@ -2,7 +2,7 @@ import type { Entry, ReadContext } from '@pipe-backup/source'
 import { toRoots } from './roots.ts'
 import { walk } from './walk.ts'
 
-/** What to take and how to tell of the rest. */
+/** What to take and how to report the rest. */
 export interface FilesOptions extends ReadContext {
   /**
    * Patterns in the syntax of `.gitignore`, matched byte by byte against the path below each configured path; one that

@@ -36,7 +36,7 @@ const KEY_BYTES = 24
 const scratch = Buffer.alloc(KEY_BYTES)
 
 /**
- * Names a file, whatever its names are. The time of birth tells it from a later one that was given the number of a
+ * Names a file, whatever its names are. The time of birth distinguishes it from a later one that was given the number of a
  * deleted one; where a file system keeps none, the time of the last change does, at the price that a file which changes
  * during the walk is taken for two.
  */

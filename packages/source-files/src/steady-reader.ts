@@ -48,7 +48,7 @@ export class SteadyReader implements EntryReader {
 
   /**
    * As `EntryReader.read`. At most the size that the file had when it was opened, so that a log that grows as fast
-   * as it is read comes to an end; `finish` then tells that it grew. A size of 0 may be a file of /proc: all that comes,
+   * as it is read comes to an end; `finish` then reports that it grew. A size of 0 may be a file of /proc: all that comes,
    * while the size stays 0.
    * @throws RangeError when `into` is empty
    */

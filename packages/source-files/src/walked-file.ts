@@ -147,7 +147,7 @@ export class WalkedFile implements FileEntry {
       })
     } catch (cause) {
       if (fd !== undefined) yield* wait(calls.close(fd))
-      // O_NONBLOCK does not wait for the holder of a lease (a Samba or NFS server), it only tells him: see fcntl(2).
+      // O_NONBLOCK does not wait for the holder of a lease (a Samba or NFS server), it only signals him: see fcntl(2).
       if (patience.forLease && isSystemError(cause) && cause.code === 'EAGAIN') return ASK_AGAIN_MS
       this.#forget()
       if (!isSystemError(cause)) throw cause

@@ -122,7 +122,7 @@ export class DumpRewriter {
     if (!isComment && !isDelimiter) for (let at = 0; at < held.length; ) at = this.#scanner.scan(held, at)
   }
 
-  /** Where a statement ends, and whether a backslash escapes in it, as the client that loads the dump is told. */
+  /** Where a statement ends, and whether a backslash escapes in it, as the dump sets it for the client that loads it. */
   #readSetting(line: string): void {
     const [, delimiter] = /^DELIMITER (;+)\s*$/.exec(line) ?? []
     if (delimiter !== undefined) this.#scanner.delimiterLength = delimiter.length

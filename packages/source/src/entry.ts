@@ -24,7 +24,7 @@ export interface EntryMetadata {
   readonly attributes?: readonly Attribute[] | undefined
 }
 
-/** What tells a file apart from an older version of itself, without opening it. */
+/** What distinguishes a file from an older version of itself, without opening it. */
 export interface FileIdentity {
   /** Change time in nanoseconds since the epoch. */
   readonly ctimeNs: bigint
@@ -44,7 +44,7 @@ export interface FileEntry extends EntryMetadata {
   readonly unsteady?: boolean | undefined
   /**
    * Opens the file for one reading from its start. May be called again. To be called before the next entry is asked
-   * for, and metadata to be read, or copied, after it: a file that was replaced since it was listed is then told as it is, and
+   * for, and metadata to be read, or copied, after it: a file that was replaced since it was listed is then described as it is, and
    * its extended attributes are there.
    * @throws SourceError `vanished` or `unreadable` for this entry alone; `command-failed` for a source that can't go on.
    */

@@ -81,7 +81,7 @@ const HANGING: Record<string, (context: ReadContext) => AsyncIterable<Entry>> = 
 }
 
 test.for(Object.entries(HANGING))(
-  'when %s hangs the source has failed, and is told to stop',
+  'when %s hangs the source has failed, and is asked to stop',
   async ([, hang]) => {
     let reported: unknown
     const hanging = source((context) => {

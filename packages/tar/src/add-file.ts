@@ -17,7 +17,7 @@ interface Opened {
   readonly isSteady?: boolean
 }
 
-/** Adds a file, or tells why it can't be had. @throws SourceError for one that spoils the archive */
+/** Adds a file, or reports why it can't be read. @throws SourceError for one that makes the archive unusable */
 export async function addFile(archive: Archive, entry: FileEntry, options: PackTarOptions): Promise<void> {
   for (let reading = 1; ; reading++) {
     const opened = await open(entry, options)

@@ -225,7 +225,7 @@ test('a file that changes is read until it holds still', async () => {
   expect(problems).toEqual([])
 })
 
-test('a file that can not be read is told and left out; without anybody to tell it is an error', async () => {
+test('a file that can not be read is reported and left out; without `onProblem` it is an error', async () => {
   const gone: FileEntry = {
     ...file('gone', Buffer.alloc(0), 5),
     open: () => {

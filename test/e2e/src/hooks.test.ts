@@ -31,7 +31,7 @@ const notes = (sandbox: Sandbox) =>
     .split('\n')
     .map((line) => line.trim())
 
-test('hooks run around each source and around the run, and are told the outcome', async () => {
+test('hooks run around each source and around the run, and get the outcome', async () => {
   using sandbox = new Sandbox()
   await prepared(sandbox)
   await sandbox.ok(['run'])

@@ -39,7 +39,7 @@ async function prepared(sandbox: Sandbox, notify: object[]): Promise<void> {
 const hooks = () => requests.filter(({ url }) => url === '/hook')
 const pings = () => requests.map(({ url }) => url).filter((url) => url.startsWith('/ping'))
 
-test('a sink that fails is reported once, and its recovery once; every run is pinged; nobody is told what is secret', async () => {
+test('a sink that fails is reported once, and its recovery once; every run is pinged; no secret is in any notice', async () => {
   using sandbox = new Sandbox()
   await using smtp = await startSmtp()
   const env = { HOOK: `${base}/hook` }
@@ -87,7 +87,7 @@ test('a sink that fails is reported once, and its recovery once; every run is pi
   for (const secret of [...pairs, 'very-secret', smtp.password]) expect(everything).not.toContain(secret)
 }, 120_000)
 
-test('a run that fails as a whole is told and pinged with why, damage is reported, and so is what has grown old', async () => {
+test('a run that fails as a whole is reported and pinged with why, damage is reported, and so is what has grown old', async () => {
   using sandbox = new Sandbox()
   await prepared(sandbox, [
     { type: 'webhook', url: `${base}/hook` },
@@ -121,7 +121,7 @@ test('a run that fails as a whole is told and pinged with why, damage is reporte
   expect(JSON.parse(hooks()[1]?.body ?? '').text).toContain('age of source tree works again')
 }, 120_000)
 
-test('a run that can not even begin is told and pinged; a mistyped name is not', async () => {
+test('a run that can not even begin is reported and pinged; a mistyped name is not', async () => {
   using sandbox = new Sandbox()
   await prepared(sandbox, [
     { type: 'webhook', url: `${base}/hook` },

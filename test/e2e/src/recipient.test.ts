@@ -83,7 +83,7 @@ test('a sink that was away gets the grant when it is healed', async () => {
   })
 })
 
-test('mistakes are told before anything is written', async () => {
+test('mistakes are reported before anything is written', async () => {
   using sandbox = await startVault('one')
   const own = String(json(await sandbox.ok(['--json', 'key', 'show']))['publicKey'])
   const add = (...args: string[]) => sandbox.run(['key', 'add-recipient', ...args])

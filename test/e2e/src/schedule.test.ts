@@ -185,7 +185,7 @@ test('the daemon runs no more often than the schedule says when it can not write
   expect(snapshots(sandbox)).toHaveLength(1)
 })
 
-test('a schedule that can not be is told when the configuration is read', async () => {
+test('a schedule that can not be is reported when the configuration is read', async () => {
   using sandbox = new Sandbox()
   sandbox.configure({ sinks: sandbox.sinks('one'), schedule: '99 * * * *' })
   const ran = await sandbox.run(['config', 'check'])

@@ -79,7 +79,7 @@ test('a machine without the host key sees it by the phrase', async () => {
   expect((await sandbox.run(['status'], { machine: 'third' })).code).toBe(2)
 })
 
-test('what has grown old is told by every command that reads, also what was never good', async () => {
+test('what has grown old is reported by every command that reads, also what was never good', async () => {
   using sandbox = new Sandbox()
   await prepared(sandbox)
   renameSync(sandbox.path('given'), sandbox.path('not-given'))

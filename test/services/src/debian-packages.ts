@@ -19,7 +19,7 @@ export function missingDebianPackages(names: readonly string[]): string[] {
 
 /**
  * Installs what is missing of `names` with apt-get, without recommended packages. No service is started by it.
- * @param say - told in a line what is about to be installed; by default on stderr.
+ * @param say - called with a line about what is about to be installed; by default on stderr.
  * @throws Error that names the command to run, when this process is not root; or when apt-get fails.
  */
 export function ensureDebianPackages(

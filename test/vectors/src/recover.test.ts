@@ -46,7 +46,7 @@ print(json.dumps({os.fsencode(name).decode('latin1'): os.getxattr(path, name, fo
   return JSON.parse(execaSync('/usr/bin/python3', ['-c', program, path.toString('hex')]).stdout) as object
 }
 
-/** What was restored under a path, in the form of expected.json, as far as a file system can tell. */
+/** What was restored under a path, in the form of expected.json, as far as a file system can show. */
 function describe(root: string, expected: ExpectedEntry): object {
   const path = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(expected.path, 'latin1')])
   const found = lstatSync(path, { bigint: true })

@@ -159,7 +159,7 @@ test('a vault of a version to come is refused', async () => {
   })
 })
 
-test('snapshots, indexes and packs of a version to come are told of, and what is of today is read', async () => {
+test('snapshots, indexes and packs of a version to come are reported, and what is of today is read', async () => {
   const vault = whole.find(({ name }) => name === 'crafted-newer')
   if (!vault) throw new Error('no such vault')
   const keys = await keysOf(vault)

@@ -37,7 +37,7 @@ export async function scheduled(cli: CliContext): Promise<number> {
   await begin('run')
   let exitCode = await runCommand(config, cli, 'run')
   if (cli.signal.aborted) return exitCode
-  // A run that never got to its end, as behind another that hangs, has told nobody: what has grown old is reported all the same.
+  // A run that never got to its end, as behind another that hangs, has notified nobody: what has grown old is reported all the same.
   if (exitCode !== 0) await new Notifier(config, cli).notify([])
   // What was committed is committed, whatever comes after: something to look at.
   const look = (code: number): void => {

@@ -57,7 +57,7 @@ export async function checkState({ state }: LoadedConfig): Promise<Examined> {
   }
 }
 
-/** Whether backups are made without anybody thinking of it, thinned out, told of, and have been proven. */
+/** Whether backups are made without anybody thinking of it, thinned out, reported, and have been proven. */
 export async function checkPlan(config: LoadedConfig, cli: CliContext): Promise<Examined[]> {
   return [
     ...(await checkSchedule(config, cli)).map((finding) => ({ subject: 'schedule', ...finding })),

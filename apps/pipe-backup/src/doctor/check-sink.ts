@@ -89,7 +89,7 @@ async function deleteProbe(sink: Sink, key: string, signal: AbortSignal): Promis
     if (await canBeReplaced(sink, key, signal)) {
       return {
         state: 'warning',
-        message: `${REFUSED}, and lets it be replaced by other bytes: a thief with this credential can spoil all that is there`,
+        message: `${REFUSED}, and lets it be replaced by other bytes: a thief with this credential can corrupt all that is there`,
         hint: 'With rrsync add -no-overwrite to -no-del. Elsewhere have the server keep versions or snapshots that this credential can’t remove.',
       }
     }

@@ -38,7 +38,7 @@ export class Notifier {
     )
   }
 
-  /** Tells what has become bad, what stays bad, and what is well again; and what is older than it should be. */
+  /** Reports what has become bad, what stays bad, and what is well again; and what is older than it should be. */
   async notify(observations: readonly Observation[]): Promise<void> {
     const { state } = this.#config
     const now = new Date()
@@ -70,7 +70,7 @@ export class Notifier {
   }
 
   /**
-   * Does some work, and tells when it fails as a whole, as one that has no report to tell of.
+   * Does some work, and notifies when it fails as a whole, without a report.
    * @param subject - of the observation that its report would have
    */
   async watch<T>(subject: string, work: () => Promise<T>): Promise<T> {

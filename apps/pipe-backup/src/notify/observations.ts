@@ -121,7 +121,7 @@ export function ofPrune({ sinks, exitCode }: PruneReport): Observation[] {
 }
 
 /**
- * Sources and sinks whose last good copy is older than it should be. Known from this host's own runs, so that every command can tell.
+ * Sources and sinks whose last good copy is older than it should be. Known from this host's own runs, so that every command can report them.
  * @param log - when they were good last, and, for those that never were, since when they should be
  */
 export async function ofStaleness(

@@ -28,7 +28,7 @@ test('the JSON has the keys that scripts rely on, in their order', () => {
   expect(json).toEqual(REPORT)
 })
 
-test('people are told the snapshot, every source and every sink', () => {
+test('people are shown the snapshot, every source and every sink', () => {
   expect(reportLines(REPORT)).toEqual([
     'snapshot 0123456789abcdef on 1 of 1 sink, 900 B stored on each, 1.3 s',
     '  wallet  ok          3 entries  2.0 KiB read  1.0 KiB new',

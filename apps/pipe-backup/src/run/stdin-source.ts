@@ -5,7 +5,7 @@ import { UsageError } from '../usage-error.ts'
 /**
  * What is piped in, as a source of one file.
  *
- * A pipe does not tell whether the program before it ended well: `set -o pipefail`, or a source of type `command`, does.
+ * A pipe does not show whether the program before it ended well: `set -o pipefail`, or a source of type `command`, does.
  * An input without a single byte is taken for a program that failed.
  * @param target - `database/x.sql`: the source's name, then the file's path below it
  * @throws UsageError for a target that can't be meant

@@ -107,7 +107,7 @@ function hardening(config: LoadedConfig, writable: readonly string[], isUser: bo
   return lines.map((line) => `${line}\n`).join('')
 }
 
-/** Hooks, sources and notifications that are commands, secrets that a command tells. */
+/** Hooks, sources and notifications that are commands, secrets that a command prints. */
 function runsOtherPrograms(config: LoadedConfig): boolean {
   const { sources, sinks, notify = [] } = config
   return (

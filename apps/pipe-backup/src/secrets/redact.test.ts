@@ -8,7 +8,7 @@ test('a hidden secret is taken out of a text, also as it stands in an address', 
   )
 })
 
-test('a secret too short to be told from ordinary words is left alone', () => {
+test('a secret too short to be distinguished from ordinary words is left alone', () => {
   hide('an')
   expect(redact('an error')).toBe('an error')
 })

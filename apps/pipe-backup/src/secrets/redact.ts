@@ -1,4 +1,4 @@
-/** Shorter ones are part of ordinary words: hiding them would spoil messages without protecting anything. */
+/** Shorter ones are part of ordinary words: hiding them would garble messages without protecting anything. */
 const MIN_HIDDEN_LENGTH = 4
 
 const hidden = new Set<string>()

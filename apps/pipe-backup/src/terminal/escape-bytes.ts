@@ -31,7 +31,7 @@ export function escapeText(text: string): string {
   return escapeControls(text.replaceAll('\\', '\\\\'))
 }
 
-/** A message as a terminal can safely show it, in one line. What it quotes can be read, but not told apart for certain. */
+/** A message as a terminal can safely show it, in one line. What it quotes can be read, but two quotes may look the same. */
 export function escapeControls(text: string): string {
   return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
     const code = character.codePointAt(0) ?? 0

@@ -6,7 +6,7 @@ import { plural } from './quantities.ts'
 /** A home directory has hundreds of caches: their names alone would hide the rest. */
 const MAX_CACHES = 10
 
-/** Tells of what is no problem. */
+/** Reports what is no problem. */
 export interface NoteLog {
   readonly report: (source: string, note: FilesNote) => void
   /** Says how many were not reported. */

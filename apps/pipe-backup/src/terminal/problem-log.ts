@@ -6,7 +6,7 @@ import { plural } from './quantities.ts'
 /** A tree without permissions has a problem for each of its files: nobody reads a mail of a million lines. */
 const MAX_LINES = 100
 
-/** Tells of entries that could not be taken. */
+/** Reports entries that could not be taken. */
 export interface ProblemLog {
   /** @param path - as people know it, its source's name first */
   readonly report: (path: string, problem: Pick<SourceProblem, 'code' | 'message'>) => void

@@ -61,7 +61,7 @@ test("the operating system's errors are a line, not a bug", () => {
   })
 })
 
-test('anything else is a bug, told with its stack', () => {
+test('anything else is a bug, reported with its stack', () => {
   const { output, errors } = record()
   expect(reportError(new TypeError('x is undefined'), output)).toBe(1)
   expect(errors.at(-1)).toMatch(/please report it[^]*report-error\.test\.ts/)

@@ -48,7 +48,7 @@ export function describeFailure(error: unknown): Failure {
   return bug(error)
 }
 
-/** Tells of an error on standard error, and with --json on standard output. @returns the exit code */
+/** Reports an error on standard error, and with --json on standard output. @returns the exit code */
 export function reportError(error: unknown, output: Output): number {
   const failure = describeFailure(error)
   const { code, hint, lines, stack, exitCode } = failure
@@ -62,7 +62,7 @@ export function reportError(error: unknown, output: Output): number {
   return exitCode
 }
 
-/** A ConfigError tells of several mistakes at once. */
+/** A ConfigError reports several mistakes at once. */
 function messagesOf(error: Error): readonly string[] {
   const lines: readonly unknown[] =
     'lines' in error && Array.isArray(error.lines) ? error.lines : [error.message]

@@ -8,24 +8,23 @@ const MIB = 1024 * 1024
 
 /** How bytes flow, and how that is stopped. */
 export const flow: Readonly<Record<string, Check>> = {
-  'onBytes is told of every byte that goes out, in small pieces, and can hold the next one back': async (
-    sink,
-  ) => {
-    const bytes = sample(3 * MIB)
-    let reported = 0
-    let running = false
-    const onBytes = async (sizeBytes: number) => {
-      assert.ok(sizeBytes <= 256 * 1024, `a piece of ${sizeBytes} bytes`)
-      assert.equal(running, false, 'told of two pieces at once')
-      running = true
-      reported += sizeBytes
-      await sleep(1)
-      running = false
-    }
-    await sink.put('object', bytes, { onBytes })
-    assert.ok(reported >= bytes.length && reported <= 2 * bytes.length, `told of ${reported} bytes`)
-    assert.equal(digest(await sink.get('object')), digest(bytes))
-  },
+  'onBytes gets a report of every byte that goes out, in small pieces, and can hold the next one back':
+    async (sink) => {
+      const bytes = sample(3 * MIB)
+      let reported = 0
+      let running = false
+      const onBytes = async (sizeBytes: number) => {
+        assert.ok(sizeBytes <= 256 * 1024, `a piece of ${sizeBytes} bytes`)
+        assert.equal(running, false, 'two pieces reported at once')
+        running = true
+        reported += sizeBytes
+        await sleep(1)
+        running = false
+      }
+      await sink.put('object', bytes, { onBytes })
+      assert.ok(reported >= bytes.length && reported <= 2 * bytes.length, `${reported} bytes reported`)
+      assert.equal(digest(await sink.get('object')), digest(bytes))
+    },
 
   'a signal that has fired stops every request, with its reason': async (sink) => {
     await sink.put('object', sample(100))

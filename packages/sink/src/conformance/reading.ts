@@ -122,7 +122,7 @@ export const reading: Readonly<Record<string, Check>> = {
     assert.ok(offMs < 60_000, `stored ${offMs} ms from now`)
   },
 
-  'deleteMany tells onBytes that it goes on: of many the last comes late': async (sink) => {
+  'deleteMany reports to onBytes that it goes on: of many the last comes late': async (sink) => {
     const keys = Array.from({ length: 12 }, (_, i) => `packs/${i}`)
     await Promise.all(keys.map((key) => sink.put(key, sample(10))))
     let reported = 0

@@ -48,7 +48,7 @@ export class BackupTarget {
     if (this.#state === 'ok') this.shown.queuedBytes += bytes
   }
 
-  /** Of a pack that was queued: tells how many of its bytes have gone so far. What is sent another time counts once. */
+  /** Of a pack that was queued: reports how many of its bytes have gone so far. What is sent another time counts once. */
   sending(packBytes: number): (goneBytes: number) => void {
     let counted = 0
     return (goneBytes) => {

@@ -85,7 +85,7 @@ export async function commitSnapshot(run: RunContext, options: CommitSnapshotOpt
   for (const target of left.sort((a, b) => behind(a) - behind(b))) await commit(target)
   await book.save()
   if (isToRepeat) {
-    // It rests on what is unrecoverable. Where it can't be taken back, verify will tell of it.
+    // It rests on what is unrecoverable. Where it can't be taken back, verify will report it.
     await Promise.allSettled(held.map(({ sink }) => sink.delete(key)))
     return { id: null, isToRepeat }
   }

@@ -207,7 +207,7 @@ function packAttributes(attributes: readonly Attribute[]): Buffer {
 
 function stampOf(size: number, mtimeNs: bigint, identity: FileIdentity): Buffer {
   stamp.writeBigUInt64LE(BigInt(size), 0)
-  // Beyond the year 2262 nanoseconds take more than 64 bits: what is left of them tells a change as well.
+  // Beyond the year 2262 nanoseconds take more than 64 bits: what is left of them shows a change as well.
   stamp.writeBigInt64LE(BigInt.asIntN(64, mtimeNs), 8)
   stamp.writeBigInt64LE(BigInt.asIntN(64, identity.ctimeNs), 16)
   stamp.writeBigUInt64LE(BigInt.asUintN(64, identity.inode), 24)

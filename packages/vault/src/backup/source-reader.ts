@@ -35,7 +35,7 @@ export class SourceReader {
     this.#parts = parts
   }
 
-  /** @throws what ends the run; a SourceError is only told in the result */
+  /** @throws what ends the run; a SourceError is only reported in the result */
   async take(source: Source): Promise<SourceResult> {
     const carried = this.#carry(source)
     if (carried) return carried

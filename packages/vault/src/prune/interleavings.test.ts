@@ -234,7 +234,7 @@ async function interleave(seed: number): Promise<string[]> {
   return faults
 }
 
-/** Killed, or told that another prunes. */
+/** Killed, or refused because another prunes. */
 function isUsual(reason: unknown): boolean {
   return /killed|has been pruning|is damaged, and what it needs|^SinkError.*is not there/.test(String(reason))
 }

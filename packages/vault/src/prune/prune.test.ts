@@ -205,7 +205,7 @@ test('a removed snapshot that a sink was too far away to lose is not brought bac
   for (const sink of it.vault.sinks) expect(sink.keys('trash/')).toEqual([])
 })
 
-test('a sink that refuses to delete is left whole, told of, and tried again', async () => {
+test('a sink that refuses to delete is left intact, reported, and tried again', async () => {
   using it = await Case.create()
   const ids = await it.run(3)
   const two = it.vault.sink('two')

@@ -88,7 +88,7 @@ test('packs that an index lists are not touched; others are found by their foote
   expect(touched).not.toContain(packKey(listed.pack.name))
 })
 
-test('an index that lies about a footer is told of, and the pack itself is asked', async () => {
+test('an index that lies about a footer is reported, and the pack itself is asked', async () => {
   const sink = new MemorySink('one')
   const { id, pack } = await packOn([sink], 'some bytes')
   const tooMany = Buffer.alloc(20)
@@ -113,7 +113,7 @@ test('a damaged index, or that of another vault, is named and the packs are aske
   expect((await locate([one, two], [pack.name])).find(id)).toHaveLength(1)
 })
 
-test('a pack that no sink has whole enough is told of as missing', async () => {
+test('a pack that no sink has whole enough is reported as missing', async () => {
   const sink = new MemorySink('one')
   const { pack } = await packOn([sink], 'some bytes')
   const key = packKey(pack.name)

@@ -87,7 +87,7 @@ test('a header with run keys of somebody else, who knows the public key, spoils 
   expect(problems).toEqual([expect.objectContaining({ code: 'corrupt', sink: 'forged', key })])
 })
 
-test('a sink that lacks the pack or fails is passed over, and told of once', async () => {
+test('a sink that lacks the pack or fails is passed over, and reported once', async () => {
   const [empty, away, good] = [new MemorySink('empty'), new MemorySink('away'), new MemorySink('good')]
   const { chunks, ids, pack } = await smallPack([good])
   away.before = () => {

@@ -26,7 +26,7 @@ export interface ChunkReaderOptions {
   /** Asked once, when a chunk is unrecoverable that is known: adds other packs to the locations. */
   readonly locateMore?: (() => Promise<void>) | undefined
   /** Asked once, when the locations are seen to be false: adds what the packs themselves say, where it is something else. */
-  readonly locateAnew?: (() => Promise<void>) | undefined
+  readonly locateAgain?: (() => Promise<void>) | undefined
   /** Called with each object that a sink did not have whole, and of each sink that did not answer. */
   readonly onProblem: (error: Error) => void
   readonly signal?: AbortSignal | undefined
@@ -48,7 +48,7 @@ export class ChunkReader {
   /** Of these, the packs that a sink which did not answer may have whole. */
   readonly #unanswered = new Set<string>()
   #more: Promise<void> | undefined
-  #anew: Promise<void> | undefined
+  #relocated: Promise<void> | undefined
 
   static async open(options: ChunkReaderOptions): Promise<ChunkReader> {
     return new ChunkReader(options, (await derivedKeys(options.keys)).nodeIdKey)
@@ -64,7 +64,7 @@ export class ChunkReader {
     const name = Buffer.from(id).toString('latin1')
     const cached = this.#chunks.get(name)
     if (cached) return cached
-    const { locations, locateMore, locateAnew } = this.#options
+    const { locations, locateMore, locateAgain } = this.#options
     const found = locations.find(id)
     let plain = await this.#readFromAny(found)
     if (!plain && locateMore) {
@@ -72,11 +72,11 @@ export class ChunkReader {
       await this.#more
       plain = await this.#readFromAny(locations.find(id).slice(found.length))
     }
-    if (!plain && locateAnew) {
+    if (!plain && locateAgain) {
       const known = locations.find(id)
-      if (this.#anew || !(await this.#areDamaged(known))) {
-        this.#anew ??= locateAnew()
-        await this.#anew
+      if (this.#relocated || !(await this.#areDamaged(known))) {
+        this.#relocated ??= locateAgain()
+        await this.#relocated
         plain = await this.#readFromAny(locations.find(id).slice(known.length))
       }
     }

@@ -35,7 +35,7 @@ async function diffOf(
 
 const at = (text: string, mtime = 1n, mode = 0o644) => ({ bytes: Buffer.from(text), mode, mtimeNs: mtime })
 
-test('what was added, removed and changed is told apart, and what was not is not reported', async () => {
+test('what was added, removed and changed is listed, and what did not change is not', async () => {
   const same = at('same')
   expect(
     await diffOf(

@@ -28,8 +28,8 @@ export async function openChunks(options: OpenSnapshotsOptions): Promise<ChunkRe
     const more = await locateChunks({ ...reading, indexKey: keys.indexKey, packs: others })
     for (const { name, footer } of more.packs()) locations.add(name, footer)
   }
-  const locateAnew = () => relocateChunks(locations, { ...reading, indexKey: keys.indexKey, packs })
-  return await ChunkReader.open({ ...reading, keys, locations, locateMore, locateAnew })
+  const locateAgain = () => relocateChunks(locations, { ...reading, indexKey: keys.indexKey, packs })
+  return await ChunkReader.open({ ...reading, keys, locations, locateMore, locateAgain })
 }
 
 /** The packs of the snapshots as each sink has them: where a compaction did not come they are other ones, with the same chunks. */
@@ -43,7 +43,7 @@ async function packsOnAnySink(options: OpenSnapshotsOptions): Promise<Set<string
         for (const [name] of openSnapshotHead(keys.indexKey, key, object).packs) packs.add(name)
       } catch {
         signal?.throwIfAborted()
-        // It lacks the snapshot, or is away: that has been told where it matters.
+        // It lacks the snapshot, or is away: that has been reported where it matters.
       }
     }
   }

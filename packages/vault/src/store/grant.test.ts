@@ -72,7 +72,7 @@ test('granting again changes nothing where it is whole, and repairs what is dama
   expect(await vault.verify()).toMatchObject({ exitCode: 0 })
 })
 
-test('a sink that fails, and one of another vault, are told of; the others have it', async () => {
+test('a sink that fails, and one of another vault, are reported; the others have it', async () => {
   using vault = await TestVault.create(['one', 'two'])
   const other = new MemorySink('other')
   await initVault({ sinks: [other], publicKey: stranger.publicKey })

@@ -70,7 +70,7 @@ test('a prune’s session that one sink alone goes on showing does not keep the 
   await expect(vault.prune()).rejects.toMatchObject({ code: 'busy', sink: 'bad' })
 })
 
-test.for(['damaged', 'told to be damaged by the sink itself', 'listed and not there'])(
+test.for(['damaged', 'reported damaged by the sink itself', 'listed and not there'])(
   'however many packs are left on one sink alone, and are %s: the run reads again and stores them again',
   async (what) => {
     using vault = await TestVault.create(['bad', 'good', 'better'])
@@ -93,7 +93,7 @@ test.for(['damaged', 'told to be damaged by the sink itself', 'listed and not th
         packs.map((key) => ({ key, sizeBytes: sizes.get(key) ?? 0, storedAt })),
       )
     }
-    if (what.startsWith('told')) {
+    if (what.startsWith('reported')) {
       bad.before = (operation, key) => {
         if (operation === 'get' && sizes.has(key)) throw bad.error('corrupt', key)
       }
@@ -106,7 +106,7 @@ test.for(['damaged', 'told to be damaged by the sink itself', 'listed and not th
   },
 )
 
-test('a snapshot that opens nowhere is told of on the sink that shows it alone', async () => {
+test('a snapshot that opens nowhere is reported on the sink that shows it alone', async () => {
   using vault = await TestVault.create(['bad', 'good'])
   await vault.run([source])
   const key = 'snapshots/20261123t100000z-0123456789abcdef'

@@ -55,7 +55,7 @@ test('a snapshot from a host whose clock was years ahead is where the sink store
   expect(selectSnapshot(found, 'latest').id).toBe(THIRD)
 })
 
-test('a damaged snapshot is named and read from another sink; a sink that is away is told of', async () => {
+test('a damaged snapshot is named and read from another sink; a sink that is away is reported', async () => {
   const [one, two, away] = [threeSnapshots(), threeSnapshots(new MemorySink('two')), new MemorySink('away')]
   away.before = () => {
     throw away.error('unreachable')
@@ -80,7 +80,7 @@ test('a damaged snapshot is named and read from another sink; a sink that is awa
   ])
 })
 
-test('a snapshot of a later version is told of as that, and the others are listed', async () => {
+test('a snapshot of a later version is reported as that, and the others are listed', async () => {
   const sink = threeSnapshots()
   const key = snapshotKey(new Date('2026-11-24T10:00:00Z'), 'c'.repeat(16))
   sink.objects.set(key, sealObject(indexKey, key, Buffer.from('{"version":2}')))

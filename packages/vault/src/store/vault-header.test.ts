@@ -78,7 +78,7 @@ test("another vault's sink is refused, and nothing written anywhere", async () =
   })
 })
 
-test('init joins what is there, makes what is not, and tells of the sink that fails', async () => {
+test('init joins what is there, makes what is not, and reports the sink that fails', async () => {
   const [there, fresh, away] = [
     await sinkWith(ours, 'there'),
     new MemorySink('fresh'),

@@ -74,7 +74,7 @@ async function checkSnapshot(
   away: SinkFailure[],
   { keys, distrusted, signal }: CheckManifestsOptions,
 ): Promise<string | undefined> {
-  // What is missing or damaged has been reported, object by object: here it only matters what that spoils.
+  // What is missing or damaged has been reported, object by object: here it only matters what depends on it.
   const onProblem = (error: Error) => {
     if (damageOf(error) === undefined && 'sink' in error && typeof error.sink === 'string')
       away.push({ sink: error.sink, error })

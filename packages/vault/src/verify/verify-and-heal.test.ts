@@ -120,7 +120,7 @@ test('the next run heals what a verification has found', async () => {
   expect(await vault.verify({ deep: true })).toMatchObject({ exitCode: 0 })
 })
 
-test('what no sink has whole is told with the snapshots that it spoils, and stored again by the next run', async () => {
+test('what no sink has whole is reported with the snapshots that need it, and stored again by the next run', async () => {
   restoreAll()
   // The pack of the data that has not changed: both snapshots need it.
   const [large = ''] =
@@ -240,7 +240,7 @@ test('a snapshot that a run is bringing to one sink after the other is missing o
   await vault.heal()
 })
 
-test('a sink that is away is told of, and the others are verified', async () => {
+test('a sink that is away is reported, and the others are verified', async () => {
   restoreAll()
   const two = vault.sink('two')
   two.before = () => {

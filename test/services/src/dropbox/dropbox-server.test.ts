@@ -100,7 +100,7 @@ test.for<[what: string, call: Call, said: RegExp]>([
   expect(dropbox.account.changeCount).toBe(0)
 })
 
-test('two changes at once: the second is told to come back, whichever way Dropbox has of saying so', async () => {
+test('two changes at once: the second is asked to come back, whichever way Dropbox has of saying so', async () => {
   for (const contentionStatus of [409, 429] as const) {
     await using dropbox = await startDropbox({ commitMs: 100, contentionStatus })
     const token = dropbox.tokens.accessFor(dropbox.refreshToken)
