@@ -15,10 +15,10 @@ interface Bad {
   readonly message: string
   /** ISO 8601. */
   readonly since: string
-  readonly toldAt: string
+  readonly notifiedAt: string
 }
 
-/** What is bad, by subject, and when somebody was reported it last. JSON. */
+/** What is bad, by subject, and when somebody was notified last. JSON. */
 export type Reminders = Readonly<Record<string, Bad>>
 
 export interface Decision {
@@ -50,15 +50,15 @@ export function decide(reminders: Reminders, observations: readonly Observation[
     }
     const isWorse = known?.level === 'warning' && state === 'failure'
     const since = known?.since ?? now.toISOString()
-    const sinceToldMs = known ? now.getTime() - Date.parse(known.toldAt) : Number.POSITIVE_INFINITY
+    const sinceNoticeMs = known ? now.getTime() - Date.parse(known.notifiedAt) : Number.POSITIVE_INFINITY
     // A clock that was set back is no reason to keep quiet for years.
-    const isDue = isWorse || sinceToldMs >= AGAIN_MS || sinceToldMs < 0
+    const isDue = isWorse || sinceNoticeMs >= AGAIN_MS || sinceNoticeMs < 0
     if (isDue) notices.push({ level: state, ...reported, since })
     next[subject] = {
       level: state,
       message,
       since,
-      toldAt: isDue || !known ? now.toISOString() : known.toldAt,
+      notifiedAt: isDue || !known ? now.toISOString() : known.notifiedAt,
     }
   }
   return { reminders: next, notices }

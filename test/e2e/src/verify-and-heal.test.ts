@@ -44,7 +44,7 @@ function flip(path: string): void {
 
 const json = (out: Buffer) => JSON.parse(out.toString())
 
-test('verify names what is rotten, missing and short on each sink, and heal brings all level', async () => {
+test('verify names what is rotten, missing and short on each sink, and heal repairs all', async () => {
   using sandbox = new Sandbox()
   await prepared(sandbox)
   await sandbox.ok(['verify'])

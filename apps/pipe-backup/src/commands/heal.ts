@@ -15,7 +15,7 @@ export interface HealCommandOptions {
   readonly sink: readonly string[]
 }
 
-/** `heal`: brings every sink level, and repairs what `verify` has found. @returns the exit code */
+/** `heal`: copies to every sink what it lacks, and repairs what `verify` has found. @returns the exit code */
 export async function heal(cli: CliContext, { sink: names }: HealCommandOptions): Promise<number> {
   const { output, signal } = cli
   const config = await openConfig(cli)

@@ -79,7 +79,7 @@ async function worriesOf(config: LoadedConfig, { sinks }: VaultStatus, now: Date
   const log = await readNotifyLog(config.state)
   const known = Object.entries(stillConfigured(log.reminders, config))
     .filter(([subject]) => !subject.startsWith('age of '))
-    // A sink that is down now says so itself, and one that is level again is so, whatever was reported it.
+    // A sink that is down now says so itself, and one that has caught up is shown so, whatever was reported before.
     .filter(([subject]) => !sinks.some(({ name }) => [`sink ${name}`, `heal ${name}`].includes(subject)))
     .map(([subject, { message, since }]): Worry => ({ subject, message, since }))
   return [...known, ...(await findStale(config, log, now))]

@@ -15,7 +15,7 @@ afterEach(() => rm(directory, { recursive: true }))
 
 test('what was written is read', async () => {
   const log = {
-    reminders: { 'sink aws': { level: 'failure', message: 'is down', since: TIME, toldAt: TIME } },
+    reminders: { 'sink aws': { level: 'failure', message: 'is down', since: TIME, notifiedAt: TIME } },
     pending: { 'email 1': [{ level: 'failure', subject: 'sink aws', message: 'is down', since: TIME }] },
     lastGood: { 'sink aws': TIME },
     watchedSince: { 'sink aws': TIME },

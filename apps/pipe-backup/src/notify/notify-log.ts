@@ -26,7 +26,8 @@ export async function readNotifyLog(stateDirectory: string): Promise<NotifyLog> 
     if (!isRecord(saved)) return EMPTY
     const { reminders, pending, lastGood, watchedSince } = saved
     const isBad = (bad: unknown): bad is NotifyLog['reminders'][string] =>
-      isRecord(bad) && ['level', 'message', 'since', 'toldAt'].every((key) => typeof bad[key] === 'string')
+      isRecord(bad) &&
+      ['level', 'message', 'since', 'notifiedAt'].every((key) => typeof bad[key] === 'string')
     const isNotice = (notice: unknown): notice is Notice =>
       isRecord(notice) && ['level', 'subject', 'message'].every((key) => typeof notice[key] === 'string')
     const isDue = (due: unknown): due is readonly Notice[] => Array.isArray(due) && due.every(isNotice)

@@ -101,7 +101,7 @@ export function ofVerifiedArchives({ sinks, lost }: VerifyArchivesReport): Obser
 export function ofHeal({ sinks }: HealReport): Observation[] {
   const found = sinks.map(({ name, state, error }): Observation => {
     const subject = `heal ${name}`
-    if (state !== 'failed') return { subject, state: 'ok', message: 'is level' }
+    if (state !== 'failed') return { subject, state: 'ok', message: 'holds everything' }
     return { subject, state: 'failure', message: error ?? 'could not be healed' }
   })
   return [{ subject: 'heal', state: 'ok', message: 'done' }, ...found]

@@ -36,7 +36,7 @@ export function addCareCommands({ add, act }: Commands): void {
 
   add(
     'heal',
-    'bring every sink level with the others, and repair what verify has found',
+    'copy to every sink what it lacks, and repair what verify has found',
     'pipe-backup heal\npipe-backup heal --sink new-disk',
   )
     .addOption(

@@ -43,7 +43,7 @@ export interface Commitment {
 }
 
 /**
- * Packs, index, snapshot: on each sink in this order, so that what it shows is whole. Sinks that are behind are brought level from the
+ * Packs, index, snapshot: on each sink in this order, so that what it shows is whole. Sinks that are behind are filled from the
  * others. What became of each is in its target.
  * @throws the abort's reason
  */

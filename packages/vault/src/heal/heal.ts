@@ -20,7 +20,7 @@ export interface HealOptions {
   readonly hostName: string
   /** All that are configured: what one lacks is taken from the others. */
   readonly sinks: readonly Sink[]
-  /** Names of those to be brought level. Default all. */
+  /** Names of those to be reconciled. Default all. */
   readonly targets?: readonly string[] | undefined
   /** Whether a sink without a vault is a new one, to be filled; otherwise it is an error: a disk may not be mounted. */
   readonly isNew: (sink: string) => boolean
@@ -55,12 +55,12 @@ export interface HealReport {
   readonly sinks: readonly HealedSink[]
   /** Packs that are intact on no sink. */
   readonly lost: readonly LostPack[]
-  /** 0: all are level. */
+  /** 0: all hold everything. */
   readonly exitCode: 0 | 1
 }
 
 /**
- * Brings every sink level with the others, and repairs what verifications have found. Needs no phrase: it copies what is sealed.
+ * Copies to every sink what it lacks and another has, and repairs what verifications have found. Needs no phrase: it copies what is sealed.
  * @throws the abort's reason; the first sink's error when none can be used
  */
 export async function heal(options: HealOptions): Promise<HealReport> {

@@ -46,7 +46,7 @@ export interface LostPack {
 }
 
 /**
- * Brings sinks level, through memory: each gets every snapshot that any other shows and no prune has removed, after all the packs
+ * Reconciles sinks, through memory: each gets every snapshot that any other shows and no prune has removed, after all the packs
  * that it needs; and in place of what is damaged there, what another has whole. One sink's failure does not stop the others.
  * @throws the abort's reason
  */
