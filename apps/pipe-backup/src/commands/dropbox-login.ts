@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { dropboxLogin } from '@pipe-backup/sink-dropbox'
 import { z } from 'zod'
 import type { CliContext } from '../cli-context.ts'
+import { ifSet } from '../config/if-set.ts'
 import { type SecretConfig, secret } from '../config/values.ts'
 import { writeSecureFile } from '../host/secure-file.ts'
 import { findByName } from '../providers/open-sinks.ts'
@@ -84,7 +85,7 @@ async function findApp(cli: CliContext, { appKey, apiUrl, sink }: DropboxLoginOp
     appKey: box.appKey,
     apiUrl: apiUrl ?? box.apiUrl,
     name: first.name,
-    ...(tokenFile !== undefined && { tokenFile: config.path(tokenFile) }),
+    tokenFile: ifSet(tokenFile, config.path),
   }
 }
 

@@ -3,6 +3,7 @@ import { type PruneReport, prune as pruneVault, type SnapshotInfo } from '@pipe-
 import { pruneArchivesOf } from '../archives/prune-archives.ts'
 import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
+import { ifSet } from '../config/if-set.ts'
 import { policyOf } from '../config/keep-policy.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
@@ -55,7 +56,7 @@ export async function prune(
       if (why !== undefined) output.warn(`without --force nothing would be removed: ${why}`)
       return removed
     },
-    ...(config.grace !== undefined && { graceMs: toMilliseconds(config.grace) }),
+    graceMs: ifSet(config.grace, toMilliseconds),
     dryRun,
     compact,
     stateDirectory: config.state,

@@ -1,3 +1,4 @@
+import { ifSet } from '../config/if-set.ts'
 import { secret, text } from '../config/values.ts'
 import { checked } from './checked.ts'
 import { below } from './sink-location.ts'
@@ -23,9 +24,9 @@ export const dropbox: SinkType = sinkType(
     const options = {
       name: context.name,
       appKey,
-      ...(refreshToken !== undefined && { refreshToken: await context.secret(refreshToken) }),
-      ...(appSecret !== undefined && { appSecret: await context.secret(appSecret) }),
-      ...(accessToken !== undefined && { accessToken: await context.secret(accessToken) }),
+      refreshToken: await ifSet(refreshToken, context.secret),
+      appSecret: await ifSet(appSecret, context.secret),
+      accessToken: await ifSet(accessToken, context.secret),
       path,
       apiUrl,
       contentUrl,

@@ -1,6 +1,7 @@
 import { SourceError } from '@pipe-backup/source'
 import type { ScratchServer, ServerOptions, SslOptions } from '@pipe-backup/source-mysql'
 import { z } from 'zod'
+import { ifSet } from '../config/if-set.ts'
 import { strictObject } from '../config/strict-object.ts'
 import { filePath, type SecretConfig, secret, text } from '../config/values.ts'
 import { type Finding, failureOf } from '../doctor/finding.ts'
@@ -142,8 +143,8 @@ async function serverOf(
 ): Promise<ServerOptions> {
   return {
     user,
-    ...(password !== undefined && { password: await context.secretLine(password) }),
-    ...(socket !== undefined && { socket: context.path(socket) }),
+    password: await ifSet(password, context.secretLine),
+    socket: ifSet(socket, context.path),
     host,
     port,
     ...(ssl !== undefined && { ssl: sslOf(ssl, context) }),
@@ -155,9 +156,9 @@ function sslOf(
   { path }: Pick<OpenContext, 'path'>,
 ): SslOptions {
   return {
-    ...(ca !== undefined && { ca: path(ca) }),
-    ...(cert !== undefined && { cert: path(cert) }),
-    ...(key !== undefined && { key: path(key) }),
+    ca: ifSet(ca, path),
+    cert: ifSet(cert, path),
+    key: ifSet(key, path),
     verify,
   }
 }

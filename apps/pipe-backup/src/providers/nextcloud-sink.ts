@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ifSet } from '../config/if-set.ts'
 import { duration, secret, size, text, toBytes, toMilliseconds } from '../config/values.ts'
 import { checked } from './checked.ts'
 import { davOptions, davShape } from './dav-options.ts'
@@ -41,8 +42,8 @@ export const nextcloud: SinkType = sinkType(
       password: await context.secret(password),
       path: path ?? 'pipe-backup',
       create: context.create,
-      ...(chunkSize !== undefined && { chunkBytes: toBytes(chunkSize) }),
-      ...(settle !== undefined && { settleMs: toMilliseconds(settle) }),
+      chunkBytes: ifSet(chunkSize, toBytes),
+      settleMs: ifSet(settle, toMilliseconds),
       skipTrash,
       ...(await davOptions(dav, context)),
     }

@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os'
 import { z } from 'zod'
+import { ifSet } from '../config/if-set.ts'
 import { filePath, secret, size, text, toBytes } from '../config/values.ts'
 import { checked } from './checked.ts'
 import { below, remotePath, type SinkLocation } from './sink-location.ts'
@@ -53,12 +54,12 @@ export const rsync: SinkType = sinkType(
       target,
       create: context.create,
       port,
-      ...(identity !== undefined && { identity: context.path(identity) }),
+      identity: ifSet(identity, context.path),
       hostKey,
-      ...(password !== undefined && { password: await context.secret(password) }),
+      password: await ifSet(password, context.secret),
       appendOnly,
-      ...(spool !== undefined && { spool: context.path(spool) }),
-      ...(spoolBytes !== undefined && { spoolBytes: toBytes(spoolBytes) }),
+      spool: ifSet(spool, context.path),
+      spoolBytes: ifSet(spoolBytes, toBytes),
       rsyncPath,
     }
     return checked(context.name, () => rsyncSink(given))

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ifSet } from '../config/if-set.ts'
 import { strictObject } from '../config/strict-object.ts'
 import { secret, text } from '../config/values.ts'
 import { checked } from './checked.ts'
@@ -61,9 +62,9 @@ export const s3: SinkType = sinkType(
       region,
       endpoint,
       forcePathStyle,
-      ...(accessKeyId !== undefined && { accessKeyId: await context.secret(accessKeyId) }),
-      ...(secretAccessKey !== undefined && { secretAccessKey: await context.secret(secretAccessKey) }),
-      ...(sessionToken !== undefined && { sessionToken: await context.secret(sessionToken) }),
+      accessKeyId: await ifSet(accessKeyId, context.secret),
+      secretAccessKey: await ifSet(secretAccessKey, context.secret),
+      sessionToken: await ifSet(sessionToken, context.secret),
       profile,
       storageClass,
       objectLock,

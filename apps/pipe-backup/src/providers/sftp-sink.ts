@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ifSet } from '../config/if-set.ts'
 import { filePath, secret, text } from '../config/values.ts'
 import { below, remotePath } from './sink-location.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
@@ -35,9 +36,9 @@ export const sftp: SinkType = sinkType(
       path,
       create: context.create,
       port,
-      ...(identity !== undefined && { identity: context.path(identity) }),
-      ...(passphrase !== undefined && { passphrase: await context.secret(passphrase) }),
-      ...(password !== undefined && { password: await context.secret(password) }),
+      identity: ifSet(identity, context.path),
+      passphrase: await ifSet(passphrase, context.secret),
+      password: await ifSet(password, context.secret),
       hostKey,
     })
   },

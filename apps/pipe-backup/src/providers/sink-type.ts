@@ -1,5 +1,6 @@
 import { type Sink, withLimit, withRetry, withTimeout } from '@pipe-backup/sink'
 import { z } from 'zod'
+import { ifSet } from '../config/if-set.ts'
 import { strictObject } from '../config/strict-object.ts'
 import {
   type DurationConfig,
@@ -141,7 +142,7 @@ function guarded(sink: Sink, config: SinkConfig, isRemote: boolean): Sink {
   const { uploadLimit, timeout, concurrency, retries = isRemote ? RETRIES : 0 } = config
   const silentMs = timeout === undefined ? (isRemote ? SILENT_MS : undefined) : toTimerMilliseconds(timeout)
   const limits = {
-    ...(uploadLimit !== undefined && { uploadBytesPerSecond: toBytes(uploadLimit) }),
+    uploadBytesPerSecond: ifSet(uploadLimit, toBytes),
     concurrency,
   }
   const timed = silentMs === undefined ? sink : withTimeout(sink, { silentMs })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ifSet } from '../config/if-set.ts'
 import { secret, text } from '../config/values.ts'
 import { checked } from './checked.ts'
 import { davOptions, davShape } from './dav-options.ts'
@@ -36,8 +37,8 @@ export const webdav: SinkType = sinkType(
       ...common,
       url,
       user,
-      ...(password !== undefined && { password: await context.secret(password) }),
-      ...(token !== undefined && { token: await context.secret(token) }),
+      password: await ifSet(password, context.secret),
+      token: await ifSet(token, context.secret),
       readBack,
     }
     return checked(name, () => webdavSink(options))
