@@ -26,6 +26,8 @@ export interface SinkSuiteOptions {
   readonly largestBytes?: number | undefined
   /** False for a sink that can't keep `ifAbsent`. Default true. */
   readonly ifAbsent?: boolean | undefined
+  /** True for a server that removes an object before it puts another in its place: a read may fail then. Default false. */
+  readonly replacesInTwoSteps?: boolean | undefined
   /** The server, when it is reached over TCP: it is broken in all ways by a proxy in front of it. */
   readonly server?: {
     readonly host: string
@@ -48,14 +50,14 @@ const PUT_BESIDE = 200
 /** The suite that every sink must pass, as a `describe` block of vitest. */
 export function describeSink(name: string, options: SinkSuiteOptions): void {
   const { listed = 5000, putsAtOnce = 8, largestBytes = 40 * 1024 * 1024, ifAbsent = true } = options
-  const { server, broken = {} } = options
+  const { replacesInTwoSteps, server, broken = {} } = options
   describe(`sink ${name}`, { timeout: TEST_MS }, () => {
     test.for(Object.entries(promises))('%s', async ([name, check]) => {
       const openWith = name === LONG_LISTING ? options.openWith : undefined
       // What the sink itself puts must be listed beside what was there before.
       const there = openWith ? Math.max(0, listed - PUT_BESIDE) : 0
       await using sink = await (openWith?.(manyObjects(listed).slice(0, there)) ?? options.open())
-      await check(sink, { listed, there, putsAtOnce, largestBytes, ifAbsent })
+      await check(sink, { listed, there, putsAtOnce, largestBytes, ifAbsent, replacesInTwoSteps })
     })
 
     if (server) {

@@ -12,6 +12,8 @@ export interface CheckSettings {
   readonly largestBytes: number
   /** Whether `ifAbsent` is kept. */
   readonly ifAbsent: boolean
+  /** Whether the server removes an object before it puts another in its place: a read may fail then. Default false. */
+  readonly replacesInTwoSteps?: boolean | undefined
 }
 
 /** Rejects when the promise is broken. `open` gives the sink, on an empty place, again at each call. */
