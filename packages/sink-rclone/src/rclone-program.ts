@@ -1,3 +1,4 @@
+import { toError } from '@pipe-backup/sink'
 import { execa } from 'execa'
 import { RcloneFailure } from './rclone-errors.ts'
 
@@ -58,7 +59,7 @@ export class RcloneProgram {
     })
     let reading: Error | undefined
     const feeding = feed(child.stdin, input).catch((error: unknown) => {
-      reading = error instanceof Error ? error : new Error(String(error))
+      reading = toError(error)
       // Never an end that looks like one of the bytes.
       left.abort()
     })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path/posix'
-import { checkPublished, SinkError, type SinkOptions } from '@pipe-backup/sink'
+import { checkPublished, SinkError, type SinkOptions, toError } from '@pipe-backup/sink'
 import type { Remote } from './remote.ts'
 import { FREE_SOME, isStatus, NO_SPACE, Status } from './sftp-errors.ts'
 import type { WriteWindow } from './write-window.ts'
@@ -76,7 +76,7 @@ export class Upload {
           this.#heard()
         },
         (error: unknown) => {
-          this.#failure ??= error instanceof Error ? error : new Error(String(error))
+          this.#failure ??= toError(error)
           this.#underWay.delete(writing)
         },
       )

@@ -1,4 +1,4 @@
-import { isPassing } from '@pipe-backup/http'
+import { type FailureCode, isPassing } from '@pipe-backup/http'
 
 /**
  * Why a sink could not do what was asked.
@@ -7,20 +7,7 @@ import { isPassing } from '@pipe-backup/http'
  * - `throttled`, `unreachable`, `timeout`: may pass by itself, worth another try;
  * - `protocol`: the sink answered what it should not; `corrupt`: the bytes are not those that were sent.
  */
-export type SinkErrorCode =
-  | 'not-found'
-  | 'exists'
-  | 'refused-key'
-  | 'range'
-  | 'full'
-  | 'too-large'
-  | 'unauthorized'
-  | 'forbidden'
-  | 'throttled'
-  | 'unreachable'
-  | 'timeout'
-  | 'protocol'
-  | 'corrupt'
+export type SinkErrorCode = FailureCode | 'refused-key' | 'corrupt'
 
 /** Of the sink as a whole, whichever object a request was about: the message is the same for each, and is given once. */
 const OF_THE_SINK: ReadonlySet<SinkErrorCode> = new Set([

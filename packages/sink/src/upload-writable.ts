@@ -1,6 +1,8 @@
 import { Writable } from 'node:stream'
 import { pieces } from './pieces.ts'
 import type { SinkOptions } from './sink.ts'
+import { toError } from './to-error.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 /** What is to be stored. */
 export interface UploadBody {
@@ -108,7 +110,7 @@ export class UploadWritable extends Writable {
 
   #toError(cause: unknown): Error {
     const error = this.#options.translate(cause)
-    return error instanceof Error ? error : new Error(String(error))
+    return toError(error)
   }
 }
 
@@ -130,21 +132,12 @@ class Handover {
 
   /** @throws the signal's reason */
   async *taken(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const aborted = Promise.withResolvers<never>()
-    const abort = () => aborted.reject(signal.reason)
-    aborted.promise.catch(() => undefined)
-    signal.addEventListener('abort', abort, { once: true })
-    try {
-      for (;;) {
-        signal.throwIfAborted()
-        const bytes = await Promise.race([this.#given.promise, aborted.promise])
-        if (!bytes) return
-        this.#given = Promise.withResolvers()
-        yield bytes
-        this.#done.resolve()
-      }
-    } finally {
-      signal.removeEventListener('abort', abort)
+    for (;;) {
+      const bytes = await unlessAborted(this.#given.promise, signal)
+      if (!bytes) return
+      this.#given = Promise.withResolvers()
+      yield bytes
+      this.#done.resolve()
     }
   }
 }

@@ -1,4 +1,3 @@
-import type { Observation } from '@pipe-backup/notify'
 import type { Source } from '@pipe-backup/source'
 import { type BackupReport, backup, createProgress } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
@@ -43,7 +42,7 @@ export async function run(cli: CliContext, options: RunOptions): Promise<number>
   try {
     return await runOnce(config, notifier, cli, options)
   } catch (error) {
-    if (isFailedRun(error, cli, options)) await notifyOfRun(notifier, ofFailedRun(error))
+    if (isFailedRun(error, cli, options)) await notifier.ended('run', ofFailedRun(error))
     throw error
   }
 }
@@ -115,14 +114,8 @@ async function runOnce(
     output,
   )
   print(report, config, cli, reported)
-  await notifyOfRun(notifier, ofRun(report))
+  await notifier.ended('run', ofRun(report))
   return report.exitCode
-}
-
-async function notifyOfRun(notifier: Notifier, observations: readonly Observation[]): Promise<void> {
-  const failed = observations.find(({ subject, state }) => subject === 'run' && state === 'failure')
-  await notifier.ping(failed ? 'fail' : 'success', failed?.message)
-  await notifier.notify(observations)
 }
 
 /** A run that comes a little early, by a timer's whim, is still the one that is due. */

@@ -1,3 +1,4 @@
+import { toError } from '@pipe-backup/sink'
 import { execa } from 'execa'
 import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
@@ -30,7 +31,7 @@ export async function scheduled(cli: CliContext): Promise<number> {
     } catch (error) {
       // As on a full disk: the run goes on, and where it can't it says so to whoever is to be notified.
       cli.output.warn(
-        `when the schedule was followed could not be written down: ${errorLine(error instanceof Error ? error : new Error(String(error)))}`,
+        `when the schedule was followed could not be written down: ${errorLine(toError(error))}`,
       )
     }
   }

@@ -55,7 +55,7 @@ export async function send(cli: CliContext, options: SendOptions): Promise<numbe
     return await sendOnce(config, called, notifier, cli, options)
   } catch (error) {
     const isTypo = error instanceof UsageError && options.source.length > 0
-    if (!cli.signal.aborted && !isTypo) await notify(notifier, ofFailure('archive', error))
+    if (!cli.signal.aborted && !isTypo) await notifier.ended('archive', [ofFailure('archive', error)])
     throw error
   }
 }
@@ -102,7 +102,6 @@ async function sendOnce(
   )
   progress.sinks.push(...sinks.values())
   const startedMs = performance.now()
-  const shown = new Set<string>()
   let report: SendReport | undefined
   try {
     await notifier.ping('start')
@@ -125,7 +124,6 @@ async function sendOnce(
         onSent: (sink, bytes) => Object.assign(sinks.get(sink) ?? {}, { bytesSent: bytes }),
         onSinkProblem: (sink, error) => {
           Object.assign(sinks.get(sink) ?? {}, { state: 'failed' })
-          shown.add(sink)
           output.error(sinkLine(sink, errorLine(error)))
         },
       }),
@@ -137,7 +135,7 @@ async function sendOnce(
   problems.finish()
   notes.finish()
   print(report, config, cli)
-  await notify(notifier, observe(report, config))
+  await notifier.ended('archive', [observe(report, config)])
   return report.exitCode
 }
 
@@ -185,12 +183,6 @@ function observe(report: SendReport, config: LoadedConfig): Observation {
     return { subject: 'archive', state: 'warning', message, hint: 'pipe-backup send names them.' }
   }
   return { subject: 'archive', state: 'ok', message: `${archive} is on ${plural(copies, 'sink')}` }
-}
-
-async function notify(notifier: Notifier, observation: Observation): Promise<void> {
-  const { state, message } = observation
-  await notifier.ping(state === 'failure' ? 'fail' : 'success', state === 'failure' ? message : undefined)
-  await notifier.notify([observation])
 }
 
 function print(report: SendReport, config: LoadedConfig, { output }: CliContext): void {

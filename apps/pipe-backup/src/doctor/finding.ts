@@ -1,3 +1,4 @@
+import { toError } from '@pipe-backup/sink'
 /** What `doctor` has found of one thing. */
 export interface Finding {
   readonly state: 'ok' | 'warning' | 'failure'
@@ -14,7 +15,7 @@ export interface Examined extends Finding {
 
 /** What a check that threw has found. */
 export function failureOf(reason: unknown): Finding {
-  const error = reason instanceof Error ? reason : new Error(String(reason))
+  const error = toError(reason)
   const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined
   return { state: 'failure', message: error.message, hint }
 }

@@ -1,4 +1,5 @@
 import { type Channel, decide, deliver, type Observation, openChannel } from '@pipe-backup/notify'
+import { toError } from '@pipe-backup/sink'
 import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findNotifyType } from '../config/schema.ts'
@@ -67,6 +68,16 @@ export class Notifier {
     } catch (error) {
       this.#complain('notify', error)
     }
+  }
+
+  /**
+   * Pings how a run has ended, and notifies of what it has found.
+   * @param subject - of the observation that says whether the run as a whole has failed
+   */
+  async ended(subject: string, observations: readonly Observation[]): Promise<void> {
+    const failed = observations.find((one) => one.subject === subject && one.state === 'failure')
+    await this.ping(failed ? 'fail' : 'success', failed?.message)
+    await this.notify(observations)
   }
 
   /**
@@ -144,10 +155,6 @@ export class Notifier {
 function pastTimes(times: Readonly<Record<string, string>>, now: Date): Record<string, string> {
   const past = (time: string): string => (Date.parse(time) <= now.getTime() ? time : now.toISOString())
   return Object.fromEntries(Object.entries(times).map(([subject, time]) => [subject, past(time)]))
-}
-
-function toError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason))
 }
 
 /** That something is fresh is reported only to end a reminder: nobody wants to hear it each time. */

@@ -1,4 +1,4 @@
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import type { SinkView } from '../store/sink-view.ts'
 import type { RunContext } from './backup-options.ts'
 import type { SinkProgress } from './report.ts'
@@ -65,7 +65,7 @@ export class BackupTarget {
   }
 
   fail(reason: unknown, state: Exclude<State, 'ok'> = 'failed'): void {
-    const error = reason instanceof Error ? reason : new Error(String(reason))
+    const error = toError(reason)
     this.#become(state, error)
     this.#run.onSinkProblem?.(this.sink.name, error)
   }

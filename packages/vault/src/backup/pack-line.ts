@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sealTo } from '@pipe-backup/crypto'
+import { toError } from '@pipe-backup/sink'
 import { type FanOut, fanOut, TooFewWritersError } from '@pipe-backup/tee'
 import { ChunkKind } from '../format/chunk-codec.ts'
 import type { IndexedPack } from '../format/index-object.ts'
@@ -237,5 +238,5 @@ function ofSending(error: unknown): Error {
       hint: 'What arrived is used by the next run.',
     })
   }
-  return error instanceof Error ? error : new Error(String(error))
+  return toError(error)
 }

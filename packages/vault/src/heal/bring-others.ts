@@ -1,3 +1,4 @@
+import { toError } from '@pipe-backup/sink'
 import { openObject } from '../format/sealed-object.ts'
 import { damageOf } from '../store/damage-of.ts'
 import { checkGrant } from '../store/grant.ts'
@@ -51,7 +52,7 @@ async function fetchOther(
   } catch (error) {
     signal?.throwIfAborted()
     if (damageOf(error) !== undefined) view[kind].delete(key)
-    onProblem(view.sink.name, error instanceof Error ? error : new Error(String(error)))
+    onProblem(view.sink.name, toError(error))
     return undefined
   }
 }

@@ -1,3 +1,4 @@
+import { toError } from '@pipe-backup/sink'
 import type { DamageBook } from '../store/damage-book.ts'
 import { putRepaired } from '../store/put-repaired.ts'
 import type { SinkView } from '../store/sink-view.ts'
@@ -52,7 +53,7 @@ export class HealTarget {
       await work()
     } catch (error) {
       this.#options.signal?.throwIfAborted()
-      this.result.error ??= error instanceof Error ? error : new Error(String(error))
+      this.result.error ??= toError(error)
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { toFailure } from '../failure.ts'
 import { openSnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
 import type { VaultHost } from '../format/vault-host.ts'
@@ -98,7 +98,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
         if (await isBeingPruned(view, indexKey, session.id, signal)) pruned.add(view)
         views.push(view)
       } catch (error) {
-        failures.set(sink.name, error instanceof Error ? error : new Error(String(error)))
+        failures.set(sink.name, toError(error))
       }
     }),
   )
@@ -165,7 +165,7 @@ async function flawOf(
     return undefined
   } catch (error) {
     signal?.throwIfAborted()
-    return error instanceof Error ? error : new Error(String(error))
+    return toError(error)
   }
 }
 

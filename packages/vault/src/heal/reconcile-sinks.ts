@@ -1,4 +1,4 @@
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { forEachLimited } from '../for-each-limited.ts'
 import { packKey, packNameOf } from '../format/pack-format.ts'
 import { openSnapshotHead, type SnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
@@ -8,7 +8,6 @@ import { fetchPack } from '../store/fetch-pack.ts'
 import { readHeads } from '../store/read-heads.ts'
 import { getObject } from '../store/read-sink.ts'
 import type { SinkView } from '../store/sink-view.ts'
-import { VaultError } from '../vault-error.ts'
 import { bringOthers } from './bring-others.ts'
 import { HealTarget, type ReconcileResult } from './heal-target.ts'
 
@@ -286,8 +285,4 @@ class Reconciliation {
       if (isUseless) await target.removeUseless(key)
     }
   }
-}
-
-function toError(reason: unknown): Error {
-  return reason instanceof VaultError || reason instanceof Error ? reason : new Error(String(reason))
 }

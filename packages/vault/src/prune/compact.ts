@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { toError } from '@pipe-backup/sink'
 import { type IndexedPack, sealIndexes } from '../format/index-object.ts'
 import { decodeFooterContent, type PackFooter, packKey } from '../format/pack-format.ts'
 import { type SnapshotHead, sealSnapshot, snapshotIdOf } from '../format/snapshot-object.ts'
@@ -97,7 +98,7 @@ async function readFooters(options: CompactOptions): Promise<Map<string, PackFoo
         footers.set(name, decodeFooterContent(content))
       } catch (error) {
         signal?.throwIfAborted()
-        onProblem(view.sink.name, error instanceof Error ? error : new Error(String(error)))
+        onProblem(view.sink.name, toError(error))
       }
     }
   }
@@ -230,7 +231,7 @@ async function onAll(
       } catch (error) {
         signal?.throwIfAborted()
         sinks.delete(sink)
-        onProblem(sink.view.sink.name, error instanceof Error ? error : new Error(String(error)))
+        onProblem(sink.view.sink.name, toError(error))
       }
     }),
   )

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { toError } from '@pipe-backup/sink'
 import { type IndexedPack, sealIndexes } from '../format/index-object.ts'
 import { readIndex } from '../store/load-index.ts'
 import type { SinkView } from '../store/sink-view.ts'
@@ -55,7 +56,7 @@ export async function mergeIndexes(options: MergeIndexesOptions): Promise<void> 
       for (const error of failed.values()) onProblem(sink.name, error)
     } catch (error) {
       signal?.throwIfAborted()
-      onProblem(sink.name, error instanceof Error ? error : new Error(String(error)))
+      onProblem(sink.name, toError(error))
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
 import { hasCode } from '../has-code.ts'
 import { isBeingPruned } from '../store/is-being-pruned.ts'
@@ -129,6 +129,6 @@ export class PruneSinks {
   }
 
   #fail(sink: string, reason: unknown): void {
-    this.#failures.set(sink, reason instanceof Error ? reason : new Error(String(reason)))
+    this.#failures.set(sink, toError(reason))
   }
 }

@@ -1,4 +1,4 @@
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { toFailure } from '../failure.ts'
 import { packKey } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
@@ -254,7 +254,7 @@ class Prune {
   }
 
   #fail(sink: string, reason: unknown): void {
-    const error = reason instanceof Error ? reason : new Error(String(reason))
+    const error = toError(reason)
     this.#failures.set(sink, error)
   }
 

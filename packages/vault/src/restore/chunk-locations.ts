@@ -1,4 +1,4 @@
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { forEachLimited } from '../for-each-limited.ts'
 import { decodeIndex } from '../format/index-object.ts'
 import { decodeFooterContent, MAX_PACK_CHUNKS, type PackChunk, packKey } from '../format/pack-format.ts'
@@ -147,8 +147,4 @@ async function footerFromAny(
     }
   }
   return undefined
-}
-
-function toError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason))
 }

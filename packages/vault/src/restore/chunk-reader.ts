@@ -1,5 +1,5 @@
 import { chunkId, openSealed, type VaultKeys } from '@pipe-backup/crypto'
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { ChunkKind, unsealChunk } from '../format/chunk-codec.ts'
 import { packKey, runKeyId } from '../format/pack-format.ts'
 import { derivedKeys } from '../format/vault-host.ts'
@@ -229,7 +229,7 @@ function damagedPack(sink: string, key: string, cause: unknown): VaultError {
 
 /** A pack that the sink lacks is missing; of one that it did not give for another reason nothing is known, and the reason is what is reported. */
 function absentPack(sink: string, key: string, cause: unknown): Error {
-  const error = cause instanceof Error ? cause : new Error(String(cause))
+  const error = toError(cause)
   return damageOf(error) === undefined
     ? error
     : new VaultError('missing', error.message, { sink, key, cause })

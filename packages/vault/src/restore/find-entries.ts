@@ -1,3 +1,4 @@
+import { toError } from '@pipe-backup/sink'
 import type { SnapshotInfo } from '../store/snapshots.ts'
 import { type ListedEntry, toListed } from './listed-entry.ts'
 import { mergeManifests } from './merge-manifests.ts'
@@ -44,7 +45,7 @@ export async function* findEntries(options: FindOptions): AsyncGenerator<FoundEn
       ...(onUnreadable && {
         onUnreadable: (error: unknown, manifests: readonly number[]) => {
           signal?.throwIfAborted()
-          onUnreadable(error instanceof Error ? error : new Error(String(error)), source, holding(manifests))
+          onUnreadable(toError(error), source, holding(manifests))
         },
       }),
     })

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { toError } from '@pipe-backup/sink'
 import { CHUNK_ID_BYTES } from '../format/chunk-codec.ts'
 import { VaultError } from '../vault-error.ts'
 import type { FromSealer, SealerKeys, SlabPiece, ToSealer } from './messages.ts'
@@ -236,7 +237,7 @@ export class SealPool implements AsyncDisposable {
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= error instanceof Error ? error : new Error(String(error))
+    this.#failure ??= toError(error)
     this.#wake()
   }
 

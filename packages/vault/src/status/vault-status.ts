@@ -1,4 +1,4 @@
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { packKey } from '../format/pack-format.ts'
 import type { SnapshotHead } from '../format/snapshot-object.ts'
 import { DamageBook } from '../store/damage-book.ts'
@@ -167,7 +167,7 @@ async function lackOf(
     onBad: (key) => lack.push(key),
   }).catch((error: unknown) => {
     signal?.throwIfAborted()
-    onProblem?.(error instanceof Error ? error : new Error(String(error)))
+    onProblem?.(toError(error))
     return new Map<string, SnapshotHead>()
   })
   for (const { packs } of heads.values())

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { toError } from '@pipe-backup/sink'
 import { packKey } from '../format/pack-format.ts'
 import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
@@ -51,5 +52,5 @@ function asDamage(sink: string, key: string, cause: unknown): Error {
     })
   if (hasCode(cause, 'corrupt') && !(cause instanceof VaultError))
     return new VaultError('corrupt', `sink "${sink}": ${key} is damaged`, { sink, key, cause })
-  return cause instanceof Error ? cause : new Error(String(cause))
+  return toError(cause)
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { deriveKeys, type KeyPair, openSealed, sealTo, vaultIdOf } from '@pipe-backup/crypto'
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
 import { putRepaired } from './put-repaired.ts'
@@ -73,7 +73,7 @@ export async function openGrant(options: OpenGrantOptions): Promise<Uint8Array |
       throw new VaultError('corrupt', `${key} is not of this vault`, { key })
     } catch (error) {
       signal?.throwIfAborted()
-      if (!hasCode(error, 'not-found')) onProblem(error instanceof Error ? error : new Error(String(error)))
+      if (!hasCode(error, 'not-found')) onProblem(toError(error))
     }
   }
   return undefined
@@ -108,7 +108,7 @@ export async function addGrant(
         else await sink.put(key, object, { signal })
         return { sink: sink.name, state: 'added' } as const
       } catch (reason) {
-        const error = reason instanceof Error ? reason : new Error(String(reason))
+        const error = toError(reason)
         return { sink: sink.name, state: 'failed', error } as const
       }
     }),

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { toError } from '@pipe-backup/sink'
 import { decodeIndex, type IndexedPack } from '../format/index-object.ts'
 import { decodeFooterContent, packKey } from '../format/pack-format.ts'
 import { openObject } from '../format/sealed-object.ts'
@@ -68,7 +69,7 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
         options.signal?.throwIfAborted()
         // Not a pack, or a damaged one: nothing rests on it, and another sink may have it whole.
         if (damageOf(error) !== undefined) view.packs.delete(name)
-        onProblem(view.sink.name, error instanceof Error ? error : new Error(String(error)))
+        onProblem(view.sink.name, toError(error))
       }
     }
   }
@@ -115,8 +116,7 @@ export async function readIndex(
       if (damageOf(error) === undefined) isAnswered = false
       else view.indexes.delete(key)
       // Gone since the listing: a prune has merged it into another.
-      if (!hasCode(error, 'not-found'))
-        onProblem(view.sink.name, error instanceof Error ? error : new Error(String(error)))
+      if (!hasCode(error, 'not-found')) onProblem(view.sink.name, toError(error))
     }
   }
   // Its packs are found by their footers.

@@ -1,5 +1,5 @@
 import type { HostKeys } from '@pipe-backup/crypto'
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import {
   openSnapshotHead,
   type SnapshotHead,
@@ -150,10 +150,6 @@ function onSink(sink: Sink, reason: unknown): Error {
     ...(hint && { hint }),
     cause: reason,
   })
-}
-
-function toError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason))
 }
 
 /** The time that a person writes, in milliseconds; NaN where it is none. A date alone means its last moment, where Date.parse takes the first, in UTC. */

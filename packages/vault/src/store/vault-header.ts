@@ -1,5 +1,5 @@
 import { vaultIdOf } from '@pipe-backup/crypto'
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
 import { getObject } from './read-sink.ts'
@@ -136,7 +136,7 @@ export async function initVault(options: {
         return {
           sink: sink.name,
           state: 'failed' as const,
-          error: error instanceof Error ? error : new Error(String(error)),
+          error: toError(error),
         }
       }
     }),

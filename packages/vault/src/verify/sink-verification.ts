@@ -1,4 +1,4 @@
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { toFailure } from '../failure.ts'
 import { forEachLimited } from '../for-each-limited.ts'
 import { decodeIndex } from '../format/index-object.ts'
@@ -13,7 +13,6 @@ import { readHeads } from '../store/read-heads.ts'
 import { getObject } from '../store/read-sink.ts'
 import { SESSION_STALE_MS } from '../store/session.ts'
 import { type SinkView, viewSink } from '../store/sink-view.ts'
-import { VaultError } from '../vault-error.ts'
 import { checkHeader } from './check-header.ts'
 import { type DeepProver, footerDigest } from './deep-prover.ts'
 import type { VerifiedSink, VerifyProblem, VerifyProgress } from './report.ts'
@@ -290,7 +289,7 @@ export class SinkVerification {
       await work()
     } catch (error) {
       this.#options.signal?.throwIfAborted()
-      this.error = error instanceof VaultError || error instanceof Error ? error : new Error(String(error))
+      this.error = toError(error)
     }
   }
 }
