@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { deriveSubkey } from '@pipe-backup/crypto'
+import type { Sink } from '@pipe-backup/sink'
 import { ArchiveError } from './archive-error.ts'
 import { sumKey } from './archive-key.ts'
 
@@ -14,7 +15,7 @@ export interface ArchiveSum {
 }
 
 /** Far more than it has. */
-export const MAX_SUM_BYTES = 4096
+const MAX_SUM_BYTES = 4096
 const FORM = /^([0-9a-f]{64}) {2}(\S+)\n# pipe-backup archive 1 (\d{1,16}) ([0-9a-f]{32}) ([0-9a-f]{64})\n$/
 
 /**
@@ -34,6 +35,27 @@ export async function decodeSum(indexKey: Uint8Array, id: string, object: Uint8A
   const isOurs = name === id && timingSafeEqual(await macOf(indexKey, sum), Buffer.from(mac, 'hex'))
   if (isOurs) return sum
   throw new ArchiveError('corrupt', `${sumKey(id)} is damaged, or not of this vault`)
+}
+
+/** The proof of an archive that a sink holds. @throws ArchiveError `corrupt`; SinkError */
+export async function readSum(
+  sink: Sink,
+  id: string,
+  indexKey: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<ArchiveSum> {
+  return await decodeSum(indexKey, id, await sink.get(sumKey(id), { maxBytes: MAX_SUM_BYTES, signal }))
+}
+
+/** Whether the proof that a sink holds is intact: one that it finds damaged itself is not. @throws SinkError */
+export async function isSumIntact(...where: Parameters<typeof readSum>): Promise<boolean> {
+  try {
+    await readSum(...where)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'corrupt') return false
+    throw error
+  }
 }
 
 async function macOf(indexKey: Uint8Array, { id, sizeBytes, sha256, hostId }: ArchiveSum): Promise<Buffer> {

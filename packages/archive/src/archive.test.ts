@@ -242,6 +242,19 @@ test('verifying names what is missing or damaged, and healing brings it from a s
   expect(after.sinks.every((sink) => sink.problems.length === 0)).toBe(true)
 })
 
+test('a proof that has grown beyond measure is damaged, and healed', async () => {
+  const sinks = threeSinks()
+  const [a = memorySink()] = sinks
+  await send(sinks)
+  a.objects.set(sumKey(ID), { bytes: Buffer.alloc(100_000, 'x'), storedAt: TIME })
+  const { indexKey } = keys
+  const { sinks: found } = await verifyArchives({ sinks, indexKey })
+  expect(found[0]).toMatchObject({ problems: [{ key: sumKey(ID), code: 'corrupt' }], error: undefined })
+  const healed = await healArchives({ sinks, indexKey, damaged: [] })
+  expect(healed.sinks[0]).toMatchObject({ objects: 1, error: undefined })
+  expect((await verifyArchives({ sinks, indexKey })).sinks[0]).toMatchObject({ problems: [] })
+})
+
 test('healing does not copy what turns out damaged, takes the next copy, and repairs both', async () => {
   const sinks = threeSinks()
   const [a = memorySink(), b = memorySink(), c = memorySink()] = sinks

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { type FanOutResult, tee } from '@pipe-backup/tee'
 import { ArchiveError } from './archive-error.ts'
 import { archiveKey } from './archive-key.ts'
@@ -48,7 +48,7 @@ export async function copyArchive(
     try {
       yield* provenBytes(from, archive, signal)
     } catch (error) {
-      reading = error instanceof Error ? error : new Error(String(error))
+      reading = toError(error)
       throw error
     }
   }
@@ -68,8 +68,7 @@ export async function copyArchive(
   } catch (error) {
     signal?.throwIfAborted()
     if (reading) throw reading
-    for (const sink of to)
-      if (!failed.has(sink)) failed.set(sink, error instanceof Error ? error : new Error(String(error)))
+    for (const sink of to) if (!failed.has(sink)) failed.set(sink, toError(error))
   }
   return { done: to.filter((sink) => !failed.has(sink)), failed }
 }

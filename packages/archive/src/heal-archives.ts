@@ -1,7 +1,7 @@
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { ArchiveError } from './archive-error.ts'
 import { archiveKey, sumKey } from './archive-key.ts'
-import { decodeSum, encodeSum, MAX_SUM_BYTES } from './archive-sum.ts'
+import { encodeSum, isSumIntact } from './archive-sum.ts'
 import { copyArchive } from './copy-archive.ts'
 import { type ArchiveInfo, type ArchiveList, listArchives } from './list-archives.ts'
 
@@ -86,7 +86,7 @@ class Healing {
         signal?.throwIfAborted()
         // The next one is tried, and this one healed as well where it is damaged.
         holders.shift()
-        onProblem?.(from.name, error instanceof Error ? error : new Error(String(error)))
+        onProblem?.(from.name, toError(error))
         if (error instanceof ArchiveError && this.#targets().includes(from)) lacking.push(from)
       }
     }
@@ -100,20 +100,14 @@ class Healing {
     const { id } = archive
     const key = sumKey(id)
     try {
-      if (this.#list.views.some((view) => view.sink === sink && view.sums.has(id))) {
-        const object = await sink.get(key, { maxBytes: MAX_SUM_BYTES, signal })
-        const isWhole = await decodeSum(indexKey, id, object).then(
-          () => true,
-          () => false,
-        )
-        if (isWhole) return
-      }
+      const isThere = this.#list.views.some((view) => view.sink === sink && view.sums.has(id))
+      if (isThere && (await isSumIntact(sink, id, indexKey, signal))) return
       const object = await encodeSum(indexKey, archive)
       await sink.put(key, object, { signal })
       this.#count(sink, key, object.length)
     } catch (error) {
       signal?.throwIfAborted()
-      this.#errors.set(sink.name, error instanceof Error ? error : new Error(String(error)))
+      this.#errors.set(sink.name, toError(error))
     }
   }
 

@@ -1,7 +1,7 @@
-import { type ObjectInfo, type Sink, SinkError } from '@pipe-backup/sink'
+import { type ObjectInfo, type Sink, SinkError, toError } from '@pipe-backup/sink'
 import { ArchiveError } from './archive-error.ts'
-import { ARCHIVES, type ArchiveName, archiveKey, idOfSum, parseArchiveKey, sumKey } from './archive-key.ts'
-import { type ArchiveSum, decodeSum, MAX_SUM_BYTES } from './archive-sum.ts'
+import { ARCHIVES, type ArchiveName, archiveKey, idOfSum, parseArchiveKey } from './archive-key.ts'
+import { type ArchiveSum, readSum } from './archive-sum.ts'
 
 export interface ArchiveInfo extends ArchiveName, ArchiveSum {
   /** When the first of the sinks stored it, by that sink's own clock. */
@@ -48,7 +48,7 @@ export async function listArchives({ sinks, indexKey, signal }: ListArchivesOpti
         return await viewOf(sink, signal)
       } catch (error) {
         signal?.throwIfAborted()
-        failures.set(sink.name, error instanceof Error ? error : new Error(String(error)))
+        failures.set(sink.name, toError(error))
         return undefined
       }
     }),
@@ -62,7 +62,7 @@ export async function listArchives({ sinks, indexKey, signal }: ListArchivesOpti
   for (let i = 0; i < ids.length; i += SUMS_AT_ONCE) {
     const some = await Promise.all(
       ids.slice(i, i + SUMS_AT_ONCE).map(async (id) => {
-        const sum = await readSum(id, views, indexKey, signal, (sink, error) => {
+        const sum = await readAnySum(id, views, indexKey, signal, (sink, error) => {
           badSums.push({ sink, id, error })
         })
         return sum && toInfo(sum, views)
@@ -88,7 +88,7 @@ async function viewOf(sink: Sink, signal: AbortSignal | undefined): Promise<Arch
   return { sink, archives, sums }
 }
 
-async function readSum(
+async function readAnySum(
   id: string,
   views: readonly ArchiveView[],
   indexKey: Uint8Array,
@@ -98,10 +98,10 @@ async function readSum(
   for (const { sink, sums } of views) {
     if (!sums.has(id)) continue
     try {
-      return await decodeSum(indexKey, id, await sink.get(sumKey(id), { maxBytes: MAX_SUM_BYTES, signal }))
+      return await readSum(sink, id, indexKey, signal)
     } catch (error) {
       signal?.throwIfAborted()
-      onBad(sink.name, error instanceof Error ? error : new Error(String(error)))
+      onBad(sink.name, toError(error))
     }
   }
   return undefined

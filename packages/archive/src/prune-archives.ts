@@ -1,4 +1,4 @@
-import { type ObjectInfo, type Sink, SinkError } from '@pipe-backup/sink'
+import { type ObjectInfo, type Sink, SinkError, toError } from '@pipe-backup/sink'
 import { ArchiveError } from './archive-error.ts'
 import { archiveKey, sumKey } from './archive-key.ts'
 import { type ArchiveInfo, type ArchiveView, listArchives } from './list-archives.ts'
@@ -93,7 +93,7 @@ async function remove(
       name,
       bytesFreed: 0,
       refused: 0,
-      error: error instanceof Error ? error : new Error(String(error)),
+      error: toError(error),
     }
   }
 }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { CryptoError, decryptFrom, type KeyPair } from '@pipe-backup/crypto'
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { ArchiveError } from './archive-error.ts'
 import { archiveKey } from './archive-key.ts'
 import type { ArchiveInfo } from './list-archives.ts'
@@ -55,6 +55,6 @@ function lost(id: string, cause: unknown): ArchiveError {
 
 /** What `decrypt` says names no object. */
 function problemWith(id: string, reason: unknown): Error {
-  if (!(reason instanceof CryptoError)) return reason instanceof Error ? reason : new Error(String(reason))
+  if (!(reason instanceof CryptoError)) return toError(reason)
   return new ArchiveError('corrupt', `${archiveKey(id)}: ${reason.message}`, { cause: reason })
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { encrypt, type HostKeys } from '@pipe-backup/crypto'
-import { type Sink, unlessAborted } from '@pipe-backup/sink'
+import { type Sink, toError, unlessAborted } from '@pipe-backup/sink'
 import { type FanOutResult, TooFewWritersError, tee } from '@pipe-backup/tee'
 import { type ArchiveName, archiveId, archiveKey, sumKey } from './archive-key.ts'
 import { encodeSum } from './archive-sum.ts'
@@ -86,8 +86,8 @@ class Sending {
       names: sinks.map(({ name }) => name),
       minWriters: copies,
       onResult,
-      ...(windowBytes !== undefined && { windowBytes }),
-      ...(detachAfterMs !== undefined && { detachAfterMs }),
+      windowBytes,
+      detachAfterMs,
     })
     try {
       const encryptor = encrypt([keys.publicKey, ...recipients], { label: this.#id })
@@ -98,7 +98,7 @@ class Sending {
       await this.#takeBack(sinks.filter((_, i) => writers[i]?.writableFinished))
       signal?.throwIfAborted()
       if (error instanceof TooFewWritersError) return this.#report(null)
-      return this.#report(null, error instanceof Error ? error : new Error(String(error)))
+      return this.#report(null, toError(error))
     }
     await this.#publish(sinks.filter(({ name }) => !this.#errors.has(name)))
     return this.#report(this.#id)
@@ -187,7 +187,7 @@ class Sending {
 
   #fail(sink: string, reason: unknown): void {
     if (this.#options.signal?.aborted || this.#errors.has(sink)) return
-    const error = reason instanceof Error ? reason : new Error(String(reason))
+    const error = toError(reason)
     this.#errors.set(sink, error)
     this.#options.onSinkProblem?.(sink, error)
   }

@@ -1,9 +1,9 @@
 import { finished } from 'node:stream/promises'
 import type { KeyPair } from '@pipe-backup/crypto'
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { ArchiveError } from './archive-error.ts'
 import { archiveKey, sumKey } from './archive-key.ts'
-import { decodeSum, MAX_SUM_BYTES } from './archive-sum.ts'
+import { isSumIntact } from './archive-sum.ts'
 import { provenBytes } from './copy-archive.ts'
 import { type ArchiveInfo, type ArchiveList, listArchives } from './list-archives.ts'
 import { receiveArchive } from './receive-archive.ts'
@@ -71,7 +71,7 @@ async function verifySink(
   wanted: ReadonlySet<string>,
   options: VerifyArchivesOptions,
 ): Promise<VerifiedArchives> {
-  const { isDue, signal } = options
+  const { isDue, indexKey, signal } = options
   const { name } = sink
   const problems: ArchiveProblem[] = []
   let bytesRead = 0
@@ -93,33 +93,18 @@ async function verifySink(
     }
     try {
       if (!view.sums.has(id)) add('missing', sumKey(id), 'is missing')
-      else if (!(await hasSum(sink, id, options))) add('corrupt', sumKey(id), 'is damaged')
+      else if (!(await isSumIntact(sink, id, indexKey, signal))) add('corrupt', sumKey(id), 'is damaged')
       if (found.sizeBytes !== archive.sizeBytes)
         add('corrupt', key, `has ${found.sizeBytes} bytes instead of ${archive.sizeBytes}`)
       else if (isDue?.(name, i, list.archives.length) ?? true)
         await prove(sink, archive, options, (bytes) => (bytesRead += bytes))
     } catch (error) {
       signal?.throwIfAborted()
-      if (!(error instanceof ArchiveError))
-        return report(error instanceof Error ? error : new Error(String(error)))
+      if (!(error instanceof ArchiveError)) return report(toError(error))
       add('corrupt', key, 'is damaged')
     }
   }
   return report()
-}
-
-async function hasSum(sink: Sink, id: string, { indexKey, signal }: VerifyArchivesOptions): Promise<boolean> {
-  try {
-    await decodeSum(indexKey, id, await sink.get(sumKey(id), { maxBytes: MAX_SUM_BYTES, signal }))
-    return true
-  } catch (error) {
-    if (
-      error instanceof ArchiveError ||
-      (error instanceof Error && 'code' in error && error.code === 'corrupt')
-    )
-      return false
-    throw error
-  }
 }
 
 /** @throws ArchiveError `corrupt`; SinkError */
