@@ -36,7 +36,7 @@ export {
   type VaultStatusOptions,
   vaultStatus,
 } from './status/vault-status.ts'
-export { type DamagedObject, damagedObject } from './store/damage-of.ts'
+export { type DamagedObject, damagedObject } from './store/damage.ts'
 export { addGrant, openGrant } from './store/grant.ts'
 export {
   type ListSnapshotsOptions,

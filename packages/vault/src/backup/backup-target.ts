@@ -1,33 +1,36 @@
-import { type Sink, toError } from '@pipe-backup/sink'
-import type { SinkView } from '../store/sink-view.ts'
+import { toError } from '@pipe-backup/sink'
+import type { Replica } from '../store/replica.ts'
 import type { RunContext } from './backup-options.ts'
 import type { SinkProgress } from './report.ts'
 
 type State = 'ok' | 'detached' | 'failed'
 
-/** A sink in a run. */
+/** A replica in a run: how far the run has come there. */
 export class BackupTarget {
-  readonly sink: Sink
+  readonly replica: Replica
   /** As the progress shows it. */
   readonly shown: SinkProgress
   /** Packs that were put there, and their lengths. */
   readonly sent: Map<string, number> = new Map()
-  /** What it holds; undefined when it could not be looked at. */
-  view: SinkView | undefined
-  error: Error | undefined
   /** Packs and objects that were brought there from another sink, or repaired. */
   healed = 0
+  /** Whether it could be looked at: what it has can be read, whatever became of it since. */
+  isOpen = false
   readonly #run: RunContext
   #state: State = 'ok'
 
-  constructor(sink: Sink, run: RunContext) {
-    this.sink = sink
+  constructor(replica: Replica, run: RunContext) {
+    this.replica = replica
     this.#run = run
-    this.shown = { name: sink.name, state: 'ok', bytesSent: 0, queuedBytes: 0 }
+    this.shown = { name: replica.name, state: 'ok', bytesSent: 0, queuedBytes: 0 }
   }
 
   get state(): State {
     return this.#state
+  }
+
+  get isWorking(): boolean {
+    return this.isOpen && this.#state === 'ok'
   }
 
   get bytesSent(): number {
@@ -35,7 +38,7 @@ export class BackupTarget {
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
-    await this.sink.put(key, bytes, { signal: this.#run.signal })
+    await this.replica.put(key, bytes)
     this.count(bytes.length)
   }
 
@@ -64,10 +67,15 @@ export class BackupTarget {
     this.#become('ok', undefined)
   }
 
+  /** What it missed is brought to it from others, whatever it failed of before. */
+  retry(): void {
+    this.replica.error = undefined
+  }
+
   fail(reason: unknown, state: Exclude<State, 'ok'> = 'failed'): void {
     const error = toError(reason)
     this.#become(state, error)
-    this.#run.onSinkProblem?.(this.sink.name, error)
+    this.#run.onSinkProblem?.(this.replica.name, error)
   }
 
   #become(state: State, error: Error | undefined): void {
@@ -75,6 +83,11 @@ export class BackupTarget {
     this.shown.state = state
     // It gets no more of the packs.
     if (state !== 'ok') this.shown.queuedBytes = 0
-    this.error = error
+    this.replica.error = error
   }
+}
+
+/** The replicas that packs can be read from, in the configuration's order. */
+export function openReplicasOf(targets: readonly BackupTarget[]): Replica[] {
+  return targets.flatMap(({ isOpen, replica }) => (isOpen ? [replica] : []))
 }

@@ -5,10 +5,11 @@ import { loadIndex } from '../store/load-index.ts'
 import { VaultSession } from '../store/session.ts'
 import type { VaultError } from '../vault-error.ts'
 import type { BackupOptions, RunContext } from './backup-options.ts'
-import { BackupTargets } from './backup-targets.ts'
+import { type BackupTarget, openReplicasOf } from './backup-target.ts'
 import { CarriedSources } from './carried-sources.ts'
 import { type Commitment, commitSnapshot } from './commit-snapshot.ts'
 import { FileState } from './file-state.ts'
+import { openTargets } from './open-targets.ts'
 import { PackLine } from './pack-line.ts'
 import { type BackupReport, createProgress, type SinkReport } from './report.ts'
 import { SourceReader, type SourceResult } from './source-reader.ts'
@@ -59,20 +60,17 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
     indexKey: host.keys.indexKey,
     record: { host: hostName, hostId, started: run.started.toISOString(), kind: 'backup' },
   })
-  const targets = new BackupTargets(run)
   const book = await DamageBook.open(stateDirectory)
-  await targets.open(session, book)
+  const targets = await openTargets(run, session, book)
   using state = new FileState(stateDirectory, host.vaultId)
   const { problem } = state
   if (problem) options.onSinkProblem?.(undefined, problem)
   const carried = await CarriedSources.open(stateDirectory, host.vaultId)
   const { index, unlisted } = await loadIndex({
-    views: targets.views(),
+    replicas: openReplicasOf(targets),
     indexKey: host.keys.indexKey,
     hostId,
     cacheDirectory: join(stateDirectory, 'index'),
-    onProblem: (sink, error) => options.onSinkProblem?.(sink, error),
-    signal: run.signal,
   })
 
   await using line = await PackLine.open(run, targets, index, derived, unlisted)
@@ -112,19 +110,19 @@ async function giveUp(line: PackLine): Promise<Commitment> {
 
 function describe(
   run: RunContext,
-  targets: BackupTargets,
+  targets: readonly BackupTarget[],
   results: readonly SourceResult[],
   snapshot: string | null,
   lost: VaultError | undefined,
 ): Omit<BackupReport, 'bytesStored' | 'seconds'> {
   const sources = results.map(({ report }) => report)
-  const copies = snapshot === null ? 0 : targets.all.filter(({ state }) => state === 'ok').length
-  const sinks: SinkReport[] = targets.all.map(({ sink, state, bytesSent, healed, error }) => ({
-    name: sink.name,
+  const copies = snapshot === null ? 0 : targets.filter(({ state }) => state === 'ok').length
+  const sinks: SinkReport[] = targets.map(({ replica, state, bytesSent, healed }) => ({
+    name: replica.name,
     state,
     bytesSent,
     healed,
-    ...(error && { error: error.message }),
+    error: replica.error?.message,
   }))
   const clean =
     lost === undefined &&

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { forEachLimited } from '../for-each-limited.ts'
 import { type IndexedPack, sealIndexes } from '../format/index-object.ts'
 import { packKey } from '../format/pack-format.ts'
 import {
@@ -7,20 +8,22 @@ import {
   sealSnapshot,
   snapshotKey,
 } from '../format/snapshot-object.ts'
-import { bringPacks } from '../heal/bring-packs.ts'
-import { reconcileSinks } from '../heal/reconcile-sinks.ts'
+import { bringPack } from '../heal/bring-pack.ts'
+import { reconcile } from '../heal/reconcile.ts'
 import type { DamageBook } from '../store/damage-book.ts'
-import { damagedObject } from '../store/damage-of.ts'
+import type { Lacking } from '../store/replicas.ts'
 import type { VaultSession } from '../store/session.ts'
 import { VaultError } from '../vault-error.ts'
 import type { RunContext } from './backup-options.ts'
-import type { BackupTarget } from './backup-target.ts'
-import type { BackupTargets } from './backup-targets.ts'
+import { type BackupTarget, openReplicasOf } from './backup-target.ts'
 import { checkArrived } from './check-arrived.ts'
+
+/** Packs that are in memory at a time, of those that are brought to a sink. */
+const PACKS_AT_ONCE = 2
 
 export interface CommitSnapshotOptions {
   readonly session: VaultSession
-  readonly targets: BackupTargets
+  readonly targets: readonly BackupTarget[]
   readonly book: DamageBook
   readonly sources: readonly SnapshotSource[]
   /** Yields each sink that new packs go to when all have arrived there, or it has failed. */
@@ -58,40 +61,52 @@ export async function commitSnapshot(run: RunContext, options: CommitSnapshotOpt
   const tried = new Set<BackupTarget>()
   const held: BackupTarget[] = []
   let isToRepeat = false
-  const onLost = () => {
-    isToRepeat = mayRepeat
-  }
   const commit = async (target: BackupTarget): Promise<void> => {
     if (isToRepeat) return
+    const { replica } = target
     tried.add(target)
+    target.retry()
     try {
-      await bringAll(run, options, target, onLost)
+      await bringAll(run, options, target)
       progress.phase = 'committing'
       for (const index of indexes) await target.put(index.key, index.object)
-      await session.requireAlive(target.sink, signal)
+      await session.requireAlive(replica.sink, signal)
       await target.put(key, snapshot)
       target.succeed()
       held.push(target)
     } catch (error) {
       signal?.throwIfAborted()
       target.fail(error, target.state === 'detached' ? 'detached' : 'failed')
+      isToRepeat = mayRepeat && isRotten(error, targets)
     }
   }
-  const behind = ({ view }: BackupTarget) => [...live.keys()].filter((name) => !view?.packs.has(name)).length
+  const behind = ({ replica }: BackupTarget) =>
+    [...live.keys()].filter((name) => !replica.has(packKey(name))).length
   // Sinks that missed nothing as soon as they have everything, whatever the others still wait for.
   for await (const target of through) if (target.state === 'ok' && behind(target) === 0) await commit(target)
   // The others are healed from them: those that missed least first.
-  const left = targets.all.filter((target) => target.view && !tried.has(target))
+  const left = targets.filter((target) => target.isOpen && !tried.has(target))
   for (const target of left.sort((a, b) => behind(a) - behind(b))) await commit(target)
   await book.save()
   if (isToRepeat) {
     // It rests on what is unrecoverable. Where it can't be taken back, verify will report it.
-    await Promise.allSettled(held.map(({ sink }) => sink.delete(key)))
+    await Promise.allSettled(held.map(({ replica }) => replica.remove([key])))
     return { id: null, isToRepeat }
   }
   if (held.length === 0) return { id: null, isToRepeat }
-  const lost = await levelAll(run, options)
-  return { id, isToRepeat, ...(lost && { lost }) }
+  const lost = await reconcileAll(run, options)
+  await book.save()
+  return { id, isToRepeat, lost }
+}
+
+/**
+ * Whether a snapshot could not be committed because it needs a pack that was seen to be damaged, and that no sink has whole. One that
+ * could not be reached may have it.
+ */
+function isRotten(error: unknown, targets: readonly BackupTarget[]): boolean {
+  // What a sink alone has lost is not lost.
+  if (!(error instanceof VaultError) || error.code !== 'missing' || error.sink !== undefined) return false
+  return targets.some(({ replica }) => replica.damaged.has(error.key ?? ''))
 }
 
 function headOf(run: RunContext, { sources, live }: CommitSnapshotOptions, id: string): SnapshotHead {
@@ -110,51 +125,38 @@ function headOf(run: RunContext, { sources, live }: CommitSnapshotOptions, id: s
   }
 }
 
-/**
- * Sees to it that the sink holds every pack that the snapshot needs.
- * @param onLost - called when it needs a pack that was seen to be rotten and is unrecoverable
- * @throws VaultError, SinkError: the snapshot can't be committed there
- */
+/** Sees to it that the sink holds every pack that the snapshot needs. @throws VaultError, SinkError: the snapshot can't be committed there */
 async function bringAll(
-  run: RunContext,
-  { targets, book, live, unlisted }: CommitSnapshotOptions,
+  { progress }: RunContext,
+  { targets, live, unlisted }: CommitSnapshotOptions,
   target: BackupTarget,
-  onLost: () => void,
 ): Promise<void> {
-  const { started, progress, onSinkProblem, signal } = run
-  const { sink, view } = target
-  if (!view) return
   progress.phase = 'healing'
-  const rotten = new Set<string>()
-  const brought = await bringPacks(view, targets.views(), {
-    needed: new Set(live.keys()),
-    wanted: new Set(unlisted.map(({ name }) => name)),
-    damaged: book.of(sink.name),
-    onProblem: (at, error) => {
-      onSinkProblem?.(at, error)
-      const damaged = damagedObject(error)
-      if (!damaged) return
-      // The next reading does not rest on it.
-      book.add(at, damaged.key, damaged.why, started)
-      rotten.add(damaged.key)
-    },
-    signal,
-  }).catch((error: unknown) => {
-    // One that could not be reached may have it whole: only what has been seen to be rotten is lost.
-    if (error instanceof VaultError && error.code === 'missing' && rotten.has(error.key ?? '')) onLost()
-    throw error
+  const { replica, sent } = target
+  const replicas = openReplicasOf(targets)
+  const wanted = new Set([...live.keys(), ...unlisted.map(({ name }) => name)])
+  let problem: VaultError | undefined
+  await forEachLimited(wanted, PACKS_AT_ONCE, async (name) => {
+    const key = packKey(name)
+    if (replica.error || replica.has(key)) return
+    const outcome = await bringPack(name, [replica], replicas, (_, sizeBytes) => {
+      sent.set(name, sizeBytes)
+      target.count(sizeBytes)
+      target.healed++
+    })
+    if (outcome === 'brought' || !live.has(name)) return
+    if (!problem || outcome === 'lost') problem = notBrought(key, outcome)
   })
-  target.healed += brought.size
-  for (const [name, sizeBytes] of brought) {
-    target.sent.set(name, sizeBytes)
-    target.count(sizeBytes)
-  }
-  await checkArrived(sink, target.sent, {
-    signal,
-    onBad: (name, why) => {
-      view.packs.delete(name)
-      book.add(sink.name, packKey(name), why, started)
-    },
+  if (replica.error) throw replica.error
+  // Not before all have been asked for: what is damaged is known of each then, and nothing will rest on it.
+  if (problem) throw problem
+  await checkArrived(replica, sent)
+}
+
+function notBrought(key: string, why: Lacking): VaultError {
+  if (why === 'lost') return new VaultError('missing', `${key} is intact on no sink`, { key })
+  return new VaultError('unanswered', `${key} could not be read: a sink that shows it does not answer`, {
+    key,
   })
 }
 
@@ -162,32 +164,29 @@ async function bringAll(
  * What older runs could not bring to a sink, and what verifications have found damaged.
  * @returns what is to be reported that no sink has whole
  */
-async function levelAll(
+async function reconcileAll(
   run: RunContext,
-  { session, targets, book }: CommitSnapshotOptions,
+  { session, targets }: CommitSnapshotOptions,
 ): Promise<VaultError | undefined> {
-  const { host, progress, onSinkProblem, signal, now = () => new Date() } = run
+  const { host, progress, onSinkProblem, signal } = run
   progress.phase = 'healing'
-  const { results, lost } = await reconcileSinks({
-    views: targets.views(),
-    targets: targets.working().flatMap(({ view }) => view ?? []),
+  const working = new Map(
+    targets.flatMap((target) => (target.isWorking ? [[target.replica, target] as const] : [])),
+  )
+  const { results, lost } = await reconcile({
+    replicas: openReplicasOf(targets),
+    targets: [...working.keys()],
     indexKey: host.keys.indexKey,
-    book,
     thorough: false,
     mayForgetTrash: () => false,
-    requireAlive: (sink) => session.requireAlive(sink, run.signal),
-    now,
-    onProblem: (sink, error) => onSinkProblem?.(sink, error),
-    signal,
+    requireAlive: ({ sink }) => session.requireAlive(sink, signal),
   })
-  for (const { sink, packs, objects, bytes, error } of results) {
-    const target = targets.of(sink)
+  for (const { replica, packs, objects, bytes } of results) {
+    const target = working.get(replica)
     if (!target) continue
     target.healed += packs + objects
     target.count(bytes)
-    if (!error) continue
-    target.error = error
-    onSinkProblem?.(sink, error)
+    if (replica.error) onSinkProblem?.(replica.name, replica.error)
   }
   const errors = lost.map(({ key, snapshots }) => {
     const message = `${key} is intact on no sink: snapshots that need it can't be restored in full: ${snapshots.join(', ')}`

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sealTo } from '@pipe-backup/crypto'
 import { toError } from '@pipe-backup/sink'
@@ -14,7 +16,6 @@ import type { ChunkIndex } from '../store/chunk-index.ts'
 import { VaultError } from '../vault-error.ts'
 import type { RunContext } from './backup-options.ts'
 import type { BackupTarget } from './backup-target.ts'
-import type { BackupTargets } from './backup-targets.ts'
 import { SLAB_BYTES } from './content-writer.ts'
 
 const WINDOW_BYTES = 256 * 1024 * 1024
@@ -35,18 +36,17 @@ export class PackLine implements AsyncDisposable {
   /** Packs that no index object lists yet. */
   readonly unlisted: IndexedPack[]
   readonly #run: RunContext
-  readonly #targets: BackupTargets
+  readonly #targets: readonly BackupTarget[]
   readonly #index: ChunkIndex
   readonly #fan: FanOut<FinishedPack>
-  #pushing: Promise<void> = Promise.resolve()
-  #notPushed = 0
-  #pushError: Error | undefined
+  /** Finished packs on their way into the window. */
+  readonly #finished: Writable
   #bytesStored = 0
   #bytesNew = 0
 
   private constructor(
     run: RunContext,
-    targets: BackupTargets,
+    targets: readonly BackupTarget[],
     index: ChunkIndex,
     unlisted: IndexedPack[],
     keys: SealerKeys,
@@ -57,8 +57,8 @@ export class PackLine implements AsyncDisposable {
     this.unlisted = unlisted
     const { windowBytes = WINDOW_BYTES, detachAfterMs = DETACH_AFTER_MS, signal } = run
     this.#fan = fanOut<FinishedPack>(
-      targets.working().map((target) => ({
-        name: target.sink.name,
+      targets.filter(isWorking).map((target) => ({
+        name: target.replica.name,
         concurrency: PACKS_AT_ONCE,
         write: (pack, writing, onBytes) => this.#send(target, pack, writing, onBytes),
       })),
@@ -73,6 +73,18 @@ export class PackLine implements AsyncDisposable {
         signal,
       },
     )
+    this.#finished = new Writable({
+      objectMode: true,
+      highWaterMark: 1,
+      write: (pack: FinishedPack, _, done) => {
+        this.#fan.push(pack).then(
+          () => done(),
+          (error: unknown) => done(ofSending(error)),
+        )
+      },
+    })
+    // Whoever waits for room, or asks for it, is given the error.
+    this.#finished.on('error', () => undefined)
     this.pool = new SealPool({
       keys,
       slabBytes: SLAB_BYTES,
@@ -85,7 +97,7 @@ export class PackLine implements AsyncDisposable {
   /** @param unlisted - packs of earlier runs that no index object lists */
   static async open(
     run: RunContext,
-    targets: BackupTargets,
+    targets: readonly BackupTarget[],
     index: ChunkIndex,
     derived: DerivedKeys,
     unlisted: readonly IndexedPack[],
@@ -121,8 +133,8 @@ export class PackLine implements AsyncDisposable {
 
   /** Back-pressure: reading goes on when every finished pack has found room in the window. @throws what ended the sending */
   async room(): Promise<void> {
-    while (this.#notPushed > 0) await this.#pushing
-    if (this.#pushError !== undefined) throw this.#pushError
+    if (this.#finished.errored) throw this.#finished.errored
+    if (this.#finished.writableNeedDrain) await once(this.#finished, 'drain')
   }
 
   /**
@@ -140,7 +152,7 @@ export class PackLine implements AsyncDisposable {
       }).catch(() => true)
       await Promise.race([this.room(), isLate])
       pause.abort()
-    } while (this.#notPushed > MAX_WAITING_PACKS)
+    } while (this.#finished.writableLength > MAX_WAITING_PACKS)
     return PIECE_BYTES
   }
 
@@ -153,7 +165,7 @@ export class PackLine implements AsyncDisposable {
   /** After `flush`: yields each sink as soon as it has been sent everything, or has failed. @throws the abort's reason */
   async *through(): AsyncGenerator<BackupTarget> {
     for await (const { name, state, error } of this.#fan.results()) {
-      const target = this.#targets.of(name)
+      const target = this.#targets.find(({ replica }) => replica.name === name)
       if (!target) continue
       if (state !== 'ok') target.fail(error, state)
       yield target
@@ -187,19 +199,8 @@ export class PackLine implements AsyncDisposable {
     }
     this.unlisted.push({ name: pack.name, sizeBytes: pack.length, footer: pack.footer })
     this.#bytesStored += pack.length
-    for (const target of this.#targets.working()) target.queue(pack.length)
-    this.#notPushed++
-    this.#pushing = this.#pushing
-      .then(() => this.#fan.push(pack))
-      .then(
-        () => {
-          this.#notPushed--
-        },
-        (error: unknown) => {
-          this.#notPushed--
-          this.#pushError ??= ofSending(error)
-        },
-      )
+    for (const target of this.#targets.filter(isWorking)) target.queue(pack.length)
+    this.#finished.write(pack)
   }
 
   async #send(
@@ -211,7 +212,7 @@ export class PackLine implements AsyncDisposable {
     const show = target.sending(pack.length)
     let goneBytes = 0
     try {
-      await target.sink.put(packKey(pack.name), new Uint8Array(pack.buffer, 0, pack.length), {
+      await target.replica.put(packKey(pack.name), new Uint8Array(pack.buffer, 0, pack.length), {
         signal,
         sha256: pack.name,
         onBytes: (sizeBytes) => {
@@ -226,9 +227,12 @@ export class PackLine implements AsyncDisposable {
       throw error
     }
     show(pack.length)
-    target.view?.packs.set(pack.name, { sizeBytes: pack.length, storedAt: this.#run.started })
     target.sent.set(pack.name, pack.length)
   }
+}
+
+function isWorking(target: BackupTarget): boolean {
+  return target.isWorking
 }
 
 function ofSending(error: unknown): Error {

@@ -2,18 +2,21 @@ import { type Sink, toError } from '@pipe-backup/sink'
 import { toFailure } from '../failure.ts'
 import { openSnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
 import type { VaultHost } from '../format/vault-host.ts'
+import { hasCode } from '../has-code.ts'
+import type { DamagedObject } from '../store/damage.ts'
 import { DamageBook } from '../store/damage-book.ts'
-import { type DamagedObject, damageOf } from '../store/damage-of.ts'
 import { checkGrant, isGrantKey } from '../store/grant.ts'
 import { isBeingPruned } from '../store/is-being-pruned.ts'
+import { shownHeadsAndGrants } from '../store/listing.ts'
 import { getObject } from '../store/read-sink.ts'
+import { Replica, type ReplicaContext } from '../store/replica.ts'
+import { onEach, openReplicas, removedSnapshots, requireAny } from '../store/replicas.ts'
 import { VaultSession } from '../store/session.ts'
-import { type SinkView, viewSink } from '../store/sink-view.ts'
 import { requireVault } from '../store/vault-header.ts'
 import { VaultError } from '../vault-error.ts'
 import { adoptSink } from './adopt-sink.ts'
-import type { ReconcileResult } from './heal-target.ts'
-import { type LostPack, reconcileSinks } from './reconcile-sinks.ts'
+import { reconcile } from './reconcile.ts'
+import type { LostPack, ReconcileResult } from './reconcile-result.ts'
 
 export interface HealOptions {
   readonly host: VaultHost
@@ -64,130 +67,120 @@ export interface HealReport {
  * @throws the abort's reason; the first sink's error when none can be used
  */
 export async function heal(options: HealOptions): Promise<HealReport> {
-  const { host, hostName, sinks, targets, signal, now = () => new Date() } = options
-  const onProblem = options.onProblem ?? (() => undefined)
+  const { host, hostName, signal, onProblem, now = () => new Date() } = options
   const { indexKey } = host.keys
   const record = { host: hostName, hostId: host.hostId, started: now().toISOString(), kind: 'heal' } as const
   await using session = new VaultSession({ indexKey, record })
   const book = await DamageBook.open(options.stateDirectory)
   for (const { sink, key, why } of options.damaged ?? []) book.add(sink, key, why, now())
-  const failures = new Map<string, Error>()
-  const views: SinkView[] = []
-  /** Keys of the snapshots and grants that each sink shows, damaged ones as well. */
-  const shown = new Map<SinkView, readonly string[]>()
-  const pruned = new Set<SinkView>()
-  await Promise.all(
-    sinks.map(async (sink) => {
-      try {
-        const isTarget = targets?.includes(sink.name) ?? true
-        if (isTarget && (await adoptSink(sink, { host, isNew: options.isNew(sink.name), signal })))
-          options.onHealed?.(sink.name, 'vault.json', 0)
-        await requireVault(sink, host.vaultId, signal)
-        await session.join(sink, signal)
-        const view = await viewSink(sink, {
-          indexKey,
-          signal,
-          onBadTrash: (key, error) => {
-            onProblem(sink.name, error)
-            // What it condemned is no longer condemned, and will be again by the next prune.
-            book.add(sink.name, key, 'corrupt', now())
-          },
-        })
-        shown.set(view, shownBy(view))
-        book.exclude(view)
-        if (await isBeingPruned(view, indexKey, session.id, signal)) pruned.add(view)
-        views.push(view)
-      } catch (error) {
-        failures.set(sink.name, toError(error))
-      }
-    }),
-  )
-  signal?.throwIfAborted()
-  const [first] = failures.values()
-  if (views.length === 0) throw first ?? new VaultError('too-few-copies', 'no sink is configured')
-  // In the configuration's order: the first is asked first.
-  views.sort((a, b) => sinks.indexOf(a.sink) - sinks.indexOf(b.sink))
-  const { results, lost } = await reconcileSinks({
-    views,
-    targets: views.filter(({ sink }) => targets?.includes(sink.name) ?? true),
+  const context: ReplicaContext = {
+    vaultId: host.vaultId,
     indexKey,
+    session,
     book,
-    thorough: options.thorough ?? true,
-    mayForgetTrash: (view) => !pruned.has(view),
-    requireAlive: (sink) => session.requireAlive(sink, signal),
     now,
     signal,
     onProblem,
-    ...(options.onHealed && { onHealed: options.onHealed }),
+    onDamage: ({ sink, error }) => onProblem?.(sink, error),
+  }
+  const all = options.sinks.map((sink) => new Replica(sink, context))
+  await openReplicas(all, (replica) => admit(replica, options))
+  const pruned = new Set<Replica>()
+  await onEach(all, async (replica) => {
+    // What it condemned is no longer condemned, and will be again by the next prune.
+    for (const [key, { message }] of replica.listing.badTrash) replica.found(key, 'corrupt', message)
+    replica.excludeKnownDamage()
+    if (await isBeingPruned(replica, session.id)) pruned.add(replica)
   })
-  const removed = new Set(views.flatMap((view) => [...view.removed]))
+  const replicas = requireAny(all)
+  const shown = new Map(replicas.map((replica) => [replica, shownHeadsAndGrants(replica.listing)]))
+  const { results, lost } = await reconcile({
+    replicas,
+    targets: replicas.filter(({ name }) => isTarget(options, name)),
+    indexKey,
+    thorough: options.thorough ?? true,
+    mayForgetTrash: (replica) => !pruned.has(replica),
+    requireAlive: ({ sink }) => session.requireAlive(sink, signal),
+    onHealed: options.onHealed,
+  })
   const corrupt = new Set<string>()
-  for (const view of views) {
-    const { name } = view.sink
-    for (const key of shown.get(view) ?? []) {
-      if (view.snapshots.has(key) || view.grants.has(key) || removed.has(snapshotIdOf(key) ?? '')) continue
-      const error = await flawOf(view, key, indexKey, signal)
-      if (error === undefined) {
-        book.clear(name, key)
-        continue
-      }
-      if (damageOf(error) === undefined) {
-        failures.set(name, error)
-        break
-      }
-      corrupt.add(name)
-      onProblem(
-        name,
-        new VaultError('corrupt', `${key} is damaged, and intact on no sink`, {
-          key,
-          hint: isGrantKey(key)
-            ? 'Bring back any sink that is away; where none has it, run `pipe-backup key add-recipient` for it again.'
-            : 'Bring back any sink that is away; where none has it, delete that object by hand.',
-        }),
-      )
-    }
-  }
+  for (const [replica, keys] of shown)
+    await replica.attempt(async () => {
+      if (await hasFlaw(replica, keys, removedSnapshots(replicas))) corrupt.add(replica.name)
+    })
   await book.save()
-  return report(options, results, { lost, corrupt }, failures)
+  return report(options, all, results, { lost, corrupt })
 }
 
-/** What the book says of it may be of yesterday. @returns why it does not open @throws the abort's reason */
-async function flawOf(
-  { sink }: SinkView,
-  key: string,
-  indexKey: Uint8Array,
-  signal: AbortSignal | undefined,
-): Promise<Error | undefined> {
-  try {
-    const object = await getObject(sink, key, signal)
-    if (isGrantKey(key)) checkGrant(key, object)
-    else openSnapshotHead(indexKey, key, object)
-    return undefined
-  } catch (error) {
-    signal?.throwIfAborted()
-    return toError(error)
+function isTarget({ targets }: HealOptions, sink: string): boolean {
+  return targets?.includes(sink) ?? true
+}
+
+/** A sink that is to be healed may be a new one, or have lost its `vault.json`. */
+async function admit({ sink }: Replica, options: HealOptions): Promise<void> {
+  const { host, isNew, signal, onHealed } = options
+  if (isTarget(options, sink.name) && (await adoptSink(sink, { host, isNew: isNew(sink.name), signal })))
+    onHealed?.(sink.name, 'vault.json', 0)
+  await requireVault(sink, host.vaultId, signal)
+}
+
+/**
+ * Whether one of the snapshots and grants that a sink has listed is damaged still, after the healing. What was known of them may be of yesterday.
+ * @throws the abort's reason; SinkError
+ */
+async function hasFlaw(
+  replica: Replica,
+  keys: readonly string[],
+  removed: ReadonlySet<string>,
+): Promise<boolean> {
+  let isFlawed = false
+  for (const key of keys) {
+    if (replica.has(key) || removed.has(snapshotIdOf(key) ?? '')) continue
+    if (!(await isCorrupt(replica, key))) {
+      replica.proven(key)
+      continue
+    }
+    isFlawed = true
+    replica.report(
+      new VaultError('corrupt', `${key} is damaged, and intact on no sink`, {
+        key,
+        hint: isGrantKey(key)
+          ? 'Bring back any sink that is away; where none has it, run `pipe-backup key add-recipient` for it again.'
+          : 'Bring back any sink that is away; where none has it, delete that object by hand.',
+      }),
+    )
   }
+  return isFlawed
 }
 
-function shownBy({ snapshots, grants, truncated }: SinkView): string[] {
-  const isShown = (key: string): boolean => snapshotIdOf(key) !== undefined || isGrantKey(key)
-  return [...snapshots.keys(), ...grants.keys(), ...[...truncated].filter(isShown)]
+/** @returns false of one that is whole, and of one that is gone: a prune has removed it @throws SinkError; VaultError `unsupported-version` */
+async function isCorrupt({ sink, context }: Replica, key: string): Promise<boolean> {
+  try {
+    const object = await getObject(sink, key, context.signal)
+    if (isGrantKey(key)) checkGrant(key, object)
+    else openSnapshotHead(context.indexKey, key, object)
+    return false
+  } catch (error) {
+    if (hasCode(error, 'corrupt')) return true
+    if (hasCode(error, 'not-found')) return false
+    throw toError(error)
+  }
 }
 
 function report(
-  { sinks, targets }: HealOptions,
+  options: HealOptions,
+  replicas: readonly Replica[],
   results: readonly ReconcileResult[],
   { lost, corrupt }: { readonly lost: readonly LostPack[]; readonly corrupt: ReadonlySet<string> },
-  failures: ReadonlyMap<string, Error>,
 ): HealReport {
-  const healed = sinks
-    .filter(({ name }) => targets?.includes(name) ?? true)
-    .map(({ name }): HealedSink => {
-      const result = results.find(({ sink }) => sink === name)
-      const error = failures.get(name) ?? result?.error
-      const postponed = (result?.postponed ?? []).map((key) => key.slice(-16))
+  const healed = replicas
+    .filter(({ name }) => isTarget(options, name))
+    .map((replica): HealedSink => {
+      const { name, error } = replica
+      const result = results.find((one) => one.replica === replica)
+      const postponed = [...(result?.postponed ?? [])].map((key) => snapshotIdOf(key) ?? key)
       const lacksPacks = lost.length > 0 || (result?.unanswered ?? 0) > 0
-      const isBehind = postponed.length > 0 || lacksPacks || (!result?.error && corrupt.has(name))
+      const isBehind = postponed.length > 0 || lacksPacks || corrupt.has(name)
       return {
         name,
         state: error ? 'failed' : isBehind ? 'behind' : 'level',

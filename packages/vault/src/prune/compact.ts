@@ -1,25 +1,23 @@
 import { join } from 'node:path'
-import { toError } from '@pipe-backup/sink'
 import { type IndexedPack, sealIndexes } from '../format/index-object.ts'
 import { decodeFooterContent, type PackFooter, packKey } from '../format/pack-format.ts'
 import { type SnapshotHead, sealSnapshot, snapshotIdOf } from '../format/snapshot-object.ts'
 import { fetchPack } from '../store/fetch-pack.ts'
 import { readIndex } from '../store/load-index.ts'
 import { readPackFooter } from '../store/read-pack-footer.ts'
+import type { Replica } from '../store/replica.ts'
 import { chooseForCompaction, type PackUse } from './choose-for-compaction.ts'
 import { type MovedPack, Repacker } from './repacker.ts'
 import type { PruneReport } from './report.ts'
-import type { PruneSink } from './sink-state.ts'
 
 export interface CompactOptions {
-  /** Sinks that could be looked at; their views and heads are kept up to date. */
-  readonly sinks: readonly PruneSink[]
+  /** Of the sinks that are pruned. */
+  readonly replicas: readonly Replica[]
   /** Ids of snapshots that go. */
   readonly gone: ReadonlySet<string>
   readonly indexKey: Uint8Array
   readonly stateDirectory: string
   readonly signal?: AbortSignal | undefined
-  readonly onProblem: (sink: string, error: Error) => void
 }
 
 /** Where the live chunks of a pack went: by its name, for each of its chunks the new pack and its number in it. */
@@ -37,21 +35,15 @@ interface NewLocation {
  */
 export async function compact(options: CompactOptions): Promise<PruneReport['compacted']> {
   // Where nothing can be deleted there is nothing to be gained.
-  const sinks = options.sinks.filter(({ view }) => !view.sink.appendOnly)
+  const able = new Set(options.replicas.filter(({ sink }) => !sink.appendOnly))
   const footers = await readFooters(options)
   const live = liveChunks(options, footers)
   const chosen = chooseForCompaction(packUses(options, footers, live))
   const moves: Moves = new Map()
   const listed: IndexedPack[] = []
   let bytes = 0
-  const able = new Set(sinks)
   const store = async (pack: MovedPack): Promise<void> => {
-    await onAll(options, able, async ({ view }) => {
-      await view.sink.put(packKey(pack.name), pack.bytes, {
-        ...(options.signal && { signal: options.signal }),
-      })
-      view.packs.set(pack.name, { sizeBytes: pack.bytes.length, storedAt: new Date() })
-    })
+    await onAll(able, (replica) => replica.put(packKey(pack.name), pack.bytes))
     for (const [position, { from, index }] of pack.origins.entries()) {
       const moved = moves.get(from) ?? new Map<number, NewLocation>()
       moved.set(index, { pack: pack.name, position })
@@ -60,11 +52,10 @@ export async function compact(options: CompactOptions): Promise<PruneReport['com
     listed.push({ name: pack.name, sizeBytes: pack.bytes.length, footer: pack.footer })
     bytes += pack.bytes.length
   }
-  const views = options.sinks.map(({ view }) => view)
   for (const group of chosen) {
     const repacker = new Repacker(options.indexKey, group.hostId, group.kind)
     for (const name of group.names) {
-      const pack = await fetchPack(name, views, options)
+      const pack = await fetchPack(name, options.replicas)
       const footer = footers.get(name)
       // Whole nowhere, or not what its index says: a healing's affair.
       if (typeof pack === 'string' || !footer) continue
@@ -75,30 +66,28 @@ export async function compact(options: CompactOptions): Promise<PruneReport['com
   }
   if (listed.length === 0) return { from: 0, into: 0, bytes: 0 }
   await putIndexes(options, able, listed)
-  const firstStored = firstStoredOf(options.sinks)
-  await onAll(options, able, (sink) => rewriteHeads(sink, moves, firstStored, options))
+  const firstStored = firstStoredOf(options.replicas)
+  await onAll(able, (replica) => rewriteHeads(replica, moves, firstStored, options))
   return { from: moves.size, into: listed.length, bytes }
 }
 
 /** The contents of the footers of all packs, by name, from the index objects, or else from the packs. */
 async function readFooters(options: CompactOptions): Promise<Map<string, PackFooter>> {
-  const { sinks, indexKey, stateDirectory, signal, onProblem } = options
-  const views = sinks.map(({ view }) => view)
-  const reading = { views, indexKey, cacheDirectory: join(stateDirectory, 'index'), onProblem }
+  const { replicas, indexKey, stateDirectory, signal } = options
+  const reading = { replicas, indexKey, cacheDirectory: join(stateDirectory, 'index') }
   const footers = new Map<string, PackFooter>()
-  for (const key of new Set(views.flatMap(({ indexes }) => [...indexes.keys()]))) {
-    for (const { name, footer } of (await readIndex(key, { ...reading, signal })) ?? [])
+  for (const key of new Set(replicas.flatMap(({ listing }) => [...listing.indexes.keys()]))) {
+    for (const { name, footer } of (await readIndex(key, reading)) ?? [])
       if (!footers.has(name)) footers.set(name, decodeFooterContent(footer))
   }
-  for (const view of views) {
-    for (const [name, { sizeBytes }] of view.packs) {
+  for (const replica of replicas) {
+    for (const [name, { sizeBytes }] of replica.listing.packs) {
       if (footers.has(name)) continue
       try {
-        const content = await readPackFooter(view.sink, name, sizeBytes, indexKey, signal)
+        const content = await readPackFooter(replica.sink, name, sizeBytes, indexKey, signal)
         footers.set(name, decodeFooterContent(content))
       } catch (error) {
-        signal?.throwIfAborted()
-        onProblem(view.sink.name, toError(error))
+        replica.report(error)
       }
     }
   }
@@ -107,11 +96,11 @@ async function readFooters(options: CompactOptions): Promise<Map<string, PackFoo
 
 /** Which chunks of which packs are live in any snapshot that stays. */
 function liveChunks(
-  { sinks, gone }: CompactOptions,
+  { replicas, gone }: CompactOptions,
   footers: ReadonlyMap<string, PackFooter>,
 ): Map<string, Set<number>> {
   const live = new Map<string, Set<number>>()
-  for (const { heads } of sinks) {
+  for (const { heads } of replicas) {
     for (const [key, { packs }] of heads) {
       if (gone.has(snapshotIdOf(key) ?? '')) continue
       for (const [name, bitmap] of packs) {
@@ -127,18 +116,18 @@ function liveChunks(
 }
 
 function packUses(
-  { sinks }: CompactOptions,
+  { replicas }: CompactOptions,
   footers: ReadonlyMap<string, PackFooter>,
   live: ReadonlyMap<string, ReadonlySet<number>>,
 ): PackUse[] {
   const uses: PackUse[] = []
   for (const [name, chunks] of live) {
     const footer = footers.get(name)
-    const holders = sinks.filter(({ view }) => view.packs.has(name))
-    const sizeBytes = holders[0]?.view.packs.get(name)?.sizeBytes
+    const holders = replicas.filter((replica) => replica.has(packKey(name)))
+    const sizeBytes = holders[0]?.listing.packs.get(name)?.sizeBytes
     if (!footer || sizeBytes === undefined) continue
     // A backup that goes on does not count on it any more, and a prune is to delete it: it must not be moved behind their backs.
-    if (holders.some(({ view }) => view.condemned.has(name))) continue
+    if (holders.some(({ listing }) => listing.condemned.has(name))) continue
     let [liveBytes, chunkBytes] = [0, 0]
     for (const { length } of footer.chunks) chunkBytes += length
     for (const i of chunks) liveBytes += footer.chunks[i]?.length ?? 0
@@ -157,26 +146,23 @@ function packUses(
 
 async function putIndexes(
   options: CompactOptions,
-  able: Set<PruneSink>,
+  able: Set<Replica>,
   packs: readonly IndexedPack[],
 ): Promise<void> {
   for (const { key, object } of sealIndexes(options.indexKey, packs)) {
-    await onAll(options, able, async ({ view }) => {
-      await view.sink.put(key, object, { ...(options.signal && { signal: options.signal }) })
-      view.indexes.set(key, { sizeBytes: object.length, storedAt: new Date() })
-    })
+    await onAll(able, (replica) => replica.put(key, object))
   }
 }
 
 /** When the first of the sinks stored each snapshot: what is written again looks new to a sink, and is not. */
-function firstStoredOf(sinks: readonly PruneSink[]): Map<string, Date> {
+function firstStoredOf(replicas: readonly Replica[]): Map<string, Date> {
   const first = new Map<string, Date>()
   const see = (key: string, time: Date): void => {
     const known = first.get(key)
     if (!known || time < known) first.set(key, time)
   }
-  for (const { view, heads } of sinks) {
-    for (const [key, { storedAt }] of view.snapshots) see(key, storedAt)
+  for (const { listing, heads } of replicas) {
+    for (const [key, { storedAt }] of listing.snapshots) see(key, storedAt)
     for (const [key, { firstStored }] of heads) if (firstStored !== undefined) see(key, new Date(firstStored))
   }
   return first
@@ -184,16 +170,16 @@ function firstStoredOf(sinks: readonly PruneSink[]): Map<string, Date> {
 
 /** Says of each snapshot that stays on a sink where its chunks are now. */
 async function rewriteHeads(
-  { view, heads }: PruneSink,
+  replica: Replica,
   moves: Moves,
   firstStored: ReadonlyMap<string, Date>,
-  { gone, indexKey, signal }: CompactOptions,
+  { gone, indexKey }: CompactOptions,
 ): Promise<void> {
-  for (const [key, head] of heads) {
+  for (const [key, head] of replica.heads) {
     if (gone.has(snapshotIdOf(key) ?? '') || !head.packs.some(([name]) => moves.has(name))) continue
     const moved = { ...withMoves(head, moves), firstStored: firstStored.get(key)?.toISOString() }
-    await view.sink.put(key, sealSnapshot(indexKey, key, moved), { signal })
-    heads.set(key, moved)
+    await replica.put(key, sealSnapshot(indexKey, key, moved))
+    replica.heads.set(key, moved)
   }
 }
 
@@ -219,19 +205,14 @@ function withMoves(head: SnapshotHead, moves: Moves): SnapshotHead {
 }
 
 /** Does something on each sink; one that fails is left as it is, and out of what follows. */
-async function onAll(
-  { onProblem, signal }: CompactOptions,
-  sinks: Set<PruneSink>,
-  work: (sink: PruneSink) => Promise<void>,
-): Promise<void> {
+async function onAll(able: Set<Replica>, work: (replica: Replica) => Promise<void>): Promise<void> {
   await Promise.all(
-    [...sinks].map(async (sink) => {
+    [...able].map(async (replica) => {
       try {
-        await work(sink)
+        await work(replica)
       } catch (error) {
-        signal?.throwIfAborted()
-        sinks.delete(sink)
-        onProblem(sink.view.sink.name, toError(error))
+        replica.report(error)
+        able.delete(replica)
       }
     }),
   )

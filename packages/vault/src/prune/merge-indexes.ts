@@ -1,16 +1,14 @@
 import { join } from 'node:path'
-import { toError } from '@pipe-backup/sink'
 import { type IndexedPack, sealIndexes } from '../format/index-object.ts'
+import { packKey } from '../format/pack-format.ts'
 import { readIndex } from '../store/load-index.ts'
-import type { SinkView } from '../store/sink-view.ts'
+import type { Replica } from '../store/replica.ts'
 
 export interface MergeIndexesOptions {
   /** Of the sinks that were pruned, as they are now. */
-  readonly views: readonly SinkView[]
+  readonly replicas: readonly Replica[]
   readonly indexKey: Uint8Array
   readonly stateDirectory: string
-  readonly signal?: AbortSignal | undefined
-  readonly onProblem: (sink: string, error: Error) => void
 }
 
 /** So many small ones, at one or two a run, are a day of hourly runs. */
@@ -23,17 +21,17 @@ const SMALL_BYTES = 4 * 1024 * 1024
  * gone meanwhile reads another, or the footers. Sinks that would not let the old ones go are left as they are.
  */
 export async function mergeIndexes(options: MergeIndexesOptions): Promise<void> {
-  const { views, indexKey, stateDirectory, signal, onProblem } = options
-  if (views.some(({ sink }) => sink.appendOnly)) return
-  const reading = { views, indexKey, cacheDirectory: join(stateDirectory, 'index'), onProblem }
-  const keys = new Map(views.flatMap(({ indexes }) => [...indexes]))
+  const { replicas, indexKey, stateDirectory } = options
+  if (replicas.some(({ sink }) => sink.appendOnly)) return
+  const reading = { replicas, indexKey, cacheDirectory: join(stateDirectory, 'index') }
+  const keys = new Map(replicas.flatMap(({ listing }) => [...listing.indexes]))
   const spent: string[] = []
   const listed = new Map<string, IndexedPack>()
   let isWorthIt = false
   let small = 0
-  const isThere = ({ name }: IndexedPack) => views.some((view) => view.packs.has(name))
+  const isThere = ({ name }: IndexedPack) => replicas.some((replica) => replica.has(packKey(name)))
   for (const [key, { sizeBytes }] of keys) {
-    const packs = await readIndex(key, { ...reading, signal })
+    const packs = await readIndex(key, reading)
     // A sink that does not answer may have it whole.
     if (!packs) continue
     const there = packs.filter(isThere)
@@ -48,15 +46,13 @@ export async function mergeIndexes(options: MergeIndexesOptions): Promise<void> 
   if (spent.length === 0 || !(isWorthIt || small > MAX_SMALL)) return
   const packs = [...listed.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   const merged = sealIndexes(indexKey, packs)
-  for (const { sink, indexes } of views) {
+  for (const replica of replicas) {
     try {
-      for (const { key, object } of merged) await sink.put(key, object, { signal })
-      const old = spent.filter((name) => indexes.has(name))
-      const failed = await sink.deleteMany(old, { signal })
-      for (const error of failed.values()) onProblem(sink.name, error)
+      for (const { key, object } of merged) await replica.put(key, object)
+      const refused = await replica.remove(spent.filter((key) => replica.has(key)))
+      for (const error of refused.values()) replica.report(error)
     } catch (error) {
-      signal?.throwIfAborted()
-      onProblem(sink.name, toError(error))
+      replica.report(error)
     }
   }
 }

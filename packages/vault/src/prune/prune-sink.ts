@@ -1,16 +1,17 @@
 import { packKey } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
 import { newTrashKey, sealTrash, type Trash } from '../format/trash-object.ts'
+import { type StoredObject, shownSnapshots } from '../store/listing.ts'
 import { listObjects } from '../store/read-sink.ts'
+import type { Replica } from '../store/replica.ts'
 import { SESSION_STALE_MS, sessionIdOf } from '../store/session.ts'
 import { sinkTime } from '../store/sink-time.ts'
-import type { SinkView, StoredObject } from '../store/sink-view.ts'
 
 /** Trash objects that are left because of the snapshots that they name alone. */
 const MAX_REMINDERS = 8
 
 export interface PruneSinkOptions {
-  readonly view: SinkView
+  readonly replica: Replica
   /** Packs that are needed by snapshots that stay. */
   readonly needed: ReadonlySet<string>
   /** Packs that are needed by what this sink shows, also by snapshots that it would not let go. */
@@ -21,9 +22,6 @@ export interface PruneSinkOptions {
   readonly remembered: ReadonlySet<string>
   readonly ownSession: string
   readonly graceMs: number
-  readonly indexKey: Uint8Array
-  readonly now: () => Date
-  readonly signal?: AbortSignal | undefined
   /** Called with each object that the sink refused to delete. */
   readonly onRefused: (key: string, error: Error) => void
 }
@@ -52,38 +50,39 @@ export interface PrunePlan {
 }
 
 /** Sessions that have not been written again for so long that whoever held them is dead. */
-function staleSessions(view: SinkView, ownSession: string): string[] {
-  const nowMs = sinkTime(view, ownSession)
-  return [...view.sessions]
+function staleSessions(replica: Replica, ownSession: string): string[] {
+  const nowMs = sinkTime(replica, ownSession)
+  return [...replica.listing.sessions]
     .filter(([, { storedAt }]) => nowMs - storedAt.getTime() > SESSION_STALE_MS)
     .map(([id]) => id)
 }
 
 export function planPrune(options: PruneSinkOptions): PrunePlan {
-  const { view, needed, shown, gone, graceMs, ownSession } = options
-  const nowMs = sinkTime(view, ownSession)
-  const stale = new Set(staleSessions(view, ownSession))
-  const isOver = (session: string) => !view.sessions.has(session) || stale.has(session)
+  const { replica, needed, shown, gone, graceMs, ownSession } = options
+  const { listing } = replica
+  const nowMs = sinkTime(replica, ownSession)
+  const stale = new Set(staleSessions(replica, ownSession))
+  const isOver = (session: string) => !listing.sessions.has(session) || stale.has(session)
   const isDue = ({ sessions, storedAt }: Trash & StoredObject) =>
     sessions !== undefined && nowMs - storedAt.getTime() >= graceMs && sessions.every(isOver)
   const due: string[] = []
   const drafts: string[] = []
   const pending = new Set<string>()
   const pendingDeletion = new Set<string>()
-  for (const [key, trash] of view.trash) {
+  for (const [key, trash] of listing.trash) {
     if (trash.sessions === undefined) drafts.push(key)
     else if (!isDue(trash)) for (const name of trash.packs) pending.add(name)
     else {
       due.push(key)
       for (const name of trash.packs) if (shown.has(name) && !needed.has(name)) pending.add(name)
       for (const name of trash.packs)
-        if (view.packs.has(name) && !needed.has(name) && !shown.has(name)) pendingDeletion.add(name)
+        if (listing.packs.has(name) && !needed.has(name) && !shown.has(name)) pendingDeletion.add(name)
     }
   }
-  const condemned = [...view.packs.keys()].filter(
+  const condemned = [...listing.packs.keys()].filter(
     (name) => !needed.has(name) && !pending.has(name) && !pendingDeletion.has(name),
   )
-  const snapshots = [...view.snapshots.keys()].filter((key) => gone.has(snapshotIdOf(key) ?? ''))
+  const snapshots = shownSnapshots(listing).filter((key) => gone.has(snapshotIdOf(key) ?? ''))
   return { due, pendingDeletion: [...pendingDeletion], condemned, snapshots, drafts }
 }
 
@@ -94,7 +93,8 @@ export function planPrune(options: PruneSinkOptions): PrunePlan {
  */
 export async function pruneSink(options: PruneSinkOptions): Promise<PruneSinkResult> {
   const plan = planPrune(options)
-  const { view, ownSession, signal } = options
+  const { replica, ownSession } = options
+  const { listing } = replica
   const result: PruneSinkResult = {
     snapshotsRemoved: 0,
     packsDeleted: 0,
@@ -103,10 +103,9 @@ export async function pruneSink(options: PruneSinkOptions): Promise<PruneSinkRes
     bytesCondemned: 0,
     refused: 0,
   }
-  const deleting = { signal }
+  const bytesOf = (name: string): number => listing.packs.get(name)?.sizeBytes ?? 0
   const remove = async (keys: readonly string[]): Promise<Set<string>> => {
-    if (keys.length === 0) return new Set()
-    const failed = await view.sink.deleteMany(keys, deleting)
+    const failed = await replica.remove(keys)
     for (const [key, error] of failed) {
       if (error.code !== 'forbidden') throw error
       result.refused++
@@ -116,28 +115,24 @@ export async function pruneSink(options: PruneSinkOptions): Promise<PruneSinkRes
   }
 
   // First: one that lives after all sees that it was taken for dead, before anything that it rests on goes.
-  await remove(staleSessions(view, ownSession).map((id) => `sessions/${id}`))
-  const refused = await remove(plan.pendingDeletion.map(packKey))
-  for (const name of plan.pendingDeletion) {
-    if (refused.has(packKey(name))) continue
+  await remove(staleSessions(replica, ownSession).map((id) => `sessions/${id}`))
+  const sizes = plan.pendingDeletion.map((name) => [packKey(name), bytesOf(name)] as const)
+  const refused = await remove(sizes.map(([key]) => key))
+  for (const [key, sizeBytes] of sizes) {
+    if (refused.has(key)) continue
     result.packsDeleted++
-    result.bytesFreed += view.packs.get(name)?.sizeBytes ?? 0
-    view.packs.delete(name)
+    result.bytesFreed += sizeBytes
   }
   const { forgotten, merged } = spentTrash(options, plan, refused)
   const isNews =
-    plan.condemned.length > 0 || plan.snapshots.some((key) => !view.removed.has(snapshotIdOf(key) ?? ''))
+    plan.condemned.length > 0 || plan.snapshots.some((key) => !listing.removed.has(snapshotIdOf(key) ?? ''))
   if (isNews || merged.length > 0) await condemn(options, plan.condemned)
   for (const name of plan.condemned) {
     result.packsCondemned++
-    result.bytesCondemned += view.packs.get(name)?.sizeBytes ?? 0
+    result.bytesCondemned += bytesOf(name)
   }
   const kept = await remove(plan.snapshots)
-  for (const key of plan.snapshots) {
-    if (kept.has(key)) continue
-    view.snapshots.delete(key)
-    result.snapshotsRemoved++
-  }
+  result.snapshotsRemoved = plan.snapshots.filter((key) => !kept.has(key)).length
   await remove([...forgotten, ...merged, ...plan.drafts])
   return result
 }
@@ -147,14 +142,14 @@ export async function pruneSink(options: PruneSinkOptions): Promise<PruneSinkRes
  * that names snapshots which some sink may still show stays too, unless there are so many that they are put together.
  */
 function spentTrash(
-  { view, remembered, shown, needed }: PruneSinkOptions,
+  { replica, remembered, shown, needed }: PruneSinkOptions,
   { due }: PrunePlan,
   refused: ReadonlySet<string>,
 ): { forgotten: string[]; merged: string[] } {
   const forgotten: string[] = []
   const merged: string[] = []
   for (const key of due) {
-    const { packs = [], snapshots = [] } = view.trash.get(key) ?? {}
+    const { packs = [], snapshots = [] } = replica.listing.trash.get(key) ?? {}
     if (packs.some((name) => refused.has(packKey(name)) || (shown.has(name) && !needed.has(name)))) continue
     if (snapshots.some((id) => remembered.has(id))) merged.push(key)
     else forgotten.push(key)
@@ -167,16 +162,16 @@ function spentTrash(
  * begins, the sessions that had begun.
  */
 async function condemn(
-  { view, remembered, ownSession, indexKey, now, signal }: PruneSinkOptions,
+  { replica, remembered, ownSession }: PruneSinkOptions,
   packs: readonly string[],
 ): Promise<void> {
-  const { sink } = view
-  const options = { signal }
+  const { sink, context } = replica
+  const { indexKey, now, signal } = context
   const write = async (sessions: readonly string[] | undefined): Promise<string> => {
     const time = now()
     const key = newTrashKey(time)
     const trash = { packs, snapshots: [...remembered].sort(), sessions }
-    await sink.put(key, sealTrash(indexKey, key, time, trash), options)
+    await replica.put(key, sealTrash(indexKey, key, time, trash))
     return key
   }
   const draft = await write(undefined)
@@ -186,5 +181,5 @@ async function condemn(
     if (id !== undefined && id !== ownSession) sessions.push(id)
   }
   await write(sessions)
-  await sink.deleteMany([draft], options)
+  await replica.remove([draft])
 }

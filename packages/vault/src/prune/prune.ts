@@ -3,15 +3,18 @@ import { toFailure } from '../failure.ts'
 import { packKey } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
 import type { VaultHost } from '../format/vault-host.ts'
+import { shownSnapshots, totalBytes } from '../store/listing.ts'
+import type { Replica } from '../store/replica.ts'
+import { removedSnapshots } from '../store/replicas.ts'
 import { VaultSession } from '../store/session.ts'
 import { type SnapshotInfo, toSnapshotInfo } from '../store/snapshots.ts'
 import { VaultError } from '../vault-error.ts'
 import { compact } from './compact.ts'
 import { mergeIndexes } from './merge-indexes.ts'
+import { neededPacks } from './needed-packs.ts'
+import { openForPrune, readForPrune } from './open-for-prune.ts'
 import { type PruneSinkOptions, planPrune, pruneSink } from './prune-sink.ts'
-import { PruneSinks } from './prune-sinks.ts'
 import type { PrunedSink, PruneReport } from './report.ts'
-import { neededPacks, type PruneSink, totalBytes } from './sink-state.ts'
 
 const GRACE_MS = 24 * 60 * 60 * 1000
 
@@ -45,42 +48,41 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
   const { host, hostName, now = () => new Date() } = options
   const record = { host: hostName, hostId: host.hostId, started: now().toISOString(), kind: 'prune' } as const
   await using session = new VaultSession({ indexKey: host.keys.indexKey, record })
-  return await new Prune(options, session, now).perform()
+  return await new Prune(options, session).perform()
 }
 
 class Prune {
   readonly #options: PruneOptions
   readonly #session: VaultSession
-  readonly #now: () => Date
-  readonly #failures = new Map<string, Error>()
-  readonly #bytesBefore = new Map<string, number>()
-  readonly #looking: PruneSinks
-  #sinks: PruneSink[] = []
+  readonly #bytesBefore = new Map<Replica, number>()
+  /** All of them; those that can't be pruned have an error. */
+  #all: readonly Replica[] = []
+  /** Those that can. */
+  #replicas: readonly Replica[] = []
   /** Ids of snapshots that go. */
   #gone: ReadonlySet<string> = new Set()
   /** Ids of snapshots that went, and that some sink may still show. */
   #remembered: ReadonlySet<string> = new Set()
 
-  constructor(options: PruneOptions, session: VaultSession, now: () => Date) {
+  constructor(options: PruneOptions, session: VaultSession) {
     this.#options = options
     this.#session = session
-    this.#now = now
-    this.#looking = new PruneSinks(options, session)
   }
 
   async perform(): Promise<PruneReport> {
     const { dryRun = false, graceMs = GRACE_MS } = this.#options
-    this.#sinks = await this.#looking.look(this.#failures)
+    this.#all = await openForPrune(this.#options, this.#session)
+    this.#replicas = this.#all.filter(({ error }) => !error)
     const { removed, kept } = this.#choose()
-    for (const { view } of this.#sinks) this.#bytesBefore.set(view.sink.name, totalBytes(view))
+    for (const replica of this.#replicas) this.#bytesBefore.set(replica, totalBytes(replica.listing))
     if (dryRun) {
-      const sinks = this.#sinks.map((sink) => this.#preview(sink))
+      const sinks = this.#replicas.map((replica) => this.#preview(replica))
       return this.#report(removed, kept, sinks, { from: 0, into: 0, bytes: 0 })
     }
     const compacted = this.#options.compact ? await this.#compact() : { from: 0, into: 0, bytes: 0 }
     const pruned: PrunedSink[] = []
-    for (const sink of this.#sinks) {
-      const report = await this.#prune(sink, graceMs)
+    for (const replica of this.#replicas) {
+      const report = await this.#prune(replica, graceMs)
       if (report) pruned.push(report)
     }
     await this.#mergeIndexes()
@@ -88,24 +90,17 @@ class Prune {
   }
 
   #choose(): { removed: string[]; kept: number } {
-    const { choose, sinks } = this.#options
-    const tombstoned = new Set(this.#sinks.flatMap(({ view }) => [...view.removed]))
+    const { choose } = this.#options
+    const tombstoned = removedSnapshots(this.#replicas)
     const shown = new Map<string, SnapshotInfo>()
-    for (const { heads } of this.#sinks) {
+    for (const { heads } of this.#replicas) {
       for (const [key, head] of heads) {
         if (shown.has(key) || tombstoned.has(snapshotIdOf(key) ?? '')) continue
-        const holders = this.#sinks.filter(({ view }) => view.snapshots.has(key))
-        const times = holders.map(({ view }) => view.snapshots.get(key)?.storedAt.getTime() ?? Number.NaN)
+        const holders = this.#replicas.filter((replica) => replica.heads.has(key))
+        const times = holders.map(({ listing }) => listing.snapshots.get(key)?.storedAt.getTime() ?? Infinity)
         const storedAt = new Date(Math.min(...times))
-        shown.set(
-          key,
-          toSnapshotInfo(
-            key,
-            head,
-            storedAt,
-            holders.map(({ view }) => view.sink),
-          ),
-        )
+        const sinks = holders.map(({ sink }) => sink)
+        shown.set(key, toSnapshotInfo(key, head, storedAt, sinks))
       }
     }
     const snapshots = [...shown.values()].sort(
@@ -119,39 +114,34 @@ class Prune {
       })
     this.#gone = new Set([...removed, ...tombstoned])
     // When every sink that is configured shows none of them any more, nobody can bring them back.
-    const isSureOfAll = this.#sinks.length === sinks.length
+    const isSureOfAll = this.#replicas.length === this.#all.length
     const isShown = (id: string) =>
-      this.#sinks.some(({ view }) => [...view.snapshots.keys()].some((key) => snapshotIdOf(key) === id))
+      this.#replicas.some(({ listing }) => shownSnapshots(listing).some((key) => snapshotIdOf(key) === id))
     this.#remembered = new Set([...this.#gone].filter((id) => !isSureOfAll || isShown(id)))
     return { removed, kept: snapshots.length - removed.length }
   }
 
-  #plan(sink: PruneSink, graceMs: number): PruneSinkOptions {
-    const { host, signal } = this.#options
+  #plan(replica: Replica, graceMs: number): PruneSinkOptions {
     return {
-      view: sink.view,
-      needed: neededPacks(sink, this.#sinks, this.#gone),
-      shown: neededPacks(sink, [sink], new Set()),
+      replica,
+      needed: neededPacks(replica, this.#replicas, this.#gone),
+      shown: neededPacks(replica, [replica], new Set()),
       gone: this.#gone,
       remembered: this.#remembered,
       ownSession: this.#session.id,
       graceMs,
-      indexKey: host.keys.indexKey,
-      now: this.#now,
-      signal,
-      onRefused: (_, error) => this.#reportProblem(sink.view.sink.name, error),
+      onRefused: (_, error) => replica.report(error),
     }
   }
 
   /** What a prune would do. */
-  #preview(sink: PruneSink): PrunedSink {
-    const plan = planPrune(this.#plan(sink, this.#options.graceMs ?? GRACE_MS))
-    const { name } = sink.view.sink
+  #preview(replica: Replica): PrunedSink {
+    const plan = planPrune(this.#plan(replica, this.#options.graceMs ?? GRACE_MS))
     const bytesOf = (names: readonly string[]) =>
-      names.reduce((sum, pack) => sum + (sink.view.packs.get(pack)?.sizeBytes ?? 0), 0)
-    const before = this.#bytesBefore.get(name) ?? 0
+      names.reduce((sum, pack) => sum + (replica.listing.packs.get(pack)?.sizeBytes ?? 0), 0)
+    const before = this.#bytesBefore.get(replica) ?? 0
     return {
-      name,
+      name: replica.name,
       state: 'pruned',
       snapshotsRemoved: plan.snapshots.length,
       packsDeleted: plan.pendingDeletion.length,
@@ -164,20 +154,19 @@ class Prune {
     }
   }
 
-  async #prune(sink: PruneSink, graceMs: number): Promise<PrunedSink | undefined> {
-    const { name } = sink.view.sink
-    const missingBefore = this.#missing(sink)
+  async #prune(replica: Replica, graceMs: number): Promise<PrunedSink | undefined> {
+    const missingBefore = this.#missing(replica)
     try {
-      const first = await pruneSink(this.#plan(sink, graceMs))
-      await this.#lookAgain(sink)
+      const first = await pruneSink(this.#plan(replica, graceMs))
+      await this.#lookAgain(replica)
       let second: typeof first | undefined
       if (graceMs === 0) {
-        second = await pruneSink(this.#plan(sink, graceMs))
-        await this.#lookAgain(sink)
+        second = await pruneSink(this.#plan(replica, graceMs))
+        await this.#lookAgain(replica)
       }
-      this.#checkStillWhole(sink, missingBefore)
+      this.#checkStillWhole(replica, missingBefore)
       return {
-        name,
+        name: replica.name,
         state: 'pruned',
         snapshotsRemoved: first.snapshotsRemoved,
         packsDeleted: first.packsDeleted + (second?.packsDeleted ?? 0),
@@ -185,36 +174,34 @@ class Prune {
         packsCondemned: first.packsCondemned - (second?.packsDeleted ?? 0),
         bytesCondemned: first.bytesCondemned - (second?.bytesFreed ?? 0),
         refused: second?.refused ?? first.refused,
-        bytesBefore: this.#bytesBefore.get(name) ?? 0,
-        bytesAfter: totalBytes(sink.view),
+        bytesBefore: this.#bytesBefore.get(replica) ?? 0,
+        bytesAfter: totalBytes(replica.listing),
       }
     } catch (error) {
       this.#options.signal?.throwIfAborted()
       if (error instanceof VaultError && error.code === 'fault') throw error
-      this.#fail(name, error)
+      replica.error = toError(error)
       return undefined
     }
   }
 
-  async #lookAgain(sink: PruneSink): Promise<void> {
+  async #lookAgain(replica: Replica): Promise<void> {
     // Stored again: how late it is there now.
-    await this.#session.join(sink.view.sink, this.#options.signal)
-    const seen = await this.#looking.view(sink.view.sink)
-    sink.view = seen.view
-    for (const key of sink.heads.keys()) if (!seen.view.snapshots.has(key)) sink.heads.delete(key)
-    for (const [key, head] of seen.heads) sink.heads.set(key, head)
+    await this.#session.join(replica.sink, this.#options.signal)
+    await replica.list()
+    await readForPrune(replica)
   }
 
   /** Packs that what this sink shows needs, and that it lacks. */
-  #missing(sink: PruneSink): Set<string> {
-    const needed = neededPacks(sink, [sink], this.#gone)
-    return new Set([...needed].filter((name) => !sink.view.packs.has(name)))
+  #missing(replica: Replica): Set<string> {
+    const needed = neededPacks(replica, [replica], this.#gone)
+    return new Set([...needed].filter((name) => !replica.has(packKey(name))))
   }
 
-  #checkStillWhole(sink: PruneSink, before: ReadonlySet<string>): void {
-    const lost = [...this.#missing(sink)].find((name) => !before.has(name))
+  #checkStillWhole(replica: Replica, before: ReadonlySet<string>): void {
+    const lost = [...this.#missing(replica)].find((name) => !before.has(name))
     if (lost === undefined) return
-    const { name } = sink.view.sink
+    const { name } = replica
     throw new VaultError(
       'fault',
       `sink "${name}" has lost ${packKey(lost)} while it was pruned: the others were left alone`,
@@ -229,33 +216,17 @@ class Prune {
   async #compact(): Promise<PruneReport['compacted']> {
     const { host, stateDirectory, signal } = this.#options
     return await compact({
-      sinks: this.#sinks,
+      replicas: this.#replicas,
       gone: this.#gone,
       indexKey: host.keys.indexKey,
       stateDirectory,
       signal,
-      onProblem: (sink, error) => this.#reportProblem(sink, error),
     })
   }
 
   async #mergeIndexes(): Promise<void> {
-    const { host, stateDirectory, signal } = this.#options
-    await mergeIndexes({
-      views: this.#sinks.map(({ view }) => view),
-      indexKey: host.keys.indexKey,
-      stateDirectory,
-      signal,
-      onProblem: (sink, error) => this.#reportProblem(sink, error),
-    })
-  }
-
-  #reportProblem(sink: string | undefined, error: Error): void {
-    this.#options.onProblem?.(sink, error)
-  }
-
-  #fail(sink: string, reason: unknown): void {
-    const error = toError(reason)
-    this.#failures.set(sink, error)
+    const { host, stateDirectory } = this.#options
+    await mergeIndexes({ replicas: this.#replicas, indexKey: host.keys.indexKey, stateDirectory })
   }
 
   #report(
@@ -264,9 +235,12 @@ class Prune {
     pruned: readonly PrunedSink[],
     compacted: PruneReport['compacted'],
   ): PruneReport {
-    const failed = [...this.#failures].map(
-      ([name, error]): PrunedSink => ({
-        name,
+    const sinks = this.#all.map((replica): PrunedSink => {
+      const done = pruned.find(({ name }) => name === replica.name)
+      if (done) return done
+      const bytes = this.#bytesBefore.get(replica) ?? 0
+      return {
+        name: replica.name,
         state: 'failed',
         snapshotsRemoved: 0,
         packsDeleted: 0,
@@ -274,13 +248,11 @@ class Prune {
         packsCondemned: 0,
         bytesCondemned: 0,
         refused: 0,
-        bytesBefore: this.#bytesBefore.get(name) ?? 0,
-        bytesAfter: this.#bytesBefore.get(name) ?? 0,
-        ...toFailure(error),
-      }),
-    )
-    const order = this.#options.sinks.map(({ name }) => name)
-    const sinks = [...pruned, ...failed].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name))
+        bytesBefore: bytes,
+        bytesAfter: bytes,
+        ...(replica.error && toFailure(replica.error)),
+      }
+    })
     const isClean = sinks.every(({ state, refused }) => state === 'pruned' && refused === 0)
     return { removed, kept, compacted, sinks, exitCode: pruned.length === 0 ? 1 : isClean ? 0 : 3 }
   }

@@ -1,13 +1,13 @@
 import { type Sink, toError } from '@pipe-backup/sink'
+import { toFailure } from '../failure.ts'
 import { packKey } from '../format/pack-format.ts'
-import type { SnapshotHead } from '../format/snapshot-object.ts'
 import { DamageBook } from '../store/damage-book.ts'
-import { readHeads } from '../store/read-heads.ts'
+import { type Listing, type StoredObject, shownSnapshots, storedObjects } from '../store/listing.ts'
 import { getObject } from '../store/read-sink.ts'
+import { Replica } from '../store/replica.ts'
+import { openReplicas, removedSnapshots } from '../store/replicas.ts'
 import { openSession, SESSION_STALE_MS, type SessionRecord } from '../store/session.ts'
-import { type SinkView, type StoredObject, viewSink } from '../store/sink-view.ts'
 import { listSnapshots, type SnapshotInfo } from '../store/snapshots.ts'
-import { requireVault } from '../store/vault-header.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
@@ -62,144 +62,114 @@ export interface VaultStatusOptions {
 
 /** How a vault and each of its sinks stand. Needs no phrase. @throws the abort's reason */
 export async function vaultStatus(options: VaultStatusOptions): Promise<VaultStatus> {
-  const { sinks, indexKey, signal, onProblem } = options
-  const now = options.now?.() ?? new Date()
-  const book =
-    options.stateDirectory === undefined ? undefined : await DamageBook.open(options.stateDirectory)
-  const looks = await Promise.all(sinks.map((sink) => look(sink, options)))
-  signal?.throwIfAborted()
-  const views = looks.flatMap(({ view }) => (view ? [view] : []))
-  const answering = views.map(({ sink }) => sink)
+  const {
+    sinks,
+    vaultId,
+    indexKey,
+    stateDirectory,
+    signal,
+    onProblem,
+    now: clock = () => new Date(),
+  } = options
+  const now = clock()
+  const book = stateDirectory === undefined ? undefined : await DamageBook.open(stateDirectory)
+  const context = { vaultId, indexKey, now: clock, signal }
+  const all = sinks.map((sink) => new Replica(sink, context))
+  await openReplicas(all)
+  const replicas = all.filter(({ error }) => !error)
+  const answering = replicas.map(({ sink }) => sink)
   const snapshots =
     answering.length === 0
       ? []
-      : await listSnapshots({
-          sinks: answering,
-          keys: { indexKey },
-          signal,
-          onProblem,
-        })
-  const removed = new Set(views.flatMap((view) => [...view.removed]))
+      : await listSnapshots({ sinks: answering, keys: { indexKey }, signal, onProblem })
+  const removed = removedSnapshots(replicas)
   // One that opens nowhere is the affair of the sink that shows it.
   const wanted = snapshots.filter(({ id }) => !removed.has(id)).map(({ key }) => key)
-  const lacks = new Map(
-    await Promise.all(views.map(async (view) => [view, await lackOf(view, snapshots, options)] as const)),
-  )
+  const sizes = new Map(replicas.map((replica) => [replica, sizesOf(replica.listing, now)]))
+  await Promise.all(replicas.map((replica) => findDamage(replica, snapshots, options)))
   return {
     snapshots,
-    sinks: looks.map(({ sink, view, badTrash, error }): SinkStatus => {
-      if (!view) return { ...NOTHING, name: sink.name, state: 'failed', ...error }
+    sinks: all.map((replica): SinkStatus => {
+      const { name, error } = replica
+      if (error) return { ...NOTHING, name, state: 'failed', ...toFailure(error) }
+      const { snapshots: shown, badTrash, truncated } = replica.listing
       const damaged = new Set([
-        ...badTrash,
-        ...view.truncated,
-        ...(book?.of(sink.name).keys() ?? []),
-        ...(lacks.get(view) ?? []),
+        ...badTrash.keys(),
+        ...truncated,
+        ...(book?.of(name).keys() ?? []),
+        ...replica.damaged.keys(),
       ])
-      const behind = wanted.filter((key) => !view.snapshots.has(key)).length
-      const latest = snapshots.findLast((snapshot) => view.snapshots.has(snapshot.key))?.time
+      const behind = wanted.filter((key) => !shown.has(key) && !replica.damaged.has(key)).length
       return {
-        name: sink.name,
+        name,
         state: damaged.size > 0 ? 'damaged' : behind > 0 ? 'behind' : 'ok',
-        snapshots: view.snapshots.size,
-        ...(latest && { latest }),
+        snapshots: shownSnapshots(replica.listing).length,
+        latest: snapshots.findLast((snapshot) => shown.has(snapshot.key))?.time,
         behind,
         damaged: damaged.size,
-        ...sizesOf(view, now),
+        ...(sizes.get(replica) ?? NO_SIZES),
       }
     }),
-    sessions: await readSessions(views, options, now),
+    sessions: await readSessions(replicas, options, now),
   }
 }
 
-const NOTHING = {
-  snapshots: 0,
-  behind: 0,
-  damaged: 0,
+const NO_SIZES: Sizes = {
   objects: 0,
   bytes: 0,
   bytesCondemned: 0,
   bytesNew: { day: 0, week: 0, month: 0 },
-} as const
-
-interface Look {
-  readonly sink: Sink
-  /** Undefined when it could not be listed. */
-  readonly view: SinkView | undefined
-  readonly badTrash: readonly string[]
-  readonly error?: { readonly error: string; readonly hint?: string | undefined } | undefined
 }
+const NOTHING = { snapshots: 0, behind: 0, damaged: 0, ...NO_SIZES }
 
-async function look(sink: Sink, { vaultId, indexKey, signal }: VaultStatusOptions): Promise<Look> {
-  const badTrash: string[] = []
+/** Finds what a sink shows damaged, or lacks of what its snapshots need. */
+async function findDamage(
+  replica: Replica,
+  snapshots: readonly SnapshotInfo[],
+  { onProblem }: VaultStatusOptions,
+): Promise<void> {
+  const opened = new Map(snapshots.map(({ key, head }) => [key, head]))
+  const isShort = (key: string) =>
+    opened.get(key)?.packs.some(([name]) => !replica.has(packKey(name))) ?? true
+  // Where a compaction did not come a sink has other packs for the same snapshot: what counts is what it says itself.
   try {
-    await requireVault(sink, vaultId, signal)
-    const view = await viewSink(sink, {
-      indexKey,
-      signal,
-      onBadTrash: (key) => badTrash.push(key),
-    })
-    return { sink, view, badTrash }
-  } catch (reason) {
-    const error = reason instanceof Error ? reason.message : String(reason)
-    const hint = reason instanceof Error && 'hint' in reason ? reason.hint : undefined
-    return {
-      sink,
-      view: undefined,
-      badTrash,
-      error: { error, ...(typeof hint === 'string' && { hint }) },
-    }
+    await replica.readHeads([...replica.listing.snapshots.keys()].filter(isShort))
+  } catch (error) {
+    replica.context.signal?.throwIfAborted()
+    onProblem?.(toError(error))
+    return
+  }
+  for (const name of replica.neededPacks().keys()) {
+    const key = packKey(name)
+    if (!replica.has(key)) replica.found(key, 'missing', `${key} is missing`)
   }
 }
 
-/** Keys of what a sink shows damaged, or lacks of what its snapshots need. */
-async function lackOf(
-  view: SinkView,
-  snapshots: readonly SnapshotInfo[],
-  { indexKey, signal, onProblem }: VaultStatusOptions,
-): Promise<string[]> {
-  const opened = new Map(snapshots.map(({ key, head }) => [key, head]))
-  const isShort = (key: string) => opened.get(key)?.packs.some(([name]) => !view.packs.has(name)) ?? true
-  const lack: string[] = []
-  // Where a compaction did not come a sink has other packs for the same snapshot: what counts is what it says itself.
-  const heads = await readHeads(view, [...view.snapshots.keys()].filter(isShort), {
-    indexKey,
-    signal,
-    onBad: (key) => lack.push(key),
-  }).catch((error: unknown) => {
-    signal?.throwIfAborted()
-    onProblem?.(toError(error))
-    return new Map<string, SnapshotHead>()
-  })
-  for (const { packs } of heads.values())
-    for (const [name] of packs) if (!view.packs.has(name)) lack.push(packKey(name))
-  return lack
-}
+type Sizes = Pick<SinkStatus, 'objects' | 'bytes' | 'bytesCondemned' | 'bytesNew'>
 
-function sizesOf(
-  { packs, indexes, grants, snapshots, trash, condemned }: SinkView,
-  now: Date,
-): Pick<SinkStatus, 'objects' | 'bytes' | 'bytesCondemned' | 'bytesNew'> {
-  const all = [packs, indexes, grants, snapshots, trash].flatMap((some) => [...some.values()])
+function sizesOf(listing: Listing, now: Date): Sizes {
+  const all = storedObjects(listing)
   const total = (some: readonly StoredObject[]): number =>
     some.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   const newerThan = (days: number): number =>
     total(all.filter(({ storedAt }) => now.getTime() - storedAt.getTime() < days * DAY_MS))
+  const condemned = [...listing.condemned].flatMap((name) => listing.packs.get(name) ?? [])
   return {
     objects: all.length,
     bytes: total(all),
-    bytesCondemned: total([...packs].flatMap(([name, pack]) => (condemned.has(name) ? [pack] : []))),
+    bytesCondemned: total(condemned),
     bytesNew: { day: newerThan(1), week: newerThan(7), month: newerThan(30) },
   }
 }
 
 async function readSessions(
-  views: readonly SinkView[],
+  replicas: readonly Replica[],
   { indexKey, signal }: VaultStatusOptions,
   now: Date,
 ): Promise<SessionStatus[]> {
   const found = new Map<string, SessionStatus>()
-  for (const { sink, sessions } of views) {
-    for (const [id, { storedAt }] of sessions) {
+  for (const { sink, listing } of replicas) {
+    for (const [id, { storedAt }] of listing.sessions) {
       const known = found.get(id)
       if (known) {
         found.set(id, { ...known, sinks: [...known.sinks, sink.name] })

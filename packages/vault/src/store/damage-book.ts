@@ -1,18 +1,17 @@
 import { join } from 'node:path'
-import { packNameOf } from '../format/pack-format.ts'
 import { isObject } from '../is-object.ts'
 import { readStateFile, writeStateFile } from '../state-file.ts'
-import type { SinkView } from './sink-view.ts'
+import type { DamageKind } from './damage.ts'
 
-/** What is wrong with an object on a sink. */
-export interface Damage {
-  readonly why: 'missing' | 'corrupt'
+/** What is remembered to be wrong with an object on a sink. */
+interface KnownDamage {
+  readonly why: DamageKind
   /** When it was found out, ISO 8601. */
   readonly since: string
 }
 
 interface SinkPage {
-  readonly damaged: Map<string, Damage>
+  readonly damaged: Map<string, KnownDamage>
   /** Where the next sample begins: a part of all names, from 0 to 1. */
   cursor: number
 }
@@ -40,8 +39,8 @@ export class DamageBook {
     this.#pages = pages
   }
 
-  of(sink: string): ReadonlyMap<string, Damage> {
-    return this.#pages.get(sink)?.damaged ?? new Map<string, Damage>()
+  of(sink: string): ReadonlyMap<string, KnownDamage> {
+    return this.#pages.get(sink)?.damaged ?? new Map<string, KnownDamage>()
   }
 
   cursor(sink: string): number {
@@ -54,7 +53,7 @@ export class DamageBook {
     })
   }
 
-  add(sink: string, key: string, why: Damage['why'], now: Date): void {
+  add(sink: string, key: string, why: DamageKind, now: Date): void {
     this.#change((pages) => {
       const { damaged } = pageOf(pages, sink)
       damaged.set(key, { why, since: damaged.get(key)?.since ?? now.toISOString() })
@@ -63,17 +62,6 @@ export class DamageBook {
 
   clear(sink: string, key: string): void {
     if (this.of(sink).has(key)) this.#change((pages) => pageOf(pages, sink).damaged.delete(key))
-  }
-
-  /** Takes what is damaged out of what a sink is said to hold. */
-  exclude(view: SinkView): void {
-    for (const key of this.of(view.sink.name).keys()) {
-      const pack = packNameOf(key)
-      if (pack !== undefined) view.packs.delete(pack)
-      view.indexes.delete(key)
-      view.grants.delete(key)
-      view.snapshots.delete(key)
-    }
   }
 
   /** Writes the book, where it has changed, mode 0600. A full disk is no reason for what was done otherwise to have failed. */
@@ -87,7 +75,7 @@ export class DamageBook {
     for (const change of this.#changes.splice(0)) change(this.#pages)
     const sinks: Record<string, object> = {}
     for (const [sink, { damaged, cursor }] of this.#pages)
-      sinks[sink] = { cursor, damaged: Object.fromEntries<Damage>(damaged) }
+      sinks[sink] = { cursor, damaged: Object.fromEntries<KnownDamage>(damaged) }
     await writeStateFile(this.#file, { version: 1, sinks })
   }
 

@@ -1,7 +1,7 @@
 import { getObject } from './read-sink.ts'
+import type { Replica } from './replica.ts'
 import { openSession, SESSION_STALE_MS, type SessionRecord } from './session.ts'
 import { sinkTime } from './sink-time.ts'
-import type { SinkView } from './sink-view.ts'
 
 /**
  * Whether somebody else prunes a sink, as its sessions say.
@@ -9,17 +9,16 @@ import type { SinkView } from './sink-view.ts'
  * @returns who it is @throws the abort's reason
  */
 export async function isBeingPruned(
-  view: SinkView,
-  indexKey: Uint8Array,
+  replica: Replica,
   ownSession: string,
-  signal?: AbortSignal,
 ): Promise<SessionRecord | undefined> {
-  const nowMs = sinkTime(view, ownSession)
-  for (const [id, { storedAt }] of view.sessions) {
+  const { indexKey, signal } = replica.context
+  const nowMs = sinkTime(replica, ownSession)
+  for (const [id, { storedAt }] of replica.listing.sessions) {
     if (id === ownSession || nowMs - storedAt.getTime() > SESSION_STALE_MS) continue
     const key = `sessions/${id}`
     try {
-      const object = await getObject(view.sink, key, signal)
+      const object = await getObject(replica.sink, key, signal)
       const record = openSession(indexKey, key, object)
       if (record?.kind === 'prune') return record
     } catch {

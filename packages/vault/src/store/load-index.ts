@@ -1,16 +1,13 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { toError } from '@pipe-backup/sink'
 import { decodeIndex, type IndexedPack } from '../format/index-object.ts'
 import { decodeFooterContent, packKey } from '../format/pack-format.ts'
 import { openObject } from '../format/sealed-object.ts'
 import { hasCode } from '../has-code.ts'
-import { VaultError } from '../vault-error.ts'
 import { ChunkIndex } from './chunk-index.ts'
-import { damageOf } from './damage-of.ts'
 import { readPackFooter } from './read-pack-footer.ts'
-import { getObject } from './read-sink.ts'
-import type { SinkView } from './sink-view.ts'
+import type { Replica } from './replica.ts'
+import { readFromAny } from './replicas.ts'
 
 export interface LoadedIndex {
   readonly index: ChunkIndex
@@ -18,24 +15,23 @@ export interface LoadedIndex {
   readonly unlisted: IndexedPack[]
 }
 
-export interface LoadIndexOptions {
-  readonly views: readonly SinkView[]
+interface LoadIndexOptions {
+  readonly replicas: readonly Replica[]
   readonly indexKey: Uint8Array
   /** Only this host's own packs are deduplicated against. 32 hex digits. */
   readonly hostId: string
   /** Where opened copies of index objects are kept, still sealed. */
   readonly cacheDirectory: string
-  readonly onProblem: (sink: string, error: Error) => void
-  readonly signal?: AbortSignal | undefined
 }
 
 /** Learns which chunks are stored, from the index objects of all sinks, and from the footers of packs that they do not list. */
 export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex> {
-  const { views, indexKey, hostId, onProblem } = options
+  const { replicas, hostId } = options
   const index = new ChunkIndex()
   const listed = new Set<string>()
   const usable = (name: string) =>
-    views.some((view) => view.packs.has(name)) && !views.some((view) => view.condemned.has(name))
+    replicas.some(({ listing }) => listing.packs.has(name)) &&
+    !replicas.some(({ listing }) => listing.condemned.has(name))
   const add = (pack: IndexedPack) => {
     const footer = decodeFooterContent(pack.footer)
     if (Buffer.from(footer.hostId).toString('hex') !== hostId || !usable(pack.name)) return
@@ -43,84 +39,78 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
       index.addPacked(chunk.id, chunk.kind, chunk.rawLength, pack.name, i)
   }
 
-  const keys = new Set(views.flatMap((view) => [...view.indexes.keys()]))
+  const keys = new Set(replicas.flatMap(({ listing }) => [...listing.indexes.keys()]))
   // Without copies the index is fetched each time: no reason for a run to fail.
   await forgetOthers(options.cacheDirectory, keys).catch(() => undefined)
   for (const key of keys) {
     for (const pack of (await readIndex(key, options)) ?? []) {
       if (listed.has(pack.name)) continue
-      forgetDamaged(pack, options)
+      excludeOfOtherLength(pack, replicas)
       listed.add(pack.name)
       add(pack)
     }
   }
 
   const unlisted: IndexedPack[] = []
-  for (const view of views) {
-    for (const [name, { sizeBytes }] of view.packs) {
+  for (const replica of replicas) {
+    for (const [name, { sizeBytes }] of replica.listing.packs) {
       if (listed.has(name)) continue
-      try {
-        const footer = await readPackFooter(view.sink, name, sizeBytes, indexKey, options.signal)
-        const pack = { name, sizeBytes, footer }
-        add(pack)
-        unlisted.push(pack)
-        listed.add(name)
-      } catch (error) {
-        options.signal?.throwIfAborted()
-        // Not a pack, or a damaged one: nothing rests on it, and another sink may have it whole.
-        if (damageOf(error) !== undefined) view.packs.delete(name)
-        onProblem(view.sink.name, toError(error))
-      }
+      // Not a pack, or a damaged one: nothing rests on it, and another sink may have it whole.
+      const footer = await footerOf(replica, name, sizeBytes)
+      if (!footer) continue
+      const pack = { name, sizeBytes, footer }
+      add(pack)
+      unlisted.push(pack)
+      listed.add(name)
     }
   }
   return { index, unlisted }
 }
 
 /** A pack of another length than its index says counts as absent: it is brought back from another sink, or stored again. */
-function forgetDamaged({ name, sizeBytes }: IndexedPack, { views, onProblem }: LoadIndexOptions): void {
-  for (const { sink, packs } of views) {
-    const stored = packs.get(name)
+function excludeOfOtherLength({ name, sizeBytes }: IndexedPack, replicas: readonly Replica[]): void {
+  for (const replica of replicas) {
+    const stored = replica.listing.packs.get(name)
     if (!stored || stored.sizeBytes === sizeBytes) continue
-    packs.delete(name)
     const key = packKey(name)
-    const message = `sink "${sink.name}": ${key} is damaged: it has ${stored.sizeBytes} bytes, not ${sizeBytes}`
-    onProblem(sink.name, new VaultError('corrupt', message, { sink: sink.name, key }))
+    replica.found(key, 'corrupt', `${key} is damaged: it has ${stored.sizeBytes} bytes, not ${sizeBytes}`)
+  }
+}
+
+async function footerOf(replica: Replica, name: string, sizeBytes: number): Promise<Uint8Array | undefined> {
+  const { sink, context } = replica
+  const key = packKey(name)
+  try {
+    return await readPackFooter(sink, name, sizeBytes, context.indexKey, context.signal)
+  } catch (error) {
+    if (hasCode(error, 'corrupt') && error instanceof Error) replica.found(key, 'corrupt', error.message)
+    else if (hasCode(error, 'not-found')) replica.exclude(key)
+    else replica.report(error)
+    return undefined
   }
 }
 
 /**
  * Reads an index object: this host's copy, or that of the first sink that has it whole.
- * @returns no packs when none has it whole; undefined when one that does not answer may have it
+ * @returns no packs when none has it whole: they are found by their footers; undefined when one that does not answer may have it
  */
 export async function readIndex(
   key: string,
-  options: Omit<LoadIndexOptions, 'hostId'>,
-): Promise<IndexedPack[] | undefined> {
-  const { views, indexKey, cacheDirectory, onProblem, signal } = options
+  { replicas, indexKey, cacheDirectory }: Omit<LoadIndexOptions, 'hostId'>,
+): Promise<readonly IndexedPack[] | undefined> {
   const cached = join(cacheDirectory, key.slice('index/'.length))
   try {
     return decodeIndex(openObject(indexKey, key, await readFile(cached)))
   } catch {
     // Not there or damaged: the sinks have it.
   }
-  let isAnswered = true
-  for (const view of views) {
-    if (!view.indexes.has(key)) continue
-    try {
-      const object = await getObject(view.sink, key, signal)
-      const packs = decodeIndex(openObject(indexKey, key, object))
-      await keepCopy(cached, object)
-      return packs
-    } catch (error) {
-      signal?.throwIfAborted()
-      if (damageOf(error) === undefined) isAnswered = false
-      else view.indexes.delete(key)
-      // Gone since the listing: a prune has merged it into another.
-      if (!hasCode(error, 'not-found')) onProblem(view.sink.name, toError(error))
-    }
-  }
-  // Its packs are found by their footers.
-  return isAnswered ? [] : undefined
+  const read = await readFromAny(replicas, key, (object) => ({
+    object,
+    packs: decodeIndex(openObject(indexKey, key, object)),
+  }))
+  if (typeof read === 'string') return read === 'lost' ? [] : undefined
+  await keepCopy(cached, read.object)
+  return read.packs
 }
 
 /** A full disk must not look like a damaged sink: without a copy the index is fetched again next time. */

@@ -1,27 +1,20 @@
 import type { Sink } from '@pipe-backup/sink'
 import { hasCode } from '../has-code.ts'
 import { listObjects } from '../store/read-sink.ts'
+import type { Replica } from '../store/replica.ts'
 import { readVaultHeader, requireVault } from '../store/vault-header.ts'
-import type { SinkProblems } from './sink-problems.ts'
-
-interface CheckHeaderOptions {
-  readonly vaultId: string
-  readonly signal?: AbortSignal | undefined
-}
 
 /** Whether a sink says which vault it holds. @throws VaultError where it is no sink of this vault, rather than one that is damaged */
-export async function checkHeader(
-  sink: Sink,
-  problems: SinkProblems,
-  { vaultId, signal }: CheckHeaderOptions,
-): Promise<void> {
+export async function checkHeader(replica: Replica): Promise<void> {
+  const { sink } = replica
+  const { vaultId, signal } = replica.context
   const key = 'vault.json'
   let why: 'missing' | 'corrupt' = 'missing'
   let isOther = false
   try {
     const header = await readVaultHeader(sink, signal)
     if (header?.id === vaultId) {
-      problems.clear(key)
+      replica.proven(key)
       return
     }
     isOther = header !== undefined
@@ -30,7 +23,7 @@ export async function checkHeader(
     why = 'corrupt'
   }
   if (isOther || !(await showsSnapshots(sink, signal))) await requireVault(sink, vaultId, signal)
-  problems.add(key, why, `${key} is ${why === 'missing' ? 'missing' : 'damaged'}`)
+  replica.found(key, why, `${key} is ${why === 'missing' ? 'missing' : 'damaged'}`)
 }
 
 async function showsSnapshots(sink: Sink, signal: AbortSignal | undefined): Promise<boolean> {

@@ -8,12 +8,12 @@ import { type ChunkLocations, locateChunks } from '../restore/chunk-locations.ts
 import { ChunkReader } from '../restore/chunk-reader.ts'
 import { type ReadsChunks, walkExtents, walkManifest } from '../restore/walk-manifest.ts'
 import { ChunkIndex } from '../store/chunk-index.ts'
-import { damageOf } from '../store/damage-of.ts'
+import { damageOf } from '../store/damage.ts'
+import type { Replica } from '../store/replica.ts'
 import { VaultError } from '../vault-error.ts'
-import type { SinkVerification } from './sink-verification.ts'
 
 export interface CheckManifestsOptions {
-  readonly verifications: readonly SinkVerification[]
+  readonly replicas: readonly Replica[]
   readonly keys: VaultKeys
   /** Keys of index objects that are false. */
   readonly distrusted: ReadonlySet<string>
@@ -25,20 +25,21 @@ export interface CheckManifestsOptions {
  * snapshot, for a prune goes by that. Data chunks are not read: their packs have been opened.
  */
 export async function checkManifests(options: CheckManifestsOptions): Promise<void> {
-  const { verifications, signal } = options
-  const sinks = verifications.filter(({ error }) => !error).map(({ sink }) => sink)
-  for (const { key, head, shownBy } of versionsOf(verifications)) {
+  const { replicas, signal } = options
+  const sinks = replicas.filter(({ error }) => !error).map(({ sink }) => sink)
+  for (const { key, head, shownBy } of versionsOf(replicas)) {
     signal?.throwIfAborted()
     const away: SinkFailure[] = []
     const wrong = await checkSnapshot(head, sinks, away, options)
     for (const { sink, error } of away) {
-      const verification = verifications.find((candidate) => candidate.sink.name === sink)
-      if (verification) verification.error ??= error
+      const replica = replicas.find(({ name }) => name === sink)
+      if (replica) replica.error ??= error
     }
     // What could not be read may be whole on a sink that did not answer.
     if (wrong === undefined || away.length > 0) continue
-    for (const verification of shownBy)
-      verification.reportWrong(key, `${key} can't be restored in full: ${wrong}`)
+    // No other sink has it better: it is as it was written.
+    for (const replica of shownBy)
+      replica.found(key, 'corrupt', `${key} can't be restored in full: ${wrong}`, { isHealable: false })
   }
 }
 
@@ -50,18 +51,18 @@ interface SinkFailure {
 interface SnapshotVersion {
   readonly key: string
   readonly head: SnapshotHead
-  readonly shownBy: SinkVerification[]
+  readonly shownBy: Replica[]
 }
 
 /** The snapshots as sinks have them: one that missed a compaction names other packs. */
-function versionsOf(verifications: readonly SinkVerification[]): Iterable<SnapshotVersion> {
+function versionsOf(replicas: readonly Replica[]): Iterable<SnapshotVersion> {
   const versions = new Map<string, SnapshotVersion>()
-  for (const verification of verifications) {
-    for (const [key, head] of verification.heads) {
+  for (const replica of replicas) {
+    for (const [key, head] of replica.heads) {
       const digest = createHash('sha256').update(JSON.stringify(head.packs)).digest('hex')
       const known = versions.get(`${key} ${digest}`)
-      if (known) known.shownBy.push(verification)
-      else versions.set(`${key} ${digest}`, { key, head, shownBy: [verification] })
+      if (known) known.shownBy.push(replica)
+      else versions.set(`${key} ${digest}`, { key, head, shownBy: [replica] })
     }
   }
   return versions.values()

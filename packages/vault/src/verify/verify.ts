@@ -3,6 +3,9 @@ import type { Sink } from '@pipe-backup/sink'
 import { packKey } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
 import { DamageBook } from '../store/damage-book.ts'
+import { Replica } from '../store/replica.ts'
+import { openReplicas, removedSnapshots } from '../store/replicas.ts'
+import { checkHeader } from './check-header.ts'
 import { checkManifests } from './check-manifests.ts'
 import { DeepProver } from './deep-prover.ts'
 import { createVerifyProgress, type VerifyProblem, type VerifyProgress, type VerifyReport } from './report.ts'
@@ -33,37 +36,39 @@ export interface VerifyOptions {
  * @throws the abort's reason; RangeError for a `sample` that is none
  */
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
-  const { sinks, targets, sample = 1, signal, now = () => new Date() } = options
+  const { sinks, targets, sample = 1, vaultId, indexKey, signal, now = () => new Date() } = options
   if (!(sample > 0 && sample <= 1)) throw new RangeError(`a sample of ${sample} is not within 0 and 1`)
   const started = performance.now()
   const progress = options.progress ?? createVerifyProgress()
   const book =
     options.stateDirectory === undefined ? undefined : await DamageBook.open(options.stateDirectory)
   const deep = options.deepKeys && (await DeepProver.open(options.deepKeys))
-  const verifications = sinks.map(
-    (sink) => new SinkVerification(sink, { ...options, book, deep, progress, now }),
-  )
+  const context = { vaultId, indexKey, book, now, signal, onDamage: options.onProblem }
+  const replicas = sinks.map((sink) => new Replica(sink, context))
+  await openReplicas(replicas, checkHeader)
+  const verifications = replicas.map((replica) => new SinkVerification(replica, { deep, progress }))
   await Promise.all(verifications.map((verification) => verification.look()))
   signal?.throwIfAborted()
 
-  const removed = new Set(verifications.flatMap(({ view }) => [...(view?.removed ?? [])]))
+  const listed = replicas.filter(({ isListed }) => isListed)
+  const removed = removedSnapshots(listed)
   // One that opens nowhere is the affair of the sink that shows it: nobody can bring it to the others.
-  const shown = new Set(verifications.flatMap(({ heads }) => [...heads.keys()]))
-  const expected = [...shown].filter((key) => !removed.has(snapshotIdOf(key) ?? ''))
-  const grants = new Set(verifications.flatMap(({ view }) => [...(view?.grants.keys() ?? [])]))
-  const sizes = new Map(verifications.flatMap((verification) => [...verification.sizes]))
-  const chosen = verifications.filter(({ sink }) => targets?.includes(sink.name) ?? true)
-  const windows = chosen.map(({ sink }) => ({ from: book?.cursor(sink.name) ?? 0, part: sample }))
+  const shown = new Set(listed.flatMap(({ heads }) => [...heads.keys()]))
+  const expected = {
+    snapshots: new Set([...shown].filter((key) => !removed.has(snapshotIdOf(key) ?? ''))),
+    grants: new Set(listed.flatMap(({ listing }) => [...listing.grants.keys()])),
+    sizes: new Map(verifications.flatMap(({ sizes }) => [...sizes])),
+  }
+  const chosen = verifications.filter(({ replica }) => targets?.includes(replica.name) ?? true)
+  const windows = chosen.map(({ replica }) => ({ from: book?.cursor(replica.name) ?? 0, part: sample }))
   await Promise.all(
-    chosen.map((verification, i) =>
-      verification.prove(expected, grants, sizes, windows[i] ?? { from: 0, part: 1 }),
-    ),
+    chosen.map((verification, i) => verification.prove(expected, windows[i] ?? { from: 0, part: 1 })),
   )
   signal?.throwIfAborted()
   if (options.deepKeys) {
     const distrusted = new Set(chosen.flatMap((verification) => verification.proveIndexes()))
     await checkManifests({
-      verifications: chosen,
+      replicas: chosen.map(({ replica }) => replica),
       keys: options.deepKeys,
       distrusted,
       signal,
@@ -71,7 +76,8 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   }
   for (const [i, verification] of chosen.entries()) {
     const from = windows[i]?.from ?? 0
-    if (!verification.error && sample < 1) book?.setCursor(verification.sink.name, (from + sample) % 1)
+    const { name, error } = verification.replica
+    if (!error && sample < 1) book?.setCursor(name, (from + sample) % 1)
   }
   await book?.save()
   const reports = chosen.map((verification) => verification.report())
@@ -87,8 +93,8 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
 /** Packs that a snapshot needs and that are, as far as is known now, intact on no sink. */
 function findLost(verifications: readonly SinkVerification[]): VerifyReport['lost'] {
   const needed = new Map<string, Set<string>>()
-  for (const { needed: onSink } of verifications) {
-    for (const [name, keys] of onSink) {
+  for (const { replica } of verifications) {
+    for (const [name, keys] of replica.neededPacks()) {
       const known = needed.get(name) ?? new Set<string>()
       for (const key of keys) known.add(snapshotIdOf(key) ?? key)
       needed.set(name, known)

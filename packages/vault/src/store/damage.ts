@@ -1,22 +1,30 @@
 import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
-import type { Damage } from './damage-book.ts'
+
+export type DamageKind = 'missing' | 'corrupt'
+
+/** An object that a sink was seen to lack, or to hold damaged. */
+export interface DamagedObject {
+  readonly sink: string
+  readonly key: string
+  readonly why: DamageKind
+}
+
+/** The event of finding one. */
+export interface Damage extends DamagedObject {
+  /** One line, which names the sink. */
+  readonly message: string
+  readonly error: VaultError
+}
 
 /**
  * What the error of reading one object from one sink says of the object. A sink that does not answer, is throttled or refuses says nothing:
  * the object may well be whole.
  * @returns undefined where nothing was seen to be wrong with it
  */
-export function damageOf(error: unknown): Damage['why'] | undefined {
+export function damageOf(error: unknown): DamageKind | undefined {
   if (hasCode(error, 'missing') || hasCode(error, 'not-found')) return 'missing'
   return hasCode(error, 'corrupt') ? 'corrupt' : undefined
-}
-
-/** An object that a sink was seen to lack, or to hold damaged. */
-export interface DamagedObject {
-  readonly sink: string
-  readonly key: string
-  readonly why: Damage['why']
 }
 
 /** Which object an error that was reported is about. @returns undefined where it is about none, or nothing was seen to be wrong with it */

@@ -1,19 +1,5 @@
 import { type SnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
-import type { SinkView } from '../store/sink-view.ts'
-
-/** A sink that is pruned: what it holds, and its snapshots as it has them. */
-export interface PruneSink {
-  view: SinkView
-  readonly heads: Map<string, SnapshotHead>
-}
-
-/** Bytes of all that a sink holds. */
-export function totalBytes({ packs, indexes, grants, snapshots, trash }: SinkView): number {
-  let bytes = 0
-  for (const objects of [packs, indexes, grants, snapshots, trash])
-    for (const { sizeBytes } of objects.values()) bytes += sizeBytes
-  return bytes
-}
+import type { Replica } from '../store/replica.ts'
 
 /**
  * Packs that must stay on a sink: for the snapshots that it shows, as it has them, and for those that only others show, which a
@@ -21,8 +7,8 @@ export function totalBytes({ packs, indexes, grants, snapshots, trash }: SinkVie
  * @param gone - ids of snapshots that are removed
  */
 export function neededPacks(
-  own: PruneSink,
-  sinks: readonly PruneSink[],
+  own: Replica,
+  replicas: readonly Replica[],
   gone: ReadonlySet<string>,
 ): Set<string> {
   const needed = new Set<string>()
@@ -33,6 +19,6 @@ export function neededPacks(
     }
   }
   add(own.heads, () => true)
-  for (const other of sinks) if (other !== own) add(other.heads, (key) => !own.heads.has(key))
+  for (const other of replicas) if (other !== own) add(other.heads, (key) => !own.heads.has(key))
   return needed
 }

@@ -1,0 +1,71 @@
+import type { DamageBook } from '../store/damage-book.ts'
+import { isBeingPruned } from '../store/is-being-pruned.ts'
+import { Replica, type ReplicaContext } from '../store/replica.ts'
+import { openReplicas, requireAny } from '../store/replicas.ts'
+import type { VaultSession } from '../store/session.ts'
+import { VaultError } from '../vault-error.ts'
+import type { RunContext } from './backup-options.ts'
+import { BackupTarget } from './backup-target.ts'
+
+/** The sinks of a run, joined and listed. @throws the first sink's error when no sink can be used; the abort's reason */
+export async function openTargets(
+  run: RunContext,
+  session: VaultSession,
+  book: DamageBook,
+): Promise<BackupTarget[]> {
+  const { host, sinks, signal, onSinkProblem, now = () => new Date() } = run
+  const context: ReplicaContext = {
+    vaultId: host.vaultId,
+    indexKey: host.keys.indexKey,
+    session,
+    book,
+    now,
+    signal,
+    onProblem: onSinkProblem,
+    onDamage: ({ sink, error }) => onSinkProblem?.(sink, error),
+  }
+  const replicas = sinks.map((sink) => new Replica(sink, context))
+  const targets = replicas.map((replica) => new BackupTarget(replica, run))
+  run.progress.sinks = targets.map(({ shown }) => shown)
+  await openReplicas(replicas)
+  await Promise.all(
+    targets.map(async (target) => {
+      const { replica } = target
+      await replica.attempt(async () => {
+        target.count(session.sizeBytes)
+        replica.excludeKnownDamage()
+        await forgetBadTrash(target, session, run)
+        target.isOpen = true
+      })
+      if (replica.error) target.fail(replica.error)
+    }),
+  )
+  requireAny(replicas)
+  return targets
+}
+
+/**
+ * Removes damaged trash objects. What they condemned is then not condemned, until the next prune: packs may rest on it, for nobody
+ * is there who would delete it.
+ * @throws the first object's error while a prune goes on, which may have read it when it was whole
+ */
+async function forgetBadTrash(
+  target: BackupTarget,
+  session: VaultSession,
+  { onSinkProblem }: RunContext,
+): Promise<void> {
+  const { replica } = target
+  const { badTrash } = replica.listing
+  const [first] = badTrash.values()
+  if (!first) return
+  if (await isBeingPruned(replica, session.id)) throw first
+  const refused = await replica.remove([...badTrash.keys()])
+  for (const error of refused.values()) throw error
+  target.healed += badTrash.size
+  const { name } = replica
+  for (const [key, { code }] of badTrash)
+    onSinkProblem?.(
+      name,
+      new VaultError(code, `sink "${name}": ${key} was damaged, and is removed`, { sink: name, key }),
+    )
+}

@@ -1,0 +1,266 @@
+import { forEachLimited } from '../for-each-limited.ts'
+import { packKey, packNameOf } from '../format/pack-format.ts'
+import { openObject } from '../format/sealed-object.ts'
+import { type SnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
+import { checkGrant } from '../store/grant.ts'
+import type { Replica } from '../store/replica.ts'
+import { readFromAny, removedSnapshots } from '../store/replicas.ts'
+import { bringPack } from './bring-pack.ts'
+import { type LostPack, ReconcileResult } from './reconcile-result.ts'
+
+/** Packs that are in memory at a time. */
+const PACKS_AT_ONCE = 4
+
+export interface ReconcileOptions {
+  /** All that could be listed, in the order in which they are asked. */
+  readonly replicas: readonly Replica[]
+  /** Those that are brought what they lack. */
+  readonly targets: readonly Replica[]
+  readonly indexKey: Uint8Array
+  /** Looks at every snapshot that the targets show, and not only for those that they lack. */
+  readonly thorough: boolean
+  /**
+   * Whether a damaged trash object may be removed. What it condemned is then no longer condemned, until the next prune; a prune that
+   * goes on would delete it all the same.
+   */
+  readonly mayForgetTrash: (replica: Replica) => boolean
+  /** Asked before a snapshot is shown on a sink. @throws where what it rests on may have been deleted meanwhile */
+  readonly requireAlive: (replica: Replica) => Promise<void>
+  readonly onHealed?: ((sink: string, key: string, sizeBytes: number) => void) | undefined
+}
+
+interface Reconciled {
+  readonly results: readonly ReconcileResult[]
+  readonly lost: readonly LostPack[]
+}
+
+/**
+ * Reconciles sinks, through memory: each gets every snapshot that any other shows and no prune has removed, after all the packs
+ * that it needs; and in place of what is damaged there, what another has whole. One sink's failure does not stop the others.
+ * @throws the abort's reason
+ */
+export async function reconcile(options: ReconcileOptions): Promise<Reconciled> {
+  const reconciliation = new Reconciliation(options)
+  await reconciliation.repair()
+  const isReplaced = await reconciliation.replaceCorrupt()
+  await reconciliation.complete()
+  // What the replaced ones needed may be of no use now.
+  if (isReplaced) await reconciliation.repair()
+  return { results: reconciliation.results, lost: reconciliation.lost() }
+}
+
+class Reconciliation {
+  readonly results: readonly ReconcileResult[]
+  readonly #options: ReconcileOptions
+  /** Names of packs that no sink has whole, and the snapshots that need them. */
+  readonly #lost = new Map<string, Set<string>>()
+  /** Keys of snapshots that a sink shows, and that need what is unrecoverable. */
+  readonly #corrupt = new Map<ReconcileResult, Set<string>>()
+
+  constructor(options: ReconcileOptions) {
+    this.#options = options
+    this.results = options.targets.map((replica) => new ReconcileResult(replica, options.onHealed))
+  }
+
+  lost(): LostPack[] {
+    return [...this.#lost].map(([name, keys]) => ({ key: packKey(name), snapshots: [...keys].sort() }))
+  }
+
+  /** Makes whole what the sinks show. */
+  async repair(): Promise<void> {
+    const { thorough } = this.#options
+    for (const result of this.results) {
+      const { replica } = result
+      await replica.attempt(async () => {
+        if (thorough) await replica.readHeads()
+        const needed = thorough ? replica.neededPacks() : new Map<string, string[]>()
+        for (const key of this.#knownDamage(replica)) {
+          const name = packNameOf(key)
+          if (name === undefined) continue
+          // The run has put it back meanwhile.
+          if (replica.has(key)) replica.proven(key)
+          else if (!needed.has(name)) needed.set(name, [])
+        }
+        const missing = [...needed].filter(([name]) => !replica.has(packKey(name)))
+        await forEachLimited(missing, PACKS_AT_ONCE, async ([name, snapshots]) => {
+          if ((await this.#bringPack(name, [result], snapshots)) !== 'lost') return
+          const corrupt = this.#corrupt.get(result) ?? new Set<string>()
+          this.#corrupt.set(result, corrupt)
+          for (const key of snapshots) corrupt.add(key)
+          if (snapshots.length === 0 && thorough) await removeUseless(result, packKey(name))
+        })
+      })
+    }
+  }
+
+  /**
+   * Snapshots that can't be restored as a sink has them: another sink may name other packs for the same, after a compaction that did not
+   * come here.
+   * @returns whether any was replaced
+   */
+  async replaceCorrupt(): Promise<boolean> {
+    let isReplaced = false
+    for (const [result, keys] of this.#corrupt) {
+      const { replica } = result
+      for (const key of keys) {
+        const own = replica.listing.snapshots.get(key)
+        replica.exclude(key)
+        if (!replica.error) await this.#bringSnapshot(key, [result])
+        if (replica.has(key)) isReplaced = true
+        else if (own) replica.include(key, own)
+      }
+      keys.clear()
+    }
+    return isReplaced
+  }
+
+  /** Brings what the sinks do not show. */
+  async complete(): Promise<void> {
+    const { replicas, thorough } = this.#options
+    const removed = removedSnapshots(replicas)
+    const keys = new Set(replicas.flatMap(({ listing }) => [...listing.snapshots.keys()]))
+    // The newest first: it is the one that will be wanted.
+    for (const key of [...keys].sort().reverse()) {
+      if (removed.has(snapshotIdOf(key) ?? '')) continue
+      const lacking = this.#lacking(this.results, key)
+      if (lacking.length > 0) await this.#bringSnapshot(key, lacking)
+    }
+    for (const result of this.results) {
+      await result.replica.attempt(async () => {
+        await this.#bringGrantsAndIndexes(result)
+        if (thorough) await this.#removeCorrupt(result, removed)
+      })
+    }
+  }
+
+  #lacking(results: readonly ReconcileResult[], key: string): ReconcileResult[] {
+    return results.filter(({ replica }) => !replica.error && !replica.has(key))
+  }
+
+  async #bringSnapshot(key: string, results: readonly ReconcileResult[]): Promise<void> {
+    const tried = new Set<string>()
+    for (const giver of this.#options.replicas) {
+      const lacking = this.#lacking(results, key)
+      if (lacking.length === 0) return
+      const found = await this.#readSnapshot(giver, key)
+      // Sinks that missed a compaction name other packs than those which did not.
+      const version = found && JSON.stringify(found.head.packs)
+      if (!version || tried.has(version)) continue
+      tried.add(version)
+      if (await this.#bringVersion(key, found, lacking)) this.#recover(key)
+    }
+  }
+
+  async #readSnapshot(
+    giver: Replica,
+    key: string,
+  ): Promise<{ object: Uint8Array; head: SnapshotHead } | undefined> {
+    if (!giver.has(key)) return undefined
+    try {
+      return await giver.readSnapshot(key)
+    } catch (error) {
+      giver.report(error)
+      return undefined
+    }
+  }
+
+  /** @returns whether any sink has got it: not when something that it needs is unrecoverable, or condemned on each */
+  async #bringVersion(
+    key: string,
+    { object, head }: { object: Uint8Array; head: SnapshotHead },
+    results: readonly ReconcileResult[],
+  ): Promise<boolean> {
+    const able = results.filter(({ replica, postponed }) => {
+      if (!head.packs.some(([name]) => replica.listing.condemned.has(name))) return true
+      postponed.add(key)
+      return false
+    })
+    let isWhole = true
+    await forEachLimited(head.packs, PACKS_AT_ONCE, async ([name]) => {
+      const lacking = this.#lacking(able, packKey(name))
+      if (lacking.length > 0 && (await this.#bringPack(name, lacking, [key])) !== 'brought') isWhole = false
+    })
+    if (!isWhole || able.length === 0) return false
+    for (const result of able) {
+      const { replica } = result
+      await replica.attempt(async () => {
+        await this.#options.requireAlive(replica)
+        await replica.put(key, object)
+        result.count('objects', key, object.length)
+        result.postponed.delete(key)
+      })
+    }
+    return true
+  }
+
+  /** A snapshot that was taken for lost is whole. */
+  #recover(key: string): void {
+    for (const [name, snapshots] of this.#lost) {
+      snapshots.delete(key)
+      if (snapshots.size === 0) this.#lost.delete(name)
+    }
+  }
+
+  async #bringPack(
+    name: string,
+    results: readonly ReconcileResult[],
+    neededBy: readonly string[],
+  ): Promise<Awaited<ReturnType<typeof bringPack>>> {
+    const byReplica = new Map(results.map((result) => [result.replica, result]))
+    const outcome = await bringPack(
+      name,
+      [...byReplica.keys()],
+      this.#options.replicas,
+      (replica, sizeBytes) => byReplica.get(replica)?.count('packs', packKey(name), sizeBytes),
+    )
+    if (outcome === 'unanswered') for (const result of results) result.unanswered++
+    if (outcome === 'lost' && neededBy.length > 0) {
+      const known = this.#lost.get(name) ?? new Set<string>()
+      this.#lost.set(name, known)
+      for (const snapshot of neededBy) known.add(snapshot)
+    }
+    return outcome
+  }
+
+  /** Indexes are a cache: without one, footers are read. */
+  async #bringGrantsAndIndexes(result: ReconcileResult): Promise<void> {
+    const { replicas, indexKey } = this.#options
+    const { replica } = result
+    const check = (key: string, object: Uint8Array): Uint8Array => {
+      if (key.startsWith('index/')) openObject(indexKey, key, object)
+      else checkGrant(key, object)
+      return object
+    }
+    const keys = replicas.flatMap(({ listing }) => [...listing.grants.keys(), ...listing.indexes.keys()])
+    for (const key of new Set(keys)) {
+      if (replica.has(key)) continue
+      const object = await readFromAny(replicas, key, (bytes) => check(key, bytes))
+      if (object === 'unanswered') result.unanswered++
+      if (typeof object === 'string') continue
+      await replica.put(key, object)
+      result.count('objects', key, object.length)
+    }
+  }
+
+  /** Takes away what is damaged and was brought by no other sink, where nothing is lost with it. */
+  async #removeCorrupt(result: ReconcileResult, removed: ReadonlySet<string>): Promise<void> {
+    const { replica } = result
+    for (const key of this.#knownDamage(replica)) {
+      const isUseless = key.startsWith('trash/')
+        ? this.#options.mayForgetTrash(replica)
+        : (key.startsWith('index/') && !replica.has(key)) || removed.has(snapshotIdOf(key) ?? '')
+      if (isUseless) await removeUseless(result, key)
+    }
+  }
+
+  #knownDamage({ name, context }: Replica): readonly string[] {
+    return [...(context.book?.of(name).keys() ?? [])]
+  }
+}
+
+/** Of what is damaged, needed by nothing, and unrecoverable. */
+async function removeUseless(result: ReconcileResult, key: string): Promise<void> {
+  const refused = await result.replica.remove([key])
+  for (const error of refused.values()) throw error
+  result.count('objects', key, 0)
+}

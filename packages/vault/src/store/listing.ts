@@ -1,0 +1,146 @@
+import type { Sink } from '@pipe-backup/sink'
+import { packNameOf } from '../format/pack-format.ts'
+import { snapshotIdOf } from '../format/snapshot-object.ts'
+import type { Trash } from '../format/trash-object.ts'
+import type { VaultError } from '../vault-error.ts'
+import { isGrantKey } from './grant.ts'
+import { listObjects } from './read-sink.ts'
+import { readTrash } from './read-trash.ts'
+import { sessionIdOf } from './session.ts'
+
+export interface StoredObject {
+  readonly sizeBytes: number
+  /** By the sink's own clock. */
+  readonly storedAt: Date
+}
+
+type Objects = ReadonlyMap<string, StoredObject>
+
+/** What a sink lists of a vault. */
+export interface Listing {
+  /** By name. Empty and hopelessly short objects count as absent. */
+  readonly packs: Objects
+  /** By key, as all that follows; empty ones count as absent. */
+  readonly indexes: Objects
+  readonly grants: Objects
+  readonly snapshots: Objects
+  readonly trash: ReadonlyMap<string, Trash & StoredObject>
+  /** Trash objects that do not open, and why. */
+  readonly badTrash: ReadonlyMap<string, VaultError>
+  /** By id. */
+  readonly sessions: Objects
+  /** Keys of objects that are too short to be anything. */
+  readonly truncated: ReadonlySet<string>
+  /** Packs that a prune has condemned: nothing new may rest on them. */
+  readonly condemned: ReadonlySet<string>
+  /** Ids of snapshots that a prune has removed. */
+  readonly removed: ReadonlySet<string>
+  /** Keys of objects that are listed, and count as absent. */
+  readonly excluded: ReadonlySet<string>
+}
+
+const MIN_PACK_BYTES = 100
+
+/** A listing that is kept up to date. */
+export class CurrentListing implements Listing {
+  readonly packs: Map<string, StoredObject> = new Map()
+  readonly indexes: Map<string, StoredObject> = new Map()
+  readonly grants: Map<string, StoredObject> = new Map()
+  readonly snapshots: Map<string, StoredObject> = new Map()
+  readonly sessions: Map<string, StoredObject> = new Map()
+  readonly truncated: Set<string> = new Set()
+  readonly excluded: Set<string> = new Set()
+  trash: Listing['trash'] = new Map()
+  badTrash: Listing['badTrash'] = new Map()
+  condemned: ReadonlySet<string> = new Set()
+  removed: ReadonlySet<string> = new Set()
+
+  /**
+   * Lists a sink. Sessions first: one that is seen to have ended has shown its snapshot before. Snapshots before packs: what a
+   * snapshot needs was there before it.
+   * @throws SinkError
+   */
+  static async of(
+    sink: Sink,
+    indexKey: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<CurrentListing> {
+    const listing = new CurrentListing()
+    const list = (prefix: string): Promise<void> => listing.#list(sink, prefix, signal)
+    await list('sessions/')
+    const { trash, bad } = await readTrash(sink, indexKey, signal)
+    listing.trash = trash
+    listing.badTrash = bad
+    listing.condemned = new Set([...trash.values()].flatMap(({ packs }) => packs))
+    listing.removed = new Set([...trash.values()].flatMap(({ snapshots }) => snapshots))
+    for (const prefix of ['snapshots/', 'index/', 'grants/', 'packs/']) await list(prefix)
+    return listing
+  }
+
+  has(key: string): boolean {
+    const place = this.#placeOf(key)
+    return place?.objects.has(place.name) ?? false
+  }
+
+  /** @returns whether it was there */
+  delete(key: string): boolean {
+    this.excluded.delete(key)
+    const place = this.#placeOf(key)
+    return place?.objects.delete(place.name) ?? false
+  }
+
+  /** An object counts as absent, and is listed all the same. */
+  exclude(key: string): void {
+    if (this.delete(key)) this.excluded.add(key)
+  }
+
+  set(key: string, object: StoredObject): void {
+    this.excluded.delete(key)
+    const place = this.#placeOf(key)
+    place?.objects.set(place.name, object)
+  }
+
+  async #list(sink: Sink, prefix: string, signal: AbortSignal | undefined): Promise<void> {
+    for await (const { key, sizeBytes, storedAt } of listObjects(sink, prefix, signal)) {
+      const place = this.#placeOf(key)
+      if (!place) continue
+      if (sizeBytes < place.minBytes) this.truncated.add(key)
+      else place.objects.set(place.name, { sizeBytes, storedAt })
+    }
+  }
+
+  /** Among which objects a key belongs, and by which name it is known there; undefined for a key of no such kind. */
+  #placeOf(
+    key: string,
+  ):
+    | { readonly objects: Map<string, StoredObject>; readonly name: string; readonly minBytes: number }
+    | undefined {
+    const pack = packNameOf(key)
+    if (pack !== undefined) return { objects: this.packs, name: pack, minBytes: MIN_PACK_BYTES }
+    const session = sessionIdOf(key)
+    if (session !== undefined) return { objects: this.sessions, name: session, minBytes: 0 }
+    if (snapshotIdOf(key) !== undefined) return { objects: this.snapshots, name: key, minBytes: 1 }
+    if (key.startsWith('index/')) return { objects: this.indexes, name: key, minBytes: 1 }
+    return isGrantKey(key) ? { objects: this.grants, name: key, minBytes: 1 } : undefined
+  }
+}
+
+/** Keys of the snapshots and grants of a listing, damaged and truncated ones as well. */
+export function shownHeadsAndGrants({ snapshots, grants, excluded, truncated }: Listing): string[] {
+  const isShown = (key: string): boolean => snapshotIdOf(key) !== undefined || isGrantKey(key)
+  return [...snapshots.keys(), ...grants.keys(), ...[...excluded, ...truncated].filter(isShown)]
+}
+
+/** Keys of the snapshots of a listing, damaged ones as well. */
+export function shownSnapshots({ snapshots, excluded }: Listing): string[] {
+  return [...snapshots.keys(), ...[...excluded].filter((key) => snapshotIdOf(key) !== undefined)]
+}
+
+/** All that is listed and not known to be damaged, but for sessions. */
+export function storedObjects({ packs, indexes, grants, snapshots, trash }: Listing): StoredObject[] {
+  return [packs, indexes, grants, snapshots, trash].flatMap((objects: Objects) => [...objects.values()])
+}
+
+export function totalBytes(listing: Listing): number {
+  return storedObjects(listing).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+}

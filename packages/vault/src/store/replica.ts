@@ -1,0 +1,215 @@
+import { type PutOptions, type Sink, type SinkError, toError } from '@pipe-backup/sink'
+import { forEachLimited } from '../for-each-limited.ts'
+import { packNameOf } from '../format/pack-format.ts'
+import { openSnapshotHead, type SnapshotHead } from '../format/snapshot-object.ts'
+import { hasCode } from '../has-code.ts'
+import { VaultError } from '../vault-error.ts'
+import type { Damage, DamageKind } from './damage.ts'
+import type { DamageBook } from './damage-book.ts'
+import { CurrentListing, type Listing, type StoredObject } from './listing.ts'
+import { putRepaired } from './put-repaired.ts'
+import { getObject } from './read-sink.ts'
+import type { VaultSession } from './session.ts'
+
+const HEADS_AT_ONCE = 8
+
+/** What the replicas of a vault have in common during one command. */
+export interface ReplicaContext {
+  readonly vaultId: string
+  readonly indexKey: Uint8Array
+  /** Stored on each sink before it is listed: a prune that condemns something after this sees us. */
+  readonly session?: VaultSession | undefined
+  /** Where damage is remembered. */
+  readonly book?: DamageBook | undefined
+  readonly now: () => Date
+  readonly signal?: AbortSignal | undefined
+  /** Called with each object that is found missing or damaged, once. */
+  readonly onDamage?: ((damage: Damage) => void) | undefined
+  /** Called when a sink does not give an object that it may have whole. */
+  readonly onProblem?: ((sink: string, error: Error) => void) | undefined
+}
+
+interface FoundOptions {
+  /** False where no other sink can have it better: it is not remembered for `heal`. Default true. */
+  readonly isHealable?: boolean | undefined
+  readonly cause?: unknown
+}
+
+/** The vault as one sink holds it: what it lists, what of that is damaged, whether it answers. Nothing else changes what is known of a sink. */
+export class Replica {
+  readonly sink: Sink
+  readonly context: ReplicaContext
+  /** Snapshots that were opened, as this sink has them, by key. */
+  readonly heads: Map<string, SnapshotHead> = new Map()
+  /** What was found wrong, by key. */
+  readonly damaged: Map<string, Damage> = new Map()
+  /** Why it can't be used. */
+  error: Error | undefined
+  #listing: CurrentListing | undefined
+
+  constructor(sink: Sink, context: ReplicaContext) {
+    this.sink = sink
+    this.context = context
+  }
+
+  get name(): string {
+    return this.sink.name
+  }
+
+  /** Whether it could be listed: what it has can be read, whatever became of it since. */
+  get isListed(): boolean {
+    return this.#listing !== undefined
+  }
+
+  /** What it lists, without what is known to be damaged. @throws Error before it was listed */
+  get listing(): Listing {
+    if (!this.#listing) throw new Error(`sink "${this.name}" has not been listed`)
+    return this.#listing
+  }
+
+  /** Lists it, as it is now. @throws SinkError */
+  async list(): Promise<void> {
+    const { indexKey, signal } = this.context
+    this.#listing = await CurrentListing.of(this.sink, indexKey, signal)
+    for (const key of this.heads.keys()) if (!this.has(key)) this.heads.delete(key)
+  }
+
+  /** Whether it lists an object that is not known to be damaged. */
+  has(key: string): boolean {
+    return this.#listing?.has(key) ?? false
+  }
+
+  /** Does something with it, unless it has failed already; a failure is its own. @throws the abort's reason */
+  async attempt(work: () => Promise<void>): Promise<void> {
+    if (this.error) return
+    try {
+      await work()
+    } catch (error) {
+      this.context.signal?.throwIfAborted()
+      this.error ??= toError(error)
+    }
+  }
+
+  /** What earlier commands found damaged counts as absent. */
+  excludeKnownDamage(): void {
+    for (const key of this.context.book?.of(this.name).keys() ?? []) this.exclude(key)
+  }
+
+  /** An object counts as absent from now on. */
+  exclude(key: string): void {
+    this.#listing?.exclude(key)
+  }
+
+  /** An object is there, and whole. */
+  include(key: string, object: StoredObject): void {
+    this.#listing?.set(key, object)
+  }
+
+  /** An object was found missing or damaged: it counts as absent, is remembered, and reported, once. @param said - one line */
+  found(key: string, why: DamageKind, said: string, options: FoundOptions = {}): void {
+    this.exclude(key)
+    if (this.damaged.has(key)) return
+    const { isHealable = true, cause } = options
+    const { book, now, onDamage } = this.context
+    const sink = this.name
+    const prefix = `sink "${sink}": `
+    const message = said.startsWith(prefix) ? said : `${prefix}${said}`
+    const damage = { sink, key, why, message, error: new VaultError(why, message, { sink, key, cause }) }
+    this.damaged.set(key, damage)
+    if (isHealable) book?.add(sink, key, why, now())
+    onDamage?.(damage)
+  }
+
+  /** An object was seen to be whole: what was known against it is over. */
+  proven(key: string): void {
+    this.context.book?.clear(this.name, key)
+  }
+
+  /** A failure that says nothing of the object that was asked for. @throws the abort's reason */
+  report(reason: unknown): void {
+    const { signal, onProblem } = this.context
+    signal?.throwIfAborted()
+    onProblem?.(this.name, toError(reason))
+  }
+
+  /**
+   * Reads an object and opens it. One that proves damaged is found so; one that is gone counts as absent: a prune may have removed it.
+   * @returns undefined where this sink does not have it whole
+   * @throws the abort's reason; what says nothing of the object, such as a sink that does not answer or a newer version
+   */
+  async read<T extends object>(
+    key: string,
+    open: (object: Uint8Array) => T | Promise<T>,
+  ): Promise<T | undefined> {
+    const { signal } = this.context
+    try {
+      return await open(await getObject(this.sink, key, signal))
+    } catch (cause) {
+      signal?.throwIfAborted()
+      if (hasCode(cause, 'not-found')) this.#isGone(key, cause)
+      else if (!hasCode(cause, 'corrupt')) throw cause
+      else
+        this.found(key, 'corrupt', cause instanceof VaultError ? cause.message : `${key} is damaged`, {
+          cause,
+        })
+      return undefined
+    }
+  }
+
+  /** A snapshot as this sink has it. @returns and @throws as `read` */
+  readSnapshot(key: string): Promise<{ object: Uint8Array; head: SnapshotHead } | undefined> {
+    const { indexKey } = this.context
+    return this.read(key, (object) => ({ object, head: openSnapshotHead(indexKey, key, object) }))
+  }
+
+  /** Opens snapshots into `heads`. @param keys - default all that it shows @throws as `read`: what a newer program's snapshot needs is not known */
+  async readHeads(keys: Iterable<string> = [...this.listing.snapshots.keys()]): Promise<void> {
+    await forEachLimited(keys, HEADS_AT_ONCE, async (key) => {
+      const found = this.has(key) ? await this.readSnapshot(key) : undefined
+      if (found) this.heads.set(key, found.head)
+    })
+  }
+
+  /** Names of the packs that the opened snapshots need, and these snapshots' keys. */
+  neededPacks(): Map<string, string[]> {
+    const needed = new Map<string, string[]>()
+    for (const [key, { packs }] of this.heads) {
+      for (const [name] of packs) {
+        const users = needed.get(name)
+        if (users) users.push(key)
+        else needed.set(name, [key])
+      }
+    }
+    return needed
+  }
+
+  /** Stores an object; in place of a damaged one it is read back. @throws SinkError; VaultError `corrupt` */
+  async put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
+    const { book, now, signal } = this.context
+    const putting = { signal, ...options }
+    const isDamaged = book?.of(this.name).get(key)?.why === 'corrupt'
+    if (isDamaged) await putRepaired(this.sink, key, bytes, putting)
+    else await this.sink.put(key, bytes, putting)
+    this.proven(key)
+    this.include(key, { sizeBytes: bytes.length, storedAt: now() })
+  }
+
+  /** Deletes objects. @returns those that are still there, and why @throws SinkError */
+  async remove(keys: readonly string[]): Promise<ReadonlyMap<string, SinkError>> {
+    if (keys.length === 0) return new Map()
+    const failed = await this.sink.deleteMany(keys, { signal: this.context.signal })
+    for (const key of keys) {
+      if (failed.has(key)) continue
+      this.#listing?.delete(key)
+      this.heads.delete(key)
+      this.proven(key)
+    }
+    return failed
+  }
+
+  #isGone(key: string, cause: unknown): void {
+    // No prune deletes a pack that is still asked for.
+    if (packNameOf(key) === undefined) this.exclude(key)
+    else this.found(key, 'missing', `${key} is listed, and is not there`, { cause })
+  }
+}

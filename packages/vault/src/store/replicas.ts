@@ -1,0 +1,68 @@
+import { VaultError } from '../vault-error.ts'
+import type { Replica } from './replica.ts'
+import { requireVault } from './vault-header.ts'
+
+/**
+ * Looks whether each sink holds the vault, joins the session there, then lists it: on all of them before any is listed, so that of two
+ * sessions that begin at once the later one sees the other everywhere. One that fails has its `error`.
+ * @param admit - looks whether a sink holds the vault. Default: it must
+ * @throws the abort's reason
+ */
+export async function openReplicas(
+  replicas: readonly Replica[],
+  admit: (replica: Replica) => Promise<void> = requireHeader,
+): Promise<void> {
+  await onEach(replicas, async (replica) => {
+    await admit(replica)
+    await replica.context.session?.join(replica.sink, replica.context.signal)
+  })
+  await onEach(replicas, (replica) => replica.list())
+}
+
+/** @throws VaultError `not-a-vault` where the sink does not hold this vault */
+function requireHeader({ sink, context }: Replica): Promise<void> {
+  return requireVault(sink, context.vaultId, context.signal)
+}
+
+/** Does something with each that has not failed, at once. @throws the abort's reason */
+export async function onEach(
+  replicas: readonly Replica[],
+  work: (replica: Replica) => Promise<void>,
+): Promise<void> {
+  await Promise.all(replicas.map((replica) => replica.attempt(() => work(replica))))
+}
+
+/** Those that have not failed. @throws the first one's error when all have */
+export function requireAny(replicas: readonly Replica[]): Replica[] {
+  const able = replicas.filter(({ error }) => !error)
+  if (able.length > 0) return able
+  throw replicas[0]?.error ?? new VaultError('too-few-copies', 'no sink is configured')
+}
+
+/** Ids of the snapshots that a prune has removed, as any of them says. */
+export function removedSnapshots(replicas: readonly Replica[]): Set<string> {
+  return new Set(replicas.flatMap((replica) => (replica.isListed ? [...replica.listing.removed] : [])))
+}
+
+/** Why an object can't be had: no replica has it whole; or one that does not answer may have it. */
+export type Lacking = 'lost' | 'unanswered'
+
+/** Reads an object from the first replica that has it whole. @throws the abort's reason */
+export async function readFromAny<T extends object>(
+  replicas: readonly Replica[],
+  key: string,
+  open: (object: Uint8Array) => T | Promise<T>,
+): Promise<T | Lacking> {
+  let isAnswered = true
+  for (const replica of replicas) {
+    if (!replica.has(key)) continue
+    try {
+      const opened = await replica.read(key, open)
+      if (opened) return opened
+    } catch (error) {
+      replica.report(error)
+      isAnswered = false
+    }
+  }
+  return isAnswered ? 'lost' : 'unanswered'
+}

@@ -1,0 +1,38 @@
+import { forEachLimited } from '../for-each-limited.ts'
+import { decodeIndex, type IndexedPack } from '../format/index-object.ts'
+import { decodeFooterContent } from '../format/pack-format.ts'
+import { openObject } from '../format/sealed-object.ts'
+import { checkGrant } from '../store/grant.ts'
+import type { Replica } from '../store/replica.ts'
+
+const INDEXES_AT_ONCE = 4
+
+/**
+ * Opens all that a sink holds besides packs: trash, snapshots, which are then its `heads`, indexes and grants.
+ * @param onIndex - called with each index that opens, and what it lists
+ * @throws SinkError; VaultError `unsupported-version`
+ */
+export async function checkSmallObjects(
+  replica: Replica,
+  onIndex: (key: string, packs: readonly IndexedPack[]) => void,
+): Promise<void> {
+  const { listing } = replica
+  const { indexKey } = replica.context
+  for (const [key, { message }] of listing.badTrash) replica.found(key, 'corrupt', message)
+  for (const key of listing.truncated)
+    replica.found(key, 'corrupt', `${key} is cut short: it has next to no bytes`)
+  await replica.readHeads()
+  for (const key of replica.heads.keys()) replica.proven(key)
+  await forEachLimited([...listing.indexes.keys()], INDEXES_AT_ONCE, async (key) => {
+    const packs = await replica.read(key, (object) => {
+      const listed = decodeIndex(openObject(indexKey, key, object))
+      for (const { footer } of listed) decodeFooterContent(footer)
+      return listed
+    })
+    if (!packs) return
+    replica.proven(key)
+    onIndex(key, packs)
+  })
+  for (const key of listing.grants.keys())
+    if (await replica.read(key, (object) => checkGrant(key, object))) replica.proven(key)
+}
