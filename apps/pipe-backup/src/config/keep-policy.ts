@@ -1,4 +1,5 @@
 import type { Policy } from '@pipe-backup/retention'
+import { ifSet } from './if-set.ts'
 import type { LoadedConfig } from './load-config.ts'
 import { toMilliseconds } from './values.ts'
 
@@ -6,5 +7,5 @@ import { toMilliseconds } from './values.ts'
 export function policyOf({ keep }: LoadedConfig): Policy | undefined {
   if (keep === undefined || Object.keys(keep).length === 0) return undefined
   const { within, ...counts } = keep
-  return { ...counts, within: within === undefined ? undefined : toMilliseconds(within) }
+  return { ...counts, within: ifSet(within, toMilliseconds) }
 }

@@ -60,9 +60,11 @@ export async function loadConfig(given: string | undefined, machine: Machine): P
 function check(document: ConfigDocument, file: string): Config {
   if (document.value === null) throw new ConfigError({ code: 'missing', message: 'the file is empty', file })
   const parsed = configSchema.safeParse(document.value, { reportInput: true })
-  if (!parsed.success) refuse(describeIssues(parsed.error.issues, document, file))
-  // The schema has just checked it.
-  const config = parsed.data as unknown as Config
+  if (!parsed.success) {
+    refuse(describeIssues(parsed.error.issues, document, file))
+    throw parsed.error
+  }
+  const config = parsed.data
   const problem = (code: ConfigErrorCode, path: ConfigPath, message: string): ConfigProblem => ({
     code,
     message,

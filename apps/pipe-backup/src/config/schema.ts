@@ -1,45 +1,14 @@
+import type { Policy } from '@pipe-backup/retention'
 import { z } from 'zod'
-import type { NotifyConfig, NotifyType } from '../providers/notify-type.ts'
+import type { NotifyType } from '../providers/notify-type.ts'
 import * as notifyTypes from '../providers/notify-types.ts'
-import type { SinkConfig, SinkType } from '../providers/sink-type.ts'
+import type { SinkType } from '../providers/sink-type.ts'
 import * as sinkTypes from '../providers/sink-types.ts'
-import type { SourceConfig, SourceType } from '../providers/source-type.ts'
+import type { SourceType } from '../providers/source-type.ts'
 import * as sourceTypes from '../providers/source-types.ts'
 import { parseCron } from '../schedule/cron-expression.ts'
 import { strictObject } from './strict-object.ts'
-import { type CommandConfig, command, type DurationConfig, duration, filePath, name, text } from './values.ts'
-
-/** How many snapshots of each kind are kept. */
-export interface KeepConfig {
-  readonly last?: number | undefined
-  readonly hourly?: number | undefined
-  readonly daily?: number | undefined
-  readonly weekly?: number | undefined
-  readonly monthly?: number | undefined
-  readonly yearly?: number | undefined
-  readonly within?: DurationConfig | undefined
-}
-
-/** A configuration as `configSchema` accepts it, defaults filled in. */
-export interface Config {
-  readonly vault: string
-  readonly copies?: number | undefined
-  readonly host?: string | undefined
-  readonly hostKey?: string | undefined
-  readonly state?: string | undefined
-  readonly schedule?: string | undefined
-  /** How `scheduled` proves what is stored; false: not at all. */
-  readonly verify?: false | { readonly within?: DurationConfig | undefined } | undefined
-  readonly before?: CommandConfig | undefined
-  readonly after?: CommandConfig | undefined
-  readonly sources: readonly SourceConfig[]
-  readonly sinks: readonly SinkConfig[]
-  readonly keep?: KeepConfig | undefined
-  readonly grace?: DurationConfig | undefined
-  /** Whether the prunes of `scheduled` compact. */
-  readonly compact?: boolean | undefined
-  readonly notify?: readonly NotifyConfig[] | undefined
-}
+import { command, duration, filePath, name, text } from './values.ts'
 
 const SINKS: ReadonlyMap<string, SinkType> = byType(Object.values(sinkTypes))
 const SOURCES: ReadonlyMap<string, SourceType> = byType(Object.values(sourceTypes))
@@ -70,7 +39,7 @@ const keep = strictObject({
   monthly: count.optional(),
   yearly: count.optional(),
   within: duration.optional().describe('All that are no older than this before the newest'),
-}).refine(
+} satisfies Record<keyof Policy, z.ZodType>).refine(
   (rules) => Object.keys(rules).length === 0 || Object.values(rules).some((rule) => rule !== 0),
   'keeps nothing at all: say how many, such as hourly: 24',
 )
@@ -84,8 +53,8 @@ const cron = text.superRefine((value, context) => {
   }
 })
 
-/** What a configuration may hold. Its output is a `Config`. */
-export const configSchema: z.ZodObject = strictObject({
+/** What a configuration may hold. */
+export const configSchema = strictObject({
   $schema: z.string().optional().describe('For editors'),
   vault: name
     .default('default')
@@ -142,10 +111,13 @@ export const configSchema: z.ZodObject = strictObject({
     .describe('Who is notified of what failed: at once, then daily, and when it works again'),
 }).meta({ title: 'pipe-backup configuration' })
 
-function oneOf(
+/** A configuration as it was accepted, defaults filled in. */
+export type Config = Readonly<z.output<typeof configSchema>>
+
+function oneOf<Shape extends z.ZodRawShape>(
   what: string,
-  types: readonly { readonly type: string; readonly schema: z.ZodObject }[],
-): z.ZodType {
+  types: readonly { readonly type: string; readonly schema: z.ZodObject<Shape> }[],
+) {
   const [first, ...rest] = types.map(({ schema }) => schema)
   if (first === undefined) throw new RangeError(`there is no ${what}`)
   return z.discriminatedUnion('type', [first, ...rest], {

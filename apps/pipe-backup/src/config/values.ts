@@ -1,28 +1,12 @@
 import { z } from 'zod'
 import { strictObject } from './strict-object.ts'
 
-/** A secret in the clear, or where to get it: never asked for before it is needed. */
-export type SecretConfig =
-  | string
-  | { readonly env: string }
-  | { readonly file: string }
-  | { readonly command: readonly string[] }
-
-/** A program and its arguments; no shell. */
-export type CommandConfig = readonly string[]
-
-/** Seconds as a number, or text such as `90s`, `15m`, `6h`, `1d`. */
-export type DurationConfig = number | string
-
-/** Bytes as a number, or text such as `500KB`, `2MiB`. */
-export type SizeConfig = number | string
-
 const NAME = /^[a-z0-9][a-z0-9._-]*$/
 
-export const text: z.ZodString = z.string().min(1, 'must not be empty')
+export const text = z.string().min(1, 'must not be empty')
 
 /** A path of this machine: absolute, from the home directory, or relative to the configuration file. */
-export const filePath: z.ZodType<string, string> = text
+export const filePath = text
   .refine((value) => !value.includes('\0'), 'must not hold a NUL')
   .refine(
     (value) => !/^~[^/]/.test(value),
@@ -30,19 +14,22 @@ export const filePath: z.ZodType<string, string> = text
   )
 
 /** A path below a source. */
-export const entryPath: z.ZodType<string, string> = text.refine(
+export const entryPath = text.refine(
   (value) =>
     !value.includes('\0') && value.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
   'must be a path below the source, without "." and "..": crontab.txt',
 )
 
-export const command: z.ZodType<CommandConfig, string[]> = z
+export const command = z
   .array(z.string())
   .min(1, 'must name a program')
   .refine((words) => words[0] !== '', 'must name a program')
   .describe('A program and its arguments, without a shell: [pg_dump, --clean, shop]')
 
-export const name: z.ZodType<string, string> = z
+/** A program and its arguments; no shell. */
+export type CommandConfig = Readonly<z.output<typeof command>>
+
+export const name = z
   .string()
   .regex(NAME, {
     error: (issue) =>
@@ -54,7 +41,7 @@ export const name: z.ZodType<string, string> = z
 const SECRET_FORMS = 'must be text, { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT…] }'
 
 /** One object, so that a type's secrets can be reported from its other options: see `secretKeys`. */
-export const secret: z.ZodType<SecretConfig, SecretConfig> = z
+export const secret = z
   .union(
     [
       text,
@@ -75,15 +62,21 @@ export const secret: z.ZodType<SecretConfig, SecretConfig> = z
     'A secret: text, or where it comes from: { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT…] }',
   )
 
+/** A secret in the clear, or where to get it: never asked for before it is needed. */
+export type SecretConfig = z.output<typeof secret>
+
 const DURATION_FORMS = 'must be a number of seconds, or text such as 90s, 15m, 6h, 1d'
 const DURATION = /^(\d+(?:\.\d+)?)\s*(s|m|h|d|w)$/
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
 
-export const duration: z.ZodType<DurationConfig, DurationConfig> = z
+export const duration = z
   .union([z.number().positive(), z.string().regex(DURATION, DURATION_FORMS)], {
     error: (issue) => (issue.input === undefined ? undefined : DURATION_FORMS),
   })
   .describe('A number of seconds, or text such as 90s, 15m, 6h, 1d, 2w')
+
+/** Seconds as a number, or text such as `90s`, `15m`, `6h`, `1d`. */
+export type DurationConfig = z.output<typeof duration>
 
 /** @throws RangeError for text that `duration` would have refused. */
 export function toMilliseconds(value: DurationConfig): number {
@@ -105,11 +98,14 @@ export function toTimerMilliseconds(value: DurationConfig): number {
 const SIZE_FORMS = 'must be a number of bytes, or text such as 500KB, 2MiB'
 const SIZE = /^(\d+(?:\.\d+)?)\s*(B|[KMGT]i?B?|[kmgt])$/
 
-export const size: z.ZodType<SizeConfig, SizeConfig> = z
+export const size = z
   .union([z.number().int().positive(), z.string().regex(SIZE, SIZE_FORMS)], {
     error: (issue) => (issue.input === undefined ? undefined : SIZE_FORMS),
   })
   .describe('A number of bytes, or text such as 500KB (thousands) or 2MiB (powers of 1024)')
+
+/** Bytes as a number, or text such as `500KB`, `2MiB`. */
+export type SizeConfig = z.output<typeof size>
 
 /** @throws RangeError for text that `size` would have refused. */
 export function toBytes(value: SizeConfig): number {

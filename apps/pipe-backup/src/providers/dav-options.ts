@@ -1,13 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { ConfigError } from '../config/config-error.ts'
+import { ifSet } from '../config/if-set.ts'
 import { filePath } from '../config/values.ts'
 
 /** What sinks that are reached by WebDAV have in common. */
-export const davShape: {
-  readonly ca: z.ZodOptional<z.ZodType<string, string>>
-  readonly plainHttp: z.ZodOptional<z.ZodBoolean>
-} = {
+export const davShape = {
   ca: filePath
     .optional()
     .describe("PEM file of the authorities that vouch for the server. Default: the system's"),
@@ -17,25 +15,14 @@ export const davShape: {
     .describe('Show the password to a server without TLS, where anybody on the way can read it'),
 }
 
-interface DavConfig {
-  readonly ca?: string | undefined
-  readonly plainHttp?: boolean | undefined
-}
-
-interface DavContext {
-  readonly name: string
-  readonly path: (value: string) => string
-}
+type DavConfig = z.output<z.ZodObject<typeof davShape>>
 
 /** @throws ConfigError for a file that can't be read */
 export async function davOptions(
   { ca, plainHttp }: DavConfig,
-  { name, path }: DavContext,
-): Promise<{ readonly ca?: string | undefined; readonly plainHttp?: boolean | undefined }> {
-  return {
-    ...(ca !== undefined && { ca: await readCertificates(path(ca), name) }),
-    plainHttp,
-  }
+  { name, path }: { readonly name: string; readonly path: (value: string) => string },
+): Promise<DavConfig> {
+  return { ca: await ifSet(ca, (file) => readCertificates(path(file), name)), plainHttp }
 }
 
 async function readCertificates(path: string, sink: string): Promise<string> {

@@ -3,7 +3,7 @@ import type { ScratchServer, ServerOptions, SslOptions } from '@pipe-backup/sour
 import { z } from 'zod'
 import { ifSet } from '../config/if-set.ts'
 import { strictObject } from '../config/strict-object.ts'
-import { filePath, type SecretConfig, secret, text } from '../config/values.ts'
+import { filePath, secret, text } from '../config/values.ts'
 import { type Finding, failureOf } from '../doctor/finding.ts'
 import { plural } from '../terminal/quantities.ts'
 import type { OpenContext } from './sink-type.ts'
@@ -31,21 +31,7 @@ const serverShape = {
 }
 
 /** How a server is reached, as its schema has accepted it. */
-export interface ServerConfig {
-  readonly user?: string | undefined
-  readonly password?: SecretConfig | undefined
-  readonly socket?: string | undefined
-  readonly host?: string | undefined
-  readonly port?: number | undefined
-  readonly ssl?:
-    | {
-        readonly ca?: string | undefined
-        readonly cert?: string | undefined
-        readonly key?: string | undefined
-        readonly verify?: boolean | undefined
-      }
-    | undefined
-}
+type ServerConfig = z.output<z.ZodObject<typeof serverShape>>
 
 export const mysql: SourceType = sourceType(
   'mysql',
@@ -147,7 +133,7 @@ async function serverOf(
     socket: ifSet(socket, context.path),
     host,
     port,
-    ...(ssl !== undefined && { ssl: sslOf(ssl, context) }),
+    ssl: ifSet(ssl, (given) => sslOf(given, context)),
   }
 }
 

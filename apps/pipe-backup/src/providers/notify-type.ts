@@ -3,29 +3,28 @@ import { z } from 'zod'
 import { strictObject } from '../config/strict-object.ts'
 import { type SecretConfig, secretKeys } from '../config/values.ts'
 
-/** A notification as it is configured. */
-export interface NotifyConfig {
-  readonly type: string
-}
+/** What every notification's configuration has, whatever its type. */
+type NotifySchema = z.ZodObject<{ type: z.ZodLiteral<string> }>
 
 /** A type of notification as the configuration knows it. */
 export interface NotifyType {
   readonly type: string
-  readonly schema: z.ZodObject
+  readonly schema: NotifySchema
   /** Which of its options are secrets. */
   readonly secrets: readonly string[]
   /** @param config - what `schema` has accepted @param read - reads a secret from where the configuration says it is */
-  toChannel(config: NotifyConfig, read: (value: SecretConfig) => Promise<string>): Promise<ChannelOptions>
+  toChannel(
+    config: z.output<NotifySchema>,
+    read: (value: SecretConfig) => Promise<string>,
+  ): Promise<ChannelOptions>
 }
 
 /** Of those that take messages: which ones. */
-export const on: z.ZodOptional<z.ZodArray<z.ZodEnum<Record<Level, Level>>>> = z
+export const on = z
   .array(z.enum(['success', 'warning', 'failure', 'recovery']))
   .min(1)
   .optional()
   .describe('What to notify of. Default: failures, warnings and recoveries')
-
-type Level = 'success' | 'warning' | 'failure' | 'recovery'
 
 /**
  * Says how a type of notification is configured.

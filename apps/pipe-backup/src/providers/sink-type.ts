@@ -3,11 +3,9 @@ import { z } from 'zod'
 import { ifSet } from '../config/if-set.ts'
 import { strictObject } from '../config/strict-object.ts'
 import {
-  type DurationConfig,
   duration,
   name,
   type SecretConfig,
-  type SizeConfig,
   secretKeys,
   size,
   toBytes,
@@ -15,15 +13,34 @@ import {
 } from '../config/values.ts'
 import type { SinkLocation } from './sink-location.ts'
 
-/** What every sink's configuration has, whatever its type. */
-export interface SinkConfig {
-  readonly type: string
-  readonly name: string
-  readonly uploadLimit?: SizeConfig | undefined
-  readonly timeout?: DurationConfig | undefined
-  readonly concurrency?: number | undefined
-  readonly retries?: number | undefined
+/** What every sink's configuration has beside its type and name. */
+const common = {
+  uploadLimit: size.optional().describe('How fast its uploads may go together, in bytes a second'),
+  timeout: duration
+    .optional()
+    .describe('How long no byte may move before a request is given up. Default 2m; none for a directory'),
+  concurrency: z
+    .number()
+    .int()
+    .positive()
+    .max(64)
+    .optional()
+    .describe('How many objects are uploaded at a time, at most'),
+  retries: z
+    .number()
+    .int()
+    .nonnegative()
+    .max(20)
+    .optional()
+    .describe(
+      'How often a request that failed for a reason that may pass is made again, after waits that double. Default 5: about a quarter of a minute; none for a directory',
+    ),
 }
+
+/** A sink as it is configured, as far as its type does not matter. */
+export type SinkConfig = Readonly<z.output<SinkSchema>>
+
+type SinkSchema = z.ZodObject<{ type: z.ZodLiteral<string>; name: typeof name } & typeof common>
 
 /** What a provider needs to open a sink from its configuration. */
 export interface OpenContext {
@@ -71,7 +88,7 @@ export interface SinkType {
   directory(config: SinkConfig): string | undefined
   environment(config: SinkConfig): readonly string[]
   readonly type: string
-  readonly schema: z.ZodObject
+  readonly schema: SinkSchema
   /** Which of its options are secrets. */
   readonly secrets: readonly string[]
   /** @param config - what `schema` has accepted */
@@ -106,26 +123,7 @@ export function sinkType<const Shape extends z.ZodRawShape>(
       type: z.literal(type),
       name: name.describe('What it is called in messages, and by --sink and --from'),
       ...shape,
-      uploadLimit: size.optional().describe('How fast its uploads may go together, in bytes a second'),
-      timeout: duration
-        .optional()
-        .describe('How long no byte may move before a request is given up. Default 2m; none for a directory'),
-      concurrency: z
-        .number()
-        .int()
-        .positive()
-        .max(64)
-        .optional()
-        .describe('How many objects are uploaded at a time, at most'),
-      retries: z
-        .number()
-        .int()
-        .nonnegative()
-        .max(20)
-        .optional()
-        .describe(
-          'How often a request that failed for a reason that may pass is made again, after waits that double. Default 5: about a quarter of a minute; none for a directory',
-        ),
+      ...common,
     }).describe(description),
     secrets: secretKeys(shape),
     open: async (config, context) =>

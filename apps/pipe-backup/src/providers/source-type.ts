@@ -1,34 +1,39 @@
 import { type Source, withTimeout } from '@pipe-backup/source'
 import { z } from 'zod'
 import { strictObject } from '../config/strict-object.ts'
-import {
-  type CommandConfig,
-  command,
-  type DurationConfig,
-  duration,
-  name,
-  secretKeys,
-  toTimerMilliseconds,
-} from '../config/values.ts'
+import { command, duration, name, secretKeys, toTimerMilliseconds } from '../config/values.ts'
 import type { Finding } from '../doctor/finding.ts'
 import { containErrors } from './contain-errors.ts'
 import type { OpenContext } from './sink-type.ts'
 import type { SourceSurroundings } from './source-surroundings.ts'
 
-/** What every source's configuration has, whatever its type. */
-export interface SourceConfig {
-  readonly type: string
-  readonly name: string
-  readonly every?: DurationConfig | undefined
-  readonly timeout?: DurationConfig | undefined
-  readonly before?: CommandConfig | undefined
-  readonly after?: CommandConfig | undefined
+/** What every source's configuration has beside its type and name. */
+const common = {
+  every: duration
+    .optional()
+    .describe('Read it no more often than this; between, snapshots have it as it was read last'),
+  timeout: duration
+    .optional()
+    .describe('How long nothing may come of it, or of its commands, before it has failed. Default 6h'),
+  before: command
+    .optional()
+    .describe('A command to run before it is read; when it fails, this source has failed'),
+  after: command
+    .optional()
+    .describe(
+      'A command to run after it was read, or failed to be, with PIPE_BACKUP_OUTCOME=ok|warning|failed in its environment',
+    ),
 }
+
+/** A source as it is configured, as far as its type does not matter. */
+export type SourceConfig = Readonly<z.output<SourceSchema>>
+
+type SourceSchema = z.ZodObject<{ type: z.ZodLiteral<string>; name: typeof name } & typeof common>
 
 /** Whoever waits longer waits for good, and nobody would hear of it. */
 const SILENT_MS = 6 * 60 * 60 * 1000
 
-export function silentMsOf({ timeout }: { readonly timeout?: DurationConfig | undefined }): number {
+export function silentMsOf({ timeout }: Pick<SourceConfig, 'timeout'>): number {
   return timeout === undefined ? SILENT_MS : toTimerMilliseconds(timeout)
 }
 
@@ -41,7 +46,7 @@ export interface SourceContext extends OpenContext {
 /** A type of source as the configuration knows it. */
 export interface SourceType {
   readonly type: string
-  readonly schema: z.ZodObject
+  readonly schema: SourceSchema
   /** Which of its options are secrets. */
   readonly secrets: readonly string[]
   /** @param config - what `schema` has accepted */
@@ -78,20 +83,7 @@ export function sourceType<const Shape extends z.ZodRawShape>(
       type: z.literal(type),
       name: name.describe('The first component of the paths of all that it yields'),
       ...shape,
-      every: duration
-        .optional()
-        .describe('Read it no more often than this; between, snapshots have it as it was read last'),
-      timeout: duration
-        .optional()
-        .describe('How long nothing may come of it, or of its commands, before it has failed. Default 6h'),
-      before: command
-        .optional()
-        .describe('A command to run before it is read; when it fails, this source has failed'),
-      after: command
-        .optional()
-        .describe(
-          'A command to run after it was read, or failed to be, with PIPE_BACKUP_OUTCOME=ok|warning|failed in its environment',
-        ),
+      ...common,
     }).describe(description),
     secrets: secretKeys(shape),
     open: async (config, context) => {
