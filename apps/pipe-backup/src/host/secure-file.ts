@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { lstat, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** A file that would be replaced, or that others can read. Exit code 2: somebody has to look. */
@@ -12,6 +12,17 @@ export class SecureFileError extends Error {
     this.code = code
     this.hint = hint
   }
+}
+
+/** Whether anything has this name, be it a link to nothing. */
+export async function isTaken(file: string): Promise<boolean> {
+  return await lstat(file).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false
+      throw error
+    },
+  )
 }
 
 /**

@@ -1,7 +1,7 @@
-import { lstat, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { CliContext } from '../cli-context.ts'
-import { writeSecureFile } from '../host/secure-file.ts'
+import { isTaken, writeSecureFile } from '../host/secure-file.ts'
 import { UsageError } from '../usage-error.ts'
 import { phraseGrid } from './phrase-grid.ts'
 
@@ -63,14 +63,8 @@ function toStdout(json: boolean): PhraseOutlet {
 }
 
 async function toFile(file: string): Promise<PhraseOutlet> {
-  const there = await lstat(file).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return false
-      throw error
-    },
-  )
-  if (there) throw new UsageError(`${file} is there already; a recovery phrase never replaces anything`)
+  if (await isTaken(file))
+    throw new UsageError(`${file} is there already; a recovery phrase never replaces anything`)
   return {
     file,
     onStdout: false,

@@ -1,9 +1,11 @@
 import { Argument } from 'commander'
 import type { Shell } from '../commands/completion.ts'
+import * as sinkCommands from '../providers/sink-commands.ts'
 import { type Commands, PHRASE_FILE } from './commands.ts'
 
-/** Those of keys, logins and the configuration. */
-export function addSetupCommands({ add, act, program }: Commands): void {
+/** Those of keys, of types of sink, and of the configuration. */
+export function addSetupCommands(commands: Commands): void {
+  const { add, act, program } = commands
   const key = add('key', 'the keys of the vault', 'pipe-backup key check')
   add('show', 'print the public half', 'pipe-backup key show', key).action(() =>
     act(async (cli) => (await import('../commands/key-show.ts')).keyShow(cli)),
@@ -47,20 +49,7 @@ export function addSetupCommands({ add, act, program }: Commands): void {
       act(async (cli) => (await import('../commands/key-generate.ts')).keyGenerate(cli, options)),
     )
 
-  const dropbox = add('dropbox', 'a sink in a Dropbox', 'pipe-backup dropbox login')
-  add(
-    'login',
-    'connect a Dropbox, with any browser; gives the refresh token for the configuration',
-    'pipe-backup dropbox login --app-key abcdefghij12345 --token-out ~/.config/pipe-backup/dropbox-token',
-    dropbox,
-  )
-    .option('--app-key <key>', "the app's key; default: that of the dropbox sink in the configuration")
-    .option('--sink <name>', 'the sink, when the configuration has several in a Dropbox')
-    .option('--token-out <file>', 'write the token to a new file (0600); - is standard output')
-    .option('--api-url <url>', 'for a proxy; default: https://api.dropboxapi.com')
-    .action((options: { appKey?: string; sink?: string; tokenOut?: string; apiUrl?: string }) =>
-      act(async (cli) => (await import('../commands/dropbox-login.ts')).dropboxLoginCommand(cli, options)),
-    )
+  for (const addCommands of Object.values(sinkCommands)) addCommands(commands)
 
   const config = add('config', 'the configuration', 'pipe-backup config check')
   add(

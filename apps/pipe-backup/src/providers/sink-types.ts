@@ -1,5 +1,5 @@
 // The types of sink that this program knows: a new provider is one line.
-export { dropbox } from './dropbox-sink.ts'
+export { dropbox } from './dropbox/sink.ts'
 export { local } from './local-sink.ts'
 export { nextcloud } from './nextcloud-sink.ts'
 export { rclone } from './rclone-sink.ts'

@@ -1,16 +1,16 @@
-import { lstat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { dropboxLogin } from '@pipe-backup/sink-dropbox'
 import { z } from 'zod'
-import type { CliContext } from '../cli-context.ts'
-import { ifSet } from '../config/if-set.ts'
-import { type SecretConfig, secret } from '../config/values.ts'
-import { writeSecureFile } from '../host/secure-file.ts'
-import { findByName } from '../providers/open-sinks.ts'
-import { hide } from '../secrets/redact.ts'
-import { UsageError } from '../usage-error.ts'
-import { openConfig } from '../vault/open-config.ts'
+import type { CliContext } from '../../cli-context.ts'
+import { ifSet } from '../../config/if-set.ts'
+import type { SecretConfig } from '../../config/values.ts'
+import { isTaken, writeSecureFile } from '../../host/secure-file.ts'
+import { hide } from '../../secrets/redact.ts'
+import { UsageError } from '../../usage-error.ts'
+import { openConfig } from '../../vault/open-config.ts'
+import { findByName } from '../open-sinks.ts'
+import { dropboxShape } from './sink.ts'
 
 export interface DropboxLoginOptions {
   readonly appKey?: string | undefined
@@ -78,7 +78,7 @@ async function findApp(cli: CliContext, { appKey, apiUrl, sink }: DropboxLoginOp
       ? new UsageError(`${config.file} has no sink of type dropbox`, APP_KEY_HINT)
       : new UsageError(`there are several sinks of type dropbox: ${names}`, 'Name one: --sink NAME.')
   }
-  const box = boxShape.parse(first)
+  const box = z.object(dropboxShape).parse(first)
   if (box.appKey === undefined) throw new UsageError(`sink "${first.name}" has no appKey`, APP_KEY_HINT)
   const tokenFile = fileOf(box.refreshToken)
   return {
@@ -91,13 +91,6 @@ async function findApp(cli: CliContext, { appKey, apiUrl, sink }: DropboxLoginOp
 
 const APP_KEY_HINT =
   'Make an app with an app folder at https://www.dropbox.com/developers/apps, and give its key: --app-key KEY.'
-
-/** Of what the schema of the configuration has checked already. */
-const boxShape = z.object({
-  appKey: z.string().optional(),
-  apiUrl: z.string().optional(),
-  refreshToken: secret.optional(),
-})
 
 function fileOf(token: SecretConfig | undefined): string | undefined {
   return typeof token === 'object' && 'file' in token ? token.file : undefined
@@ -122,14 +115,7 @@ async function chooseFile(
       'Give --token-out FILE; - is standard output.',
     )
   }
-  const isThere = await lstat(file).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return false
-      throw error
-    },
-  )
-  if (isThere)
+  if (await isTaken(file))
     throw new UsageError(`${file} is there already; a token never replaces anything`, 'Move it away first.')
   return file
 }
