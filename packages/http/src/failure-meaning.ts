@@ -43,7 +43,7 @@ const fails =
   (who, address) => ({
     code,
     what: what.replace('%who', who),
-    ...(hint !== undefined && { hint: hint.replace('%address', address) }),
+    hint: hint?.replace('%address', address),
   })
 
 const BROKEN = fails('unreachable', 'the connection broke')

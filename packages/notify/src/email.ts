@@ -39,8 +39,8 @@ export async function sendEmail(
     connectionTimeout: TIMEOUT_MS,
     greetingTimeout: TIMEOUT_MS,
     socketTimeout: TIMEOUT_MS,
-    ...(login && { auth: { user: login.user, pass: login.password } }),
-    tls: { ...(options.ca !== undefined && { ca: options.ca }) },
+    auth: login && { user: login.user, pass: login.password },
+    tls: { ca: options.ca },
   })
   try {
     const sending = transport.sendMail({

@@ -42,7 +42,7 @@ export async function post({ url, body, headers, signal }: HttpRequest): Promise
   throw new NotifyError(`${host} answers ${status}`, {
     isPassing: mayPass,
     status,
-    ...(!mayPass && { hint: 'Check the url of this notification.' }),
+    hint: mayPass ? undefined : 'Check the url of this notification.',
   })
 }
 

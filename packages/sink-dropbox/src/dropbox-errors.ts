@@ -54,7 +54,7 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
     sink,
     cause,
     // Who is asking has nothing to do with what was asked for.
-    ...(key !== undefined && code !== 'unauthorized' && { key }),
+    key: code === 'unauthorized' ? undefined : key,
     hint,
     retryAfterMs,
   })

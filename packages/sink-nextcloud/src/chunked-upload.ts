@@ -33,7 +33,7 @@ export class ChunkedUpload {
     this.#settings = settings
     this.#to = to
     this.#options = options
-    this.#about = { key: to.key, ...(options.signal && { signal: options.signal }) }
+    this.#about = { key: to.key, signal: options.signal }
     this.#totalBytes = totalBytes
   }
 

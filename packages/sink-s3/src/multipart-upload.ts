@@ -139,7 +139,7 @@ export class MultipartUpload {
     this.#stored[number - 1] = {
       PartNumber: number,
       ETag: answer.ETag,
-      ...(answer.ChecksumSHA256 !== undefined && { ChecksumSHA256: answer.ChecksumSHA256 }),
+      ChecksumSHA256: answer.ChecksumSHA256,
     }
   }
 

@@ -20,12 +20,10 @@ export function objectInput(settings: S3Settings): ObjectInput {
   return {
     ContentType: 'application/octet-stream',
     // Stores have classes of their own, that the SDK does not know.
-    ...(storageClass !== undefined && { StorageClass: storageClass as StorageClass }),
-    ...(encryption !== undefined && { ServerSideEncryption: encryption }),
-    ...(kmsKeyId !== undefined && { SSEKMSKeyId: kmsKeyId }),
-    ...(objectLock && {
-      ObjectLockMode: objectLock.mode === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE',
-      ObjectLockRetainUntilDate: new Date(Date.now() + objectLock.days * DAY_MS),
-    }),
+    StorageClass: storageClass as StorageClass | undefined,
+    ServerSideEncryption: encryption,
+    SSEKMSKeyId: kmsKeyId,
+    ObjectLockMode: objectLock && (objectLock.mode === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE'),
+    ObjectLockRetainUntilDate: objectLock && new Date(Date.now() + objectLock.days * DAY_MS),
   }
 }

@@ -33,7 +33,7 @@ export class ObjectLocks {
   async ensure(way: Way, key: string, versionId: string | undefined, options: SinkOptions): Promise<void> {
     const { settings } = this.#bucket
     if (!settings.objectLock || this.#kept.has(way)) return
-    const object = { ...this.#bucket.at(key), ...(versionId !== undefined && { VersionId: versionId }) }
+    const object = { ...this.#bucket.at(key), VersionId: versionId }
     if (await this.#isLocked(object, options)) {
       this.#kept.add(way)
       return

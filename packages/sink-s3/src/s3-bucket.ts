@@ -2,6 +2,7 @@ import { SinkError, type SinkOptions } from '@pipe-backup/sink'
 import { connect, type S3Connection } from './s3-client.ts'
 import { isS3Error, statusOf } from './s3-errors.ts'
 import type { S3Settings } from './s3-options.ts'
+import { aborting } from './s3-reads.ts'
 
 /** The bucket, reached when it is first needed. */
 export class S3Bucket {
@@ -35,12 +36,12 @@ export class S3Bucket {
   }
 
   /** A 404 to HEAD does not say of what. @throws NoSuchBucket of the SDK, when it is the bucket that is not there */
-  async check({ signal }: SinkOptions): Promise<void> {
+  async check(options: SinkOptions): Promise<void> {
     if (this.#isKnown) return
     const { sdk, client } = await this.open()
     try {
       const first = new sdk.ListObjectsV2Command({ Bucket: this.settings.bucket, MaxKeys: 1 })
-      await client.send(first, { ...(signal && { abortSignal: signal }) })
+      await client.send(first, aborting(options))
     } catch (error) {
       // The refusal itself shows that it is there.
       if (statusOf(error) !== 403) throw error
@@ -62,7 +63,7 @@ export class S3Bucket {
       // Anything else is said better by the request that is about to be made.
       if (statusOf(error) !== 404) return
     }
-    const create = { Bucket: bucket, ...(objectLock && { ObjectLockEnabledForBucket: true }) }
+    const create = { Bucket: bucket, ObjectLockEnabledForBucket: objectLock && true }
     try {
       await client.send(new sdk.CreateBucketCommand(create))
     } catch (error) {

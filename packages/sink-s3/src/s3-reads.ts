@@ -77,10 +77,10 @@ export class S3Reads {
     const { sdk, client } = await this.#bucket.open()
     const last = length === undefined ? '' : offset + length - 1
     const isWhole = offset === 0 && length === undefined
-    const range = isWhole ? {} : { Range: `bytes=${offset}-${last}` }
+    const range = isWhole ? undefined : `bytes=${offset}-${last}`
     try {
       const answer = await client.send(
-        new sdk.GetObjectCommand({ ...this.#bucket.at(key), ...range }),
+        new sdk.GetObjectCommand({ ...this.#bucket.at(key), Range: range }),
         aborting(options),
       )
       const { Body: body, ContentLength: sizeBytes, ContentRange, ETag: eTag } = answer
@@ -157,11 +157,11 @@ export function aborting({ signal }: SinkOptions): { readonly abortSignal?: Abor
 }
 
 /** For requests with a body that is watched. */
-export function sending({ signal, onBytes }: SinkOptions): {
+export function sending(options: SinkOptions): {
   readonly abortSignal?: AbortSignal
   readonly onBytes?: SinkOptions['onBytes'] | undefined
 } {
-  return { ...(signal && { abortSignal: signal }), onBytes }
+  return { ...aborting(options), onBytes: options.onBytes }
 }
 
 function isSize(value: number): boolean {

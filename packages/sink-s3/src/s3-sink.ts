@@ -134,7 +134,7 @@ class S3Provider implements SinkProvider {
       Prefix: `${this.#bucket.settings.prefix}${prefix}`,
       // Names that XML can't hold would break the listing.
       EncodingType: 'url',
-      ...(token !== undefined && { ContinuationToken: token }),
+      ContinuationToken: token,
     })
     return client.send(request, aborting(options))
   }

@@ -87,7 +87,7 @@ export class S3Uploads {
     const create = new sdk.CreateMultipartUploadCommand({
       ...at,
       ...objectInput(this.#bucket.settings),
-      ...(algorithm === 'sha256' && { ChecksumAlgorithm: 'SHA256' }),
+      ChecksumAlgorithm: algorithm === 'sha256' ? 'SHA256' : undefined,
     })
     return new MultipartUpload({
       connection,
@@ -124,7 +124,7 @@ export class S3Uploads {
     const { sdk, client } = await this.#bucket.open()
     const { bucket: Bucket, prefix: Prefix } = this.#bucket.settings
     let removed = 0
-    for (let at: { KeyMarker?: string; UploadIdMarker?: string } = {}; ; ) {
+    for (let at: { KeyMarker?: string; UploadIdMarker?: string | undefined } = {}; ; ) {
       const page = await client.send(
         new sdk.ListMultipartUploadsCommand({ Bucket, Prefix, ...at }),
         aborting(options),
@@ -136,7 +136,7 @@ export class S3Uploads {
       }
       const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = page
       if (!IsTruncated || !NextKeyMarker) return removed
-      at = { KeyMarker: NextKeyMarker, ...(NextUploadIdMarker && { UploadIdMarker: NextUploadIdMarker }) }
+      at = { KeyMarker: NextKeyMarker, UploadIdMarker: NextUploadIdMarker || undefined }
     }
   }
 
@@ -223,7 +223,7 @@ export class S3Uploads {
           ...this.#bucket.at(key),
           UploadId: id,
           MultipartUpload: { Parts: [...stored] },
-          ...(conditional && { IfNoneMatch: '*' }),
+          IfNoneMatch: conditional ? '*' : undefined,
         }),
         aborting(options),
       )

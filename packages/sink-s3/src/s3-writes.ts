@@ -53,9 +53,9 @@ export class S3Writes {
     const quirks = this.#quirks
     for (let { takesSha256, takesCondition } = quirks; ; ) {
       const headers: Partial<PutObjectCommandInput> = {
-        ...(takesSha256 && { ChecksumSHA256: sent.sha256.toString('base64') }),
-        ...(!quirks.echoesSha256 && { ContentMD5: sent.md5.toString('base64') }),
-        ...(ifAbsent && takesCondition && { IfNoneMatch: '*' }),
+        ChecksumSHA256: takesSha256 ? sent.sha256.toString('base64') : undefined,
+        ContentMD5: quirks.echoesSha256 ? undefined : sent.md5.toString('base64'),
+        IfNoneMatch: ifAbsent && takesCondition ? '*' : undefined,
       }
       const object = { ...this.#bucket.at(key), ...objectInput(this.#bucket.settings) }
       try {

@@ -45,10 +45,7 @@ export class Collections {
     }
     if (made === 'no-parent') {
       const what = 'the collection that it belongs to can’t be made'
-      throw new SinkError('protocol', what, {
-        sink: this.#dav.sink,
-        ...(options.key !== undefined && { key: options.key }),
-      })
+      throw new SinkError('protocol', what, { sink: this.#dav.sink, key: options.key })
     }
     if (this.#known.size >= KNOWN) this.#known.clear()
     this.#known.add(path)

@@ -142,7 +142,7 @@ export class Dav {
     const { signal, headers = {}, key } = options
     try {
       const url = typeof path === 'string' ? this.url(path) : path
-      return await this.http.send({ method, url, headers, signal, ...(body && { body }) })
+      return await this.http.send({ method, url, headers, signal, body })
     } catch (cause) {
       signal?.throwIfAborted()
       throw toSinkError(cause, { sink: this.sink, key })

@@ -34,8 +34,7 @@ export function toSinkError(cause: unknown, { sink, key }: ErrorPlace): unknown 
   const meaning = networkMeaning(cause)
   if (!meaning) return cause
   const { code, what, hint } = meaning
-  const where = key === undefined ? {} : { key }
-  return new SinkError(code, what, { sink, ...where, hint, cause })
+  return new SinkError(code, what, { sink, key, hint, cause })
 }
 
 /** What an answer means that is none of those hoped for. It is read to its end. */

@@ -30,7 +30,7 @@ export function webdavSink(options: WebdavSinkOptions): Sink {
   checkCredentials('webdav', options)
   const http = new HttpClient(base, options)
   const dav = new Dav(http, base, name)
-  const uploads = new PlainUploads(dav, readBack === undefined ? {} : { readBack })
+  const uploads = new PlainUploads(dav, { readBack })
   return davSink({
     name,
     open: async (signal) => {

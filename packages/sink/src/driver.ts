@@ -126,10 +126,7 @@ export function createSink(provider: SinkProvider, { heldBytes = HELD_BYTES }: D
       for (const key of keys) checkKey(key, name)
       return run(undefined, options, () => provider.remove(keys, options))
     },
-    ...(provider.freeBytes && {
-      freeBytes: (options: SinkOptions = {}) =>
-        run(undefined, options, () => provider.freeBytes?.(options) ?? Promise.resolve(undefined)),
-    }),
+    freeBytes: (options = {}) => run(undefined, options, async () => await provider.freeBytes?.(options)),
     async [Symbol.asyncDispose]() {
       await provider.close?.()
     },

@@ -56,7 +56,7 @@ export function memorySink(name = 'memory', now: () => Date = () => new Date()):
       checkKey(key, name)
       const parts: Uint8Array[] = []
       return new Writable({
-        ...(options.signal && { signal: options.signal }),
+        signal: options.signal,
         write(chunk: Uint8Array, _encoding, done) {
           parts.push(Uint8Array.from(chunk))
           Promise.resolve(options.onBytes?.(chunk.length)).then(() => done(), done)

@@ -78,6 +78,6 @@ export interface Sink extends AsyncDisposable {
   delete(key: string, options?: SinkOptions): Promise<void>
   /** Deletes many, in as few requests as the provider can. @returns the keys that are still there, and why: empty when all went well */
   deleteMany(keys: readonly string[], options?: SinkOptions): Promise<ReadonlyMap<string, SinkError>>
-  /** Only where the provider reports it: how many bytes there is still room for; undefined when there is no limit, or this server does not say. */
+  /** How many bytes there is still room for; undefined when there is no limit, or nobody says. */
   freeBytes?(options?: SinkOptions): Promise<number | undefined>
 }

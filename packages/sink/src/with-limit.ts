@@ -37,7 +37,7 @@ export function withLimit(sink: Sink, options: LimitOptions): Sink {
     list: (prefix, given) => sink.list(prefix, given),
     delete: (key, given) => sink.delete(key, given),
     deleteMany: (keys, given) => sink.deleteMany(keys, given),
-    ...(sink.freeBytes && { freeBytes: async (given) => await sink.freeBytes?.(given) }),
+    freeBytes: async (given) => await sink.freeBytes?.(given),
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
   }
 }

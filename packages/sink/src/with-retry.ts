@@ -46,9 +46,7 @@ export function withRetry(sink: Sink, options: RetryOptions = {}): Sink {
     list: (prefix, list = {}) => listed(sink, attempts, prefix, list),
     delete: (key, options) => retried(() => sink.delete(key, options), options?.signal),
     deleteMany: (keys, options) => deleteAll(sink, attempts, keys, options),
-    ...(sink.freeBytes && {
-      freeBytes: (given) => retried(async () => await sink.freeBytes?.(given), given?.signal),
-    }),
+    freeBytes: (free) => retried(async () => await sink.freeBytes?.(free), free?.signal),
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
   }
 }
@@ -210,7 +208,8 @@ async function* resumed(
     } catch (error) {
       await round.waitAfter(error, options.signal)
       if (length !== undefined && got >= length) return
-      const rest = { ...options, offset: offset + got, ...(length !== undefined && { length: length - got }) }
+      const left = length === undefined ? undefined : length - got
+      const rest = { ...options, offset: offset + got, length: left }
       followed.stream = await attempts.run(() => sink.createReadStream(key, rest), options.signal)
     } finally {
       reading.destroy()

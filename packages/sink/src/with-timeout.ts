@@ -57,10 +57,7 @@ export function withTimeout(sink: Sink, { silentMs }: TimeoutOptions): Sink {
         endedBy,
       )
     },
-    ...(sink.freeBytes && {
-      freeBytes: (options) =>
-        watched(options, undefined, async (watching) => await sink.freeBytes?.(watching)),
-    }),
+    freeBytes: (options) => watched(options, undefined, async (watching) => await sink.freeBytes?.(watching)),
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
   }
 }
@@ -89,7 +86,7 @@ class IdleTimeout {
   error(): SinkError {
     return new SinkError('timeout', `nothing has moved for ${this.#ms / 1000} s`, {
       sink: this.#sink,
-      ...(this.#key !== undefined && { key: this.#key }),
+      key: this.#key,
     })
   }
 

@@ -62,7 +62,7 @@ export function commandSource(
   command(run, rest)
   return {
     name,
-    entries: (context) => command(run, { ...rest, ...(context?.signal && { signal: context.signal }) }),
+    entries: (context) => command(run, { ...rest, signal: context?.signal }),
   }
 }
 

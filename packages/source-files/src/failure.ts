@@ -56,7 +56,7 @@ export function toSourceError(failure: Failure, path: Uint8Array): SourceError {
   const { code, message, hint, cause } = failure
   return new SourceError(code, `${shown}: ${message}`, {
     path: shown,
-    ...(hint === undefined ? {} : { hint }),
+    hint,
     cause,
   })
 }

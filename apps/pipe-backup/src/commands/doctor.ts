@@ -1,5 +1,6 @@
 import { vaultStatus } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
+import { ifSet } from '../config/if-set.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findSourceType } from '../config/schema.ts'
 import { checkHooks, checkHostKey, checkPlan, checkState } from '../doctor/check-host.ts'
@@ -34,7 +35,7 @@ export async function doctor(cli: CliContext, options: { readonly notify: boolea
         subject,
         state,
         message: redact(escapeControls(message)),
-        ...(hint !== undefined && { hint: redact(escapeControls(hint)) }),
+        hint: ifSet(hint, (text) => redact(escapeControls(text))),
       }
       found.push(safe)
       const line = state === 'ok' ? safe.message : errorLine(safe)
@@ -113,13 +114,11 @@ async function checkSource(
     secret: (value: Parameters<typeof secrets.read>[0]) => secrets.read(value),
     secretLine: (value: Parameters<typeof secrets.read>[0]) => secrets.readLine(value),
     signal,
-    ...(vaultId !== undefined && {
-      surroundings: {
-        leaveOut: ownDirectories(config),
-        memoryOf: (name: string) => sourceMemory(config.state, vaultId, name, output),
-        onNote: () => undefined,
-      },
-    }),
+    surroundings: ifSet(vaultId, (id) => ({
+      leaveOut: ownDirectories(config),
+      memoryOf: (name: string) => sourceMemory(config.state, id, name, output),
+      onNote: () => undefined,
+    })),
   }
   try {
     return await findSourceType(source.type).check(source, context)

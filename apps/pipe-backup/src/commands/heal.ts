@@ -33,7 +33,7 @@ export async function heal(cli: CliContext, { sink: names }: HealCommandOptions)
       host,
       hostName: config.host,
       sinks: opened.sinks,
-      ...(names.length > 0 && { targets: names }),
+      targets: names.length > 0 ? names : undefined,
       isNew,
       stateDirectory: config.state,
       signal,

@@ -156,7 +156,7 @@ function print(
     sinks: results.map(({ sink, state, error }) => ({
       name: sink,
       state,
-      ...(error && { error: error.message }),
+      error: error?.message,
     })),
     ...outlet?.json(),
   })

@@ -2,6 +2,7 @@ import { deriveKeys, generatePhrase, masterFromPhrase, vaultIdOf } from '@pipe-b
 import type { Sink } from '@pipe-backup/sink'
 import { addGrant, encodeHostKey } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
+import { ifSet } from '../config/if-set.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findHost } from '../host/load-host.ts'
 import { replaceSecureFile } from '../host/secure-file.ts'
@@ -32,7 +33,7 @@ export async function keyAddRecipient(
     throw new UsageError('--from is for commands that read; key add-recipient writes to every sink')
   if (publicKey !== undefined && options.phraseOut !== undefined)
     throw new UsageError('--phrase-out is for a phrase made here: give it or a public key')
-  const given = publicKey === undefined ? undefined : parsePublicKey(publicKey)
+  const given = ifSet(publicKey, parsePublicKey)
   const outlet = given ? undefined : await choosePhraseOutlet(options.phraseOut, cli)
   const config = await openConfig(cli)
   const secrets = openSecrets(config, cli)
@@ -114,7 +115,7 @@ function print(
     sinks: results.map(({ sink, state, error }) => ({
       name: sink,
       state,
-      ...(error && { error: error.message }),
+      error: error?.message,
     })),
     ...outlet?.json(),
   })

@@ -90,7 +90,7 @@ async function runOnce(
         sinks: opened.sinks,
         copies: config.copies,
         // Who names a source wants it read.
-        ...(options.source.length === 0 && { everyMs: everyMs(config) }),
+        everyMs: options.source.length === 0 ? everyMs(config) : undefined,
         beforeSource: (name) => hooks.beforeSource(name),
         afterSource: (source) => hooks.afterSource(source),
         stateDirectory: config.state,

@@ -214,6 +214,6 @@ function print(report: SendReport, config: LoadedConfig, { output }: CliContext)
     sinks: sent.sinks.map((sink) => ({ ...sink, error: sink.error?.message })),
     bytes: sent.sizeBytes,
     seconds,
-    ...(failure !== undefined && { error: failure }),
+    error: failure,
   })
 }

@@ -7,6 +7,7 @@ import {
 } from '@pipe-backup/vault'
 import { verifyArchivesOf } from '../archives/verify-archives.ts'
 import type { CliContext } from '../cli-context.ts'
+import { ifSet } from '../config/if-set.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofVerifiedArchives, ofVerify } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
@@ -29,7 +30,7 @@ export interface VerifyCommandOptions {
 /** `verify`: every object on every sink. @returns the exit code */
 export async function verify(cli: CliContext, options: VerifyCommandOptions): Promise<number> {
   const { output, signal } = cli
-  const sample = options.sample === undefined ? undefined : toPart(options.sample)
+  const sample = ifSet(options.sample, toPart)
   const config = await openConfig(cli)
   for (const name of options.sink) findByName('sink', config.sinks, name)
   await using opened = await openSinks(config, { secrets: openSecrets(config, cli), signal })
@@ -44,8 +45,8 @@ export async function verify(cli: CliContext, options: VerifyCommandOptions): Pr
       vaultId: vaultIdOf(keys.publicKey),
       indexKey: keys.indexKey,
       sinks,
-      ...(options.sink.length > 0 && { targets: options.sink }),
-      ...(deepKeys && { deepKeys }),
+      targets: options.sink.length > 0 ? options.sink : undefined,
+      deepKeys,
       sample,
       stateDirectory: config.state,
       signal,

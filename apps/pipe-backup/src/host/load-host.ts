@@ -1,4 +1,5 @@
 import { decodeHostKey, type VaultHost } from '@pipe-backup/vault'
+import { ifSet } from '../config/if-set.ts'
 import { UsageError } from '../usage-error.ts'
 import { readSecureFile } from './secure-file.ts'
 
@@ -8,8 +9,7 @@ import { readSecureFile } from './secure-file.ts'
  * @throws SecureFileError `exposed` when others can read it; VaultError `corrupt`, `unsupported-version`
  */
 export async function findHost(file: string): Promise<VaultHost | undefined> {
-  const text = await readSecureFile(file)
-  return text === undefined ? undefined : decodeHostKey(text)
+  return ifSet(await readSecureFile(file), decodeHostKey)
 }
 
 /** @throws UsageError when there is no host key file; else as `findHost` */

@@ -1,6 +1,7 @@
 import { type Channel, decide, deliver, type Observation, openChannel } from '@pipe-backup/notify'
 import { toError } from '@pipe-backup/sink'
 import type { CliContext } from '../cli-context.ts'
+import { ifSet } from '../config/if-set.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findNotifyType } from '../config/schema.ts'
 import { redact } from '../secrets/redact.ts'
@@ -60,7 +61,7 @@ export class Notifier {
       const safe = notices.map((notice) => ({
         ...notice,
         message: redact(notice.message),
-        ...(notice.hint !== undefined && { hint: redact(notice.hint) }),
+        hint: ifSet(notice.hint, redact),
       }))
       const delivery = await deliver(channels, safe, log.pending, AbortSignal.timeout(FAREWELL_MS))
       for (const { channel, error } of delivery.failures) this.#complain(channel, error)

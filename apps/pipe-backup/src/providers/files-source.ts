@@ -39,11 +39,9 @@ export const files: SourceType = sourceType(
       name,
       paths: paths.map((path) => resolve(path)),
       exclude: exclude.map((pattern) => withHome(pattern, resolve('~'))),
-      ...(surroundings && {
-        leaveOut: surroundings.leaveOut,
-        memory: surroundings.memoryOf(name),
-        onNote: (note) => surroundings.onNote(name, note),
-      }),
+      leaveOut: surroundings?.leaveOut,
+      memory: surroundings?.memoryOf(name),
+      onNote: (note) => surroundings?.onNote(name, note),
     })
   },
   async ({ paths, exclude, allowEmpty }, { name, path: resolve, surroundings }) => {

@@ -1,3 +1,4 @@
+import { ifSet } from '../config/if-set.ts'
 import { filePath, text } from '../config/values.ts'
 import { checked } from './checked.ts'
 import { below } from './sink-location.ts'
@@ -21,7 +22,7 @@ export const rclone: SinkType = sinkType(
     const options = {
       name: context.name,
       remote,
-      config: config === undefined ? undefined : context.path(config),
+      config: ifSet(config, context.path),
       program,
     }
     return checked(context.name, () => rcloneSink(options))
@@ -29,7 +30,7 @@ export const rclone: SinkType = sinkType(
   {
     location: ({ remote = '' }) =>
       below(`rclone ${remote.split(':', 1)[0]}`, remote.slice(remote.indexOf(':') + 1)),
-    server: ({ remote }) => (remote === undefined ? undefined : `rclone ${remote.split(':', 1)[0]}`),
+    server: ({ remote }) => ifSet(remote, (given) => `rclone ${given.split(':', 1)[0]}`),
     environment: () => ['RCLONE_CONFIG', 'RCLONE_CONFIG_PASS'],
   },
 )

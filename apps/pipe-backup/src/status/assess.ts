@@ -57,7 +57,7 @@ export function sourcesOf(
     return {
       name,
       state,
-      ...(good && { lastGood: good.time }),
+      lastGood: good?.time,
       entries,
       bytes,
       problems,

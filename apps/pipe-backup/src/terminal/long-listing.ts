@@ -42,7 +42,7 @@ export function entryToJson(entry: ListedEntry): Readonly<Record<string, unknown
 function details(entry: ListedEntry): Readonly<Record<string, unknown>> {
   switch (entry.type) {
     case 'file':
-      return { size: entry.size ?? null, ...(entry.unsteady === true && { unsteady: true }) }
+      return { size: entry.size ?? null, unsteady: entry.unsteady || undefined }
     case 'symlink':
       return jsonPath('target', entry.target)
     case 'hardlink':

@@ -1,3 +1,4 @@
+import { ifSet } from '../config/if-set.ts'
 import { redact } from '../secrets/redact.ts'
 import { escapeControls } from './escape-bytes.ts'
 import type { Output } from './output.ts'
@@ -39,7 +40,7 @@ export function describeFailure(error: unknown): Failure {
   const exitCode = code === 'cancelled' ? CANCELLED : EXIT_CODES.get(error.name)
   if (exitCode !== undefined && code !== undefined) {
     const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined
-    return { exitCode, code, lines: messagesOf(error), hint: hint === undefined ? undefined : oneLine(hint) }
+    return { exitCode, code, lines: messagesOf(error), hint: ifSet(hint, oneLine) }
   }
   // `EACCES: permission denied, open '/x'` says it all: it is the machine's doing, not a bug.
   if (code !== undefined && 'syscall' in error) {
@@ -53,7 +54,7 @@ export function reportError(error: unknown, output: Output): number {
   const failure = describeFailure(error)
   const { code, hint, lines, stack, exitCode } = failure
   output.printJson({
-    error: { code, message: redact(lines.join('\n')), ...(hint !== undefined && { hint: redact(hint) }) },
+    error: { code, message: redact(lines.join('\n')), hint: ifSet(hint, redact) },
   })
   for (const line of lines) output.error(line)
   if (hint !== undefined) output.error(hint)
