@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
@@ -340,24 +340,6 @@ test('every command has help with an example, and the program says its version',
   const helps = await Promise.all(['', ...commands].map(async (command) => ok(`${command} --help`.trim())))
   for (const help of helps) expect(help).toContain('\nExample:\n  ')
   expect(await ok('--version')).toMatch(/^\d+\.\d+\.\d+\n$/)
-})
-
-test('help and the version load neither the configuration nor a sink', async () => {
-  const hooks = `data:text/javascript,${encodeURIComponent(`
-    import { registerHooks } from 'node:module'
-    const load = (url, context, next) => (console.error(url), next(url, context))
-    registerHooks({ load })`)}`
-  for (const words of [['--help'], ['--version'], ['dropbox', 'login', '--help']]) {
-    const child = spawn(
-      process.execPath,
-      ['--import', hooks, '--conditions=pipe-backup-src', MAIN, ...words],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
-    )
-    const loaded = (await text(child.stderr)).trim().split('\n')
-    expect(loaded).toContain(pathToFileURL(MAIN).href)
-    expect(loaded.filter((url) => /zod|\/packages\/|schema|sink\.ts/.test(url))).toEqual([])
-    expect(loaded.length).toBeLessThan(50)
-  }
 })
 
 test('the JSON Schema of the configuration describes every option', async () => {
