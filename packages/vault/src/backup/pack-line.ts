@@ -132,9 +132,9 @@ export class PackLine implements AsyncDisposable {
   }
 
   /** Back-pressure: reading goes on when every finished pack has found room in the window. @throws what ended the sending */
-  async room(): Promise<void> {
+  async room(signal?: AbortSignal): Promise<void> {
     if (this.#finished.errored) throw this.#finished.errored
-    if (this.#finished.writableNeedDrain) await once(this.#finished, 'drain')
+    if (this.#finished.writableNeedDrain) await once(this.#finished, 'drain', { signal })
   }
 
   /**
@@ -146,12 +146,14 @@ export class PackLine implements AsyncDisposable {
   async roomForPiece(): Promise<number> {
     do {
       const pause = new AbortController()
-      const isLate = sleep(this.#run.pieceEveryMs ?? PIECE_EVERY_MS, true, {
-        signal: pause.signal,
-        ref: false,
-      }).catch(() => true)
-      await Promise.race([this.room(), isLate])
-      pause.abort()
+      const { signal } = pause
+      const isLate = sleep(this.#run.pieceEveryMs ?? PIECE_EVERY_MS, undefined, { signal, ref: false })
+      try {
+        await Promise.race([this.room(signal), isLate])
+      } finally {
+        pause.abort()
+        await isLate.catch(() => undefined)
+      }
     } while (this.#finished.writableLength > MAX_WAITING_PACKS)
     return PIECE_BYTES
   }

@@ -12,6 +12,13 @@ export interface SealerKeys {
   readonly hostId: Uint8Array
 }
 
+/** What a thread is started with. */
+export interface WorkerStart {
+  readonly keys: SealerKeys
+  /** Not 0 once nothing that was asked for is wanted any more. */
+  readonly isEnded: Int32Array<SharedArrayBuffer>
+}
+
 /** One chunk of a slab: where its plain bytes are. */
 export interface SlabPiece {
   readonly offset: number
@@ -35,6 +42,8 @@ export type ToSealer =
   | { readonly type: 'adopt'; readonly packs: readonly OpenPack[] }
   /** Finish the open packs. */
   | { readonly type: 'flush' }
+  /** To a thread: no more follows. */
+  | { readonly type: 'end' }
 
 /** From a sealer. */
 export type FromSealer =

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Worker } from 'node:worker_threads'
 import { deriveKeys, sealTo } from '@pipe-backup/crypto'
 import { expect, test } from 'vitest'
 import { ChunkKind } from '../format/chunk-codec.ts'
@@ -11,7 +12,10 @@ const MIB = 1024 * 1024
 const vaultKeys = await deriveKeys(new Uint8Array(32).fill(5))
 
 /** Seals pieces of these sizes, a slab for each, one after the other; gives how many threads that took. */
-async function seal(sizes: readonly number[]): Promise<{ packs: FinishedPack[]; threads: number }> {
+async function seal(
+  sizes: readonly number[],
+  { isAbandoned = false }: { readonly isAbandoned?: boolean } = {},
+): Promise<{ packs: FinishedPack[]; threads: number }> {
   const runKey = randomBytes(32)
   const box = await sealTo(vaultKeys.publicKey, runKey)
   const header = encodePackHeader([{ id: runKeyId(runKey), boxes: [box] }])
@@ -26,12 +30,14 @@ async function seal(sizes: readonly number[]): Promise<{ packs: FinishedPack[]; 
   })
   for (const [i, length] of sizes.entries()) {
     const memory = await pool.takeSlab()
+    const hashed = Promise.withResolvers<unknown>()
     new Uint8Array(memory, 0, length).fill(i)
-    pool.submit(memory, [{ offset: 0, length, kind: ChunkKind.data }], () => undefined)
-    await pool.idle()
+    pool.submit(memory, [{ offset: 0, length, kind: ChunkKind.data }], hashed.resolve)
+    if (isAbandoned) await hashed.promise
+    else await pool.idle()
   }
   const threads = process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length
-  await pool.flush()
+  if (!isAbandoned) await pool.flush()
   return { packs, threads }
 }
 
@@ -55,4 +61,21 @@ test('when it becomes more a thread goes on with the packs that were begun', asy
   expect(packs).toHaveLength(2)
   expect(new Set(chunksOf(packs))).toEqual(new Set(sizes))
   expect(chunksOf(packs)).toHaveLength(sizes.length)
+})
+
+test('a pool that is closed in the middle of its work lets its threads end by themselves', async () => {
+  const codes: number[] = []
+  const watch = (worker: Worker): void => void worker.once('exit', (code) => codes.push(code))
+  process.on('worker', watch)
+  try {
+    await seal(
+      Array.from({ length: 6 }, () => 4 * MIB),
+      { isAbandoned: true },
+    )
+  } finally {
+    process.off('worker', watch)
+  }
+  // One that is terminated ends with 1.
+  expect(codes.length).toBeGreaterThan(0)
+  expect(codes.filter((code) => code !== 0)).toEqual([])
 })

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { toError } from '@pipe-backup/sink'
 import { CHUNK_ID_BYTES } from '../format/chunk-codec.ts'
 import { VaultError } from '../vault-error.ts'
-import type { FromSealer, SealerKeys, SlabPiece, ToSealer } from './messages.ts'
+import type { FromSealer, SealerKeys, SlabPiece, ToSealer, WorkerStart } from './messages.ts'
 import { NODE_PACK_BYTES, OPEN_PACKS, PACK_BYTES } from './open-packs.ts'
 import type { FinishedPack } from './pack-writer.ts'
 import { Sealer } from './sealer.ts'
@@ -165,18 +165,27 @@ export class SealPool implements AsyncDisposable {
     const fromSource = import.meta.url.endsWith('.ts')
     const url = new URL(fromSource ? './seal-worker.ts' : './seal-worker.js', import.meta.url)
     const compileCache = process.env['NODE_COMPILE_CACHE']
+    const start: WorkerStart = { keys: this.#options.keys, isEnded: new Int32Array(new SharedArrayBuffer(4)) }
     const thread = new Worker(url, {
-      workerData: this.#options.keys,
+      workerData: start,
       execArgv: fromSource ? ['--conditions=pipe-backup-src', '--disable-warning=ExperimentalWarning'] : [],
       stdin: false,
       // Of the environment, where secrets may be, it gets what starts it faster.
       env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
       resourceLimits: WORKER_LIMITS,
     })
+    const ended = new Promise<void>((resolve) => {
+      thread.once('exit', () => resolve())
+    })
     const worker: Hand = {
       slabs: 0,
       send: (message, transfer) => thread.postMessage(message, transfer),
-      end: () => thread.terminate(),
+      end: async () => {
+        // Not terminated: Node aborts the whole process when a thread dies just as it begins to compress.
+        Atomics.store(start.isEnded, 0, 1)
+        thread.postMessage({ type: 'end' } satisfies ToSealer)
+        await ended
+      },
     }
     thread.on('message', (message: FromSealer) => this.#receive(worker, message))
     thread.on('error', (error) => this.#fail(error))

@@ -1,10 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import type { SealerKeys, ToSealer } from './messages.ts'
+import type { ToSealer, WorkerStart } from './messages.ts'
 import { Sealer } from './sealer.ts'
 
 if (!parentPort) throw new Error('the seal worker runs in a worker thread')
 const port = parentPort
-const sealer = new Sealer(workerData as SealerKeys, (message, transfer) =>
-  port.postMessage(message, transfer),
-)
-port.on('message', (message: ToSealer) => sealer.handle(message))
+const { keys, isEnded } = workerData as WorkerStart
+const sealer = new Sealer(keys, (message, transfer) => port.postMessage(message, transfer))
+port.on('message', (message: ToSealer) => {
+  if (Atomics.load(isEnded, 0) === 0) sealer.handle(message)
+  else if (message.type === 'end') port.close()
+})
