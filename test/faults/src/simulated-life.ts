@@ -238,7 +238,7 @@ class Life {
       const ids = shown.map(({ id }) => id)
       if (ids.join() !== kept.join()) this.#faults.push(`sink ${sink.name} shows other snapshots`)
       for (const snapshot of shown) {
-        const found = await restored(sink, keys, snapshot).catch((error: unknown) => String(error))
+        const found = await restored([sink], keys, snapshot).catch((error: unknown) => String(error))
         if (found !== this.#expected.get(snapshot.id))
           this.#faults.push(`snapshot ${snapshot.id} of sink ${sink.name}: ${found}`)
       }
@@ -276,8 +276,13 @@ class Life {
   }
 }
 
-export async function restored(sink: Sink, keys: VaultKeys, snapshot: SnapshotInfo): Promise<string> {
-  const reader = await openSnapshot({ sinks: [sink], keys, snapshot })
+/** The fingerprint of what these sinks give. */
+export async function restored(
+  sinks: readonly Sink[],
+  keys: VaultKeys,
+  snapshot: SnapshotInfo,
+): Promise<string> {
+  const reader = await openSnapshot({ sinks, keys, snapshot })
   const files: [string, Uint8Array][] = []
   for await (const entry of reader.entries()) {
     if (entry.type !== 'file') continue

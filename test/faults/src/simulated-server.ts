@@ -73,21 +73,26 @@ export class SimulatedServer {
     for (const path of [...this.#files.keys()].filter((name) => name.startsWith(`${source}/`)).sort()) {
       const file = this.#files.get(path)
       if (!file) continue
-      const stamp = 1_700_000_000_000_000_000n + file.changed
-      yield {
-        type: 'file',
-        path: Buffer.from(path.slice(source.length + 1)),
-        mode: 0o600,
-        uid: 0,
-        gid: 0,
-        user: '',
-        group: '',
-        mtimeNs: stamp,
-        size: file.bytes.length,
-        identity: { ctimeNs: stamp, inode: file.inode },
-        open: () => readerOf(file.bytes, stamp, file.inode),
-      }
+      yield fileEntry(path.slice(source.length + 1), file)
     }
+  }
+}
+
+/** @param file.changed - goes up with each change */
+export function fileEntry(path: string, { bytes, inode, changed }: File): Entry {
+  const stamp = 1_700_000_000_000_000_000n + changed
+  return {
+    type: 'file',
+    path: Buffer.from(path),
+    mode: 0o600,
+    uid: 0,
+    gid: 0,
+    user: '',
+    group: '',
+    mtimeNs: stamp,
+    size: bytes.length,
+    identity: { ctimeNs: stamp, inode },
+    open: () => readerOf(bytes, stamp, inode),
   }
 }
 

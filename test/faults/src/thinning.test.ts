@@ -47,7 +47,7 @@ test('many hourly snapshots are thinned in one run, and what stays restores from
   for (const [i, bytes] of after.entries()) expect(bytes).toBeLessThan((before[i] ?? 0) / 2)
   for (const sink of sinks) {
     for (const snapshot of await listSnapshots({ sinks: [sink], keys }))
-      expect(await restored(sink, keys, snapshot)).toBe(expected.get(snapshot.id))
+      expect(await restored([sink], keys, snapshot)).toBe(expected.get(snapshot.id))
   }
 }, 600_000)
 

@@ -1,0 +1,141 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Sink, withTimeout } from '@pipe-backup/sink'
+import { type FaultKind, type Injection, injectFault } from '@pipe-backup/sink/testing'
+import { heal, verify } from '@pipe-backup/vault'
+import type { Outcome, Scenario } from './fault-scenarios.ts'
+import type { SmallVault } from './small-vault.ts'
+
+/** What hangs is given up after this. */
+const SILENT_MS = 60
+/** No operation on so few bytes takes this long, unless it hangs. */
+const DEADLINE_MS = 20_000
+/** A sink that does one of these has not told the operation: its report can't know, and the next verification must. */
+const UNTOLD: ReadonlySet<FaultKind> = new Set([
+  'lost-write',
+  'half-write',
+  'lost-delete',
+  'stale-list',
+  'short-read',
+])
+
+export interface FaultCase extends Injection {
+  /** Name of the sink. */
+  readonly on: string
+}
+
+export interface CaseResult {
+  readonly fired: readonly string[]
+  /** What was not as it must be: empty when all is well. */
+  readonly problems: readonly string[]
+}
+
+/** Breaks one operation at one point, and looks at what it says, at what is left, and at what becomes of that when the fault is gone. */
+export async function runCase(
+  { removes, perform }: Scenario,
+  prepared: SmallVault,
+  { on, ...injection }: FaultCase,
+): Promise<CaseResult> {
+  using vault = prepared.copy()
+  const { kind } = injection
+  const justPut = [...vault.store(on).objects.keys()]
+  const { sink, fired } = injectFault(vault.store(on), { ...injection, justPut })
+  const faulty = kind === 'hang' ? withTimeout(sink, { silentMs: SILENT_MS }) : sink
+  const sinks = vault.stores.map((store): Sink => (store.name === on ? faulty : store))
+  const going = removes?.(vault) ?? []
+  const outcome = await inTime(perform(vault, sinks))
+  for (const id of going) vault.expected.delete(id)
+  const problems: string[] = []
+  if (outcome instanceof Error) {
+    if (!['SinkError', 'VaultError'].includes(outcome.name)) problems.push(`throws ${outcome.stack}`)
+  } else problems.push(...(await falseClaims(vault, outcome, { going, isTold: !UNTOLD.has(kind), fired })))
+  // Sessions that the fault left behind.
+  vault.passDays(3)
+  problems.push(...(await aftermath(vault)))
+  return { fired: [...fired], problems }
+}
+
+/** What the operation says of sinks that is not so. */
+async function falseClaims(
+  vault: SmallVault,
+  { exitCode, intact, pruned = [], wrong = [] }: Outcome,
+  {
+    going,
+    isTold,
+    fired,
+  }: { readonly going: readonly string[]; readonly isTold: boolean; readonly fired: readonly string[] },
+): Promise<string[]> {
+  const claims = [...wrong]
+  if (fired.length === 0 && exitCode !== 0 && wrong.length === 0 && intact.length === vault.stores.length)
+    claims.push(`exit code ${exitCode}, and nothing happened`)
+  if (!isTold) return claims
+  for (const name of intact)
+    for (const flaw of await vault.flawsOf(vault.store(name))) claims.push(`said to be intact: ${flaw}`)
+  for (const name of pruned)
+    for (const key of vault.store(name).objects.keys())
+      if (going.some((id) => key.startsWith('snapshots/') && key.endsWith(id)))
+        claims.push(`said to be pruned: ${name} still has ${key}`)
+  return claims
+}
+
+/** The fault is gone: what verify calls ok must be so, heal repairs the rest, and in the end everything is everywhere. */
+async function aftermath(vault: SmallVault): Promise<string[]> {
+  const problems: string[] = []
+  const { call, stores: sinks } = vault
+  const found = await verify({ ...call, sinks })
+  for (const { name, state } of found.sinks) {
+    if (state !== 'ok') continue
+    for (const flaw of await vault.flawsOf(vault.store(name))) problems.push(`verify says ok: ${flaw}`)
+  }
+  const healed = await heal({ ...call, sinks, isNew: () => false })
+  if (healed.exitCode !== 0) problems.push(`heal: ${JSON.stringify(healed)}`)
+  const last = await verify({ ...call, sinks })
+  if (last.exitCode !== 0) problems.push(`verify after heal: ${JSON.stringify(last.sinks)}`)
+  for (const sink of sinks) for (const flaw of await vault.flawsOf(sink)) problems.push(`after heal: ${flaw}`)
+  return problems
+}
+
+/** @returns what it threw, as well */
+async function inTime(work: Promise<Outcome>): Promise<Outcome | Error> {
+  const over = new AbortController()
+  const late = sleep(DEADLINE_MS, new Error(`has not ended within ${DEADLINE_MS / 1000} s`), {
+    signal: over.signal,
+  }).catch(() => new Error('over'))
+  try {
+    return await Promise.race([work, late])
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  } finally {
+    over.abort()
+  }
+}
+
+export interface LoopOptions {
+  /** The first request that is broken, from 1, and by how many the next is further on. */
+  readonly from: number
+  readonly stride: number
+}
+
+export interface LoopResult {
+  readonly cases: number
+  readonly fired: number
+  readonly problems: readonly string[]
+}
+
+/** Moves a fault through all the requests of an operation, until it has run through without meeting it. */
+export async function runLoop(
+  scenario: Scenario,
+  prepared: SmallVault,
+  fault: Omit<FaultCase, 'at'>,
+  { from, stride }: LoopOptions,
+): Promise<LoopResult> {
+  const problems: string[] = []
+  let fired = 0
+  for (let at = from, cases = 1; ; at += stride, cases++) {
+    const result = await runCase(scenario, prepared, { ...fault, at })
+    fired += result.fired.length
+    const what = `${scenario.name}: ${fault.kind} ${fault.forever ? 'from' : 'at'} request ${at} of ${fault.on}`
+    const where = `${what} (${result.fired.slice(0, 3).join(', ')})`
+    problems.push(...result.problems.map((problem) => `${where}: ${problem}`))
+    if (result.fired.length === 0) return { cases, fired, problems }
+  }
+}
