@@ -117,6 +117,15 @@ export function toSinkError(cause: unknown, place: ErrorPlace): unknown {
   })
 }
 
+/**
+ * Of a request that stores. Ceph says NoSuchKey where the line was closed before all of the body had come: what is not there yet can't be
+ * missed, and the same may be sent again.
+ */
+export function toStoreError(cause: unknown, place: ErrorPlace): unknown {
+  if (!isS3Error(cause, 'NoSuchKey')) return cause
+  return new SinkError('unreachable', 'not all of it arrived', { ...place, cause: toSinkError(cause, place) })
+}
+
 /** The error of one key of many. */
 export function keyError(code: string, message: string | undefined, place: ErrorPlace): SinkError {
   const [meant, what, hint] = MEANINGS[code] ?? ['protocol', `not deleted: ${code} ${oneLine(message ?? '')}`]

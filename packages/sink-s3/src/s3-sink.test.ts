@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import * as sdk from '@aws-sdk/client-s3'
+import { FaultProxy } from '@pipe-backup/sink/conformance'
 import { S3_KMS_KEY_ID, type S3Server, startS3 } from '@pipe-backup-test/services'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { s3Sink } from './s3-sink.ts'
@@ -181,4 +182,20 @@ test('the caller’s buffer is its own again when a write stream has taken it', 
   expect(Array.from({ length: 20 }, (_, i) => stored[i * MIB + 5])).toEqual(
     Array.from({ length: 20 }, (_, i) => i),
   )
+})
+
+test('a line that is closed in the middle of what goes out is a failure that passes, whatever the store makes of the rest', async () => {
+  await using proxy = await FaultProxy.start(server)
+  const bucket = newBucket(server)
+  await using straight = s3Sink(bucket)
+  await using proxied = s3Sink({ ...bucket, endpoint: `http://127.0.0.1:${proxy.port}` })
+  await straight.put('before', Buffer.from('bytes'))
+  for (const afterBytes of [3000, 70_000]) {
+    proxy.fault = { type: 'half-close', direction: 'up', afterBytes }
+    proxy.drop()
+    await expect(proxied.put('put', Buffer.alloc(150_000))).rejects.toMatchObject({ retryable: true })
+    const streaming = pipeline(stream(20 * MIB), proxied.createWriteStream('streamed'))
+    await expect(streaming).rejects.toMatchObject({ retryable: true })
+  }
+  expect(await keysIn(straight)).toEqual(['before'])
 })

@@ -20,7 +20,7 @@ import type { ObjectLocks } from './object-locks.ts'
 import { readsBack } from './read-back.ts'
 import type { S3Bucket } from './s3-bucket.ts'
 import type { S3Connection } from './s3-client.ts'
-import { damaged, isS3Error, refusedHeaders, statusOf, toSinkError } from './s3-errors.ts'
+import { damaged, isS3Error, refusedHeaders, statusOf, toSinkError, toStoreError } from './s3-errors.ts'
 import { aborting, type S3Reads, sending } from './s3-reads.ts'
 import type { StoreQuirks } from './store-quirks.ts'
 
@@ -104,7 +104,12 @@ export class S3Uploads {
         if (UploadId) return UploadId
         throw new SinkError('protocol', 'the store does not name the upload', this.#place(key))
       },
-      sendPart: (part) => client.send(new sdk.UploadPartCommand({ ...at, ...part }), sending(options)),
+      sendPart: (part) =>
+        client
+          .send(new sdk.UploadPartCommand({ ...at, ...part }), sending(options))
+          .catch((error: unknown) => {
+            throw toStoreError(error, this.#place(key))
+          }),
       commit: async (id, stored, sent) => {
         const versionId = await this.#commit({ connection, key, id, algorithm, options }, stored, sent)
         await this.#locks.ensure('parts', key, versionId, options)

@@ -5,7 +5,7 @@ import { objectInput } from './object-input.ts'
 import type { ObjectLocks } from './object-locks.ts'
 import { readsBack } from './read-back.ts'
 import type { S3Bucket } from './s3-bucket.ts'
-import { damaged, refusedHeaders } from './s3-errors.ts'
+import { damaged, refusedHeaders, toStoreError } from './s3-errors.ts'
 import { type S3Reads, sending } from './s3-reads.ts'
 import type { StoreQuirks } from './store-quirks.ts'
 
@@ -68,7 +68,10 @@ export class S3Writes {
         const refused = refusedHeaders(error)
         const leaveSha256 = takesSha256 && refused?.sha256 === true
         const leaveCondition = takesCondition && ifAbsent && refused?.condition === true
-        if (!leaveSha256 && !leaveCondition) throw this.#locks.explained(error, key)
+        if (!leaveSha256 && !leaveCondition) {
+          const place = { sink: this.#bucket.settings.name, key }
+          throw toStoreError(this.#locks.explained(error, key), place)
+        }
         takesSha256 &&= !leaveSha256
         takesCondition &&= !leaveCondition
       }

@@ -28,6 +28,8 @@ test.for(SCENARIOS)(
           cases += looped.cases
           fired += looped.fired
           problems.push(...looped.problems)
+          // At once: all of them take minutes.
+          for (const problem of looped.problems) process.stdout.write(`${problem}\n`)
         }
       }
     }
