@@ -100,7 +100,7 @@ async function restoreAll(
   for (const [id, expected] of vault.expected) {
     const snapshot = shown.find((one) => one.id === id)
     if (!snapshot) wrong.push(`snapshot ${id} is not listed`)
-    else if ((await restored(sinks, keys, snapshot)) !== expected)
+    else if ((await restored(sinks, keys, snapshot, signal)) !== expected)
       wrong.push(`snapshot ${id} restores to other bytes`)
   }
   return wrong

@@ -7,7 +7,7 @@ import { seeded } from './simulated-server.ts'
 import { SmallVault } from './small-vault.ts'
 
 /** `FAULTS=all` takes minutes. */
-const LIVES = process.env['FAULTS'] === 'all' ? 400 : 12
+const LIVES = process.env['FAULTS'] === 'all' ? 400 : 6
 const SEED = Number(process.env['FAULTS_SEED'] ?? Math.floor(Math.random() * 1e6))
 const OPERATIONS = 8
 /** About as many requests as an operation makes to a sink. */

@@ -281,8 +281,9 @@ export async function restored(
   sinks: readonly Sink[],
   keys: VaultKeys,
   snapshot: SnapshotInfo,
+  signal?: AbortSignal,
 ): Promise<string> {
-  const reader = await openSnapshot({ sinks, keys, snapshot })
+  const reader = await openSnapshot({ sinks, keys, snapshot, signal })
   const files: [string, Uint8Array][] = []
   for await (const entry of reader.entries()) {
     if (entry.type !== 'file') continue
