@@ -75,8 +75,11 @@ export function faultySink(
   const store = (fault: Fault, key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> =>
     acted(fault, options.signal, async () => {
       const half = bytes.subarray(0, bytes.length >> 1)
-      if (fault.torn) throw await sent(half, options, fault.torn)
-      if (fault.lost === 'all') return void (await sent(bytes, options, undefined))
+      if (fault.torn) {
+        await send(half, options)
+        throw fault.torn
+      }
+      if (fault.lost === 'all') return await send(bytes, options)
       await changes.record(key)
       // Its checksum would be that of what was sent.
       if (fault.lost === 'half') await sink.put(key, half, { ...options, sha256: undefined })
@@ -150,9 +153,8 @@ export function faultySink(
 }
 
 /** The bytes go out, as far as the caller sees. */
-async function sent<T>(bytes: Uint8Array, options: SinkOptions, result: T): Promise<T> {
+async function send(bytes: Uint8Array, options: SinkOptions): Promise<void> {
   for await (const _ of pieces(bytes, options)) continue
-  return result
 }
 
 async function* halfOf(stream: Readable): AsyncGenerator<Uint8Array> {

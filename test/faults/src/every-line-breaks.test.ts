@@ -6,10 +6,7 @@ import { webdavSink } from '@pipe-backup/sink-webdav'
 import { startApache, startDropbox, startProftpd, startS3, startSshd } from '@pipe-backup-test/services'
 import { expect, test } from 'vitest'
 import { breakLine, type Place } from './broken-lines.ts'
-
-/** `FAULTS=all` takes minutes: more points for each fault, and more servers. */
-const ALL = process.env['FAULTS'] === 'all'
-const SEED = Number(process.env['FAULTS_SEED'] ?? Math.floor(Math.random() * 1e6))
+import { ALL, SEED } from './fault-sample.ts'
 
 /** A server, and its sink at a port: its own, or that of the proxy. */
 interface Server extends AsyncDisposable {

@@ -1,14 +1,12 @@
 import { FAULT_KINDS } from '@pipe-backup/sink/testing'
 import { expect, test } from 'vitest'
 import { runLoop } from './fault-cases.ts'
+import { ALL, SEED } from './fault-sample.ts'
 import { SCENARIOS } from './fault-scenarios.ts'
 import { seeded } from './simulated-server.ts'
 
-/** `FAULTS=all` takes minutes: every kind at every request, once and for ever, on each of the sinks. */
-const ALL = process.env['FAULTS'] === 'all'
-const SEED = Number(process.env['FAULTS_SEED'] ?? Math.floor(Math.random() * 1e6))
 /** Of a sample, so many requests lie between two that are broken. */
-const STRIDE = 14
+const STRIDE = 22
 
 test.for(SCENARIOS)(
   '$name: whatever request fails, it ends, says what is missing, and heal and verify are clean later',

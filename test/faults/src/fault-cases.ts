@@ -31,7 +31,7 @@ export interface CaseResult {
 
 /** Breaks one operation at one point, and looks at what it says, at what is left, and at what becomes of that when the fault is gone. */
 export async function runCase(
-  { removes, perform }: Scenario,
+  { removes, provesAll = false, perform }: Scenario,
   prepared: SmallVault,
   { on, ...injection }: FaultCase,
 ): Promise<CaseResult> {
@@ -47,13 +47,27 @@ export async function runCase(
   const problems: string[] = []
   if (outcome instanceof Error) {
     if (!['SinkError', 'VaultError'].includes(outcome.name)) problems.push(`throws ${outcome.stack}`)
-  } else problems.push(...(await falseClaims(vault, outcome, { going, isTold: !UNTOLD.has(kind), fired })))
+  } else {
+    const isTold = !UNTOLD.has(kind)
+    problems.push(...(await falseClaims(vault, outcome, { going, isTold, fired })))
+    if (provesAll && isTold && fired.length > 0 && outcome.intact.includes(on))
+      problems.push(`says that ${on} is intact, of which it could not read everything`)
+  }
   // Sessions that the fault left behind.
   vault.passDays(3)
   // What a sink has told of heal finds by itself; what it has not, only a verification can.
   const isVerified = UNTOLD.has(kind) || injection.at % 2 === 0
   problems.push(...(await aftermath(vault, isVerified)))
+  if (!(outcome instanceof Error) && !UNTOLD.has(kind))
+    for (const name of outcome.pruned ?? []) problems.push(...shownOf(vault, name, going))
   return { fired: [...fired], problems }
+}
+
+/** Of the snapshots that are to be gone, those that a sink shows. */
+function shownOf(vault: SmallVault, name: string, going: readonly string[]): string[] {
+  return [...vault.store(name).objects.keys()]
+    .filter((key) => key.startsWith('snapshots/') && going.some((id) => key.endsWith(id)))
+    .map((key) => `was said to be pruned: ${name} has ${key}`)
 }
 
 /** What the operation says of sinks that is not so. */
@@ -72,10 +86,7 @@ async function falseClaims(
   if (!isTold) return claims
   for (const name of intact)
     for (const flaw of await vault.flawsOf(vault.store(name))) claims.push(`said to be intact: ${flaw}`)
-  for (const name of pruned)
-    for (const key of vault.store(name).objects.keys())
-      if (going.some((id) => key.startsWith('snapshots/') && key.endsWith(id)))
-        claims.push(`said to be pruned: ${name} still has ${key}`)
+  for (const name of pruned) claims.push(...shownOf(vault, name, going))
   return claims
 }
 

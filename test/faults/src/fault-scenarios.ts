@@ -1,6 +1,6 @@
 import type { Sink } from '@pipe-backup/sink'
 import { heal, listSnapshots, prune, verify } from '@pipe-backup/vault'
-import { restored } from './simulated-life.ts'
+import { restored } from './restored.ts'
 import { SmallVault } from './small-vault.ts'
 
 /** What an operation says of itself when it has ended. */
@@ -23,6 +23,8 @@ export interface Scenario {
   readonly prepare: () => Promise<SmallVault>
   /** Ids of snapshots that are to go. */
   readonly removes?: (vault: SmallVault) => readonly string[]
+  /** Whether it may call a sink intact only when each of its requests was answered. */
+  readonly provesAll?: boolean | undefined
   readonly perform: (vault: SmallVault, sinks: readonly Sink[], signal?: AbortSignal) => Promise<Outcome>
 }
 
@@ -121,6 +123,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'verify of a vault that is whole',
     faulty: ['b', 'a'],
     prepare: () => level(3),
+    provesAll: true,
     perform: verifyAll,
   },
   {

@@ -3,12 +3,11 @@ import { FAULT_KINDS, type FaultKind, injectFault } from '@pipe-backup/sink/test
 import { heal, prune, verify } from '@pipe-backup/vault'
 import { expect, test } from 'vitest'
 import { aftermath, inTime } from './fault-cases.ts'
+import { ALL, SEED } from './fault-sample.ts'
 import { seeded } from './simulated-server.ts'
 import { SmallVault } from './small-vault.ts'
 
-/** `FAULTS=all` takes minutes. */
-const LIVES = process.env['FAULTS'] === 'all' ? 400 : 6
-const SEED = Number(process.env['FAULTS_SEED'] ?? Math.floor(Math.random() * 1e6))
+const LIVES = ALL ? 400 : 6
 const OPERATIONS = 8
 /** About as many requests as an operation makes to a sink. */
 const REQUESTS = 30

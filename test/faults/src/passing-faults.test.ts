@@ -2,14 +2,12 @@ import { type Sink, withRetry, withTimeout } from '@pipe-backup/sink'
 import { type FaultKind, injectFault } from '@pipe-backup/sink/testing'
 import { expect, test } from 'vitest'
 import { inTime } from './fault-cases.ts'
+import { ALL, SEED } from './fault-sample.ts'
 import { SCENARIOS, type Scenario } from './fault-scenarios.ts'
 import { seeded } from './simulated-server.ts'
 import type { SmallVault } from './small-vault.ts'
 
-/** `FAULTS=all` takes minutes: every request, and not a few of them. */
-const ALL = process.env['FAULTS'] === 'all'
-const SEED = Number(process.env['FAULTS_SEED'] ?? Math.floor(Math.random() * 1e6))
-const STRIDE = 16
+const STRIDE = 22
 const SILENT_MS = 60
 const PASSING: readonly FaultKind[] = [
   'unreachable',

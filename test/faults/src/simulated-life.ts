@@ -11,13 +11,12 @@ import {
   heal,
   initVault,
   listSnapshots,
-  openSnapshot,
   prune,
-  type SnapshotInfo,
   type VaultHost,
   verify,
 } from '@pipe-backup/vault'
-import { fingerprintOf, SimulatedServer, seeded } from './simulated-server.ts'
+import { bytesOf, restored } from './restored.ts'
+import { SimulatedServer, seeded } from './simulated-server.ts'
 
 const HOUR_MS = 3_600_000
 const START_MS = Date.parse('2026-01-01T00:00:00Z')
@@ -274,31 +273,4 @@ class Life {
       faults: this.#faults,
     }
   }
-}
-
-/** The fingerprint of what these sinks give. */
-export async function restored(
-  sinks: readonly Sink[],
-  keys: VaultKeys,
-  snapshot: SnapshotInfo,
-  signal?: AbortSignal,
-): Promise<string> {
-  const reader = await openSnapshot({ sinks, keys, snapshot, signal })
-  const files: [string, Uint8Array][] = []
-  for await (const entry of reader.entries()) {
-    if (entry.type !== 'file') continue
-    const file = await entry.open()
-    const bytes = Buffer.alloc(entry.size ?? 0)
-    for (let at = 0; at < bytes.length; ) at += await file.read(bytes.subarray(at))
-    await file.finish()
-    await file.close()
-    files.push([Buffer.from(entry.path).toString(), bytes])
-  }
-  return fingerprintOf(files)
-}
-
-export function bytesOf({ objects }: MemorySink): number {
-  let bytes = 0
-  for (const object of objects.values()) bytes += object.bytes.length
-  return bytes
 }

@@ -13,7 +13,7 @@ import {
   listSnapshots,
   type VaultHost,
 } from '@pipe-backup/vault'
-import { restored } from './simulated-life.ts'
+import { restored } from './restored.ts'
 import { fileEntry, fingerprintOf, seeded } from './simulated-server.ts'
 
 const START_MS = Date.parse('2026-01-01T00:00:00Z')

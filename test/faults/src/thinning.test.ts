@@ -6,7 +6,7 @@ import { retain } from '@pipe-backup/retention'
 import { memorySink } from '@pipe-backup/sink/testing'
 import { backup, createVaultHost, initVault, listSnapshots, prune } from '@pipe-backup/vault'
 import { expect, onTestFinished, test } from 'vitest'
-import { bytesOf, restored } from './simulated-life.ts'
+import { bytesOf, restored } from './restored.ts'
 import { SimulatedServer, seeded } from './simulated-server.ts'
 
 const HOUR_MS = 3_600_000
