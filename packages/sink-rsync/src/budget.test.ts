@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Budget, type Share } from './budget.ts'
+import { Budget } from './budget.ts'
 
 test('no more is out than there is, and whoever waits is served', async () => {
   await fc.assert(
@@ -66,19 +66,4 @@ test('who is aborted while waiting leaves the queue', async () => {
   const next = budget.take(budget.open(), 70)
   holder[Symbol.dispose]()
   await expect(next).resolves.toBeUndefined()
-})
-
-test('what is held for convenience is given up when room is wanted', async () => {
-  let kept: Share | undefined
-  const budget = new Budget('s', 100, () => {
-    const had = kept
-    kept = undefined
-    had?.[Symbol.dispose]()
-    return had !== undefined
-  })
-  const convenient = budget.open()
-  await budget.take(convenient, 80)
-  kept = convenient
-  await budget.take(budget.open(), 90)
-  expect(convenient.heldBytes).toBe(0)
 })

@@ -1,5 +1,5 @@
 import { SinkError } from '@pipe-backup/sink'
-import { type Watch, whatIsThere } from './listing.ts'
+import { whatIsThere } from './listing.ts'
 import type { MemorySpool } from './memory-spool.ts'
 import { toSinkError } from './rsync-errors.ts'
 import type { RsyncServer } from './rsync-server.ts'
@@ -17,24 +17,36 @@ export async function deleteObjects(
   server: RsyncServer,
   spool: MemorySpool,
   keys: readonly string[],
-  watch: Watch,
+  signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<string, SinkError>> {
   const failed = new Map<string, SinkError>()
   for (let at = 0; at < keys.length; at += KEYS_AT_ONCE) {
-    const some = keys.slice(at, at + KEYS_AT_ONCE)
-    for (const [key, error] of await deleteSome(server, spool, some, watch)) failed.set(key, error)
+    const left = new Set(keys.slice(at, at + KEYS_AT_ONCE))
+    try {
+      await deleteSome(server, spool, left, signal)
+    } catch (cause) {
+      signal?.throwIfAborted()
+      // Where it can't be asked, none is known to be gone.
+      const there = await whatIsThere(server, [...left], signal).catch(() => left)
+      signal?.throwIfAborted()
+      for (const key of left) {
+        const error = toSinkError(cause, spool.sink, key)
+        if (!(error instanceof SinkError)) throw error
+        if (there.has(key)) failed.set(key, error)
+      }
+    }
   }
   return failed
 }
 
+/** @param keys - what is reported to be deleted is taken out of it */
 async function deleteSome(
   server: RsyncServer,
   spool: MemorySpool,
-  keys: readonly string[],
-  watch: Watch,
-): Promise<ReadonlyMap<string, SinkError>> {
+  keys: Set<string>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const rules = rulesFor(keys)
-  const deleted = new Set<string>()
   const empty = spool.newDirectory()
   try {
     await server.run({
@@ -50,24 +62,16 @@ async function deleteSome(
         '--out-format=%i %n',
       ],
       input: rules.map((rule) => `${rule}\0`).join(''),
-      onLine: (line) => {
-        const [, key] = /^\*deleting +(.*)$/.exec(line) ?? []
-        if (key !== undefined) deleted.add(key)
-      },
-      ...watch,
+      onLine: (line) => keys.delete(/^\*deleting +(.*)$/.exec(line)?.[1] ?? ''),
+      signal,
     })
-    return new Map()
-  } catch (cause) {
-    watch.signal?.throwIfAborted()
-    const left = keys.filter((key) => !deleted.has(key))
-    return explained(await stillThere(server, left, watch), cause, spool.sink)
   } finally {
     await spool.remove(empty)
   }
 }
 
 /** Whole names from the root: `/packs/`, `/packs/ab/`, `/packs/ab/abcd`. */
-function rulesFor(keys: readonly string[]): string[] {
+function rulesFor(keys: Iterable<string>): string[] {
   const rules = new Set<string>()
   for (const key of keys) {
     for (let at = key.indexOf('/'); at >= 0; at = key.indexOf('/', at + 1))
@@ -75,29 +79,4 @@ function rulesFor(keys: readonly string[]): string[] {
     rules.add(`/${key}`)
   }
   return [...rules]
-}
-
-/** Where it can't be asked, none is known to be gone. */
-async function stillThere(
-  server: RsyncServer,
-  keys: readonly string[],
-  watch: Watch,
-): Promise<readonly string[]> {
-  try {
-    const there = await whatIsThere(server, keys, watch)
-    return keys.filter((key) => there.has(key))
-  } catch {
-    watch.signal?.throwIfAborted()
-    return keys
-  }
-}
-
-function explained(keys: readonly string[], cause: unknown, sink: string): Map<string, SinkError> {
-  const errors = new Map<string, SinkError>()
-  for (const key of keys) {
-    const error = toSinkError(cause, sink, key)
-    if (!(error instanceof SinkError)) throw error
-    errors.set(key, error)
-  }
-  return errors
 }

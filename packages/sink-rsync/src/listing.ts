@@ -1,12 +1,7 @@
-import { isKey, type ObjectInfo } from '@pipe-backup/sink'
+import { Readable } from 'node:stream'
+import { isKey, type ObjectInfo, toError } from '@pipe-backup/sink'
 import type { RsyncServer } from './rsync-server.ts'
 import { ProgramFailure } from './run-program.ts'
-
-export interface Watch {
-  readonly signal?: AbortSignal | undefined
-  /** Something has moved. */
-  readonly onHeard?: (() => void) | undefined
-}
 
 /** Mode, size, date, time, name: what `--list-only` shows. */
 const LINE = /^-\S+ +(\d+) (\d{4})\/(\d\d)\/(\d\d) (\d\d:\d\d:\d\d) (.+)$/
@@ -32,11 +27,11 @@ export function meansAbsent(error: unknown): boolean {
   return error.exitCode === PARTIAL && lines.length > 0 && lines.every((line) => MISSING.test(line))
 }
 
-/** Which of these objects there are. @throws ProgramFailure */
+/** Which of these objects there are. @throws ProgramFailure; the signal's reason */
 export async function whatIsThere(
   server: RsyncServer,
   keys: readonly string[],
-  watch: Watch,
+  signal: AbortSignal | undefined,
 ): Promise<Map<string, ObjectInfo>> {
   const found = new Map<string, ObjectInfo>()
   const wanted = new Set(keys)
@@ -50,7 +45,7 @@ export async function whatIsThere(
         const info = parseListed(line)
         if (info && wanted.has(info.key)) found.set(info.key, info)
       },
-      ...watch,
+      signal,
     })
   } catch (error) {
     if (!meansAbsent(error)) throw error
@@ -61,18 +56,16 @@ export async function whatIsThere(
 /**
  * Every object below a prefix, as rsync shows them. It is never held up: while a listing hangs, a server that allows one rsync at a
  * time would allow nothing else.
- * @throws ProgramFailure
+ * @throws ProgramFailure; the signal's reason
  */
 export async function* listed(
   server: RsyncServer,
   prefix: string,
-  { signal, onHeard }: Watch,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<ObjectInfo> {
   const given = new AbortController()
-  let infos: ObjectInfo[] = []
-  let more = Promise.withResolvers<void>()
-  let over = false
-  const running = server
+  const infos = new Readable({ objectMode: true, read: () => undefined })
+  server
     .run({
       direction: 'pull',
       local: '.',
@@ -80,28 +73,15 @@ export async function* listed(
       signal: signal ? AbortSignal.any([signal, given.signal]) : given.signal,
       onLine: (line) => {
         const info = parseListed(line)
-        if (!info?.key.startsWith(prefix)) return
-        infos.push(info)
-        more.resolve()
+        if (info?.key.startsWith(prefix)) infos.push(info)
       },
-      onHeard,
     })
-    .finally(() => {
-      over = true
-      more.resolve()
-    })
-  // Waited for below.
-  running.catch(() => undefined)
+    .then(
+      () => infos.push(null),
+      (cause: unknown) => infos.destroy(toError(cause)),
+    )
   try {
-    for (;;) {
-      await more.promise
-      more = Promise.withResolvers()
-      const some = infos
-      infos = []
-      yield* some
-      if (over && infos.length === 0) break
-    }
-    await running
+    yield* infos as AsyncIterable<ObjectInfo>
   } finally {
     given.abort(new Error('no longer wanted'))
   }

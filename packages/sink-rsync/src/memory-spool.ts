@@ -1,23 +1,12 @@
-import { mkdirSync, readlinkSync, rmSync } from 'node:fs'
+import { mkdirSync, readlinkSync } from 'node:fs'
 import { mkdtemp, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SinkError } from '@pipe-backup/sink'
 import { Budget } from './budget.ts'
 import { removedWithUs } from './cleanup-watchdog.ts'
-import { onExit } from './on-exit.ts'
-
-export interface SpoolOptions {
-  /** A directory on a tmpfs or ramfs. Default: `/dev/shm`, then the user's runtime directory. */
-  readonly directory?: string | undefined
-  /** How many bytes of objects may be in it, for each direction. */
-  readonly bytes: number
-  /** Called when something on its way down wants more room. @returns false when nothing could be given up */
-  readonly makeRoom: () => boolean
-}
 
 /** Types of file systems that are memory, as statfs(2) reports them: TMPFS_MAGIC, RAMFS_MAGIC. */
 const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6])
-const NAME = 'pipe-backup-rsync-'
 /** The rest of a file system is other people's. */
 const SHARE_OF_FREE = 0.45
 
@@ -29,31 +18,34 @@ export class MemorySpool implements AsyncDisposable {
   /** For what is sent, and for what is received: neither can make the other wait for ever. */
   readonly up: Budget
   readonly down: Budget
-  readonly #notOnExit: () => void
   #made = 0
 
-  /** @throws SinkError `full` when there is no file system in memory, or one that can't be written */
-  static async open(sink: string, options: SpoolOptions): Promise<MemorySpool> {
-    const base = await findMemory(sink, options.directory)
-    await removeStale(base)
+  /**
+   * @param directory - on a tmpfs or ramfs. Default: `/dev/shm`, then the user's runtime directory
+   * @param bytes - of objects that may be in it, for each direction
+   * @throws SinkError `full` when there is no file system in memory, or one that can't be written
+   */
+  static async open(sink: string, directory: string | undefined, bytes: number): Promise<MemorySpool> {
+    const base = await findMemory(sink, directory)
+    // A process, and the namespace in which it has this number.
+    const own = `pipe-backup-rsync-${pidNamespace()}-`
+    await removeStale(base, own)
     try {
-      const path = await mkdtemp(join(base, `${NAME}${ownName()}-`))
+      const path = await mkdtemp(join(base, `${own}${process.pid}-`))
+      removedWithUs(path)
       const { bavail, bsize } = await statfs(path)
-      return new MemorySpool(sink, path, options, Math.floor(bavail * bsize * SHARE_OF_FREE))
+      return new MemorySpool(sink, path, Math.min(bytes, Math.floor(bavail * bsize * SHARE_OF_FREE)))
     } catch (cause) {
       const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
       throw new SinkError('full', `no directory can be made in ${base} (${why})`, { sink, cause })
     }
   }
 
-  private constructor(sink: string, path: string, options: SpoolOptions, roomBytes: number) {
+  private constructor(sink: string, path: string, bytes: number) {
     this.sink = sink
     this.path = path
-    const bytes = Math.min(options.bytes, roomBytes)
     this.up = new Budget(sink, bytes)
-    this.down = new Budget(sink, bytes, options.makeRoom)
-    this.#notOnExit = onExit(() => rmSync(path, { recursive: true, force: true }))
-    removedWithUs(path)
+    this.down = new Budget(sink, bytes)
   }
 
   /** Makes a directory of its own. @returns its name below `path` */
@@ -64,25 +56,22 @@ export class MemorySpool implements AsyncDisposable {
     return name
   }
 
-  /** @param name - from `newDirectory` */
-  async remove(name: string): Promise<void> {
+  /** @param name - from `newDirectory`; default all */
+  async remove(name = ''): Promise<void> {
     await rm(join(this.path, name), { recursive: true, force: true })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#notOnExit()
-    await rm(this.path, { recursive: true, force: true })
+    await this.remove()
   }
 }
 
 async function findMemory(sink: string, wanted: string | undefined): Promise<string> {
   const runtime = process.env['XDG_RUNTIME_DIR'] ?? `/run/user/${process.getuid?.() ?? 0}`
   for (const directory of wanted === undefined ? ['/dev/shm', runtime] : [wanted]) {
-    try {
-      if (IN_MEMORY.has((await statfs(directory)).type)) return directory
-    } catch {
-      // Not there is not in memory.
-    }
+    // Not there is not in memory.
+    const found = await statfs(directory).catch(() => undefined)
+    if (found && IN_MEMORY.has(found.type)) return directory
   }
   throw new SinkError('full', `${wanted ?? '/dev/shm'} is not a file system in memory (tmpfs)`, {
     sink,
@@ -90,12 +79,7 @@ async function findMemory(sink: string, wanted: string | undefined): Promise<str
   })
 }
 
-/** Whose directory it is: a process, and the namespace in which it has this number. */
-function ownName(pid: number = process.pid): string {
-  return `${namespace()}-${pid}`
-}
-
-function namespace(): string {
+function pidNamespace(): string {
   try {
     return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0'
   } catch {
@@ -104,8 +88,7 @@ function namespace(): string {
 }
 
 /** What killed processes of this user have left, when nothing of them was left to remove it. */
-async function removeStale(base: string): Promise<void> {
-  const own = `${NAME}${namespace()}-`
+async function removeStale(base: string, own: string): Promise<void> {
   for (const name of await readdir(base).catch(() => [])) {
     const pid = name.startsWith(own) ? Number.parseInt(name.slice(own.length), 10) : Number.NaN
     if (Number.isNaN(pid) || isAlive(pid)) continue

@@ -1,21 +1,14 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SinkError, unlessAborted } from '@pipe-backup/sink'
 import PQueue from 'p-queue'
 import type { MemorySpool } from './memory-spool.ts'
 import { isBusy, isNoDirectory, isOfConnection, refusesFsync } from './rsync-errors.ts'
+import type { RsyncSinkOptions } from './rsync-sink-options.ts'
 import { ProgramFailure, runProgram } from './run-program.ts'
-import { SshConnection, type SshLogin } from './ssh-connection.ts'
+import { SshConnection } from './ssh-connection.ts'
 import { remoteArgument, type Target } from './target.ts'
-
-export interface RsyncServerOptions extends SshLogin {
-  readonly sink: string
-  readonly target: Target
-  /** Of a daemon's user. */
-  readonly password?: string | undefined
-  readonly create: boolean
-  /** What rsync is called on the server. */
-  readonly rsyncPath?: string | undefined
-}
 
 /** One rsync to be run. */
 export interface RsyncRequest {
@@ -29,8 +22,6 @@ export interface RsyncRequest {
   readonly input?: string | undefined
   readonly signal?: AbortSignal | undefined
   readonly onLine?: ((line: string) => void) | undefined
-  /** Something has moved. */
-  readonly onHeard?: (() => void) | undefined
 }
 
 const AT_ONCE = 4
@@ -46,41 +37,38 @@ const DIRECTLY = ['--contimeout=20', '--sockopts=TCP_NODELAY']
 /** What children are given of our environment; secrets in it are none of their business. */
 const ENVIRONMENT = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SSH_AUTH_SOCK', 'RSYNC_PROXY', 'RSYNC_CONNECT_PROG']
 
-interface LocalRsync {
-  readonly fsync: boolean
-  /** Arguments are escaped for the remote shell. */
-  readonly escapes: boolean
-}
-
 /** Runs rsync against one directory of a server, as the server's version and rules allow. */
 export class RsyncServer implements AsyncDisposable {
-  readonly #options: RsyncServerOptions
+  readonly #options: RsyncSinkOptions
+  readonly #target: Target
   readonly #spool: MemorySpool
+  readonly #onHeard: () => void
   readonly #env: Readonly<Record<string, string>>
   readonly #ssh: SshConnection | undefined
   readonly #lanes = new PQueue({ concurrency: AT_ONCE })
   readonly #ended = new AbortController()
-  readonly #underWay = new Set<Promise<void>>()
-  #local: Promise<LocalRsync> | undefined
-  #serverSyncs = true
+  /** Whether both sides know --fsync. */
+  #syncs: Promise<boolean> | undefined
 
-  constructor(options: RsyncServerOptions, spool: MemorySpool) {
-    const { sink, target, password, port, identity, agent, hostKey, knownHosts } = options
+  /** @param onHeard - called when anything was heard of any rsync */
+  constructor(options: RsyncSinkOptions, target: Target, spool: MemorySpool, onHeard: () => void) {
+    const { name: sink, password, identity, agent, hostKey, knownHosts } = options
+    const kept = ENVIRONMENT.map((name) => [name, process.env[name]]).filter(
+      ([, value]) => value !== undefined,
+    )
+    const env = { ...Object.fromEntries(kept), LC_ALL: 'C', TZ: 'UTC0' }
     this.#options = options
     this.#spool = spool
-    const kept = ENVIRONMENT.flatMap((name) => {
-      const value = process.env[name]
-      return value === undefined ? [] : [[name, value] as const]
-    })
-    const env = { ...Object.fromEntries(kept), LC_ALL: 'C', TZ: 'UTC0' }
+    this.#onHeard = onHeard
     this.#env = password === undefined ? env : { ...env, RSYNC_PASSWORD: password }
     const overSsh = [identity, agent, hostKey, knownHosts].some((one) => one !== undefined)
-    if (target.type === 'ssh' || overSsh) {
+    if (target.type === 'daemon' && !overSsh) {
+      this.#target = { ...target, port: target.port ?? options.port }
+    } else {
+      this.#target = target
       const { host, user } = target
-      const login = { sink, host, login: options, directory: spool.path, env }
-      this.#ssh = new SshConnection(user === undefined ? login : { ...login, user })
-    } else if (port !== undefined) {
-      this.#options = { ...options, target: { port, ...target } }
+      const { signal } = this.#ended
+      this.#ssh = new SshConnection({ sink, host, user, login: options, directory: spool.path, env, signal })
     }
   }
 
@@ -88,43 +76,20 @@ export class RsyncServer implements AsyncDisposable {
    * Runs rsync against the directory.
    * @throws ProgramFailure; SinkError `unauthorized`; the signal's reason, once rsync has ended
    */
-  run(request: RsyncRequest): Promise<void> {
-    return this.#track(this.#untilDone(named(request, this.#options.target), this.#root(request)))
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const { sink } = this.#options
-    this.#ended.abort(new SinkError('protocol', 'was closed while it was used', { sink }))
-    await Promise.allSettled(this.#underWay)
-    await this.#ssh?.[Symbol.asyncDispose]()
-  }
-
-  async #track(running: Promise<void>): Promise<void> {
-    this.#underWay.add(running)
-    try {
-      await running
-    } finally {
-      this.#underWay.delete(running)
-    }
-  }
-
-  async #untilDone(request: RsyncRequest, remote: string): Promise<void> {
-    let mayCreate = this.#options.create
+  async run(request: RsyncRequest): Promise<void> {
+    const named = withNames(request, this.#target)
+    const { signal: ended } = this.#ended
+    const signal = request.signal ? AbortSignal.any([request.signal, ended]) : ended
+    let mayCreate = this.#options.create ?? false
     for (let waitMs = 50, busyUntil = Date.now() + BUSY_MS; ; ) {
-      const { fsync } = await this.#knowLocal()
-      const asksForSync = request.direction === 'push' && fsync && this.#serverSyncs
-      const signal = request.signal
-        ? AbortSignal.any([request.signal, this.#ended.signal])
-        : this.#ended.signal
+      const syncs = (await this.#doesSync()) && request.direction === 'push'
       try {
-        return await this.#lanes.add(() => this.#once({ ...request, signal }, remote, asksForSync), {
-          signal,
-        })
+        return await this.#once({ ...named, signal }, this.#root(request), syncs)
       } catch (error) {
         if (!(error instanceof ProgramFailure)) throw error
         // None of these has done anything yet: this is no second try, it is the first one that the server takes.
-        if (asksForSync && refusesFsync(error)) {
-          this.#serverSyncs = false
+        if (syncs && refusesFsync(error)) {
+          this.#syncs = Promise.resolve(false)
         } else if (isBusy(error) && Date.now() < busyUntil) {
           this.#lanes.concurrency = 1
           await sleep(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted())
@@ -139,43 +104,54 @@ export class RsyncServer implements AsyncDisposable {
     }
   }
 
-  async #once(request: RsyncRequest, remote: string, asksForSync: boolean): Promise<void> {
-    const { direction, local, options, input, signal, onLine, onHeard } = request
-    const { rsyncPath, target } = this.#options
-    const argsFor = (ssh: string | undefined): string[] => [
-      '--from0',
-      '--outbuf=L',
-      `--timeout=${SILENT_SECONDS}`,
-      ...(target.type === 'daemon' ? ['--no-motd'] : []),
-      ...(ssh === undefined ? DIRECTLY : ['-e', this.#shell(ssh)]),
-      ...(rsyncPath === undefined ? [] : [`--rsync-path=${rsyncPath}`]),
-      ...(asksForSync ? ['--fsync'] : []),
-      ...options,
-      '--',
-      ...(direction === 'push' ? [local, remote] : [remote, local]),
-    ]
-    try {
-      const ssh = this.#ssh && (await unlessAborted(this.#ssh.ready(), signal))
-      onHeard?.()
-      await runProgram('rsync', argsFor(ssh), {
-        cwd: this.#spool.path,
-        env: this.#env,
-        input,
-        signal,
-        onLine,
-        onHeard,
-      })
-    } catch (error) {
-      if (isSilence(error) || (error instanceof ProgramFailure && isOfConnection(error) && !isBusy(error)))
-        this.#ssh?.retire()
-      throw error
-    }
+  async [Symbol.asyncDispose](): Promise<void> {
+    const sink = this.#options.name
+    this.#ended.abort(new SinkError('protocol', 'was closed while it was used', { sink }))
+    await this.#lanes.onIdle()
+    await this.#ssh?.[Symbol.asyncDispose]()
   }
 
-  /** What rsync runs to get there; the password of a daemon behind ssh is none of ssh's business. */
-  #shell(configuration: string): string {
-    const hidden = 'RSYNC_PASSWORD' in this.#env ? 'env -u RSYNC_PASSWORD ' : ''
-    return `${hidden}ssh -F ${configuration}`
+  /** When it is its turn. */
+  #once(request: RsyncRequest, remote: string, syncs: boolean): Promise<void> {
+    const { direction, local, options, input, signal, onLine } = request
+    const { rsyncPath } = this.#options
+    const run = async (): Promise<void> => {
+      const ssh = this.#ssh && (await unlessAborted(this.#ssh.command(), signal))
+      // The password of a daemon behind ssh is none of ssh's business.
+      const shell = 'RSYNC_PASSWORD' in this.#env ? `env -u RSYNC_PASSWORD ${ssh}` : ssh
+      const args = [
+        '--from0',
+        '--outbuf=L',
+        `--timeout=${SILENT_SECONDS}`,
+        ...(this.#target.type === 'daemon' ? ['--no-motd'] : []),
+        ...(ssh === undefined ? DIRECTLY : [`--rsh=${shell}`]),
+        ...(rsyncPath === undefined ? [] : [`--rsync-path=${rsyncPath}`]),
+        ...(syncs ? ['--fsync'] : []),
+        ...options,
+        '--',
+        ...(direction === 'push' ? [local, remote] : [remote, local]),
+      ]
+      this.#onHeard()
+      const heard = (line: string) => {
+        this.#onHeard()
+        onLine?.(line)
+      }
+      await runProgram('rsync', args, { cwd: this.#spool.path, env: this.#env, input, signal, onLine: heard })
+    }
+    return this.#lanes.add(
+      async () => {
+        try {
+          await run()
+        } catch (error) {
+          // The connection may hang: also where `withTimeout` has given up.
+          const isSilent = error instanceof Error && 'code' in error && error.code === 'timeout'
+          if (isSilent || (error instanceof ProgramFailure && isOfConnection(error) && !isBusy(error)))
+            this.#ssh?.retire()
+          throw error
+        }
+      },
+      { signal },
+    )
   }
 
   /**
@@ -183,63 +159,58 @@ export class RsyncServer implements AsyncDisposable {
    * the disk that should be mounted there would be taken for an empty one.
    */
   #root({ keys }: RsyncRequest): string {
-    const { path, type } = this.#options.target
-    if (keys && type === 'daemon') return remoteArgument(this.#options.target, '.')
-    return remoteArgument(this.#options.target, path === '' ? '.' : path === '/' ? '/.' : `${path}/.`)
+    const { path, type } = this.#target
+    if (path === '' || (keys && type === 'daemon')) return remoteArgument(this.#target, '.')
+    return remoteArgument(this.#target, path === '/' ? '/.' : `${path}/.`)
   }
 
   /** Sends an empty directory of that name, into where the path begins; those above it are made on the way. */
   async #makeRoot(signal: AbortSignal): Promise<void> {
-    const { target } = this.#options
-    const path = target.path.replace(/^\/+/, '')
-    const name = this.#spool.newDirectory()
+    const { type, path: wanted } = this.#target
+    const path = wanted.replace(/^\/+/, '')
+    const local = this.#spool.newDirectory()
     try {
-      const { mkdir } = await import('node:fs/promises')
-      await mkdir(`${this.#spool.path}/${name}/${path}`, { recursive: true, mode: 0o700 })
-      const request: RsyncRequest = {
-        direction: 'push',
-        local: name,
-        options: ['--dirs', '--no-implied-dirs', '--files-from=-'],
-        input: `${path}\0`,
-      }
-      const base = target.type === 'ssh' && target.path.startsWith('/') ? '/.' : '.'
-      await this.#lanes.add(() => this.#once({ ...request, signal }, remoteArgument(target, base), false))
+      await mkdir(join(this.#spool.path, local, path), { recursive: true, mode: 0o700 })
+      const options = ['--dirs', '--no-implied-dirs', '--files-from=-']
+      const base = type === 'ssh' && wanted.startsWith('/') ? '/.' : '.'
+      const request: RsyncRequest = { direction: 'push', local, options, input: `${path}\0`, signal }
+      await this.#once(request, remoteArgument(this.#target, base), false)
     } finally {
-      await this.#spool.remove(name)
+      await this.#spool.remove(local)
     }
   }
 
-  #knowLocal(): Promise<LocalRsync> {
-    const knowing = (this.#local ??= this.#ask())
-    knowing.catch(() => {
-      this.#local = undefined
-    })
-    return knowing
+  async #doesSync(): Promise<boolean> {
+    const asking = (this.#syncs ??= this.#isRecent())
+    try {
+      return await asking
+    } catch (error) {
+      this.#syncs = undefined
+      throw error
+    }
   }
 
-  /** @throws ProgramFailure when there is no rsync here; SinkError `protocol` when it is too old */
-  async #ask(): Promise<LocalRsync> {
-    let version = [0, 0, 0]
+  /**
+   * Whether the rsync here is 3.2.4 or newer: it knows --fsync, and escapes its arguments for a remote shell.
+   * @throws ProgramFailure when there is none; SinkError `protocol` when it is too old
+   */
+  async #isRecent(): Promise<boolean> {
+    let version = ''
     const onLine = (line: string) => {
-      const found = /^rsync +version v?(\d+)\.(\d+)\.(\d+)/.exec(line)
-      if (found) version = found.slice(1).map(Number)
+      version ||= /^rsync +version v?(\d+\.\d+\.\d+)/.exec(line)?.[1] ?? ''
     }
     await runProgram('rsync', ['--version'], { cwd: this.#spool.path, env: this.#env, onLine })
-    const { sink, target } = this.#options
-    const local = { fsync: isAtLeast(version, [3, 2, 4]), escapes: isAtLeast(version, [3, 2, 4]) }
+    const isAtLeast = (wanted: string) => version.localeCompare(wanted, 'en', { numeric: true }) >= 0
+    const { type, path } = this.#target
+    const isRecent = isAtLeast('3.2.4')
+    const why = !isAtLeast('3.1.0')
+      ? 'is too old: 3.1.0 is needed'
+      : !isRecent && type === 'ssh' && !/^[\w./~+@,=-]*$/.test(path)
+        ? "can't hand this path to a remote shell"
+        : undefined
+    if (why === undefined) return isRecent
     const hint = 'Install a newer rsync on this machine.'
-    if (!isAtLeast(version, [3, 1, 0]))
-      throw new SinkError('protocol', `rsync ${version.join('.')} is too old: 3.1.0 is needed`, {
-        sink,
-        hint,
-      })
-    if (target.type === 'ssh' && !local.escapes && !/^[\w./~+@,=-]*$/.test(target.path)) {
-      throw new SinkError('protocol', `rsync ${version.join('.')} can't hand this path to a remote shell`, {
-        sink,
-        hint,
-      })
-    }
-    return local
+    throw new SinkError('protocol', `rsync ${version} ${why}`, { sink: this.#options.name, hint })
   }
 }
 
@@ -247,23 +218,10 @@ export class RsyncServer implements AsyncDisposable {
  * Names go to rsync's stdin. Those of a daemon from the module's root: below another directory daemons without chroot, from Debian's
  * 3.2.7 to 3.5.0, find files only to say that they have vanished.
  */
-function named(request: RsyncRequest, { type, path }: Target): RsyncRequest {
+function withNames(request: RsyncRequest, { type, path }: Target): RsyncRequest {
   const { keys, options } = request
   if (!keys) return request
   const start = type === 'daemon' && path !== '' ? `${path}/./` : ''
   const input = keys.map((key) => `${start}${key}\0`).join('')
   return { ...request, options: [...options, '--files-from=-'], input }
-}
-
-function isAtLeast(version: readonly number[], wanted: readonly number[]): boolean {
-  for (const [i, number] of wanted.entries()) {
-    const has = version[i] ?? 0
-    if (has !== number) return has > number
-  }
-  return true
-}
-
-/** Whether `withTimeout` has given up. */
-function isSilence(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'timeout'
 }

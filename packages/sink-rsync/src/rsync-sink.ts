@@ -1,27 +1,29 @@
 import {
   checkMaxBytes,
+  checkPublished,
   createSink,
   type ObjectInfo,
   type ObjectRange,
   type PutOptions,
   type ReadOptions,
+  rangeLength,
   type Sink,
   SinkError,
   type SinkOptions,
   type SinkProvider,
   type UploadBody,
 } from '@pipe-backup/sink'
+import PQueue from 'p-queue'
 import { deleteObjects } from './delete-objects.ts'
-import { listed, type Watch, whatIsThere } from './listing.ts'
+import { listed, whatIsThere } from './listing.ts'
 import { MemorySpool } from './memory-spool.ts'
-import { ProgressReporter } from './progress-reporter.ts'
-import { PulledObject, type PullOptions } from './pulled-object.ts'
+import { PulledObject } from './pulled-object.ts'
 import { RecentObjects } from './recent-objects.ts'
 import { toSinkError } from './rsync-errors.ts'
 import { RsyncServer } from './rsync-server.ts'
 import type { RsyncSinkOptions } from './rsync-sink-options.ts'
-import { checkStored, isSameObject, sendObjects } from './send-objects.ts'
-import { SpooledObject } from './spooled-object.ts'
+import { isSameObject, sendObjects } from './send-objects.ts'
+import { type SpooledObject, spoolObject } from './spooled-object.ts'
 import { parseTarget, type Target } from './target.ts'
 import { type Batch, UploadQueue } from './upload-queue.ts'
 
@@ -48,7 +50,7 @@ class RsyncProvider implements SinkProvider {
   readonly #options: RsyncSinkOptions
   readonly #target: Target
   /** Of all that is under way: what moves for one shows all that the server is there. */
-  readonly #reporters = new Set<ProgressReporter>()
+  readonly #pulses = new Set<() => void>()
   readonly #recent = new RecentObjects()
   /** The server lets nothing be read, or listed. */
   #isBlind = false
@@ -65,92 +67,71 @@ class RsyncProvider implements SinkProvider {
   }
 
   upload(key: string, body: UploadBody, options: PutOptions): Promise<void> {
-    return this.#with(options, async (opened, reporter) => {
+    return this.#with(options, async (opened, onBytes) => {
       const { signal } = options
-      const object = new SpooledObject(opened.spool, key)
-      const writing = { onBytes: (size: number) => reporter.report(size), signal }
+      const spooling = spoolObject(opened.spool, key, body, { onBytes, signal })
+      await using object = await (body.bytes ? opened.queue.expect(spooling) : spooling)
+      await this.#store(opened, object, options)
+    })
+  }
+
+  /** It begins when all of the object is here. */
+  read(key: string, options: ReadOptions): Promise<ObjectRange> {
+    return this.#with(options, async (opened) => {
+      const pulled = await this.#pull(opened, key, options)
+      // What can't be closed now goes with the process.
+      const close = () => void pulled[Symbol.asyncDispose]().catch(() => undefined)
       try {
-        if (!body.bytes) {
-          for await (const piece of body.unwatched()) {
-            await object.reserve(piece.length, signal)
-            await object.write(piece, writing)
-          }
-          return await this.#store(opened, object, options)
-        }
-        await object.reserve(body.bytes.length, signal)
-        const added = opened.queue.expect()
-        try {
-          await object.write(body.bytes, writing)
-          await this.#store(opened, object, options, added)
-        } finally {
-          added()
-        }
-      } finally {
-        await object.discard()
+        const sizeBytes = rangeLength(pulled.sizeBytes, options, { sink: this.name, key })
+        return { sizeBytes, pieces: piecesOf(pulled, options.offset ?? 0, sizeBytes), close }
+      } catch (error) {
+        close()
+        throw error
       }
     })
   }
 
-  /** All of it is had, so how long it is shows at the end. */
-  async read(key: string, options: ReadOptions): Promise<ObjectRange> {
-    const { server, spool } = await this.#open(options.signal)
-    const reporter = this.#newReporter(options)
-    const pulled = new PulledObject(server, spool, key, this.#pull(key, options))
-    const close = (): void => {
-      this.#reporters.delete(reporter)
-      // What can't be removed now goes with the spool.
-      pulled[Symbol.asyncDispose]().catch(() => undefined)
+  async get(key: string, options: ReadOptions): Promise<Uint8Array> {
+    const { offset = 0, maxBytes } = options
+    const isRange = options.offset !== undefined || options.length !== undefined
+    const lengthOf = (sizeBytes: number): number => {
+      const length = rangeLength(sizeBytes, options, { sink: this.name, key })
+      checkMaxBytes(length, maxBytes, { sink: this.name, key })
+      return length
     }
-    try {
-      await pulled.moreThan(0)
-      return { sizeBytes: undefined, pieces: this.#pieces(pulled, key, options), close }
-    } catch (error) {
-      close()
-      throw error
-    }
-  }
-
-  get(key: string, options: ReadOptions): Promise<Uint8Array> {
-    return this.#with(options, async ({ server, spool }, reporter) => {
-      const isRange = options.offset !== undefined || options.length !== undefined
+    const recent = isRange ? this.#recent.get(key) : undefined
+    if (recent) return Buffer.from(recent.subarray(offset, offset + lengthOf(recent.length)))
+    return await this.#with(options, async (opened, onBytes) => {
       const since = this.#recent.changes
-      const recent = isRange ? this.#recent.take(key) : undefined
-      const pulled = recent ?? new PulledObject(server, spool, key, this.#pull(key, options))
-      let good = false
-      try {
-        for (let reported = recent ? await pulled.ended : 0; ; ) {
-          const here = await pulled.moreThan(reported)
-          if (here === reported) break
-          await reporter.report(here - reported)
-          reported = here
-        }
-        good = true
-        const [from, to] = this.#range(key, await pulled.ended, options)
-        checkMaxBytes(to - from, options.maxBytes, { sink: this.name, key })
-        return await pulled.read(from, to - from)
-      } finally {
-        if (good && isRange) this.#recent.keep(key, pulled, since)
-        else await pulled[Symbol.asyncDispose]()
-      }
+      await using pulled = await this.#pull(opened, key, options)
+      const { sizeBytes } = pulled
+      for (let left = sizeBytes; left > 0; left -= PIECE_BYTES) await onBytes(Math.min(left, PIECE_BYTES))
+      if (isRange && sizeBytes <= RecentObjects.maxBytes)
+        this.#recent.keep(key, await pulled.read(0, sizeBytes), since)
+      return await pulled.read(offset, lengthOf(sizeBytes))
     })
   }
 
   head(key: string, options: SinkOptions): Promise<ObjectInfo | undefined> {
     return this.#with(options, async ({ server }) => {
-      const found = await whatIsThere(server, [key], this.#watch(options))
+      const found = await whatIsThere(server, [key], options.signal)
       return found.get(key)
     })
   }
 
-  async *list(folder: string, options: SinkOptions): AsyncGenerator<ObjectInfo> {
-    const { server } = await this.#open(options.signal)
-    yield* listed(server, folder === '' ? '' : `${folder}/`, this.#watch(options))
+  async *list(folder: string, { signal }: SinkOptions): AsyncGenerator<ObjectInfo> {
+    const { server } = await this.#open(signal)
+    yield* listed(server, folder === '' ? '' : `${folder}/`, signal)
   }
 
   remove(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, SinkError>> {
-    return this.#with(options, ({ server, spool }) => {
+    return this.#with(options, async ({ server, spool }) => {
       for (const key of keys) this.#recent.changed(key)
-      return deleteObjects(server, spool, keys, this.#watch(options))
+      try {
+        return await deleteObjects(server, spool, keys, options.signal)
+      } finally {
+        for (const key of keys) this.#recent.changed(key)
+      }
     })
   }
 
@@ -159,24 +140,29 @@ class RsyncProvider implements SinkProvider {
   }
 
   async close(): Promise<void> {
-    const opening = this.#opening
+    const opened = await this.#opening?.catch(() => undefined)
     this.#opening = undefined
-    const opened = await opening?.catch(() => undefined)
-    if (!opened) return
-    await opened.server[Symbol.asyncDispose]()
-    await this.#recent[Symbol.asyncDispose]()
-    await opened.spool[Symbol.asyncDispose]()
+    this.#recent.clear()
+    await opened?.server[Symbol.asyncDispose]()
+    await opened?.spool[Symbol.asyncDispose]()
   }
 
+  /** @param work - is given an `onBytes` that reports one piece after the other, and between them, with 0 bytes, that something moves */
   async #with<T>(
-    options: SinkOptions,
-    work: (opened: Opened, reporter: ProgressReporter) => Promise<T>,
+    { onBytes, signal }: SinkOptions,
+    work: (opened: Opened, onBytes: (sizeBytes: number) => Promise<void>) => Promise<T>,
   ): Promise<T> {
-    const reporter = this.#newReporter(options)
+    const calls = new PQueue({ concurrency: 1 })
+    const report = (sizeBytes: number): Promise<void> => calls.add(async () => await onBytes?.(sizeBytes))
+    const pulse = (): void => {
+      // Whoever holds it back does so by its signal too.
+      if (onBytes && calls.pending + calls.size === 0) report(0).catch(() => undefined)
+    }
+    this.#pulses.add(pulse)
     try {
-      return await work(await this.#open(options.signal), reporter)
+      return await work(await this.#open(signal), report)
     } finally {
-      this.#reporters.delete(reporter)
+      this.#pulses.delete(pulse)
     }
   }
 
@@ -190,25 +176,25 @@ class RsyncProvider implements SinkProvider {
   }
 
   async #openSpool(): Promise<Opened> {
-    const { spool: directory, spoolBytes = SPOOL_BYTES, create = false, name } = this.#options
-    const spool = await MemorySpool.open(name, {
-      bytes: spoolBytes,
-      makeRoom: () => this.#recent.dropOldest(),
-      directory,
+    const { name, spool: directory, spoolBytes = SPOOL_BYTES } = this.#options
+    const spool = await MemorySpool.open(name, directory, spoolBytes)
+    const server = new RsyncServer(this.#options, this.#target, spool, () => {
+      for (const pulse of this.#pulses) pulse()
     })
-    const server = new RsyncServer({ ...this.#options, sink: name, target: this.#target, create }, spool)
     const queue = new UploadQueue((batch) => this.#send(server, batch))
     return { spool, server, queue }
   }
 
   /** What was stored is looked for, unless the server forbids that: then what rsync says is all there is. */
   async #send(server: RsyncServer, batch: Batch): Promise<ReadonlySet<string>> {
-    const onHeard = () => this.#pulse()
-    const stored = await sendObjects(server, batch, onHeard)
-    if (this.#isBlind) return stored
-    const uploads = batch.uploads.filter(({ key }) => stored.has(key))
+    const stored = await sendObjects(server, batch)
+    if (this.#isBlind || stored.size === 0) return stored
     try {
-      await checkStored(server, { ...batch, uploads }, this.name, onHeard)
+      const there = await whatIsThere(server, [...stored], batch.signal)
+      for (const { key, sizeBytes } of batch.uploads) {
+        const thereBytes = there.get(key)?.sizeBytes
+        if (stored.has(key)) checkPublished({ sink: this.name, key, sentBytes: sizeBytes, thereBytes })
+      }
     } catch (cause) {
       batch.signal.throwIfAborted()
       const error = toSinkError(cause, this.name)
@@ -218,72 +204,37 @@ class RsyncProvider implements SinkProvider {
     return stored
   }
 
-  /** Sends what is in the spool. @param added - called when it is in the queue */
+  /** Sends what is in the spool. */
   async #store(
-    { server, spool, queue }: Opened,
-    object: SpooledObject,
+    { server, queue }: Opened,
+    { key, source, sizeBytes, pace }: SpooledObject,
     { ifAbsent = false, signal }: PutOptions,
-    added?: () => void,
   ): Promise<void> {
-    await object.close()
-    const { key, source, sizeBytes, pace } = object
     const upload = { key, source, sizeBytes, pace, ifAbsent, signal }
     this.#recent.changed(key)
-    const adding = queue.add(upload)
-    added?.()
-    const outcome = await adding
+    const outcome = await queue.add(upload)
     this.#recent.changed(key)
     if (outcome === 'stored') return
-    const exists = new SinkError('exists', 'exists already', { sink: this.name, key })
-    if (ifAbsent && outcome === 'taken') throw exists
-    if (await isSameObject(server, spool, upload, object.path, this.#watch({ signal }))) return
-    if (ifAbsent) throw exists
-    throw new SinkError('forbidden', 'is another object, and the server lets none be replaced', {
-      sink: this.name,
-      key,
-    })
-  }
-
-  async *#pieces(pulled: PulledObject, key: string, options: ReadOptions): AsyncGenerator<Uint8Array> {
-    const { offset = 0, length } = options
-    const end = length === undefined ? Number.POSITIVE_INFINITY : offset + length
-    for (let at = offset; at < end; ) {
-      const here = Math.min(await pulled.moreThan(at), end)
-      if (here <= at) break
-      const piece = await pulled.read(at, Math.min(here - at, PIECE_BYTES))
-      yield piece
-      at += piece.length
-    }
-    this.#range(key, await pulled.ended, options)
+    const isOurs = (outcome === 'unsure' || !ifAbsent) && (await isSameObject(server, upload))
+    if (isOurs) return
+    const place = { sink: this.name, key }
+    if (ifAbsent) throw new SinkError('exists', 'exists already', place)
+    throw new SinkError('forbidden', 'is another object, and the server lets none be replaced', place)
   }
 
   /** All of the object comes, whatever is wanted of it. @throws SinkError `corrupt` */
-  #pull(key: string, { offset = 0, length, maxBytes, ...options }: ReadOptions): PullOptions {
+  #pull(
+    { server, spool }: Opened,
+    key: string,
+    { offset = 0, length, maxBytes, signal }: ReadOptions,
+  ): Promise<PulledObject> {
     if (length !== undefined) checkMaxBytes(length, maxBytes, { sink: this.name, key })
     const most = length === undefined && maxBytes !== undefined ? offset + maxBytes : undefined
-    return { ...this.#watch(options), maxBytes: most }
+    return PulledObject.pull(server, spool, key, { maxBytes: most, signal })
   }
+}
 
-  /** @throws SinkError `range` */
-  #range(key: string, size: number, { offset = 0, length = size - offset }: ReadOptions): [number, number] {
-    if (offset >= 0 && length >= 0 && offset + length <= size) return [offset, offset + length]
-    throw new SinkError('range', `has ${size} bytes, wanted ${length} from ${offset}`, {
-      sink: this.name,
-      key,
-    })
-  }
-
-  #newReporter({ onBytes }: SinkOptions): ProgressReporter {
-    const reporter = new ProgressReporter(onBytes)
-    this.#reporters.add(reporter)
-    return reporter
-  }
-
-  #watch({ signal }: SinkOptions): Watch {
-    return { onHeard: () => this.#pulse(), signal }
-  }
-
-  #pulse(): void {
-    for (const reporter of this.#reporters) reporter.pulse()
-  }
+async function* piecesOf(pulled: PulledObject, from: number, length: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < length; at += PIECE_BYTES)
+    yield await pulled.read(from + at, Math.min(length - at, PIECE_BYTES))
 }

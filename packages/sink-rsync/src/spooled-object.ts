@@ -1,82 +1,57 @@
-import { constants, mkdirSync } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { mkdirSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { pieces, type SinkOptions } from '@pipe-backup/sink'
-import type { Share } from './budget.ts'
+import type { SinkOptions, UploadBody } from '@pipe-backup/sink'
 import type { MemorySpool } from './memory-spool.ts'
+
+/** An object in the spool, in a directory of its own: `7/packs/ab/abcd`. */
+export interface SpooledObject extends AsyncDisposable {
+  readonly key: string
+  /** Its name for rsync's `--files-from`: what follows `/./` is the name on the other side. */
+  readonly source: string
+  readonly sizeBytes: number
+  /** How fast the bytes were let in, in bytes a second; infinite when nobody held them back. */
+  readonly pace: number
+}
 
 /** Waiting shorter than this says nothing about a rate. */
 const PACED_MS = 100
 
-/** An object in the spool, in a directory of its own: `7/packs/ab/abcd`. */
-export class SpooledObject {
-  readonly key: string
-  /** Its name for rsync: what follows `/./` is the name on the other side. */
-  readonly source: string
-  sizeBytes = 0
-  readonly #spool: MemorySpool
-  readonly #share: Share
-  readonly #directory: string
-  readonly #path: string
-  #file: FileHandle | undefined
-  #beganAt = 0
-  #heldBackMs = 0
-
-  constructor(spool: MemorySpool, key: string) {
-    this.key = key
-    this.#spool = spool
-    this.#share = spool.up.open()
-    this.#directory = spool.newDirectory()
-    this.source = `${this.#directory}/./${key}`
-    this.#path = join(spool.path, this.#directory, key)
+/** Writes an object into the spool, when there is room for it. @throws SinkError `too-large`; the signal's reason */
+export async function spoolObject(
+  spool: MemorySpool,
+  key: string,
+  body: UploadBody,
+  { onBytes, signal }: SinkOptions,
+): Promise<SpooledObject> {
+  await using undo = new AsyncDisposableStack()
+  const share = undo.use(spool.up.open())
+  // At once: puts that wait for more while they hold something would wait for each other.
+  if (body.bytes) await spool.up.take(share, body.bytes.length, signal)
+  const directory = spool.newDirectory()
+  undo.defer(() => spool.remove(directory))
+  const path = join(spool.path, directory, key)
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  await using file = await open(path, 'wx', 0o600)
+  const beganAt = performance.now()
+  let sizeBytes = 0
+  let heldBackMs = 0
+  for await (const piece of body.unwatched()) {
+    if (!body.bytes) await spool.up.take(share, piece.length, signal)
+    const from = performance.now()
+    await onBytes?.(piece.length)
+    heldBackMs += performance.now() - from
+    signal?.throwIfAborted()
+    await file.appendFile(piece)
+    sizeBytes += piece.length
   }
-
-  /** Takes room for so many bytes more, waiting for it. @throws SinkError `too-large`; the signal's reason */
-  async reserve(bytes: number, signal?: AbortSignal): Promise<void> {
-    await this.#spool.up.take(this.#share, bytes, signal)
-  }
-
-  /** The bytes have room already. */
-  async write(bytes: Uint8Array, { onBytes, signal }: SinkOptions): Promise<void> {
-    this.#beganAt ||= performance.now()
-    this.#file ??= await this.#create()
-    const reported = async (sizeBytes: number): Promise<void> => {
-      const from = performance.now()
-      await onBytes?.(sizeBytes)
-      this.#heldBackMs += performance.now() - from
-    }
-    for await (const piece of pieces(bytes, { onBytes: reported, signal })) {
-      for (let at = 0; at < piece.length; ) at += (await this.#file.write(piece, at)).bytesWritten
-      this.sizeBytes += piece.length
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#file ??= await this.#create()
-    await this.#file.close()
-    this.#file = undefined
-  }
-
-  /** How fast the bytes were let in, in bytes a second; infinite when nobody held them back. */
-  get pace(): number {
-    const tookMs = performance.now() - this.#beganAt
-    if (this.#heldBackMs < PACED_MS || this.#heldBackMs < tookMs / 2) return Number.POSITIVE_INFINITY
-    return (this.sizeBytes / this.#heldBackMs) * 1000
-  }
-
-  get path(): string {
-    return this.#path
-  }
-
-  async discard(): Promise<void> {
-    await this.#file?.close().catch(() => undefined)
-    await this.#spool.remove(this.#directory)
-    this.#share[Symbol.dispose]()
-  }
-
-  #create(): Promise<FileHandle> {
-    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 })
-    const { O_CREAT, O_EXCL, O_WRONLY } = constants
-    return open(this.#path, O_CREAT | O_EXCL | O_WRONLY, 0o600)
+  const isPaced = heldBackMs >= Math.max(PACED_MS, (performance.now() - beganAt) / 2)
+  const kept = undo.move()
+  return {
+    key,
+    source: `${directory}/./${key}`,
+    sizeBytes,
+    pace: isPaced ? (sizeBytes / heldBackMs) * 1000 : Number.POSITIVE_INFINITY,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
 }

@@ -23,149 +23,124 @@ export interface SshConnectionOptions {
   readonly host: string
   readonly user?: string | undefined
   readonly login: SshLogin
-  /** A private directory, for the configuration and the socket. */
+  /** A private directory, for the configuration and the socket; all programs run in it. */
   readonly directory: string
   readonly env: Readonly<Record<string, string>>
+  /** Ends what is under way. */
+  readonly signal: AbortSignal
 }
 
-/** How long the shared connection is kept without anybody using it: also its end, when this process is killed. */
-const PERSIST_SECONDS = 30
-const START_MS = 45_000
 const END_MS = 2000
-/** A socket's path has 108 bytes, and ssh puts a random end of 17 to it while it makes one. */
-const LONGEST_SOCKET = 85
 const ALIAS = 'pipe-backup-pinned'
+const CONFIGURATION = 'ssh_config'
+/** What is not left to ~/.ssh/config. */
+const FIXED = [
+  'StrictHostKeyChecking yes',
+  'UpdateHostKeys no',
+  'VerifyHostKeyDNS no',
+  'BatchMode yes',
+  'ConnectTimeout 20',
+  'ConnectionAttempts 1',
+  'ServerAliveInterval 15',
+  'ServerAliveCountMax 3',
+  'ClearAllForwardings yes',
+  'ForwardAgent no',
+  'PermitLocalCommand no',
+  'RemoteCommand none',
+  'RequestTTY no',
+  'Compression no',
+  'LogLevel ERROR',
+  // The first makes the connection, and it is kept when nobody uses it, for so many seconds: also its end, when this process is killed.
+  'ControlMaster auto',
+  'ControlPersist 30',
+]
 
 /**
- * One ssh connection that all rsyncs share: each is a session on it, so that a key's forced command runs for each, and only the
- * first pays for the handshake. A server that allows one session per connection gets connections instead, by ssh itself.
+ * One ssh connection that all rsyncs share, by ssh itself: each is a session on it, so that a key's forced command runs for each, and only
+ * the first pays for the handshake. A server that allows one session per connection gets connections instead.
  */
 export class SshConnection implements AsyncDisposable {
   readonly #options: SshConnectionOptions
-  #knownHosts: Promise<string> | undefined
-  #configuration: Promise<string> | undefined
-  #starting: Promise<void> | undefined
+  readonly #host: string
+  #configuring: Promise<void> | undefined
   #generation = 0
-  readonly #ended = new AbortController()
 
   constructor(options: SshConnectionOptions) {
     this.#options = options
+    this.#host = options.host.replace(/^\[(.*)\]$/, '$1')
   }
 
-  /**
-   * Connects, unless that is done.
-   * @returns the name of the configuration file that ssh is to be run with, in the directory
-   * @throws SinkError `unauthorized`; ProgramFailure with what ssh said
-   */
-  async ready(): Promise<string> {
-    const configuration = await (this.#configuration ??= this.#configure())
-    const socket = this.#socket()
-    if (socket === undefined || existsSync(socket)) return configuration
-    const starting = (this.#starting ??= this.#start(configuration))
+  /** @returns how ssh is to be run, in the directory @throws SinkError `unauthorized`; ProgramFailure with what ssh said */
+  async command(): Promise<string> {
+    const configuring = (this.#configuring ??= this.#configure())
     try {
-      await starting
-    } finally {
-      if (this.#starting === starting) this.#starting = undefined
+      await configuring
+    } catch (error) {
+      this.#configuring = undefined
+      throw error
     }
-    return configuration
+    return `ssh ${this.#arguments().join(' ')}`
   }
 
-  /** Uses the connection no longer: it may hang. Who is on it may end. */
+  /** The next rsync makes a connection of its own: this one may hang. It ends by itself, when nobody is on it any more. */
   retire(): void {
-    const configuration = this.#configuration
-    this.#configuration = undefined
-    this.#starting = undefined
-    // A connection that can't be reported to stop ends by itself, when nobody has used it for a while.
-    if (configuration) this.#control('stop', configuration).catch(() => undefined)
     this.#generation++
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // A server that says nothing would be waited for.
-    this.#ended.abort()
-    await this.#starting?.catch(() => undefined)
-    // One that can't be reported ends by itself.
-    if (this.#configuration) await this.#control('exit', this.#configuration).catch(() => undefined)
-  }
-
-  #socket(): string | undefined {
-    const path = join(this.#options.directory, `c${this.#generation}`)
-    return Buffer.byteLength(path) > LONGEST_SOCKET ? undefined : path
-  }
-
-  async #start(configuration: string): Promise<void> {
-    const options = ['-o', 'ControlMaster=yes', '-o', `ControlPersist=${PERSIST_SECONDS}`]
-    const signal = AbortSignal.any([AbortSignal.timeout(START_MS), this.#ended.signal])
-    await this.#run('ssh', ['-F', configuration, ...options, '-fN', '--', this.#host()], { signal })
-  }
-
-  async #control(command: 'stop' | 'exit', configuration: Promise<string>): Promise<void> {
+    const { directory, env } = this.#options
+    if (!existsSync(join(directory, this.#socket()))) return
+    const args = [...this.#arguments(), '-O', 'exit', '--', this.#host]
     const signal = AbortSignal.timeout(END_MS)
-    const args = ['-F', await configuration, '-O', command, '--', this.#host()]
-    await this.#run('ssh', args, { signal })
+    // One that can't be reached ends by itself.
+    await runProgram('ssh', args, { cwd: directory, env, signal }).catch(() => undefined)
   }
 
-  /** Written for each connection again: rsync gives ssh the host, all else is here. */
-  async #configure(): Promise<string> {
+  /** Below the directory, for a socket's path has 108 bytes at most. */
+  #socket(): string {
+    return `c${this.#generation}`
+  }
+
+  #arguments(): string[] {
+    return ['-F', CONFIGURATION, '-o', `ControlPath=${this.#socket()}`]
+  }
+
+  /** rsync gives ssh the host, all else is here. */
+  async #configure(): Promise<void> {
     const { login, directory, user } = this.#options
     const { port, identity, agent } = login
-    const socket = this.#socket()
-    const name = `ssh_config.${this.#generation}`
     if (identity !== undefined) await this.#checkReadable(identity)
     const lines = [
       ...(port === undefined ? [] : [`Port ${port}`]),
       ...(user === undefined ? [] : [`User ${quote(user)}`]),
       ...(identity === undefined ? [] : [`IdentityFile ${quote(identity)}`, 'IdentitiesOnly yes']),
       ...(agent === undefined ? [] : [`IdentityAgent ${quote(agent)}`]),
-      ...(await this.#trust()),
-      'StrictHostKeyChecking yes',
-      'UpdateHostKeys no',
-      'VerifyHostKeyDNS no',
-      'BatchMode yes',
-      'ConnectTimeout 20',
-      'ConnectionAttempts 1',
-      'ServerAliveInterval 15',
-      'ServerAliveCountMax 3',
-      'ClearAllForwardings yes',
-      'ForwardAgent no',
-      'PermitLocalCommand no',
-      'RemoteCommand none',
-      'RequestTTY no',
-      'Compression no',
-      'LogLevel ERROR',
-      'ControlMaster no',
-      `ControlPath ${socket === undefined ? 'none' : quote(socket)}`,
+      ...(await this.#trust(login)),
+      ...FIXED,
       // The first value that is found counts: aliases, jump hosts and the like still work.
       'Include ~/.ssh/config',
       'Include /etc/ssh/ssh_config',
     ]
-    await writeFile(join(directory, name), `${lines.join('\n')}\n`, { mode: 0o600 })
-    return name
+    await writeFile(join(directory, CONFIGURATION), `${lines.join('\n')}\n`, { mode: 0o600 })
   }
 
-  async #trust(): Promise<string[]> {
-    const { hostKey, knownHosts } = this.#options.login
-    if (hostKey !== undefined) {
-      const pinning = (this.#knownHosts ??= this.#pin(hostKey))
-      pinning.catch(() => {
-        this.#knownHosts = undefined
-      })
-      return [
-        `HostKeyAlias ${ALIAS}`,
-        `UserKnownHostsFile ${quote(await pinning)}`,
-        'GlobalKnownHostsFile /dev/null',
-      ]
-    }
-    if (knownHosts === undefined) return []
-    const files = knownHosts.length === 0 ? '/dev/null' : knownHosts.map(quote).join(' ')
-    return [`UserKnownHostsFile ${files}`, 'GlobalKnownHostsFile /dev/null']
+  async #trust({ hostKey, knownHosts }: SshLogin): Promise<string[]> {
+    if (hostKey === undefined && knownHosts === undefined) return []
+    const files = hostKey === undefined ? knownHosts : [await this.#pin(hostKey)]
+    return [
+      ...(hostKey === undefined ? [] : [`HostKeyAlias ${ALIAS}`]),
+      `UserKnownHostsFile ${files?.map(quote).join(' ') || '/dev/null'}`,
+      'GlobalKnownHostsFile /dev/null',
+    ]
   }
 
-  /** Asks for the server's keys, and writes the one with the fingerprint into a known_hosts file: ssh itself knows no fingerprints. */
+  /**
+   * Asks for the server's keys, and writes the one with the fingerprint into a known_hosts file: ssh itself knows no fingerprints.
+   * @returns the file
+   */
   async #pin(hostKey: string): Promise<string> {
-    const { sink, directory, login } = this.#options
+    const { sink, directory, login, env, signal } = this.#options
     const seen = new Map<string, string>()
-    let said = ''
     const onLine = (line: string) => {
       const [, type, key] = line.split(' ')
       if (line.startsWith('#') || type === undefined || key === undefined) return
@@ -173,9 +148,10 @@ export class SshConnection implements AsyncDisposable {
       seen.set(`SHA256:${digest.replace(/=+$/, '')}`, `${ALIAS} ${type} ${key}\n`)
     }
     const port = login.port === undefined ? [] : ['-p', `${login.port}`]
-    const signal = AbortSignal.any([AbortSignal.timeout(START_MS), this.#ended.signal])
+    const args = ['-T', '20', ...port, '--', this.#host]
+    let said = ''
     try {
-      await this.#run('ssh-keyscan', ['-T', '20', ...port, '--', this.#host()], { onLine, signal })
+      await runProgram('ssh-keyscan', args, { cwd: directory, env, signal, onLine })
     } catch (error) {
       if (!(error instanceof ProgramFailure) || error.exitCode === NOT_STARTED) throw error
       said = error.said.replace(/^#.*$/gm, '').trim()
@@ -184,14 +160,10 @@ export class SshConnection implements AsyncDisposable {
       throw new ProgramFailure('ssh-keyscan', 255, said || 'the server shows no key: Connection closed')
     const line = seen.get(hostKey.replace(/=+$/, ''))
     if (line === undefined) {
-      throw new SinkError(
-        'unauthorized',
-        `the server's key is ${[...seen.keys()].join(' or ')}, and should be ${hostKey}`,
-        {
-          sink,
-          hint: 'Another machine answers in its place, or its key was changed: ask its owner before you change hostKey.',
-        },
-      )
+      const what = `the server's key is ${[...seen.keys()].join(' or ')}, and should be ${hostKey}`
+      const hint =
+        'Another machine answers in its place, or its key was changed: ask its owner before you change hostKey.'
+      throw new SinkError('unauthorized', what, { sink, hint })
     }
     const path = join(directory, 'known_hosts')
     await writeFile(path, line, { mode: 0o600 })
@@ -203,28 +175,8 @@ export class SshConnection implements AsyncDisposable {
       await access(identity, constants.R_OK)
     } catch (cause) {
       const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-      throw new SinkError('unauthorized', `the private key ${identity} can't be read (${why})`, {
-        sink: this.#options.sink,
-        cause,
-      })
-    }
-  }
-
-  #host(): string {
-    return this.#options.host.replace(/^\[(.*)\]$/, '$1')
-  }
-
-  async #run(
-    program: string,
-    args: readonly string[],
-    options: { readonly signal: AbortSignal; readonly onLine?: (line: string) => void },
-  ): Promise<void> {
-    const { directory, env } = this.#options
-    try {
-      await runProgram(program, args, { cwd: directory, env, ...options })
-    } catch (error) {
-      if (!options.signal.aborted) throw error
-      throw new ProgramFailure(program, 255, 'the server does not answer: connection timed out')
+      const what = `the private key ${identity} can't be read (${why})`
+      throw new SinkError('unauthorized', what, { sink: this.#options.sink, cause })
     }
   }
 }

@@ -1,25 +1,20 @@
 /** Where the objects are. */
-export type Target =
-  | {
-      readonly type: 'ssh'
-      readonly host: string
-      readonly user?: string | undefined
-      /** The directory on the server; empty is where the login begins. */
-      readonly path: string
-    }
-  | {
-      readonly type: 'daemon'
-      readonly host: string
-      readonly user?: string | undefined
-      readonly port?: number | undefined
-      readonly module: string
-      /** The directory in the module; empty is the module's own. */
-      readonly path: string
-    }
+export interface Target {
+  readonly type: 'ssh' | 'daemon'
+  readonly host: string
+  readonly user?: string | undefined
+  /** Of a daemon. */
+  readonly port?: number | undefined
+  /** Of a daemon. */
+  readonly module?: string | undefined
+  /** The directory on the server, or in the module; empty is where the login begins, or the module's own. */
+  readonly path: string
+}
 
-const URL = /^rsync:\/\/(?:([^@/]*)@)?(\[[^\]]+\]|[^:/[\]]+)(?::(\d{1,5}))?\/([^/]+)(?:\/(.*))?$/
-const DAEMON = /^(?:([^@/]+)@)?(\[[^\]]+\]|[^:/[\]]+)::([^/]+)(?:\/(.*))?$/
-const SSH = /^(?:([^@/]+)@)?(\[[^\]]+\]|[^:/[\]]+):(?!:|\/\/)(.*)$/
+const URL =
+  /^rsync:\/\/(?:(?<user>[^@/]+)?@)?(?<host>\[[^\]]+\]|[^:/[\]]+)(?::(?<port>\d{1,5}))?\/(?<module>[^/]+)(?:\/(?<path>.*))?$/
+const DAEMON = /^(?:(?<user>[^@/]+)@)?(?<host>\[[^\]]+\]|[^:/[\]]+)::(?<module>[^/]+)(?:\/(?<path>.*))?$/
+const SSH = /^(?:(?<user>[^@/]+)@)?(?<host>\[[^\]]+\]|[^:/[\]]+):(?!:|\/\/)(?:~(?:\/|$))?(?<path>.*)$/
 
 /**
  * Reads what rsync takes as a remote place: `user@host:path` by ssh, `rsync://user@host:port/module/path` and
@@ -27,61 +22,40 @@ const SSH = /^(?:([^@/]+)@)?(\[[^\]]+\]|[^:/[\]]+):(?!:|\/\/)(.*)$/
  * @throws TypeError that says what it should look like
  */
 export function parseTarget(text: string): Target {
-  const target = text.startsWith('rsync://') ? parseUrl(text) : (parseDaemon(text) ?? parseSsh(text))
-  if (!target) {
-    throw new TypeError(
-      `the target ${JSON.stringify(withoutPassword(text))} is not user@host:path or rsync://user@host/module/path`,
-    )
+  const isUrl = text.startsWith('rsync://')
+  const {
+    user,
+    host,
+    port,
+    module,
+    path = '',
+  } = (isUrl ? URL.exec(text) : (DAEMON.exec(text) ?? SSH.exec(text)))?.groups ?? {}
+  if (host === undefined) {
+    // What may be a password must not be shown.
+    const shown = JSON.stringify(text.replace(/:[^@/]*@/, ':…@'))
+    throw new TypeError(`the target ${shown} is not user@host:path or rsync://user@host/module/path`)
   }
+  if (isUrl && user?.includes(':'))
+    throw new TypeError('a password does not belong into the target: give it as `password`')
   // They become arguments of ssh and rsync: none of them may be taken for an option.
-  for (const part of [target.host, target.user, target.type === 'daemon' ? target.module : undefined]) {
+  for (const part of [host, user, module]) {
     if (part !== undefined && !/^[^-\s\p{Cc}][^\s\p{Cc}]*$/u.test(part))
       throw new TypeError(`${JSON.stringify(part)} can't be in a target`)
   }
-  if (/[\p{Cc}]/u.test(target.path)) throw new TypeError('the path of a target has no control characters')
-  return target
-}
-
-function parseUrl(text: string): Target | undefined {
-  const [, user, host, port, module, path = ''] = URL.exec(text) ?? []
-  if (host === undefined || module === undefined) return undefined
-  if (user?.includes(':'))
-    throw new TypeError('a password does not belong into the target: give it as `password`')
+  if (/\p{Cc}/u.test(path)) throw new TypeError('the path of a target has no control characters')
   return {
-    type: 'daemon',
+    type: module === undefined ? 'ssh' : 'daemon',
     host,
+    user,
+    port: port === undefined ? undefined : Number(port),
     module,
-    path: trim(path),
-    ...(user !== undefined && user !== '' && { user }),
-    ...(port !== undefined && { port: Number(port) }),
+    path: path === '' ? '' : path.replace(/\/+$/, '') || '/',
   }
 }
 
-function parseDaemon(text: string): Target | undefined {
-  const [, user, host, module, path = ''] = DAEMON.exec(text) ?? []
-  if (host === undefined || module === undefined) return undefined
-  return { type: 'daemon', host, module, path: trim(path), user }
-}
-
-function parseSsh(text: string): Target | undefined {
-  const [, user, host, path] = SSH.exec(text) ?? []
-  if (host === undefined || path === undefined) return undefined
-  return { type: 'ssh', host, path: trim(path.replace(/^~(\/|$)/, '')), user }
-}
-
-function trim(path: string): string {
-  return path === '' ? '' : path.replace(/\/+$/, '') || '/'
-}
-
-/** What may be a password must not be shown. */
-function withoutPassword(text: string): string {
-  return text.replace(/:[^@/]*@/, ':…@')
-}
-
 /** The argument by which rsync reaches a directory. */
-export function remoteArgument(target: Target, path: string): string {
-  const user = target.user === undefined ? '' : `${target.user}@`
-  if (target.type === 'ssh') return `${user}${target.host}:${path}`
-  const port = target.port === undefined ? '' : `:${target.port}`
-  return `rsync://${user}${target.host}${port}/${target.module}/${path}`
+export function remoteArgument({ type, user, host, port, module }: Target, path: string): string {
+  const login = user === undefined ? host : `${user}@${host}`
+  if (type === 'ssh') return `${login}:${path}`
+  return `rsync://${login}${port === undefined ? '' : `:${port}`}/${module}/${path}`
 }

@@ -35,14 +35,16 @@ test('what becomes ready while one is sent goes together', async () => {
 
 test('what is about to be ready is waited for, a moment', async () => {
   const { queue, batches } = recorder()
-  const added = queue.expect()
+  const prepared = Promise.withResolvers<void>()
+  const second = queue.expect(prepared.promise).then(() => queue.add(upload('b')))
   const first = queue.add(upload('a'))
-  const second = queue.add(upload('b'))
-  added()
+  prepared.resolve()
   await Promise.all([first, second])
-  const never = queue.expect()
+  const never = Promise.withResolvers<void>()
+  const expecting = queue.expect(never.promise)
   await queue.add(upload('c'))
-  never()
+  never.resolve()
+  await expecting
   expect(batches).toEqual([['a', 'b'], ['c']])
 })
 

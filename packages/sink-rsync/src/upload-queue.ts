@@ -41,9 +41,9 @@ interface Running {
 }
 
 const MAX_BYTES = 64 * 1024 * 1024
+const MAX_OBJECTS = 500
 /** One prepares and ends while the other sends. */
 const MAX_RUNNING = 2
-const MAX_OBJECTS = 500
 /** A second connection costs more than it gives, unless there is so much to send. */
 const SECOND_FROM_BYTES = 4 * 1024 * 1024
 /** What is nearly ready is waited for, so that it goes along. */
@@ -57,7 +57,6 @@ export class UploadQueue {
   readonly #send: (batch: Batch) => Promise<ReadonlySet<string>>
   readonly #waiting: Entry[] = []
   readonly #running = new Set<Running>()
-  readonly #keys = new Set<string>()
   #coming = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -65,14 +64,13 @@ export class UploadQueue {
     this.#send = send
   }
 
-  /** Somebody will add something soon. @returns to be called when it was added, or will not be */
-  expect(): () => void {
+  /** Something is being prepared, and will be added then: what is added before waits for it, a moment. */
+  async expect<T>(preparing: Promise<T>): Promise<T> {
     this.#coming++
-    let reported = false
-    return () => {
-      if (reported) return
-      reported = true
-      if (--this.#coming === 0) this.#start()
+    try {
+      return await preparing
+    } finally {
+      this.#coming--
     }
   }
 
@@ -91,19 +89,18 @@ export class UploadQueue {
   }
 
   #abort(entry: Entry): void {
+    const { signal } = entry.upload
     const at = this.#waiting.indexOf(entry)
     if (at >= 0) {
       this.#waiting.splice(at, 1)
-      entry.reject(entry.upload.signal?.reason)
+      entry.reject(signal?.reason)
     }
     // The others of its batch are sent again.
-    for (const { entries, cut } of this.#running)
-      if (entries.includes(entry)) cut.abort(entry.upload.signal?.reason)
+    for (const { entries, cut } of this.#running) if (entries.includes(entry)) cut.abort(signal?.reason)
   }
 
   #startSoon(): void {
-    if (this.#timer) return
-    this.#timer = setTimeout(() => {
+    this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       this.#start()
     }, GATHER_MS)
@@ -111,75 +108,69 @@ export class UploadQueue {
 
   #start(): void {
     for (;;) {
-      const batch = this.#take()
-      const [first] = batch
-      if (!first) return
+      const batch = this.#next()
+      if (batch.length === 0) return
       const bytes = batch.reduce((sum, { upload }) => sum + upload.sizeBytes, 0)
       if (this.#running.size >= MAX_RUNNING || (this.#running.size > 0 && bytes < SECOND_FROM_BYTES)) return
       for (const entry of batch) this.#waiting.splice(this.#waiting.indexOf(entry), 1)
       // It never rejects: the callers of the entries get the error.
-      void this.#run(batch, first.upload.ifAbsent)
+      void this.#run(batch)
     }
   }
 
   /** What may go together next, in order; the same key never twice at once. */
-  #take(): Entry[] {
+  #next(): Entry[] {
     const batch: Entry[] = []
-    const keys = new Set(this.#keys)
+    const keys = new Set([...this.#running].flatMap(({ entries }) => entries.map(({ upload }) => upload.key)))
     let bytes = 0
     for (const entry of this.#waiting) {
-      const { upload, alone } = entry
+      const { key, sizeBytes, ifAbsent } = entry.upload
       const [first] = batch
-      const fits = !first || (bytes + upload.sizeBytes <= MAX_BYTES && !alone && !first.alone)
-      const likes = !first || first.upload.ifAbsent === upload.ifAbsent
-      if (fits && likes && !keys.has(upload.key)) {
+      const likes = !first || (first.upload.ifAbsent === ifAbsent && !first.alone && !entry.alone)
+      if (likes && (!first || bytes + sizeBytes <= MAX_BYTES) && !keys.has(key)) {
         batch.push(entry)
-        bytes += upload.sizeBytes
+        bytes += sizeBytes
       }
       // Of one key the earlier comes first, whatever is with it.
-      keys.add(upload.key)
+      keys.add(key)
       if (batch.length >= MAX_OBJECTS) break
     }
     return batch
   }
 
-  async #run(entries: readonly Entry[], ifAbsent: boolean): Promise<void> {
+  async #run(entries: readonly Entry[]): Promise<void> {
     const running: Running = { entries, cut: new AbortController() }
     const { signal } = running.cut
     const uploads = entries.map(({ upload }) => upload)
     this.#running.add(running)
-    for (const { key } of uploads) this.#keys.add(key)
     try {
       const bytesPerSecond = uploads.reduce((sum, { pace }) => sum + pace, 0)
+      const ifAbsent = uploads.some((upload) => upload.ifAbsent)
       const stored = await this.#send({ uploads, ifAbsent, bytesPerSecond, signal })
       for (const { upload, resent, resolve } of entries)
         resolve(stored.has(upload.key) ? 'stored' : resent ? 'unsure' : 'taken')
     } catch (error) {
-      this.#failed(entries, error, signal)
+      this.#failed(entries, error, signal.aborted)
     } finally {
       this.#running.delete(running)
-      for (const { key } of uploads) this.#keys.delete(key)
       // Who was waiting for these may have more in a moment.
       this.#startSoon()
     }
   }
 
-  #failed(entries: readonly Entry[], error: unknown, cut: AbortSignal): void {
+  #failed(entries: readonly Entry[], error: unknown, wasCut: boolean): void {
     const ofOne =
       error instanceof SinkError
         ? error.key !== undefined
         : error instanceof ProgramFailure && [PARTIAL, VANISHED].includes(error.exitCode)
-    const partly = ofOne && entries.length > 1
+    const alone = ofOne && entries.length > 1
     const again: Entry[] = []
     for (const entry of entries) {
       const { signal } = entry.upload
       if (signal?.aborted) entry.reject(signal.reason)
-      else if (partly || cut.aborted) again.push(entry)
+      else if (alone || wasCut)
+        again.push(Object.assign(entry, { alone: entry.alone || alone, resent: true }))
       else entry.reject(error)
-    }
-    for (const entry of again) {
-      entry.alone ||= partly
-      entry.resent = true
     }
     this.#waiting.unshift(...again)
   }
