@@ -9,8 +9,7 @@ test('no more is out than there is, and whoever waits is served', async () => {
       const budget = new Budget('s', 100)
       let out = 0
       const use = async (bytes: number): Promise<void> => {
-        using share = budget.open()
-        await budget.take(share, bytes)
+        using _ = await budget.take(bytes)
         out += bytes
         expect(out).toBeLessThanOrEqual(100)
         await sleep(0)
@@ -25,45 +24,59 @@ test('no more is out than there is, and whoever waits is served', async () => {
 
 test('more than there is at all is refused at once', async () => {
   const budget = new Budget('s', 100)
-  await expect(budget.take(budget.open(), 101)).rejects.toMatchObject({ code: 'too-large', sink: 's' })
+  await expect(budget.take(101)).rejects.toMatchObject({ code: 'too-large', sink: 's' })
 })
 
-test('streams that hold everything and all want more: the last is refused, the first can end', async () => {
+test('what is given back in part, or twice, is there for others once', async () => {
   const budget = new Budget('s', 100)
-  const [one, other] = [budget.open(), budget.open()]
-  await budget.take(one, 60)
-  await budget.take(other, 40)
-  const first = budget.take(one, 20)
-  const second = budget.take(other, 20)
-  await expect(second).rejects.toMatchObject({ code: 'too-large' })
-  other[Symbol.dispose]()
-  await first
-  expect(one.heldBytes).toBe(80)
-})
-
-test('who holds something already goes before who holds nothing', async () => {
-  const budget = new Budget('s', 100)
-  const [stream, waiting] = [budget.open(), budget.open()]
-  await budget.take(stream, 60)
-  let served = false
-  const whole = budget.take(waiting, 80).then(() => {
-    served = true
-  })
-  await budget.take(stream, 40)
-  expect(served).toBe(false)
+  const stream = await budget.take(100)
+  const waiting = budget.take(60)
+  stream.shrinkTo(40)
+  const second = await waiting
+  const third = budget.take(60)
   stream[Symbol.dispose]()
-  await whole
+  stream[Symbol.dispose]()
+  await expect(Promise.race([third, sleep(10, 'waits')])).resolves.toBe('waits')
+  second[Symbol.dispose]()
+  await expect(third).resolves.toBeDefined()
+})
+
+test('who came first goes first, whatever it wants', async () => {
+  const budget = new Budget('s', 100)
+  const first = await budget.take(60)
+  const served: string[] = []
+  const large = budget.take(80).then((share) => {
+    served.push('large')
+    return share
+  })
+  const small = budget.take(40).then(() => served.push('small'))
+  await sleep(5)
+  expect(served).toEqual([])
+  first[Symbol.dispose]()
+  ;(await large)[Symbol.dispose]()
+  await small
+  expect(served).toEqual(['large', 'small'])
 })
 
 test('who is aborted while waiting leaves the queue', async () => {
   const budget = new Budget('s', 100)
-  const holder = budget.open()
-  await budget.take(holder, 100)
+  const holder = await budget.take(100)
   const aborting = new AbortController()
-  const waiting = budget.take(budget.open(), 50, aborting.signal)
+  const waiting = budget.take(50, aborting.signal)
+  const next = budget.take(70)
   aborting.abort(new Error('no longer wanted'))
   await expect(waiting).rejects.toThrow('no longer wanted')
-  const next = budget.take(budget.open(), 70)
   holder[Symbol.dispose]()
-  await expect(next).resolves.toBeUndefined()
+  await expect(next).resolves.toBeDefined()
+})
+
+test('who is served and aborted in the same moment holds nothing', async () => {
+  const budget = new Budget('s', 100)
+  const holder = await budget.take(100)
+  const aborting = new AbortController()
+  const waiting = budget.take(100, aborting.signal)
+  aborting.abort(new Error('no longer wanted'))
+  holder[Symbol.dispose]()
+  await expect(waiting).rejects.toThrow('no longer wanted')
+  await expect(budget.take(100)).resolves.toBeDefined()
 })

@@ -1,38 +1,17 @@
-import { SinkError } from '@pipe-backup/sink'
+import { SinkError, unlessAborted } from '@pipe-backup/sink'
 
-/** What one holds of a budget; it grows while a stream of unknown length comes in. */
-export class Share implements Disposable {
-  heldBytes = 0
-  readonly #giveBack: (share: Share, bytes: number) => void
-
-  constructor(giveBack: (share: Share, bytes: number) => void) {
-    this.#giveBack = giveBack
-  }
-
+/** What is held of a budget. */
+export interface Share extends Disposable {
   /** Gives back all but so many bytes. */
-  shrinkTo(bytes: number): void {
-    if (bytes < this.heldBytes) this.#giveBack(this, this.heldBytes - bytes)
-  }
-
-  [Symbol.dispose](): void {
-    this.shrinkTo(0)
-  }
+  shrinkTo(bytes: number): void
 }
 
-interface Waiter {
-  readonly bytes: number
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
-/** So many bytes may be held at once: who wants more waits until others give back. */
+/** So many bytes may be held at once: who wants more waits, in order of coming, until others give back. */
 export class Budget {
   readonly totalBytes: number
   readonly #sink: string
   #freeBytes: number
-  readonly #holders = new Set<Share>()
-  /** In order of coming. */
-  readonly #waiting = new Map<Share, Waiter>()
+  readonly #waiting: { readonly bytes: number; readonly serve: (share: Share) => void }[] = []
 
   constructor(sink: string, totalBytes: number) {
     this.#sink = sink
@@ -40,61 +19,46 @@ export class Budget {
     this.#freeBytes = totalBytes
   }
 
-  open(): Share {
-    return new Share((share, bytes) => {
-      share.heldBytes -= bytes
-      this.#freeBytes += bytes
-      if (share.heldBytes === 0) this.#holders.delete(share)
-      this.#serve()
-    })
-  }
-
-  /** @throws SinkError `too-large` when waiting makes no sense: streams that have not ended hold everything */
-  async take(share: Share, bytes: number, signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted()
-    if (share.heldBytes + bytes > this.totalBytes) throw this.#tooLarge(share.heldBytes + bytes)
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const onAbort = () => this.#refuse(share, signal?.reason)
-    signal?.addEventListener('abort', onAbort, { once: true })
-    this.#waiting.set(share, { bytes, resolve, reject })
+  /** @throws SinkError `too-large` for more than there is at all; the signal's reason */
+  async take(bytes: number, signal?: AbortSignal): Promise<Share> {
+    if (bytes > this.totalBytes) throw this.tooLarge(bytes)
+    const { promise, resolve } = Promise.withResolvers<Share>()
+    const waiter = { bytes, serve: resolve }
+    this.#waiting.push(waiter)
     this.#serve()
     try {
-      await promise
-    } finally {
-      signal?.removeEventListener('abort', onAbort)
+      return await unlessAborted(promise, signal)
+    } catch (error) {
+      const at = this.#waiting.indexOf(waiter)
+      if (at >= 0) this.#waiting.splice(at, 1)
+      else (await promise)[Symbol.dispose]()
+      this.#serve()
+      throw error
     }
   }
 
-  #refuse(share: Share, reason: unknown): void {
-    this.#waiting.get(share)?.reject(reason)
-    this.#waiting.delete(share)
-    this.#serve()
-  }
-
-  #serve(): void {
-    for (;;) {
-      const waiting = [...this.#waiting]
-      // Who holds something already must be able to end before others begin.
-      const next = waiting.find(([{ heldBytes }, { bytes }]) => heldBytes > 0 && bytes <= this.#freeBytes)
-      const [share, waiter] = next ?? waiting[0] ?? []
-      if (!share || !waiter) return
-      if (waiter.bytes > this.#freeBytes) break
-      this.#waiting.delete(share)
-      this.#freeBytes -= waiter.bytes
-      share.heldBytes += waiter.bytes
-      this.#holders.add(share)
-      waiter.resolve()
-    }
-    // When all that is held is held by streams that wait for more, none of them would ever end. One that is refused gives back.
-    for (const share of this.#holders) if (!this.#waiting.has(share)) return
-    const last = [...this.#waiting].findLast(([{ heldBytes }]) => heldBytes > 0)
-    if (last) this.#refuse(last[0], this.#tooLarge(last[0].heldBytes + last[1].bytes))
-  }
-
-  #tooLarge(bytes: number): SinkError {
-    const what = `needs ${bytes} bytes of memory, and ${this.totalBytes} may be used for all`
+  /** The failure of who wants more than there is. */
+  tooLarge(bytes: number): SinkError {
+    const what = `needs ${bytes} bytes of memory or more, and ${this.totalBytes} may be used for all`
     const hint =
       'rsync sends whole files: raise spoolBytes, and the size of the tmpfs if that is the limit, or store smaller objects.'
     return new SinkError('too-large', what, { sink: this.#sink, hint })
+  }
+
+  #serve(): void {
+    for (let next = this.#waiting[0]; next && next.bytes <= this.#freeBytes; next = this.#waiting[0]) {
+      this.#waiting.shift()
+      this.#freeBytes -= next.bytes
+      next.serve(this.#share(next.bytes))
+    }
+  }
+
+  #share(heldBytes: number): Share {
+    const shrinkTo = (bytes: number): void => {
+      this.#freeBytes += Math.max(0, heldBytes - bytes)
+      heldBytes = Math.min(heldBytes, bytes)
+      this.#serve()
+    }
+    return { shrinkTo, [Symbol.dispose]: () => shrinkTo(0) }
   }
 }

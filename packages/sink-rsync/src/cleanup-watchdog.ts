@@ -22,23 +22,13 @@ for group in $groups; do kill -s KILL -- "-$group"; done
 let executor: ChildProcess | undefined
 
 /**
- * The process group is killed if this process ends before it: after `kill -9` a program would go on by itself, and its object appear
- * when nobody wants it any more.
- * @returns to be called when the group has ended
+ * Has something done when this process ends, also by `kill -9`: a `directory` is removed; a process `group` is killed, unless it has
+ * `ended` before. By itself a program would go on, and its object appear when nobody wants it any more.
  */
-export function killedWithUs(group: number): () => void {
-  send(`group ${group}`)
-  return () => send(`ended ${group}`)
-}
-
-/** The directory is removed when this process has ended, also by `kill -9`. */
-export function removedWithUs(directory: string): void {
-  if (!directory.includes('\n')) send(`directory ${directory}`)
-}
-
-function send(line: string): void {
+export function cleanUp(what: 'directory' | 'group' | 'ended', which: string | number): void {
+  if (`${which}`.includes('\n')) return
   executor ??= start()
-  executor.stdin?.write(`${line}\n`)
+  executor.stdin?.write(`${what} ${which}\n`)
 }
 
 function start(): ChildProcess {

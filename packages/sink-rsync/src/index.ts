@@ -1,3 +1,2 @@
 export { rsyncSink } from './rsync-sink.ts'
 export type { RsyncSinkOptions } from './rsync-sink-options.ts'
-export type { SshLogin } from './ssh-connection.ts'

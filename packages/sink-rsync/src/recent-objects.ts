@@ -1,52 +1,33 @@
+/** A pack and more. */
+export const MAX_RECENT_BYTES: number = 32 * 1024 * 1024
+const MAX_OBJECTS = 4
 const KEPT_MS = 30_000
 
-interface Kept {
-  readonly bytes: Buffer
-  readonly timer: NodeJS.Timeout
-}
-
 /**
- * Objects of which a range was read, for the next range: rsync knows no ranges, and who wants one often wants another. Reads of
+ * A few objects of which a range was read, for the next range: rsync knows no ranges, and who wants one often wants another. Reads of
  * whole objects don't come here: they show what the server has.
  */
 export class RecentObjects {
-  static readonly maxBytes: number = 64 * 1024 * 1024
-  readonly #kept = new Map<string, Kept>()
-  #heldBytes = 0
-  #changes = 0
-
-  /** Grows with every change by this process: what was asked for before it may be old. */
-  get changes(): number {
-    return this.#changes
-  }
+  /** How many changes this process has made: what was asked for before the last may be old. */
+  changes = 0
+  readonly #kept = new Map<string, { readonly bytes: Buffer; readonly until: number }>()
 
   get(key: string): Buffer | undefined {
-    return this.#kept.get(key)?.bytes
+    const kept = this.#kept.get(key)
+    return kept && kept.until > Date.now() ? kept.bytes : undefined
   }
 
   /** @param since - `changes` when it was asked for */
   keep(key: string, bytes: Buffer, since: number): void {
-    if (since !== this.#changes) return
-    this.#forget(key)
-    this.#kept.set(key, { bytes, timer: setTimeout(() => this.#forget(key), KEPT_MS).unref() })
-    this.#heldBytes += bytes.length
-    for (const oldest of this.#kept.keys()) if (this.#heldBytes > RecentObjects.maxBytes) this.#forget(oldest)
-  }
-
-  /** An object changes: before that, and after it. */
-  changed(key: string): void {
-    this.#changes++
-    this.#forget(key)
-  }
-
-  clear(): void {
-    for (const key of this.#kept.keys()) this.changed(key)
-  }
-
-  #forget(key: string): void {
-    const kept = this.#kept.get(key)
-    clearTimeout(kept?.timer)
-    this.#heldBytes -= kept?.bytes.length ?? 0
+    if (since !== this.changes) return
     this.#kept.delete(key)
+    this.#kept.set(key, { bytes, until: Date.now() + KEPT_MS })
+    for (const oldest of this.#kept.keys()) if (this.#kept.size > MAX_OBJECTS) this.#kept.delete(oldest)
+  }
+
+  /** To be called before objects change, and after it. */
+  changed(keys: readonly string[]): void {
+    this.changes++
+    for (const key of keys) this.#kept.delete(key)
   }
 }

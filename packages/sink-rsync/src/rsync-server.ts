@@ -3,17 +3,16 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SinkError, unlessAborted } from '@pipe-backup/sink'
 import PQueue from 'p-queue'
-import type { MemorySpool } from './memory-spool.ts'
-import { isBusy, isNoDirectory, isOfConnection, refusesFsync } from './rsync-errors.ts'
-import type { RsyncSinkOptions } from './rsync-sink-options.ts'
-import { ProgramFailure, runProgram } from './run-program.ts'
+import { meaningOf, NO_DIRECTORY, REFUSES_FSYNC } from './rsync-errors.ts'
+import type { RsyncServerOptions } from './rsync-sink-options.ts'
+import { ProgramFailure, type ProgramOptions, runProgram } from './run-program.ts'
 import { SshConnection } from './ssh-connection.ts'
 import { remoteArgument, type Target } from './target.ts'
 
 /** One rsync to be run. */
 export interface RsyncRequest {
   readonly direction: 'push' | 'pull'
-  /** A path in the spool. */
+  /** A path in the directory. */
   readonly local: string
   readonly options: readonly string[]
   /** What is pulled, below the directory. Default: what the options say. */
@@ -39,37 +38,27 @@ const ENVIRONMENT = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SSH_AUTH_SOCK', 'RSYNC_
 
 /** Runs rsync against one directory of a server, as the server's version and rules allow. */
 export class RsyncServer implements AsyncDisposable {
-  readonly #options: RsyncSinkOptions
+  readonly #options: RsyncServerOptions
   readonly #target: Target
-  readonly #spool: MemorySpool
-  readonly #onHeard: () => void
-  readonly #env: Readonly<Record<string, string>>
+  readonly #env: ProgramOptions['env']
   readonly #ssh: SshConnection | undefined
   readonly #lanes = new PQueue({ concurrency: AT_ONCE })
   readonly #ended = new AbortController()
-  /** Whether both sides know --fsync. */
-  #syncs: Promise<boolean> | undefined
+  /** Until one of both sides does not know --fsync, or does not want it. */
+  #syncs = true
 
-  /** @param onHeard - called when anything was heard of any rsync */
-  constructor(options: RsyncSinkOptions, target: Target, spool: MemorySpool, onHeard: () => void) {
-    const { name: sink, password, identity, agent, hostKey, knownHosts } = options
-    const kept = ENVIRONMENT.map((name) => [name, process.env[name]]).filter(
-      ([, value]) => value !== undefined,
-    )
-    const env = { ...Object.fromEntries(kept), LC_ALL: 'C', TZ: 'UTC0' }
+  constructor(target: Target, options: RsyncServerOptions) {
+    const { password, port, identity, agent, hostKey, knownHosts } = options
+    const { type, host, user } = target
+    const isBySsh = type === 'ssh' || [identity, agent, hostKey, knownHosts].some((one) => one !== undefined)
+    const { signal } = this.#ended
+    const kept = Object.fromEntries(ENVIRONMENT.map((name) => [name, process.env[name]]))
+    // What goes to a remote shell is escaped here: rsync does so itself since 3.2.4 alone.
+    const env = { ...kept, LC_ALL: 'C', TZ: 'UTC0', RSYNC_OLD_ARGS: type === 'ssh' ? '1' : undefined }
     this.#options = options
-    this.#spool = spool
-    this.#onHeard = onHeard
-    this.#env = password === undefined ? env : { ...env, RSYNC_PASSWORD: password }
-    const overSsh = [identity, agent, hostKey, knownHosts].some((one) => one !== undefined)
-    if (target.type === 'daemon' && !overSsh) {
-      this.#target = { ...target, port: target.port ?? options.port }
-    } else {
-      this.#target = target
-      const { host, user } = target
-      const { signal } = this.#ended
-      this.#ssh = new SshConnection({ sink, host, user, login: options, directory: spool.path, env, signal })
-    }
+    this.#target = isBySsh ? target : { ...target, port: target.port ?? port }
+    this.#env = { ...env, RSYNC_PASSWORD: password }
+    if (isBySsh) this.#ssh = new SshConnection({ ...options, host, user, env, signal })
   }
 
   /**
@@ -78,25 +67,28 @@ export class RsyncServer implements AsyncDisposable {
    */
   async run(request: RsyncRequest): Promise<void> {
     const named = withNames(request, this.#target)
-    const { signal: ended } = this.#ended
-    const signal = request.signal ? AbortSignal.any([request.signal, ended]) : ended
+    const signal = AbortSignal.any([this.#ended.signal, ...(request.signal ? [request.signal] : [])])
     let mayCreate = this.#options.create ?? false
     for (let waitMs = 50, busyUntil = Date.now() + BUSY_MS; ; ) {
-      const syncs = (await this.#doesSync()) && request.direction === 'push'
+      const syncs = this.#syncs && request.direction === 'push'
       try {
-        return await this.#once({ ...named, signal }, this.#root(request), syncs)
+        const run = () => this.#once({ ...named, signal }, this.#root(request), syncs)
+        return await this.#lanes.add(run, { signal })
       } catch (error) {
-        if (!(error instanceof ProgramFailure)) throw error
+        const meaning = error instanceof ProgramFailure ? meaningOf(error) : undefined
+        const code = meaning?.code ?? (error as { readonly code?: unknown } | undefined)?.code
+        // The connection may hang: also where `withTimeout` has given up.
+        if (code === 'timeout' || code === 'unreachable') this.#ssh?.retire()
         // None of these has done anything yet: this is no second try, it is the first one that the server takes.
-        if (syncs && refusesFsync(error)) {
-          this.#syncs = Promise.resolve(false)
-        } else if (isBusy(error) && Date.now() < busyUntil) {
+        if (syncs && error instanceof ProgramFailure && REFUSES_FSYNC.test(error.said)) {
+          this.#syncs = false
+        } else if (meaning?.code === 'throttled' && Date.now() < busyUntil) {
           this.#lanes.concurrency = 1
           await sleep(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted())
           waitMs = Math.min(2 * waitMs, 1000)
-        } else if (mayCreate && isNoDirectory(error)) {
+        } else if (mayCreate && meaning?.said === NO_DIRECTORY) {
           mayCreate = false
-          await this.#makeRoot(signal)
+          await this.#lanes.add(() => this.#makeRoot(signal))
         } else {
           throw error
         }
@@ -111,47 +103,30 @@ export class RsyncServer implements AsyncDisposable {
     await this.#ssh?.[Symbol.asyncDispose]()
   }
 
-  /** When it is its turn. */
-  #once(request: RsyncRequest, remote: string, syncs: boolean): Promise<void> {
+  async #once(request: RsyncRequest, remote: string, syncs: boolean): Promise<void> {
     const { direction, local, options, input, signal, onLine } = request
-    const { rsyncPath } = this.#options
-    const run = async (): Promise<void> => {
-      const ssh = this.#ssh && (await unlessAborted(this.#ssh.command(), signal))
-      // The password of a daemon behind ssh is none of ssh's business.
-      const shell = 'RSYNC_PASSWORD' in this.#env ? `env -u RSYNC_PASSWORD ${ssh}` : ssh
-      const args = [
-        '--from0',
-        '--outbuf=L',
-        `--timeout=${SILENT_SECONDS}`,
-        ...(this.#target.type === 'daemon' ? ['--no-motd'] : []),
-        ...(ssh === undefined ? DIRECTLY : [`--rsh=${shell}`]),
-        ...(rsyncPath === undefined ? [] : [`--rsync-path=${rsyncPath}`]),
-        ...(syncs ? ['--fsync'] : []),
-        ...options,
-        '--',
-        ...(direction === 'push' ? [local, remote] : [remote, local]),
-      ]
-      this.#onHeard()
-      const heard = (line: string) => {
-        this.#onHeard()
-        onLine?.(line)
-      }
-      await runProgram('rsync', args, { cwd: this.#spool.path, env: this.#env, input, signal, onLine: heard })
+    const { rsyncPath, password, directory: cwd, onHeard } = this.#options
+    const heard = (line: string): void => {
+      onHeard()
+      onLine?.(line)
     }
-    return this.#lanes.add(
-      async () => {
-        try {
-          await run()
-        } catch (error) {
-          // The connection may hang: also where `withTimeout` has given up.
-          const isSilent = error instanceof Error && 'code' in error && error.code === 'timeout'
-          if (isSilent || (error instanceof ProgramFailure && isOfConnection(error) && !isBusy(error)))
-            this.#ssh?.retire()
-          throw error
-        }
-      },
-      { signal },
-    )
+    const ssh = this.#ssh && (await unlessAborted(this.#ssh.command(), signal))
+    // The password of a daemon behind ssh is none of ssh's business.
+    const shell = password === undefined ? ssh : `env -u RSYNC_PASSWORD ${ssh}`
+    const args = [
+      '--from0',
+      '--outbuf=L',
+      `--timeout=${SILENT_SECONDS}`,
+      ...(this.#target.type === 'daemon' ? ['--no-motd'] : []),
+      ...(ssh === undefined ? DIRECTLY : [`--rsh=${shell}`]),
+      ...(rsyncPath === undefined ? [] : [`--rsync-path=${rsyncPath}`]),
+      ...(syncs ? ['--fsync'] : []),
+      ...options,
+      '--',
+      ...(direction === 'push' ? [local, remote] : [remote, local]),
+    ]
+    onHeard()
+    await runProgram('rsync', args, { cwd, env: this.#env, input, signal, onLine: heard })
   }
 
   /**
@@ -168,49 +143,10 @@ export class RsyncServer implements AsyncDisposable {
   async #makeRoot(signal: AbortSignal): Promise<void> {
     const { type, path: wanted } = this.#target
     const path = wanted.replace(/^\/+/, '')
-    const local = this.#spool.newDirectory()
-    try {
-      await mkdir(join(this.#spool.path, local, path), { recursive: true, mode: 0o700 })
-      const options = ['--dirs', '--no-implied-dirs', '--files-from=-']
-      const base = type === 'ssh' && wanted.startsWith('/') ? '/.' : '.'
-      const request: RsyncRequest = { direction: 'push', local, options, input: `${path}\0`, signal }
-      await this.#once(request, remoteArgument(this.#target, base), false)
-    } finally {
-      await this.#spool.remove(local)
-    }
-  }
-
-  async #doesSync(): Promise<boolean> {
-    const asking = (this.#syncs ??= this.#isRecent())
-    try {
-      return await asking
-    } catch (error) {
-      this.#syncs = undefined
-      throw error
-    }
-  }
-
-  /**
-   * Whether the rsync here is 3.2.4 or newer: it knows --fsync, and escapes its arguments for a remote shell.
-   * @throws ProgramFailure when there is none; SinkError `protocol` when it is too old
-   */
-  async #isRecent(): Promise<boolean> {
-    let version = ''
-    const onLine = (line: string) => {
-      version ||= /^rsync +version v?(\d+\.\d+\.\d+)/.exec(line)?.[1] ?? ''
-    }
-    await runProgram('rsync', ['--version'], { cwd: this.#spool.path, env: this.#env, onLine })
-    const isAtLeast = (wanted: string) => version.localeCompare(wanted, 'en', { numeric: true }) >= 0
-    const { type, path } = this.#target
-    const isRecent = isAtLeast('3.2.4')
-    const why = !isAtLeast('3.1.0')
-      ? 'is too old: 3.1.0 is needed'
-      : !isRecent && type === 'ssh' && !/^[\w./~+@,=-]*$/.test(path)
-        ? "can't hand this path to a remote shell"
-        : undefined
-    if (why === undefined) return isRecent
-    const hint = 'Install a newer rsync on this machine.'
-    throw new SinkError('protocol', `rsync ${version} ${why}`, { sink: this.#options.name, hint })
+    await mkdir(join(this.#options.directory, 'root', path), { recursive: true, mode: 0o700 })
+    const options = ['--dirs', '--no-implied-dirs', '--files-from=-']
+    const base = remoteArgument(this.#target, type === 'ssh' && wanted.startsWith('/') ? '/.' : '.')
+    await this.#once({ direction: 'push', local: 'root', options, input: `${path}\0`, signal }, base, false)
   }
 }
 

@@ -1,6 +1,4 @@
-import type { SshLogin } from './ssh-connection.ts'
-
-export interface RsyncSinkOptions extends SshLogin {
+export interface RsyncSinkOptions {
   readonly name: string
   /**
    * The directory: `user@host:path` by ssh, the path absolute or below the one where the login begins; `rsync://user@host/module/path`
@@ -19,4 +17,21 @@ export interface RsyncSinkOptions extends SshLogin {
   readonly spoolBytes?: number | undefined
   /** What rsync is called on the server. Default `rsync`. */
   readonly rsyncPath?: string | undefined
+  /** Of ssh. Default: that of ~/.ssh/config, or 22; of a daemon 873. */
+  readonly port?: number | undefined
+  /** File of a private key without a passphrase; one with a passphrase belongs into an agent. Default: those of ~/.ssh/config, and the agent's. */
+  readonly identity?: string | undefined
+  /** Socket of an agent. Default: that of SSH_AUTH_SOCK. */
+  readonly agent?: string | undefined
+  /** The server's key: its fingerprint, `SHA256:…`. Without it the key must be in a known_hosts file. */
+  readonly hostKey?: string | undefined
+  /** Default: those of ~/.ssh/config, or `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`. */
+  readonly knownHosts?: readonly string[] | undefined
+}
+
+export interface RsyncServerOptions extends RsyncSinkOptions {
+  /** A private one, in which programs run, find and leave their files. */
+  readonly directory: string
+  /** Called when anything was heard of any rsync. */
+  readonly onHeard: () => void
 }

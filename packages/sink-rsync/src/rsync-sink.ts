@@ -1,10 +1,10 @@
 import {
   checkMaxBytes,
-  checkPublished,
   createSink,
   type ObjectInfo,
   type ObjectRange,
   type PutOptions,
+  pieces,
   type ReadOptions,
   rangeLength,
   type Sink,
@@ -14,18 +14,13 @@ import {
   type UploadBody,
 } from '@pipe-backup/sink'
 import PQueue from 'p-queue'
-import { deleteObjects } from './delete-objects.ts'
-import { listed, whatIsThere } from './listing.ts'
 import { MemorySpool } from './memory-spool.ts'
-import { PulledObject } from './pulled-object.ts'
-import { RecentObjects } from './recent-objects.ts'
+import { MAX_RECENT_BYTES, RecentObjects } from './recent-objects.ts'
+import { type PulledObject, RemoteDirectory } from './remote-directory.ts'
 import { toSinkError } from './rsync-errors.ts'
 import { RsyncServer } from './rsync-server.ts'
 import type { RsyncSinkOptions } from './rsync-sink-options.ts'
-import { isSameObject, sendObjects } from './send-objects.ts'
-import { type SpooledObject, spoolObject } from './spooled-object.ts'
 import { parseTarget, type Target } from './target.ts'
-import { type Batch, UploadQueue } from './upload-queue.ts'
 
 const SPOOL_BYTES = 256 * 1024 * 1024
 const PIECE_BYTES = 256 * 1024
@@ -35,14 +30,10 @@ const PIECE_BYTES = 256 * 1024
  * @throws TypeError for a target that is none
  */
 export function rsyncSink(options: RsyncSinkOptions): Sink {
-  return createSink(new RsyncProvider(options, parseTarget(options.target)), { heldBytes: 0 })
+  return createSink(new RsyncProvider(options, parseTarget(options.target)))
 }
 
-interface Opened {
-  readonly spool: MemorySpool
-  readonly server: RsyncServer
-  readonly queue: UploadQueue
-}
+type OnBytes = (sizeBytes: number) => Promise<void>
 
 class RsyncProvider implements SinkProvider {
   readonly name: string
@@ -52,9 +43,7 @@ class RsyncProvider implements SinkProvider {
   /** Of all that is under way: what moves for one shows all that the server is there. */
   readonly #pulses = new Set<() => void>()
   readonly #recent = new RecentObjects()
-  /** The server lets nothing be read, or listed. */
-  #isBlind = false
-  #opening: Promise<Opened> | undefined
+  #opening: Promise<RemoteDirectory> | undefined
 
   constructor(options: RsyncSinkOptions, target: Target) {
     const { name, appendOnly = false, password } = options
@@ -66,72 +55,59 @@ class RsyncProvider implements SinkProvider {
     this.#target = target
   }
 
-  upload(key: string, body: UploadBody, options: PutOptions): Promise<void> {
-    return this.#with(options, async (opened, onBytes) => {
-      const { signal } = options
-      const spooling = spoolObject(opened.spool, key, body, { onBytes, signal })
-      await using object = await (body.bytes ? opened.queue.expect(spooling) : spooling)
-      await this.#store(opened, object, options)
+  upload(key: string, body: UploadBody, { ifAbsent = false, signal, ...rest }: PutOptions): Promise<void> {
+    return this.#with(rest, async (remote, onBytes, undo) => {
+      const object = await remote.spool.write(undo, key, body, { onBytes, signal })
+      const upload = { ...object, ifAbsent, signal }
+      this.#recent.changed([key])
+      const outcome = await remote.queue.add(upload).finally(() => this.#recent.changed([key]))
+      if (outcome === 'stored') return
+      if ((outcome === 'unsure' || !ifAbsent) && (await remote.isSame(upload))) return
+      const place = { sink: this.name, key }
+      if (ifAbsent) throw new SinkError('exists', 'exists already', place)
+      throw new SinkError('forbidden', 'is another object, and the server lets none be replaced', place)
     })
   }
 
   /** It begins when all of the object is here. */
-  read(key: string, options: ReadOptions): Promise<ObjectRange> {
-    return this.#with(options, async (opened) => {
-      const pulled = await this.#pull(opened, key, options)
-      // What can't be closed now goes with the process.
-      const close = () => void pulled[Symbol.asyncDispose]().catch(() => undefined)
-      try {
-        const sizeBytes = rangeLength(pulled.sizeBytes, options, { sink: this.name, key })
-        return { sizeBytes, pieces: piecesOf(pulled, options.offset ?? 0, sizeBytes), close }
-      } catch (error) {
-        close()
-        throw error
-      }
-    })
-  }
-
-  async get(key: string, options: ReadOptions): Promise<Uint8Array> {
-    const { offset = 0, maxBytes } = options
-    const isRange = options.offset !== undefined || options.length !== undefined
-    const lengthOf = (sizeBytes: number): number => {
-      const length = rangeLength(sizeBytes, options, { sink: this.name, key })
-      checkMaxBytes(length, maxBytes, { sink: this.name, key })
-      return length
-    }
+  async read(key: string, options: ReadOptions): Promise<ObjectRange> {
+    const { offset = 0, length, maxBytes } = options
+    const isRange = options.offset !== undefined || length !== undefined
+    if (length !== undefined) checkMaxBytes(length, maxBytes, { sink: this.name, key })
+    // All of the object comes, whatever is wanted of it.
+    const most = length === undefined && maxBytes !== undefined ? offset + maxBytes : undefined
+    const since = this.#recent.changes
     const recent = isRange ? this.#recent.get(key) : undefined
-    if (recent) return Buffer.from(recent.subarray(offset, offset + lengthOf(recent.length)))
-    return await this.#with(options, async (opened, onBytes) => {
-      const since = this.#recent.changes
-      await using pulled = await this.#pull(opened, key, options)
-      const { sizeBytes } = pulled
-      for (let left = sizeBytes; left > 0; left -= PIECE_BYTES) await onBytes(Math.min(left, PIECE_BYTES))
-      if (isRange && sizeBytes <= RecentObjects.maxBytes)
-        this.#recent.keep(key, await pulled.read(0, sizeBytes), since)
-      return await pulled.read(offset, lengthOf(sizeBytes))
+    if (recent) {
+      const sizeBytes = rangeLength(recent.length, options, { sink: this.name, key })
+      return { sizeBytes, pieces: pieces(Buffer.from(recent.subarray(offset, offset + sizeBytes))) }
+    }
+    return await this.#with(options, async (remote, onBytes, undo) => {
+      const pulled = await remote.pull(undo, key, most, options.signal)
+      if (isRange && pulled.sizeBytes <= MAX_RECENT_BYTES)
+        this.#recent.keep(key, await pulled.file.readFile(), since)
+      const sizeBytes = rangeLength(pulled.sizeBytes, options, { sink: this.name, key })
+      for (let left = pulled.sizeBytes - sizeBytes; left > 0; left -= PIECE_BYTES)
+        await onBytes(Math.min(left, PIECE_BYTES))
+      const held = undo.move()
+      // What can't be closed now goes with the process.
+      const close = () => void held.disposeAsync().catch(() => undefined)
+      return { sizeBytes, pieces: piecesOf(pulled, offset, sizeBytes), close }
     })
   }
 
   head(key: string, options: SinkOptions): Promise<ObjectInfo | undefined> {
-    return this.#with(options, async ({ server }) => {
-      const found = await whatIsThere(server, [key], options.signal)
-      return found.get(key)
-    })
+    return this.#with(options, async (remote) => (await remote.find([key], options.signal)).get(key))
   }
 
   async *list(folder: string, { signal }: SinkOptions): AsyncGenerator<ObjectInfo> {
-    const { server } = await this.#open(signal)
-    yield* listed(server, folder === '' ? '' : `${folder}/`, signal)
+    yield* (await this.#open()).list(folder === '' ? '' : `${folder}/`, signal)
   }
 
   remove(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, SinkError>> {
-    return this.#with(options, async ({ server, spool }) => {
-      for (const key of keys) this.#recent.changed(key)
-      try {
-        return await deleteObjects(server, spool, keys, options.signal)
-      } finally {
-        for (const key of keys) this.#recent.changed(key)
-      }
+    return this.#with(options, async (remote) => {
+      this.#recent.changed(keys)
+      return await remote.delete(keys, options.signal).finally(() => this.#recent.changed(keys))
     })
   }
 
@@ -140,101 +116,54 @@ class RsyncProvider implements SinkProvider {
   }
 
   async close(): Promise<void> {
-    const opened = await this.#opening?.catch(() => undefined)
+    const remote = await this.#opening?.catch(() => undefined)
     this.#opening = undefined
-    this.#recent.clear()
-    await opened?.server[Symbol.asyncDispose]()
-    await opened?.spool[Symbol.asyncDispose]()
+    await remote?.[Symbol.asyncDispose]()
   }
 
-  /** @param work - is given an `onBytes` that reports one piece after the other, and between them, with 0 bytes, that something moves */
+  /** @param work - gets an `onBytes` that reports one piece after the other, and between them, with 0 bytes, that something moves */
   async #with<T>(
-    { onBytes, signal }: SinkOptions,
-    work: (opened: Opened, onBytes: (sizeBytes: number) => Promise<void>) => Promise<T>,
+    { onBytes }: SinkOptions,
+    work: (remote: RemoteDirectory, onBytes: OnBytes, undo: AsyncDisposableStack) => Promise<T>,
   ): Promise<T> {
     const calls = new PQueue({ concurrency: 1 })
-    const report = (sizeBytes: number): Promise<void> => calls.add(async () => await onBytes?.(sizeBytes))
+    const report: OnBytes = (sizeBytes) => calls.add(async () => await onBytes?.(sizeBytes))
     const pulse = (): void => {
       // Whoever holds it back does so by its signal too.
       if (onBytes && calls.pending + calls.size === 0) report(0).catch(() => undefined)
     }
+    await using undo = new AsyncDisposableStack()
     this.#pulses.add(pulse)
     try {
-      return await work(await this.#open(signal), report)
+      return await work(await this.#open(), report, undo)
     } finally {
       this.#pulses.delete(pulse)
     }
   }
 
-  #open(signal?: AbortSignal): Promise<Opened> {
-    signal?.throwIfAborted()
-    const opening = (this.#opening ??= this.#openSpool())
-    opening.catch(() => {
-      if (this.#opening === opening) this.#opening = undefined
-    })
-    return opening
+  #open(): Promise<RemoteDirectory> {
+    return (this.#opening ??= this.#openRemote().catch((error: unknown) => {
+      this.#opening = undefined
+      throw error
+    }))
   }
 
-  async #openSpool(): Promise<Opened> {
+  async #openRemote(): Promise<RemoteDirectory> {
     const { name, spool: directory, spoolBytes = SPOOL_BYTES } = this.#options
     const spool = await MemorySpool.open(name, directory, spoolBytes)
-    const server = new RsyncServer(this.#options, this.#target, spool, () => {
+    const onHeard = (): void => {
       for (const pulse of this.#pulses) pulse()
-    })
-    const queue = new UploadQueue((batch) => this.#send(server, batch))
-    return { spool, server, queue }
-  }
-
-  /** What was stored is looked for, unless the server forbids that: then what rsync says is all there is. */
-  async #send(server: RsyncServer, batch: Batch): Promise<ReadonlySet<string>> {
-    const stored = await sendObjects(server, batch)
-    if (this.#isBlind || stored.size === 0) return stored
-    try {
-      const there = await whatIsThere(server, [...stored], batch.signal)
-      for (const { key, sizeBytes } of batch.uploads) {
-        const thereBytes = there.get(key)?.sizeBytes
-        if (stored.has(key)) checkPublished({ sink: this.name, key, sentBytes: sizeBytes, thereBytes })
-      }
-    } catch (cause) {
-      batch.signal.throwIfAborted()
-      const error = toSinkError(cause, this.name)
-      if (!(error instanceof SinkError) || error.code !== 'forbidden') throw cause
-      this.#isBlind = true
     }
-    return stored
-  }
-
-  /** Sends what is in the spool. */
-  async #store(
-    { server, queue }: Opened,
-    { key, source, sizeBytes, pace }: SpooledObject,
-    { ifAbsent = false, signal }: PutOptions,
-  ): Promise<void> {
-    const upload = { key, source, sizeBytes, pace, ifAbsent, signal }
-    this.#recent.changed(key)
-    const outcome = await queue.add(upload)
-    this.#recent.changed(key)
-    if (outcome === 'stored') return
-    const isOurs = (outcome === 'unsure' || !ifAbsent) && (await isSameObject(server, upload))
-    if (isOurs) return
-    const place = { sink: this.name, key }
-    if (ifAbsent) throw new SinkError('exists', 'exists already', place)
-    throw new SinkError('forbidden', 'is another object, and the server lets none be replaced', place)
-  }
-
-  /** All of the object comes, whatever is wanted of it. @throws SinkError `corrupt` */
-  #pull(
-    { server, spool }: Opened,
-    key: string,
-    { offset = 0, length, maxBytes, signal }: ReadOptions,
-  ): Promise<PulledObject> {
-    if (length !== undefined) checkMaxBytes(length, maxBytes, { sink: this.name, key })
-    const most = length === undefined && maxBytes !== undefined ? offset + maxBytes : undefined
-    return PulledObject.pull(server, spool, key, { maxBytes: most, signal })
+    const server = new RsyncServer(this.#target, { ...this.#options, directory: spool.path, onHeard })
+    return new RemoteDirectory(spool, server)
   }
 }
 
-async function* piecesOf(pulled: PulledObject, from: number, length: number): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < length; at += PIECE_BYTES)
-    yield await pulled.read(from + at, Math.min(length - at, PIECE_BYTES))
+async function* piecesOf({ file }: PulledObject, from: number, length: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < length; ) {
+    const piece = Buffer.allocUnsafeSlow(Math.min(length - at, PIECE_BYTES))
+    const { bytesRead } = await file.read(piece, 0, piece.length, from + at)
+    yield piece.subarray(0, bytesRead)
+    at += bytesRead
+  }
 }

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline'
 import { execa } from 'execa'
-import { killedWithUs } from './cleanup-watchdog.ts'
+import { cleanUp } from './cleanup-watchdog.ts'
 
 /** A program that ended badly. */
 export class ProgramFailure extends Error {
@@ -21,7 +21,7 @@ export class ProgramFailure extends Error {
 
 export interface ProgramOptions {
   readonly cwd: string
-  readonly env: Readonly<Record<string, string>>
+  readonly env: Readonly<Record<string, string | undefined>>
   /** Written to its stdin. */
   readonly input?: string | undefined
   readonly signal?: AbortSignal | undefined
@@ -29,6 +29,9 @@ export interface ProgramOptions {
   readonly onLine?: ((line: string) => void) | undefined
 }
 
+/** Of rsync: some objects failed, or were not there any more. */
+export const PARTIAL = 23
+export const VANISHED = 24
 const KILLED = 20
 export const NOT_STARTED = 127
 const SAID_CHARACTERS = 8000
@@ -65,7 +68,7 @@ export async function runProgram(
       // It has ended by itself.
     }
   }
-  const ended = pid === undefined ? undefined : killedWithUs(pid)
+  if (pid !== undefined) cleanUp('group', pid)
   signal?.addEventListener('abort', kill, { once: true })
   try {
     for await (const line of createInterface({ input: child.stdout })) onLine?.(line)
@@ -77,6 +80,6 @@ export async function runProgram(
     throw new ProgramFailure(program, exitCode ?? KILLED, stderr.slice(-SAID_CHARACTERS).trim())
   } finally {
     signal?.removeEventListener('abort', kill)
-    ended?.()
+    if (pid !== undefined) cleanUp('ended', pid)
   }
 }

@@ -1,31 +1,14 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { access, constants, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SinkError } from '@pipe-backup/sink'
-import { NOT_STARTED, ProgramFailure, runProgram } from './run-program.ts'
+import type { RsyncServerOptions } from './rsync-sink-options.ts'
+import { NOT_STARTED, ProgramFailure, type ProgramOptions, runProgram } from './run-program.ts'
 
-export interface SshLogin {
-  /** Default: that of ~/.ssh/config, or 22. */
-  readonly port?: number | undefined
-  /** File of a private key without a passphrase; one with a passphrase belongs into an agent. Default: those of ~/.ssh/config, and the agent's. */
-  readonly identity?: string | undefined
-  /** Socket of an agent. Default: that of SSH_AUTH_SOCK. */
-  readonly agent?: string | undefined
-  /** The server's key: its fingerprint, `SHA256:…`. Without it the key must be in a known_hosts file. */
-  readonly hostKey?: string | undefined
-  /** Default: those of ~/.ssh/config, or `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`. */
-  readonly knownHosts?: readonly string[] | undefined
-}
-
-export interface SshConnectionOptions {
-  readonly sink: string
+export interface SshConnectionOptions extends RsyncServerOptions {
   readonly host: string
   readonly user?: string | undefined
-  readonly login: SshLogin
-  /** A private directory, for the configuration and the socket; all programs run in it. */
-  readonly directory: string
-  readonly env: Readonly<Record<string, string>>
+  readonly env: ProgramOptions['env']
   /** Ends what is under way. */
   readonly signal: AbortSignal
 }
@@ -72,50 +55,51 @@ export class SshConnection implements AsyncDisposable {
 
   /** @returns how ssh is to be run, in the directory @throws SinkError `unauthorized`; ProgramFailure with what ssh said */
   async command(): Promise<string> {
-    const configuring = (this.#configuring ??= this.#configure())
-    try {
-      await configuring
-    } catch (error) {
+    await (this.#configuring ??= this.#configure().catch((error: unknown) => {
       this.#configuring = undefined
       throw error
-    }
+    }))
     return `ssh ${this.#arguments().join(' ')}`
   }
 
-  /** The next rsync makes a connection of its own: this one may hang. It ends by itself, when nobody is on it any more. */
+  /** The next rsync makes a connection of its own: this one may hang. It ends when nobody is on it any more. */
   retire(): void {
+    void this.#control('stop')
     this.#generation++
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#control('exit')
+  }
+
+  /** One that can't be reached ends by itself, if there is one. */
+  async #control(command: 'stop' | 'exit'): Promise<void> {
     const { directory, env } = this.#options
-    if (!existsSync(join(directory, this.#socket()))) return
-    const args = [...this.#arguments(), '-O', 'exit', '--', this.#host]
-    const signal = AbortSignal.timeout(END_MS)
-    // One that can't be reached ends by itself.
-    await runProgram('ssh', args, { cwd: directory, env, signal }).catch(() => undefined)
+    const options = { cwd: directory, env, signal: AbortSignal.timeout(END_MS) }
+    const args = [...this.#arguments(), '-O', command, '--', this.#host]
+    await runProgram('ssh', args, options).catch(() => undefined)
   }
 
-  /** Below the directory, for a socket's path has 108 bytes at most. */
-  #socket(): string {
-    return `c${this.#generation}`
-  }
-
+  /** The socket is below the directory, for its path has 108 bytes at most. */
   #arguments(): string[] {
-    return ['-F', CONFIGURATION, '-o', `ControlPath=${this.#socket()}`]
+    return ['-F', CONFIGURATION, '-o', `ControlPath=c${this.#generation}`]
   }
 
   /** rsync gives ssh the host, all else is here. */
   async #configure(): Promise<void> {
-    const { login, directory, user } = this.#options
-    const { port, identity, agent } = login
-    if (identity !== undefined) await this.#checkReadable(identity)
+    const { directory, user, port, identity, agent } = this.#options
+    if (identity !== undefined) {
+      await access(identity, constants.R_OK).catch((cause: NodeJS.ErrnoException) => {
+        const what = `the private key ${identity} can't be read (${cause.code})`
+        throw new SinkError('unauthorized', what, { sink: this.#options.name, cause })
+      })
+    }
     const lines = [
       ...(port === undefined ? [] : [`Port ${port}`]),
       ...(user === undefined ? [] : [`User ${quote(user)}`]),
       ...(identity === undefined ? [] : [`IdentityFile ${quote(identity)}`, 'IdentitiesOnly yes']),
       ...(agent === undefined ? [] : [`IdentityAgent ${quote(agent)}`]),
-      ...(await this.#trust(login)),
+      ...(await this.#trust()),
       ...FIXED,
       // The first value that is found counts: aliases, jump hosts and the like still work.
       'Include ~/.ssh/config',
@@ -124,7 +108,8 @@ export class SshConnection implements AsyncDisposable {
     await writeFile(join(directory, CONFIGURATION), `${lines.join('\n')}\n`, { mode: 0o600 })
   }
 
-  async #trust({ hostKey, knownHosts }: SshLogin): Promise<string[]> {
+  async #trust(): Promise<string[]> {
+    const { hostKey, knownHosts } = this.#options
     if (hostKey === undefined && knownHosts === undefined) return []
     const files = hostKey === undefined ? knownHosts : [await this.#pin(hostKey)]
     return [
@@ -139,7 +124,7 @@ export class SshConnection implements AsyncDisposable {
    * @returns the file
    */
   async #pin(hostKey: string): Promise<string> {
-    const { sink, directory, login, env, signal } = this.#options
+    const { name: sink, directory, port, env, signal } = this.#options
     const seen = new Map<string, string>()
     const onLine = (line: string) => {
       const [, type, key] = line.split(' ')
@@ -147,8 +132,7 @@ export class SshConnection implements AsyncDisposable {
       const digest = createHash('sha256').update(Buffer.from(key, 'base64')).digest('base64')
       seen.set(`SHA256:${digest.replace(/=+$/, '')}`, `${ALIAS} ${type} ${key}\n`)
     }
-    const port = login.port === undefined ? [] : ['-p', `${login.port}`]
-    const args = ['-T', '20', ...port, '--', this.#host]
+    const args = ['-T', '20', ...(port === undefined ? [] : ['-p', `${port}`]), '--', this.#host]
     let said = ''
     try {
       await runProgram('ssh-keyscan', args, { cwd: directory, env, signal, onLine })
@@ -168,16 +152,6 @@ export class SshConnection implements AsyncDisposable {
     const path = join(directory, 'known_hosts')
     await writeFile(path, line, { mode: 0o600 })
     return path
-  }
-
-  async #checkReadable(identity: string): Promise<void> {
-    try {
-      await access(identity, constants.R_OK)
-    } catch (cause) {
-      const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-      const what = `the private key ${identity} can't be read (${why})`
-      throw new SinkError('unauthorized', what, { sink: this.#options.sink, cause })
-    }
   }
 }
 

@@ -3,9 +3,8 @@ export interface Target {
   readonly type: 'ssh' | 'daemon'
   readonly host: string
   readonly user?: string | undefined
-  /** Of a daemon. */
+  /** Both of a daemon. */
   readonly port?: number | undefined
-  /** Of a daemon. */
   readonly module?: string | undefined
   /** The directory on the server, or in the module; empty is where the login begins, or the module's own. */
   readonly path: string
@@ -56,6 +55,7 @@ export function parseTarget(text: string): Target {
 /** The argument by which rsync reaches a directory. */
 export function remoteArgument({ type, user, host, port, module }: Target, path: string): string {
   const login = user === undefined ? host : `${user}@${host}`
-  if (type === 'ssh') return `${login}:${path}`
+  // A remote shell reads it.
+  if (type === 'ssh') return `${login}:${path.replace(/[^\w./~+@,=:-]/gu, '\\$&')}`
   return `rsync://${login}${port === undefined ? '' : `:${port}`}/${module}/${path}`
 }
