@@ -42,8 +42,9 @@ export type ToSealer =
   | { readonly type: 'adopt'; readonly packs: readonly OpenPack[] }
   /** Finish the open packs. */
   | { readonly type: 'flush' }
-  /** To a thread: no more follows. */
-  | { readonly type: 'end' }
+
+/** To a thread; `end`: no more follows. */
+export type ToWorker = ToSealer | { readonly type: 'end' }
 
 /** From a sealer. */
 export type FromSealer =

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { toError } from '@pipe-backup/sink'
 import { CHUNK_ID_BYTES } from '../format/chunk-codec.ts'
 import { VaultError } from '../vault-error.ts'
-import type { FromSealer, SealerKeys, SlabPiece, ToSealer, WorkerStart } from './messages.ts'
+import type { FromSealer, SealerKeys, SlabPiece, ToSealer, ToWorker, WorkerStart } from './messages.ts'
 import { NODE_PACK_BYTES, OPEN_PACKS, PACK_BYTES } from './open-packs.ts'
 import type { FinishedPack } from './pack-writer.ts'
 import { Sealer } from './sealer.ts'
@@ -183,7 +183,7 @@ export class SealPool implements AsyncDisposable {
       end: async () => {
         // Not terminated: Node aborts the whole process when a thread dies just as it begins to compress.
         Atomics.store(start.isEnded, 0, 1)
-        thread.postMessage({ type: 'end' } satisfies ToSealer)
+        thread.postMessage({ type: 'end' } satisfies ToWorker)
         await ended
       },
     }
