@@ -48,7 +48,13 @@ interface Report {
     readonly error?: string
   }[]
 }
-const reportOf = (out: Buffer): Report => JSON.parse(out.toString().trim().split('\n').at(-1) ?? '')
+/** @param ran - a command that was asked for JSON, or what it printed */
+function reportOf(ran: Buffer | { readonly out: Buffer; readonly err: string }): Report {
+  const { out, err } = 'out' in ran ? ran : { out: ran, err: '' }
+  const last = out.toString().trim().split('\n').at(-1) ?? ''
+  if (last === '') throw new Error(`nothing was printed: ${err}`)
+  return JSON.parse(last) as Report
+}
 
 async function restores(sandbox: Sandbox, tree: string, to: string, args: string[] = []): Promise<string> {
   await sandbox.ok(['restore', 'latest', '--phrase-file', 'phrase', '--to', to, ...args], {
@@ -171,7 +177,7 @@ test('one dead from the start, one cut off for seconds, one throttled, one slow:
   )
   const ran = await sandbox.run(['run', '--json'])
   clearTimeout(repaired)
-  const report = reportOf(ran.out)
+  const report = reportOf(ran)
   expect({
     code: ran.code,
     copies: report.copies,
@@ -198,7 +204,7 @@ test.concurrent('a place that is silent in mid-run is left behind after its time
   })
   proxy.fault = { type: 'stall', afterBytes: 4_000_000 }
   const ran = await sandbox.run(['run', '--json'])
-  expect(reportOf(ran.out)).toMatchObject({ copies: 5, exitCode: 3 })
+  expect(reportOf(ran)).toMatchObject({ copies: 5, exitCode: 3 })
   expect(ran.err).toContain('sink "cloud"')
   configure(places.configs())
   expect(reportOf(await sandbox.ok(['run', '--json'])).copies).toBe(6)
