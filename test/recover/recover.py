@@ -14,6 +14,7 @@ import argparse, collections, getpass, hashlib, hmac, json, os, re, stat, sys
 
 import zstandard
 from nacl import bindings as sodium
+from nacl.exceptions import BadSignatureError
 
 TYPES = ('file', 'directory', 'symlink', 'hardlink', 'fifo', 'chardev', 'blockdev')
 MAX_CHUNK = 16 << 20
@@ -90,7 +91,7 @@ def master_of(phrase):
     text = open(path, 'rb').read()
     need(hashlib.sha256(text).hexdigest() == '2f5eed53a4727b4bf8880d8f3f199efc90e58503646d9ff8eff3a2ed3b24dbda', f'{path} is not the BIP39 list')
     numbers = {word: i for i, word in enumerate(text.decode().split())}
-    words = phrase.lower().split()
+    words = re.sub(r'(?m)^\s*vault:?\s.*$', '', phrase.lower()).split()
     need(len(words) == 24, f'a recovery phrase has 24 words, this has {len(words)}')
     for i, word in enumerate(words):
         need(word in numbers, f'word {i + 1} of the phrase is not a word of the list')
@@ -118,6 +119,7 @@ class Vault:
         need(head.get('publicKey') == self.public.hex(), 'this is the phrase of another vault')
         need(head.get('id') == hashlib.sha256(b'pipe-backup vault 1\n' + self.public).hexdigest()[:32], 'the id in vault.json is wrong')
         self.id_key, self.index_key = kdf(master, 2, b'pbvault1'), kdf(master, 3, b'pbvault1')
+        self.root_key = sodium.crypto_sign_seed_keypair(kdf(master, 4, b'pbvault1'))[0]
         self.node_id_key = kdf(self.id_key, 1, b'pbnodeid')
         self.run_keys, self.headers, self.chunks = {}, {}, {}
         self.cache = collections.OrderedDict()
@@ -136,11 +138,23 @@ class Vault:
         for directory, _, names in os.walk(os.path.join(self.sink, prefix)):
             yield from (os.path.relpath(os.path.join(directory, name), self.sink) for name in names)
     # section 3
+    def signed(self, label, data, what):
+        """The content, the id of the host that has signed it, and whether that host maintains the vault."""
+        certificate, signature, content = data[:113], data[113:177], data[177:]
+        message = label + b'\n' + hashlib.sha256(content).digest()
+        try:
+            need(len(signature) == 64 and certificate[16] in (1, 2), f'{what} is not signed')
+            sodium.crypto_sign_open(certificate[49:] + b'pipe-backup host 1\n' + certificate[:49], self.root_key)
+            sodium.crypto_sign_open(signature + message, certificate[17:49])
+        except BadSignatureError:
+            raise Damaged(f'{what} is forged: no host that the phrase has certified wrote it')
+        return content, certificate[:16], certificate[16] == 2
     def sealed_object(self, key):
         data = self.read(key)
         need(data[:7] == b'PBOBJ\0\0', f'{key} is not a sealed object')
         need(data[7:8] == b'\1', f'{key} has a version that this does not know')
-        return inflate(unseal(self.index_key, key.encode(), data[8:], key), 1 << 30, key)
+        content, host, maintains = self.signed(b'pipe-backup object 1\n' + key.encode(), unseal(self.index_key, key.encode(), data[8:], key), key)
+        return inflate(content, 1 << 30, key), host, maintains
     # section 5
     def footer(self, name, data):
         need(data[:7] == b'PBPACK\0' and len(data) > 32, f'{name} is not a pack')
@@ -154,7 +168,10 @@ class Vault:
         need(data[-8:] == b'PBEND\0\0\1', f'{name} has no end')
         length = int.from_bytes(data[-12:-8], 'little')
         need(length + 12 + header.at <= len(data), f'{name}: its footer is too long')
-        content = unseal(self.index_key, b'PBFOOTER' + data[:header.at], data[-12 - length:-12], f'the footer of {name}')
+        what, start = f'the footer of {name}', data[:header.at]
+        sealed = unseal(self.index_key, b'PBFOOTER' + start, data[-12 - length:-12], what)
+        content, host, maintains = self.signed(b'pipe-backup footer 1\n' + hashlib.sha256(start).hexdigest().encode(), sealed, what)
+        need(maintains or content[:16] == host, f'{what} is forged: another host than it says wrote it')
         self.headers[name] = keys
         footer = Reader(content, f'the footer of {name}')
         footer.raw(16)
@@ -227,27 +244,37 @@ class Vault:
             if not match:
                 continue
             try:
-                head = parse_json(self.sealed_object(key), key)
+                content, host, maintains = self.sealed_object(key)
+                head = parse_json(content, key)
                 need(head.get('version') == 1, f"{key} has version {head.get('version')}, this reads version 1")
                 need(head.get('id') == match[1], f'{key} is not the snapshot that it says')
+                need(maintains or head.get('hostId') == host.hex(), f'{key} is forged: another host than it says wrote it')
                 found.append(head)
             except (Damaged, OSError) as error:
                 print(f'recover: {error}', file=sys.stderr)
         return sorted(found, key=lambda head: head['time'])
     # section 8
-    def entries(self, node_id, levels=MOST_LEVELS):
+    @staticmethod
+    def in_order(paths, first, after):
+        """No node can be in two places, so that a few can't stand for more entries than there are. `/` is below every other byte."""
+        need(first is None or paths[:1] == [first], 'a manifest has a node whose paths are not where it is')
+        orders = [path.replace(b'/', b'\0') for path in paths + ([] if after is None else [after])]
+        need(all(a < b for a, b in zip(orders, orders[1:])), 'a manifest has paths out of order')
+    def entries(self, node_id, levels=MOST_LEVELS, first=None, after=None):
         need(levels > 0, 'a manifest has more levels than any can have')
         node = Reader(self.chunk(node_id), 'a manifest')
         kind = node.u8()
         if kind == 2:
-            for _ in range(node.count(node.uvarint(), 33)):
-                node.bytes()
-                yield from self.entries(node.raw(32), levels - 1)
+            children = [(node.bytes(), node.raw(32)) for _ in range(node.count(node.uvarint(), 33))]
             need(node.at == len(node.data), 'a manifest has bytes behind its end')
+            paths = [path for path, _ in children]
+            self.in_order(paths, first, after)
+            for (path, child), following in zip(children, paths[1:] + [after]):
+                yield from self.entries(child, levels - 1, path, following)
             return
         need(kind == 1, f'a manifest node of unknown type {kind}')
         ids = [node.raw(32) for _ in range(node.count(node.uvarint(), 32))]
-        path = b''
+        path, found = b'', []
         for _ in range(node.count(node.uvarint(), 12)):
             shared = node.uvarint()
             need(shared <= len(path), 'a manifest path begins with what is not there')
@@ -269,8 +296,10 @@ class Vault:
             elif e['type'] in ('chardev', 'blockdev'):
                 e['device'] = os.makedev(node.uvarint(), node.uvarint())
             e['attributes'] = self.attributes(node.bytes(), path)
-            yield e
+            found.append(e)
         need(node.at == len(node.data), 'a manifest has bytes behind its end')
+        self.in_order([e['path'] for e in found], first, after)
+        yield from found
     @staticmethod
     def attributes(data, path):
         if not data:

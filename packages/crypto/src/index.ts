@@ -9,9 +9,11 @@ export {
   deriveSubkey,
   type HostKeys,
   type KeyPair,
+  type ObjectKeys,
   openSealed,
   sealTo,
   type VaultKeys,
   vaultIdOf,
 } from './keys.ts'
 export { generatePhrase, masterFromPhrase, phraseFromMaster } from './phrase.ts'
+export { isSignatureOf, SIGNATURE_BYTES, signDetached, signingKeyOf } from './signing.ts'

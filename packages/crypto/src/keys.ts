@@ -1,15 +1,22 @@
 import { createHash } from 'node:crypto'
 import { CryptoError } from './crypto-error.ts'
+import { signingKeyOf } from './signing.ts'
 import { readySodium } from './sodium.ts'
 
+/** What opens the vault's small objects, and shows who has written them. Each 32 bytes. */
+export interface ObjectKeys {
+  /** Seals indexes and snapshot heads. */
+  readonly indexKey: Uint8Array
+  /** Ed25519: whom it certifies is a host of the vault. */
+  readonly rootKey: Uint8Array
+}
+
 /** What a host holds: enough to back up, not to read. Each 32 bytes. */
-export interface HostKeys {
+export interface HostKeys extends ObjectKeys {
   /** X25519: run keys are sealed to it. */
   readonly publicKey: Uint8Array
   /** Names chunks. */
   readonly idKey: Uint8Array
-  /** Seals indexes and snapshot heads. */
-  readonly indexKey: Uint8Array
 }
 
 /** An X25519 pair. */
@@ -19,7 +26,10 @@ export interface KeyPair {
 }
 
 /** What the recovery phrase gives: all that there is. */
-export interface VaultKeys extends HostKeys, KeyPair {}
+export interface VaultKeys extends HostKeys, KeyPair {
+  /** The secret half of the root key: certifies hosts. 32 bytes. */
+  readonly rootSeed: Uint8Array
+}
 
 const CONTEXT = 'pbvault1'
 
@@ -27,9 +37,12 @@ const CONTEXT = 'pbvault1'
 export async function deriveKeys(master: Uint8Array): Promise<VaultKeys> {
   const sodium = await readySodium()
   const { publicKey, privateKey } = sodium.crypto_box_seed_keypair(await deriveSubkey(master, 1, CONTEXT))
+  const rootSeed = await deriveSubkey(master, 4, CONTEXT)
   return {
     publicKey,
     secretKey: privateKey,
+    rootSeed,
+    rootKey: signingKeyOf(rootSeed),
     idKey: await deriveSubkey(master, 2, CONTEXT),
     indexKey: await deriveSubkey(master, 3, CONTEXT),
   }

@@ -8,7 +8,15 @@ export {
   type SinkReport,
   type SourceReport,
 } from './backup/report.ts'
-export { createVaultHost, decodeHostKey, encodeHostKey, type VaultHost } from './format/vault-host.ts'
+export type { Role } from './format/certificate.ts'
+export {
+  createVaultHost,
+  decodeHostKey,
+  encodeHostKey,
+  roleOf,
+  type VaultHost,
+  withRole,
+} from './format/vault-host.ts'
 export { type HealedSink, type HealOptions, type HealReport, heal } from './heal/heal.ts'
 export { type PruneOptions, prune } from './prune/prune.ts'
 export type { PrunedSink, PruneReport } from './prune/report.ts'

@@ -1,21 +1,25 @@
 /**
  * What is wrong with a vault.
  * - `not-a-vault`: no `vault.json`, or that of another vault; `unsupported-version`: made by a newer program;
+ * - `forged`: an object that no host wrote which the phrase has certified for it;
  * - `missing`, `corrupt`: an object that is not there, or not what its name and keys say; `unanswered`: it may be on a sink that did not answer;
  * - `not-found`: no such snapshot, source or path; `ambiguous`: an id prefix that fits several snapshots;
  * - `too-few-copies`: fewer sinks are left than must hold a snapshot;
+ * - `not-permitted`: this host's key was not made for it;
  * - `busy`: another host is doing what only one may do at a time;
  * - `fault`: a pack did not open again after it was sealed: memory or processor can't be trusted.
  */
 export type VaultErrorCode =
   | 'not-a-vault'
   | 'unsupported-version'
+  | 'forged'
   | 'missing'
   | 'corrupt'
   | 'unanswered'
   | 'not-found'
   | 'ambiguous'
   | 'too-few-copies'
+  | 'not-permitted'
   | 'busy'
   | 'fault'
 

@@ -250,7 +250,6 @@ class Life {
       host: this.#host,
       keys: this.#keys,
       vaultId: this.#host.vaultId,
-      indexKey: this.#keys.indexKey,
       hostName: 'server',
       stateDirectory: this.#stateDirectory,
       now: () => this.#now(),

@@ -29,7 +29,6 @@ export interface VaultCall {
   readonly host: VaultHost
   readonly keys: VaultKeys
   readonly vaultId: string
-  readonly indexKey: Uint8Array
   readonly hostName: string
   readonly stateDirectory: string
   readonly now: () => Date
@@ -71,7 +70,6 @@ export class SmallVault implements Disposable {
       host,
       keys,
       vaultId: host.vaultId,
-      indexKey: keys.indexKey,
       hostName: 'server',
       stateDirectory: this.#stateDirectory,
       now: () => new Date(this.#timeMs),

@@ -73,6 +73,7 @@ export interface KeyVector {
   readonly vaultId: string
   readonly publicKey: string
   readonly secretKey: string
+  readonly rootKey: string
   readonly idKey: string
   readonly indexKey: string
   readonly nodeIdKey: string

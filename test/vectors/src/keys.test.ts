@@ -29,6 +29,7 @@ test.for(keyVectors())(
       vaultId: vaultIdOf(keys.publicKey),
       publicKey: hex(keys.publicKey),
       secretKey: hex(keys.secretKey),
+      rootKey: hex(keys.rootKey),
       idKey: hex(keys.idKey),
       indexKey: hex(keys.indexKey),
       nodeIdKey: hex(nodeIdKey),

@@ -8,7 +8,7 @@ import {
 } from '@pipe-backup/crypto'
 import { localSink } from '@pipe-backup/sink-local'
 import type { Entry } from '@pipe-backup/source'
-import { findVault, listSnapshots, openGrant, openSnapshot, selectSnapshot } from '@pipe-backup/vault'
+import { findVault, listSnapshots, openGrant, openSnapshot, selectSnapshot, verify } from '@pipe-backup/vault'
 import { expect, test } from 'vitest'
 import { type ExpectedEntry, type ExpectedVault, expectedVaults } from './expected.ts'
 
@@ -95,7 +95,7 @@ test.for(whole.filter(({ name }) => name !== 'crafted-hostile'))(
   '$name is read to the last byte: $about',
   async (vault) => {
     const keys = await keysOf(vault)
-    for (const expected of vault.snapshots) {
+    for (const expected of vault.snapshots.filter(({ flaw }) => flaw === undefined)) {
       const { snapshot, sources } = await read(vault, keys, expected.id)
       expect({
         id: snapshot.id,
@@ -139,15 +139,36 @@ test('what was granted to a partner opens with the phrase of that partner, and g
   }
 })
 
-const hostile = whole.find(({ name }) => name === 'crafted-hostile')
+const flawed = whole.flatMap((vault) =>
+  vault.snapshots.flatMap(({ id, flaw }) => (flaw === undefined ? [] : [{ vault, id, flaw }])),
+)
 
-test.for(hostile?.snapshots ?? [])('$flaw is refused', async ({ id }) => {
-  if (!hostile) throw new Error('no such vault')
-  const reading = read(hostile, await keysOf(hostile), id)
+test.for(flawed)('$flaw is refused', async ({ vault, id }) => {
+  const reading = read(vault, await keysOf(vault), id)
   await expect(reading).rejects.toMatchObject({
     name: 'VaultError',
     code: expect.stringMatching(/^(?:corrupt|missing)$/),
   })
+})
+
+test('what a thief added is named, and passed over', async () => {
+  const vault = whole.find(({ name }) => name === 'crafted-forged')
+  if (!vault) throw new Error('no such vault')
+  const keys = await keysOf(vault)
+  const sinks = [localSink({ name: 'vector', path: vault.sink })]
+  const problems: unknown[] = []
+  const found = await listSnapshots({ sinks, keys, onProblem: (error) => problems.push(error) })
+  expect(found.map(({ id }) => id)).toEqual(vault.snapshots.map(({ id }) => id))
+  expect(problems).toEqual(
+    Array(4).fill(expect.objectContaining({ code: expect.stringMatching(/^(?:forged|corrupt)$/) })),
+  )
+  const report = await verify({ vaultId: vaultIdOf(keys.publicKey), keys, sinks })
+  const bad = report.sinks[0]?.problems.map(({ key }) => key.split('/')[0])
+  expect(bad?.filter((kind) => kind === 'trash')).toHaveLength(4)
+  expect(bad?.filter((kind) => kind === 'index')).toHaveLength(3)
+  expect((await read(vault, keys, vault.snapshots[0]?.id ?? '')).problems).toEqual(
+    Array(3).fill(expect.objectContaining({ code: 'forged' })),
+  )
 })
 
 test('a vault of a version to come is refused', async () => {

@@ -30,6 +30,7 @@ def kdf(key, n, context):
 def seal(key, aad, plain):
     nonce = os.urandom(24)
     return nonce + sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, aad, nonce, key)
+def detached(message, secret): return sodium.crypto_sign(message, secret)[:64]
 def zstd(plain): return zstandard.ZstdCompressor(level=9, write_content_size=True).compress(plain)
 
 def phrase_of(master):
@@ -46,7 +47,10 @@ class Vault:
         self.id_key, self.index_key = kdf(master, 2, b'pbvault1'), kdf(master, 3, b'pbvault1')
         self.node_id_key = kdf(self.id_key, 1, b'pbnodeid')
         self.id = sha256(b'pipe-backup vault 1\n' + self.public)[:16].hex()
+        self.root_key, self.root_secret = sodium.crypto_sign_seed_keypair(kdf(master, 4, b'pbvault1'))
         self.host_id = sha256(b'host of ' + master)[:16]
+        # A host that may write, and no more.
+        self.signer = self.certified(self.host_id, 1)
         self.packs = {}
     def write(self, key, data):
         path = os.path.join(self.directory, 'sink', key)
@@ -55,11 +59,19 @@ class Vault:
     def write_header(self, **more):
         head = {'format': 'pipe-backup vault', 'version': 1, 'id': self.id, 'publicKey': self.public.hex(), **more}
         self.write('vault.json', json.dumps(head).encode())
-    def seal_object(self, key, content):
-        self.write(key, b'PBOBJ\0\0\1' + seal(self.index_key, key.encode(), zstd(content)))
+    def certified(self, host_id, role, root_secret=None):
+        public, secret = sodium.crypto_sign_seed_keypair(os.urandom(32))
+        content = host_id + u8(role) + public
+        return content + detached(b'pipe-backup host 1\n' + content, root_secret or self.root_secret), secret
+    def sign(self, label, content, signer=None):
+        certificate, secret = signer or self.signer
+        return certificate + detached(label + b'\n' + sha256(content), secret) + content
+    def seal_object(self, key, content, signer=None):
+        signed = self.sign(b'pipe-backup object 1\n' + key.encode(), zstd(content), signer)
+        self.write(key, b'PBOBJ\0\0\1' + seal(self.index_key, key.encode(), signed))
     def chunk_id(self, kind, plain):
         return hmac.digest(self.node_id_key if kind else self.id_key, plain, 'sha256')
-    def write_pack(self, run_keys, chunks, raw_length=None):
+    def write_pack(self, run_keys, chunks, raw_length=None, signer=None):
         """run_keys: [(run key, [public keys])]; chunks: [(kind, run key number, codec, plain)]."""
         header = b'PBPACK\0\1' + u16(len(run_keys))
         for key, recipients in run_keys:
@@ -74,7 +86,7 @@ class Vault:
             entries += u8(kind) + u16(run) + u32(len(body)) + u32(len(sealed)) + u32(raw_length or len(plain)) + chunk_id
             body += sealed
         content = self.host_id + u32(len(chunks)) + entries
-        footer = seal(self.index_key, b'PBFOOTER' + header, content)
+        footer = seal(self.index_key, b'PBFOOTER' + header, self.sign(b'pipe-backup footer 1\n' + sha256(header).hex().encode(), content, signer))
         pack = body + footer + u32(len(footer)) + b'PBEND\0\0\1'
         name = sha256(pack).hex()
         self.write(f'packs/{name[:2]}/{name}', pack)
@@ -83,20 +95,20 @@ class Vault:
     def all_live(self, name):
         count = int.from_bytes(self.packs[name][1][16:20], 'little')
         return base64.b64encode(((1 << count) - 1).to_bytes((count + 7) // 8, 'little')).decode()
-    def write_index(self, digits, names):
+    def write_index(self, digits, names, signer=None):
         content = u32(len(names))
         for name in names:
             size, footer = self.packs[name]
             content += bytes.fromhex(name) + u32(size) + u32(len(footer)) + footer
-        self.seal_object(f'index/{digits * 32}', content)
-    def write_snapshot(self, time, snapshot_id, sources, packs, **more):
+        self.seal_object(f'index/{digits * 32}', content, signer)
+    def write_snapshot(self, time, snapshot_id, sources, packs, signer=None, **more):
         stamp = time[:19].replace('-', '').replace(':', '').lower() + 'z'
         head = {
             'version': 1, 'id': snapshot_id, 'time': time, 'host': 'crafted', 'hostId': self.host_id.hex(),
             'program': 'write-crafted.py', 'sources': sources,
             'packs': [[name, self.all_live(name)] for name in packs], **more,
         }
-        self.seal_object(f'snapshots/{stamp}-{snapshot_id}', json.dumps(head).encode())
+        self.seal_object(f'snapshots/{stamp}-{snapshot_id}', json.dumps(head).encode(), signer)
     def write_expected(self, about, **rest):
         expected = {'about': about, 'phrase': phrase_of(self.master), **rest}
         path = os.path.join(self.directory, 'expected.json')
@@ -255,6 +267,9 @@ def hostile(directory):
     for _ in range(100):
         deep_nodes.append(branch([(b'a', deep)]))
         deep = vault.chunk_id(1, deep_nodes[-1])
+    dag_nodes = [leaf([(file_entry('a', data), good)])]
+    for _ in range(20):
+        dag_nodes.append(branch([(b'a' if i == 0 else b'a%04d' % i, vault.chunk_id(1, dag_nodes[-1])) for i in range(1000)]))
     def with_extra(extra): return leaf([(file_entry('a', data), dict(good, extra=extra))])
     flaws = {
         'a path that leaves the target': leaf([(file_entry('../outside', data), good)]),
@@ -279,10 +294,13 @@ def hostile(directory):
         'bytes behind the last entry': leaf([(file_entry('a', data), good)]) + b'\0',
         'a billion nanoseconds': leaf([(file_entry('a', data), good)]).replace(b'\0\0\0\0\x10', b'\0\0\0' + uvarint(10**9) + b'\x10'),
         'a tree of a hundred levels': deep_nodes[-1],
+        'paths out of order': leaf([(file_entry('b', data), good), (file_entry('a', data), good)]),
+        'a path that comes twice': leaf([(file_entry('a', data), good), (file_entry('a', data), good)]),
+        'a few levels that stand for 10^60 entries': dag_nodes[-1],
     }
     expected = []
     for i, (flaw, root) in enumerate(flaws.items()):
-        nodes = [(1, 0, 1, node) for node in (deep_nodes if 'levels' in flaw else [root])]
+        nodes = [(1, 0, 1, node) for node in (dag_nodes if 'few levels' in flaw else deep_nodes if 'levels' in flaw else [root])]
         pack = vault.write_pack(run, [(0, 0, 0, data)] + nodes)
         snapshot_id, time = f'{i:016x}', f'2026-11-23T10:00:{i:02}.000Z'
         source = {'name': 'tree', 'state': 'ok', 'root': vault.chunk_id(1, root).hex(), 'entries': 1, 'bytes': 16, 'problems': 0}
@@ -320,6 +338,44 @@ def newer(directory):
     vault.write_expected(newer.__doc__, snapshots=[expected_snapshot(time, '0123456789abcdef', sources=[
         {'name': 'tree', 'state': 'ok', 'entries': [entry]}])])
 
+def forged(directory):
+    """What a thief with the index key, or with one host's key, could add: each is named and passed over, and takes nothing from the genuine ones."""
+    vault = Vault(directory, sha256(b'pipe-backup crafted vector 5'))
+    vault.write_header()
+    run = [(os.urandom(32), [vault.public])]
+    data = b'genuine'
+    entry = file_entry('file', data)
+    root = leaf([(entry, dict(extents=[(vault.chunk_id(0, data), 0, len(data))]))])
+    chunks = [(0, 0, 0, data), (1, 0, 0, root)]
+    pack = vault.write_pack(run, chunks)
+    source = {'name': 'tree', 'state': 'ok', 'root': vault.chunk_id(1, root).hex(), 'entries': 1, 'bytes': 8, 'problems': 0}
+    time = '2026-11-23T10:00:00.000Z'
+    vault.write_snapshot(time, '0123456789abcdef', [source], [pack])
+    maintainer, other_host = vault.certified(b'maintainer of it', 2), vault.certified(b'another host ...', 1)
+    # A compaction's: in the name of the host that made it, signed by one that maintains the vault.
+    compacted = vault.write_pack(run, chunks, signer=maintainer)
+    vault.write_snapshot('2026-11-23T11:00:00.000Z', '0123456789abcde0', [source], [compacted], signer=maintainer)
+    nobody = vault.certified(vault.host_id, 2, sodium.crypto_sign_seed_keypair(bytes(32))[1])
+    broken = vault.signer[0][:16] + b'\2' + vault.signer[0][17:], vault.signer[1]
+    signers = {'a': nobody, 'b': other_host, 'c': broken}
+    for i, (digit, signer) in enumerate(signers.items()):
+        vault.write_snapshot(f'2026-11-24T10:00:0{i}.000Z', f'00000000000000a{i}', [source], [pack], signer=signer)
+        name = vault.write_pack(run, chunks, signer=signer)
+        vault.write_snapshot(f'2026-11-24T11:00:0{i}.000Z', f'00000000000000b{i}', [source], [name])
+        # The pack is in an index that lies about it.
+        vault.packs[name] = vault.packs[name][0], vault.host_id + u32(0)
+        vault.write_index(digit, [pack, name], signer=signer)
+    for i, signer in enumerate([*signers.values(), vault.signer]):
+        trash = {'version': 1, 'time': time, 'packs': [pack], 'snapshots': ['0123456789abcdef'], 'sessions': []}
+        vault.seal_object(f'trash/20261124t100000z-000000000000000{i}', json.dumps(trash).encode(), signer)
+    # Unsigned, as whoever has the index key alone would write it.
+    vault.write('snapshots/20261124t120000z-00000000000000cc', b'PBOBJ\0\0\1' + seal(vault.index_key, b'snapshots/20261124t120000z-00000000000000cc', zstd(b'{}')))
+    good = {'sources': [{'name': 'tree', 'state': 'ok', 'entries': [entry]}]}
+    flaws = ('a pack that nobody certified', 'a pack of another host', 'a pack whose certificate was changed')
+    flawed = [expected_snapshot(f'2026-11-24T11:00:0{i}.000Z', f'00000000000000b{i}', flaw=flaw) for i, flaw in enumerate(flaws)]
+    vault.write_expected(forged.__doc__, snapshots=[
+        expected_snapshot(time, '0123456789abcdef', **good), expected_snapshot('2026-11-23T11:00:00.000Z', '0123456789abcde0', **good), *flawed])
+
 def newer_vault(directory):
     """The whole vault is of a version to come: refused before anything else is looked at."""
     vault = Vault(directory, sha256(b'pipe-backup crafted vector 4'))
@@ -335,7 +391,7 @@ def keys(path):
         plains = ['', 'hello', 'a' * 1000]
         vectors.append({
             'about': about, 'phrase': phrase_of(master), 'master': master.hex(), 'vaultId': vault.id,
-            'publicKey': vault.public.hex(), 'secretKey': vault.secret.hex(), 'idKey': vault.id_key.hex(), 'indexKey': vault.index_key.hex(),
+            'publicKey': vault.public.hex(), 'secretKey': vault.secret.hex(), 'rootKey': vault.root_key.hex(), 'idKey': vault.id_key.hex(), 'indexKey': vault.index_key.hex(),
             'nodeIdKey': vault.node_id_key.hex(), 'gearKey': gear_key.hex(), 'pathKey': kdf(vault.id_key, 3, b'pbpathid').hex(),
             'gearTableSha256': sha256(gear).hex(),
             'chunkIds': [{'plain': plain, 'data': vault.chunk_id(0, plain.encode()).hex(), 'node': vault.chunk_id(1, plain.encode()).hex()}
@@ -345,6 +401,6 @@ def keys(path):
 
 if __name__ == '__main__':
     to = sys.argv[1]
-    for make in (everything, hostile, newer, newer_vault):
+    for make in (everything, hostile, newer, forged, newer_vault):
         make(os.path.join(to, 'crafted-' + make.__name__.replace('_', '-')))
     keys(os.path.join(to, 'keys.json'))

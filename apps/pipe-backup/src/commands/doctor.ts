@@ -160,7 +160,7 @@ async function weeklyGrowth(
   const host = await findHost(config.hostKey).catch(() => undefined)
   if (!host) return new Map()
   const { vaultId, keys } = host
-  const status = await vaultStatus({ vaultId, indexKey: keys.indexKey, sinks, signal })
+  const status = await vaultStatus({ vaultId, keys, sinks, signal })
   return new Map(status.sinks.map(({ name, bytesNew }) => [name, bytesNew.week]))
 }
 

@@ -2,12 +2,20 @@ import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { deriveKeys, generatePhrase, masterFromPhrase, vaultIdOf } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
-import { createVaultHost, encodeHostKey, initVault, type VaultHost } from '@pipe-backup/vault'
+import {
+  createVaultHost,
+  encodeHostKey,
+  initVault,
+  type Role,
+  roleOf,
+  type VaultHost,
+  withRole,
+} from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findHost } from '../host/load-host.ts'
-import { SecureFileError, writeSecureFile } from '../host/secure-file.ts'
+import { replaceSecureFile, SecureFileError, writeSecureFile } from '../host/secure-file.ts'
 import { choosePhraseOutlet, type PhraseOutlet } from '../phrase/phrase-outlet.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { refuseSharedLocations } from '../providers/shared-locations.ts'
@@ -22,6 +30,8 @@ import { openGranted, readMaster } from '../vault/vault-keys.ts'
 export interface InitOptions {
   readonly phraseOut?: string | undefined
   readonly phraseFile?: string | undefined
+  /** Default `maintain`, and of a host that has a key already what it may. */
+  readonly role?: Role | undefined
 }
 
 /** What `init` needs, whether it makes a vault or joins one. */
@@ -35,7 +45,7 @@ type InitResults = Awaited<ReturnType<typeof initVault>>
 
 /** `init`: makes the vault on every sink, or joins the one there is. @returns the exit code */
 export async function init(cli: CliContext, options: InitOptions): Promise<number> {
-  const { phraseOut, phraseFile } = options
+  const { phraseOut, phraseFile, role } = options
   if (cli.options.from.length > 0)
     throw new UsageError('--from is for commands that read; init writes to every sink')
   if (phraseOut !== undefined && phraseFile !== undefined) {
@@ -51,10 +61,14 @@ export async function init(cli: CliContext, options: InitOptions): Promise<numbe
   const secrets = openSecrets(config, cli)
   await using opened = await openSinks(config, { secrets, signal: cli.signal, create: true })
   const making = { cli, config, sinks: opened.sinks }
-  return outlet === undefined ? await join(making, phraseFile) : await create(making, outlet)
+  return outlet === undefined ? await join(making, phraseFile, role) : await create(making, outlet, role)
 }
 
-async function create({ cli, config, sinks }: Making, outlet: PhraseOutlet): Promise<number> {
+async function create(
+  { cli, config, sinks }: Making,
+  outlet: PhraseOutlet,
+  role: Role | undefined,
+): Promise<number> {
   const known = await findHost(config.hostKey)
   if (known !== undefined) {
     throw new CommandError(
@@ -70,7 +84,7 @@ async function create({ cli, config, sinks }: Making, outlet: PhraseOutlet): Pro
   }
   const phrase = generatePhrase()
   hide(phrase)
-  const host = createVaultHost(await deriveKeys(masterFromPhrase(phrase)))
+  const host = createVaultHost(await deriveKeys(masterFromPhrase(phrase)), role)
   // The key and the phrase come first: a vault without them would be a place that nobody can write to or open.
   await using undo = new AsyncDisposableStack()
   await writeHostKey(config.hostKey, host)
@@ -83,11 +97,15 @@ async function create({ cli, config, sinks }: Making, outlet: PhraseOutlet): Pro
 
 const JOIN_HINT = 'To join a vault give its phrase: pipe-backup init --phrase-file FILE.'
 
-async function join({ cli, config, sinks }: Making, phraseFile: string | undefined): Promise<number> {
+async function join(
+  { cli, config, sinks }: Making,
+  phraseFile: string | undefined,
+  role: Role | undefined,
+): Promise<number> {
   const own = await readMaster(cli, phraseFile)
   const found = await findVaultToJoin(sinks, cli)
-  const isOwn = found === undefined || found.id === vaultIdOf((await deriveKeys(own)).publicKey)
-  const keys = await deriveKeys(isOwn ? own : await openGranted(own, found.id, sinks, cli))
+  const isOwn = found === undefined || found.id === vaultIdOf((await deriveKeys(own.master)).publicKey)
+  const keys = await deriveKeys(isOwn ? own.master : await openGranted(own, found.id, sinks, cli))
   const vaultId = vaultIdOf(keys.publicKey)
   const known = await findHost(config.hostKey)
   if (known !== undefined && known.vaultId !== vaultId) {
@@ -99,12 +117,13 @@ async function join({ cli, config, sinks }: Making, phraseFile: string | undefin
       hint,
     )
   }
-  const host = known ?? createVaultHost(keys)
+  const host =
+    known && role !== undefined ? withRole(known, keys, role) : (known ?? createVaultHost(keys, role))
   await using undo = new AsyncDisposableStack()
   if (known === undefined) {
     await writeHostKey(config.hostKey, host)
     undo.defer(() => rm(config.hostKey, { force: true }))
-  }
+  } else if (host !== known) await replaceSecureFile(config.hostKey, encodeHostKey(host))
   const results = await makeVault({ sinks, config, cli }, host)
   undo.move()
   if (found === undefined)
@@ -146,13 +165,16 @@ function print(
   const say = outlet?.onStdout === true ? output.note : output.print
   if (namesOf('created') !== '') say(`vault ${host.vaultId} made on ${namesOf('created')}`)
   if (namesOf('joined') !== '') say(`vault ${host.vaultId} joined on ${namesOf('joined')}`)
-  say(`host key: ${config.hostKey}`)
+  say(
+    `host key: ${config.hostKey}${roleOf(host) === 'write' ? ', which may write snapshots, and not prune' : ''}`,
+  )
   if (outlet?.file !== undefined)
     say(`recovery phrase: ${resolve(outlet.file)}. Move it to other media, then remove it here.`)
   output.printJson({
     vaultId: host.vaultId,
     hostId: host.hostId,
     hostKey: config.hostKey,
+    role: roleOf(host),
     sinks: results.map(({ sink, state, error }) => ({
       name: sink,
       state,

@@ -1,5 +1,5 @@
 import { vaultIdOf } from '@pipe-backup/crypto'
-import { findVault } from '@pipe-backup/vault'
+import { findVault, roleOf } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { findHost } from '../host/load-host.ts'
 import { errorLine } from '../terminal/error-line.ts'
@@ -17,6 +17,7 @@ export async function keyShow(cli: CliContext): Promise<number> {
       vaultId,
       publicKey: toHex(keys.publicKey),
       hostId,
+      role: roleOf(host),
       hostKey: config.hostKey,
       recipients: recipients.map(toHex),
     })

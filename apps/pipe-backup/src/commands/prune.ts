@@ -56,6 +56,8 @@ export async function prune(
       if (why !== undefined) output.warn(`without --force nothing would be removed: ${why}`)
       return removed
     },
+    keeps: (snapshots: readonly SnapshotInfo[]) =>
+      new Set(retain(snapshots, policy, { floorDays: FLOOR_DAYS }).kept.keys()),
     graceMs: ifSet(config.grace, toMilliseconds),
     dryRun,
     compact,

@@ -1,8 +1,10 @@
 import { toError } from '@pipe-backup/sink'
+import { roleOf } from '@pipe-backup/vault'
 import { execa } from 'execa'
 import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
+import { findHost } from '../host/load-host.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { refuseSharedLocations } from '../providers/shared-locations.ts'
 import { type ScheduledTask, ScheduleLog } from '../schedule/schedule-log.ts'
@@ -44,7 +46,7 @@ export async function scheduled(cli: CliContext): Promise<number> {
   const look = (code: number): void => {
     if (exitCode === 0 && code !== 0) exitCode = 3
   }
-  if (config.keep && isDue(log.begun('prune'), PRUNE_EVERY_MS, now)) {
+  if (config.keep && (await mayPrune(config)) && isDue(log.begun('prune'), PRUNE_EVERY_MS, now)) {
     await begin('prune')
     look(await runCommand(config, cli, 'prune', ...(config.compact === false ? [] : ['--compact'])))
   }
@@ -90,4 +92,10 @@ async function runCommand(
     forceKillAfterDelay: STOP_MS,
   })
   return ran.exitCode ?? 1
+}
+
+/** A host that may write alone leaves it to one that maintains the vault; what is wrong with a key is reported by the command itself. */
+async function mayPrune({ hostKey }: LoadedConfig): Promise<boolean> {
+  const host = await findHost(hostKey).catch(() => undefined)
+  return host === undefined || roleOf(host) === 'maintain'
 }

@@ -36,7 +36,7 @@ export async function status(
   const vaultId = vaultIdOf(keys.publicKey)
   const found = await vaultStatus({
     vaultId,
-    indexKey: keys.indexKey,
+    keys,
     sinks,
     stateDirectory: config.state,
     signal,

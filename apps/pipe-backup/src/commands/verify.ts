@@ -43,7 +43,7 @@ export async function verify(cli: CliContext, options: VerifyCommandOptions): Pr
   const report = await notifier.watch('vault', () =>
     verifyVault({
       vaultId: vaultIdOf(keys.publicKey),
-      indexKey: keys.indexKey,
+      keys,
       sinks,
       targets: options.sink.length > 0 ? options.sink : undefined,
       deepKeys,

@@ -1,3 +1,4 @@
+import type { Role } from '@pipe-backup/vault'
 import { Option } from 'commander'
 import { type Commands, collect } from './commands.ts'
 
@@ -16,7 +17,12 @@ export function addStoreCommands({ add, act }: Commands): void {
       '--phrase-file <file>',
       'join an existing vault with the phrase from this file; - is standard input',
     )
-    .action((options: { phraseOut?: string; phraseFile?: string }) =>
+    .addOption(
+      new Option('--role <role>', 'what this host may do: write snapshots alone, or prune and compact, too')
+        .choices(['write', 'maintain'])
+        .default(undefined, 'maintain, or what it may already'),
+    )
+    .action((options: { phraseOut?: string; phraseFile?: string; role?: Role }) =>
       act(async (cli) => (await import('../commands/init.ts')).init(cli, options)),
     )
 

@@ -291,7 +291,10 @@ test('an index of another vault under a good name is reported, and the packs fou
   await vault.run([source])
   const one = vault.sink('one')
   for (const key of one.keys('index/'))
-    one.objects.set(key, sealObject(randomBytes(32), key, encodeIndex([])))
+    one.objects.set(
+      key,
+      sealObject({ ...vault.host, keys: { ...vault.keys, indexKey: randomBytes(32) } }, key, encodeIndex([])),
+    )
   using elsewhere = await TestVault.create()
   // The same host with its local state lost: nothing but the sink shows what is stored.
   const report = await vault.run([source], { stateDirectory: elsewhere.stateDirectory })

@@ -129,7 +129,7 @@ test('packs that a prune has condemned are not rested on: what is in them is sto
     .map((key) => key.slice(9))
   const key = 'trash/20261123t100000z-0123456789abcdef'
   const trash = { version: 1, time: '2026-11-23T10:00:00.000Z', packs: condemned, sessions: [] }
-  vault.sink('two').objects.set(key, sealObject(vault.keys.indexKey, key, Buffer.from(JSON.stringify(trash))))
+  vault.sink('two').objects.set(key, sealObject(vault.host, key, Buffer.from(JSON.stringify(trash))))
   await vault.run([tree()])
   const latest = (await vault.snapshots()).at(-1)
   expect(latest?.head.packs.filter(([name]) => condemned.includes(name))).toEqual([])
@@ -212,7 +212,7 @@ test('nothing of names, contents or keys is in any object, nor in the local stat
     .map((entry) => readFileSync(join(entry.parentPath, entry.name)))
   const everything = Buffer.concat([...vault.sink('one').objects.values(), ...local])
   expect(everything.length).toBeGreaterThan(1000)
-  const { idKey, indexKey, secretKey } = vault.keys
-  for (const needle of [Buffer.from(secret), idKey, indexKey, secretKey])
+  const { idKey, indexKey, secretKey, rootSeed } = vault.keys
+  for (const needle of [Buffer.from(secret), idKey, indexKey, secretKey, rootSeed, vault.host.signer.seed])
     expect(everything.includes(Buffer.from(needle))).toBe(false)
 })

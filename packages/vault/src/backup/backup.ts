@@ -1,9 +1,11 @@
 import { join } from 'node:path'
+import { snapshotKey } from '../format/snapshot-object.ts'
 import { derivedKeys } from '../format/vault-host.ts'
 import { DamageBook } from '../store/damage-book.ts'
 import { loadIndex } from '../store/load-index.ts'
+import { OwnSnapshots } from '../store/own-snapshots.ts'
+import { removedSnapshots } from '../store/replicas.ts'
 import { VaultSession } from '../store/session.ts'
-import type { VaultError } from '../vault-error.ts'
 import type { BackupOptions, RunContext } from './backup-options.ts'
 import { type BackupTarget, openReplicasOf } from './backup-target.ts'
 import { CarriedSources } from './carried-sources.ts'
@@ -57,18 +59,21 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
   const derived = await derivedKeys(host.keys)
   const { hostId } = host
   await using session = new VaultSession({
-    indexKey: host.keys.indexKey,
+    host,
     record: { host: hostName, hostId, started: run.started.toISOString(), kind: 'backup' },
   })
   const book = await DamageBook.open(stateDirectory)
   const targets = await openTargets(run, session, book)
+  const own = await OwnSnapshots.open(stateDirectory, host.vaultId)
+  const open = openReplicasOf(targets)
+  const isRolledBack = own.findMissing(open, removedSnapshots(open))
   using state = new FileState(stateDirectory, host.vaultId)
   const { problem } = state
   if (problem) options.onSinkProblem?.(undefined, problem)
   const carried = await CarriedSources.open(stateDirectory, host.vaultId)
   const { index, unlisted } = await loadIndex({
-    replicas: openReplicasOf(targets),
-    indexKey: host.keys.indexKey,
+    replicas: open,
+    keys: host.keys,
     hostId,
     cacheDirectory: join(stateDirectory, 'index'),
   })
@@ -95,9 +100,13 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
     : await giveUp(line)
   state.commit(index.mostlyDead())
   if (state.problem && state.problem !== problem) options.onSinkProblem?.(undefined, state.problem)
-  if (id !== null) await reader.keepForLater()
+  if (id !== null) {
+    const holders = targets.filter(({ state: how }) => how === 'ok').map(({ replica }) => replica.name)
+    await own.keep(snapshotKey(run.started, id), holders)
+    await reader.keepForLater()
+  }
   run.progress.phase = 'done'
-  const report = describe(run, targets, results, id, lost)
+  const report = describe(run, targets, results, id, isRolledBack || lost !== undefined)
   const seconds = Math.round(performance.now() - startedAt) / 1000
   return { report: { ...report, bytesStored: line.bytesStored, seconds }, isToRepeat }
 }
@@ -113,7 +122,7 @@ function describe(
   targets: readonly BackupTarget[],
   results: readonly SourceResult[],
   snapshot: string | null,
-  lost: VaultError | undefined,
+  isAnyLost: boolean,
 ): Omit<BackupReport, 'bytesStored' | 'seconds'> {
   const sources = results.map(({ report }) => report)
   const copies = snapshot === null ? 0 : targets.filter(({ state }) => state === 'ok').length
@@ -125,7 +134,7 @@ function describe(
     error: replica.error?.message,
   }))
   const clean =
-    lost === undefined &&
+    !isAnyLost &&
     sinks.every(({ state, error }) => state === 'ok' && error === undefined) &&
     sources.every(({ state, problems }) => state === 'ok' && problems === 0)
   const exitCode = snapshot === null || copies < run.copies ? 1 : clean ? 0 : 3

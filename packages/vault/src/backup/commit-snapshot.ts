@@ -55,8 +55,8 @@ export async function commitSnapshot(run: RunContext, options: CommitSnapshotOpt
   const { session, targets, through, book, live, unlisted, mayRepeat } = options
   const id = randomBytes(8).toString('hex')
   const key = snapshotKey(started, id)
-  const snapshot = sealSnapshot(host.keys.indexKey, key, headOf(run, options, id))
-  const indexes = sealIndexes(host.keys.indexKey, unlisted)
+  const snapshot = sealSnapshot(host, key, headOf(run, options, id))
+  const indexes = sealIndexes(host, unlisted)
 
   const tried = new Set<BackupTarget>()
   const held: BackupTarget[] = []
@@ -176,8 +176,9 @@ async function reconcileAll(
   const { results, lost } = await reconcile({
     replicas: openReplicasOf(targets),
     targets: [...working.keys()],
-    indexKey: host.keys.indexKey,
+    keys: host.keys,
     thorough: false,
+    mayRemove: false,
     mayForgetTrash: () => false,
     requireAlive: ({ sink }) => session.requireAlive(sink, signal),
   })

@@ -13,14 +13,15 @@ export async function openTargets(
   session: VaultSession,
   book: DamageBook,
 ): Promise<BackupTarget[]> {
-  const { host, sinks, signal, onSinkProblem, now = () => new Date() } = run
+  const { host, sinks, signal, openWithinMs, onSinkProblem, now = () => new Date() } = run
   const context: ReplicaContext = {
     vaultId: host.vaultId,
-    indexKey: host.keys.indexKey,
+    keys: host.keys,
     session,
     book,
     now,
     signal,
+    openWithinMs,
     onProblem: onSinkProblem,
     onDamage: ({ sink, error }) => onSinkProblem?.(sink, error),
   }
@@ -56,16 +57,18 @@ async function forgetBadTrash(
 ): Promise<void> {
   const { replica } = target
   const { badTrash } = replica.listing
-  const [first] = badTrash.values()
-  if (!first) return
-  if (await isBeingPruned(replica, session.id)) throw first
+  if (badTrash.size === 0) return
+  // What is forged was never read by anybody as if it were genuine.
+  const damaged = [...badTrash.values()].find(({ code }) => code !== 'forged')
+  if (damaged && (await isBeingPruned(replica, session.id))) throw damaged
   const refused = await replica.remove([...badTrash.keys()])
-  for (const error of refused.values()) throw error
-  target.healed += badTrash.size
   const { name } = replica
-  for (const [key, { code }] of badTrash)
-    onSinkProblem?.(
-      name,
-      new VaultError(code, `sink "${name}": ${key} was damaged, and is removed`, { sink: name, key }),
-    )
+  for (const [key, { code, message }] of badTrash) {
+    const error = refused.get(key)
+    if (error && code !== 'forged') throw error
+    if (!error) target.healed++
+    const what = code === 'forged' ? 'is forged' : 'was damaged'
+    const said = error ? message : `sink "${name}": ${key} ${what}, and is removed`
+    onSinkProblem?.(name, new VaultError(code, said, { sink: name, key }))
+  }
 }

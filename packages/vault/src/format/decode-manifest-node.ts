@@ -1,3 +1,4 @@
+import { comparePaths } from '@pipe-backup/source'
 import { VaultError } from '../vault-error.ts'
 import { readAttributes } from './attribute-codec.ts'
 import { ByteReader } from './byte-reader.ts'
@@ -26,6 +27,7 @@ export function decodeManifestNode(bytes: Uint8Array): ManifestNode {
     const children: BranchChild[] = []
     for (let left = reader.count(CHUNK_ID_BYTES + 1); left > 0; left--) {
       const firstPath = reader.bytes()
+      checkOrder(children.at(-1)?.firstPath, firstPath)
       children.push({ firstPath, id: reader.raw(CHUNK_ID_BYTES) })
     }
     reader.end()
@@ -37,11 +39,21 @@ export function decodeManifestNode(bytes: Uint8Array): ManifestNode {
   let previous = Buffer.alloc(0)
   for (let left = reader.count(12); left > 0; left--) {
     const entry = readEntry(reader, ids, previous)
+    if (entries.length > 0) checkOrder(previous, entry.path)
     previous = Buffer.from(entry.path)
     entries.push(entry)
   }
   reader.end()
   return { type: 'leaf', entries }
+}
+
+/** Paths come in order, each once: no node stands for itself, and none for more than there is. */
+function checkOrder(previous: Uint8Array | undefined, path: Uint8Array): void {
+  if (previous === undefined || comparePaths(previous, path) < 0) return
+  throw new VaultError(
+    'corrupt',
+    `a manifest has the path ${JSON.stringify(Buffer.from(path).toString())} out of order`,
+  )
 }
 
 function readEntry(reader: ByteReader, ids: readonly Buffer[], previous: Buffer): ManifestEntry {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { outcomeOf } from '../test-support/outcome.ts'
+import { HOST } from '../test-support/test-host.ts'
 import { decodeIndex, encodeIndex, sealIndexes } from './index-object.ts'
 import { openObject } from './sealed-object.ts'
 
@@ -42,11 +43,10 @@ test('bytes of any kind are an index or corrupt, and hostile counts are refused'
 })
 
 test('packs that are too many for one index are in several, in order, each once', () => {
-  const indexKey = new Uint8Array(32).fill(7)
   fc.assert(
     fc.property(packs, fc.integer({ min: 1, max: 1000 }), (written, maxBytes) => {
-      const indexes = sealIndexes(indexKey, written, maxBytes)
-      const contents = indexes.map(({ key, object }) => openObject(indexKey, key, object))
+      const indexes = sealIndexes(HOST, written, maxBytes)
+      const contents = indexes.map(({ key, object }) => openObject(HOST.keys, key, object).content)
       expect(contents.flatMap((content) => decodeIndex(content).map(({ name }) => name))).toEqual(
         written.map(({ name }) => name),
       )

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { sealObject } from './sealed-object.ts'
+import { hostIdOf } from './pack-format.ts'
+import { forgedObject, openObject, type SealingHost, sealObject } from './sealed-object.ts'
 
 /** A pack as an index lists it. */
 export interface IndexedPack {
@@ -17,7 +19,7 @@ const INDEX_BYTES = 64 * 1024 * 1024
 
 /** Indexes of these packs, under new keys: one, or as many as it takes; none of no packs. */
 export function sealIndexes(
-  indexKey: Uint8Array,
+  host: SealingHost,
   packs: readonly IndexedPack[],
   indexBytes: number = INDEX_BYTES,
 ): { readonly key: string; readonly object: Buffer }[] {
@@ -33,7 +35,7 @@ export function sealIndexes(
   }
   return parts.map((part) => {
     const key = `index/${randomBytes(16).toString('hex')}`
-    return { key, object: sealObject(indexKey, key, encodeIndex(part)) }
+    return { key, object: sealObject(host, key, encodeIndex(part)) }
   })
 }
 
@@ -50,7 +52,19 @@ export function encodeIndex(packs: readonly IndexedPack[]): Buffer {
   return writer.view()
 }
 
-/** @throws VaultError `corrupt` */
+/**
+ * What an index object lists. A host may list its own packs, one that maintains the vault those of all.
+ * @throws VaultError `corrupt`, `unsupported-version`, `forged`, naming the key
+ */
+export function openIndex(keys: ObjectKeys, key: string, object: Uint8Array): IndexedPack[] {
+  const { content, author } = openObject(keys, key, object)
+  const packs = decodeIndex(content)
+  const isForeign = ({ footer }: IndexedPack): boolean => hostIdOf(footer) !== author.hostId
+  if (author.role !== 'maintain' && packs.some(isForeign)) throw forgedObject(key)
+  return packs
+}
+
+/** The content of an index object, read. @throws VaultError `corrupt` */
 export function decodeIndex(content: Uint8Array): IndexedPack[] {
   const reader = new ByteReader(content, 'an index')
   const packs: IndexedPack[] = []

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { comparePaths } from '@pipe-backup/source'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { outcomeOf } from '../test-support/outcome.ts'
@@ -105,9 +106,16 @@ function toPlain(value: object): unknown {
   )
 }
 
+/** As a writer gives them: in order, each path once. */
+function inOrder<T>(items: readonly T[], pathOf: (item: T) => Uint8Array): T[] {
+  const byPath = new Map(items.map((item) => [Buffer.from(pathOf(item)).toString('latin1'), item]))
+  return [...byPath.values()].sort((a, b) => comparePaths(pathOf(a), pathOf(b)))
+}
+
 test('a leaf is read as it was written: any paths, any metadata, every type', () => {
   fc.assert(
-    fc.property(fc.array(entry, { maxLength: 12 }), (entries) => {
+    fc.property(fc.array(entry, { maxLength: 12 }), (any) => {
+      const entries = inOrder(any, ({ path: at }) => at as Uint8Array)
       const node = decodeManifestNode(encodeLeaf(entries))
       expect(node.type === 'leaf' && node.entries.map(toPlain)).toEqual(entries)
     }),
@@ -132,13 +140,37 @@ test('a writer that was used before writes what a new one does', () => {
   )
 })
 
+test.for([
+  ['b', 'a'],
+  ['a', 'a'],
+  ['a-', 'a/b'],
+])('a node with the paths %s, %s is corrupt: they come in order, each once', (paths) => {
+  const [first = '', second = ''] = paths
+  const entryAt = (at: string) => ({
+    type: 'fifo',
+    path: Buffer.from(at),
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    user: '',
+    group: '',
+    mtimeNs: 0n,
+  })
+  const leaf = encodeLeaf([entryAt(first), entryAt(second)] as unknown as Plain[])
+  expect(outcomeOf(() => decodeManifestNode(leaf))).toBe('corrupt')
+  const id = new Uint8Array(32)
+  const branch = encodeBranch(paths.map((at) => ({ firstPath: Buffer.from(at), id })))
+  expect(outcomeOf(() => decodeManifestNode(branch))).toBe('corrupt')
+})
+
 test('branches and extent nodes are read as they were written', () => {
   fc.assert(
     fc.property(
       fc.array(fc.record({ firstPath: path, id: bytesOf(32) }), { maxLength: 20 }),
       fc.array(fc.record({ bytes: fc.maxSafeNat(), id: bytesOf(32) }), { maxLength: 20 }),
       extentList,
-      (children, extentChildren, extents) => {
+      (any, extentChildren, extents) => {
+        const children = inOrder(any, ({ firstPath }) => firstPath)
         const branch = decodeManifestNode(encodeBranch(children))
         expect(branch.type === 'branch' && branch.children.map(toPlain)).toEqual(children)
         const extentBranch = decodeExtentNode(encodeExtentBranch(extentChildren))

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { flips, outcomeOf, truncations } from '../test-support/outcome.ts'
+import { HOST } from '../test-support/test-host.ts'
+import { SIGNED_BYTES } from './certificate.ts'
 import { MAX_CHUNK_BYTES } from './chunk-codec.ts'
 import {
   decodeFooterContent,
@@ -79,7 +81,7 @@ test("a footer's content is read as it was written", () => {
   fc.assert(
     fc.property(footer, (written) => {
       const bytes = encodeFooterContent(written)
-      expect(footerBytes(written.chunks.length)).toBe(bytes.length + 40 + PACK_END_BYTES)
+      expect(footerBytes(written.chunks.length)).toBe(SIGNED_BYTES + bytes.length + 40 + PACK_END_BYTES)
       expect(plain(decodeFooterContent(bytes))).toEqual(plain(written))
     }),
   )
@@ -128,20 +130,19 @@ test('hostile numbers of a footer are refused before memory is taken for them', 
 })
 
 test('a footer opens behind its own header alone, at its own end', () => {
-  const indexKey = randomBytes(32)
   const start = encodePackHeader([{ id: randomBytes(16), boxes: [randomBytes(80)] }])
   const content = encodeFooterContent({ hostId: randomBytes(16), chunks: [] })
   const pack = Buffer.alloc(start.length + footerBytes(0))
   pack.set(start)
-  expect(writePackFooter(indexKey, start, content, pack, start.length)).toBe(pack.length)
+  expect(writePackFooter(HOST, start, content, pack, start.length)).toBe(pack.length)
   const end = pack.subarray(-PACK_END_BYTES)
   const length = decodePackEnd(end, pack.length)
   const sealed = pack.subarray(start.length, start.length + length)
-  expect(openFooter(indexKey, start, sealed)).toEqual(content)
+  expect(openFooter(HOST.keys, start, sealed)).toEqual(content)
   for (const { damaged } of flips(start))
-    expect(outcomeOf(() => openFooter(indexKey, damaged, sealed))).toBe('tampered')
+    expect(outcomeOf(() => openFooter(HOST.keys, damaged, sealed))).toBe('tampered')
   for (const { damaged } of flips(sealed))
-    expect(outcomeOf(() => openFooter(indexKey, start, damaged))).toBe('tampered')
+    expect(outcomeOf(() => openFooter(HOST.keys, start, damaged))).toBe('tampered')
   for (const { damaged } of flips(end.subarray(4)))
     expect(
       outcomeOf(() => decodePackEnd(Buffer.concat([end.subarray(0, 4), damaged]), pack.length)),

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
-import { openAead, sealAead } from '@pipe-backup/crypto'
+import { type ObjectKeys, openAead, sealAead } from '@pipe-backup/crypto'
 import { VaultError } from '../vault-error.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
+import { openSigned, SIGNED_BYTES, signContent } from './certificate.ts'
 import { CHUNK_ID_BYTES, CHUNK_OVERHEAD_BYTES, type ChunkKind, MAX_CHUNK_BYTES } from './chunk-codec.ts'
+import type { SealingHost } from './sealed-object.ts'
 
 const MAGIC = Buffer.from('PBPACK\x00\x01', 'latin1')
 const END_MAGIC = Buffer.from('PBEND\x00\x00\x01', 'latin1')
@@ -134,20 +136,28 @@ export function decodeFooterContent(content: Uint8Array): PackFooter {
   return { hostId, chunks }
 }
 
+/** The id of the host that wrote a pack, 32 hex digits. @param content - a footer's */
+export function hostIdOf(content: Uint8Array): string {
+  return Buffer.from(content.buffer, content.byteOffset, Math.min(HOST_ID_BYTES, content.length)).toString(
+    'hex',
+  )
+}
+
 /**
- * Seals the footer behind the chunks, and the end behind it.
+ * Signs and seals the footer behind the chunks, and the end behind it.
  * @param pack - memory with the header and chunks at its start
  * @param at - where the chunks end
  * @returns the pack's whole length in bytes
  */
 export function writePackFooter(
-  indexKey: Uint8Array,
+  { keys, signer }: SealingHost,
   header: Uint8Array,
   content: Uint8Array,
   pack: Uint8Array,
   at: number,
 ): number {
-  const length = sealAead(indexKey, content, Buffer.concat([FOOTER_AAD, header]), pack, at)
+  const signed = Buffer.concat([signContent(signer, labelOf(header), content), content])
+  const length = sealAead(keys.indexKey, signed, Buffer.concat([FOOTER_AAD, header]), pack, at)
   const end = Buffer.from(pack.buffer, pack.byteOffset + at + length, PACK_END_BYTES)
   end.writeUInt32LE(length)
   end.set(END_MAGIC, 4)
@@ -156,7 +166,7 @@ export function writePackFooter(
 
 /** How many bytes writePackFooter needs for this many chunks. */
 export function footerBytes(chunks: number): number {
-  return HOST_ID_BYTES + 4 + chunks * FOOTER_ENTRY_BYTES + 40 + PACK_END_BYTES
+  return SIGNED_BYTES + HOST_ID_BYTES + 4 + chunks * FOOTER_ENTRY_BYTES + 40 + PACK_END_BYTES
 }
 
 /** The length of the sealed footer in bytes, from the last PACK_END_BYTES of a pack. @throws VaultError `corrupt` */
@@ -170,7 +180,20 @@ export function decodePackEnd(end: Uint8Array, packBytes: number): number {
   return length
 }
 
-/** Opens a sealed footer. @param header - the pack's header, whole @throws CryptoError, VaultError `corrupt` */
-export function openFooter(indexKey: Uint8Array, header: Uint8Array, sealed: Uint8Array): Uint8Array {
-  return openAead(indexKey, sealed, Buffer.concat([FOOTER_AAD, header]))
+/**
+ * Opens a sealed footer.
+ * @param header - the pack's header, whole
+ * @returns its content
+ * @throws CryptoError; VaultError `corrupt`, `forged` when neither the host that it says wrote it, nor one that maintains the vault
+ */
+export function openFooter(keys: ObjectKeys, header: Uint8Array, sealed: Uint8Array): Uint8Array {
+  const signed = openAead(keys.indexKey, sealed, Buffer.concat([FOOTER_AAD, header]))
+  const { content, author } = openSigned(keys, labelOf(header), signed)
+  if (author.hostId === hostIdOf(content) || author.role === 'maintain') return content
+  throw new VaultError('forged', 'a pack is forged: another host than it says has written it')
+}
+
+/** A footer is signed together with the header of its pack. */
+function labelOf(header: Uint8Array): string {
+  return `pipe-backup footer 1\n${createHash('sha256').update(header).digest('hex')}`
 }

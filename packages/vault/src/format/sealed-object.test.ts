@@ -2,46 +2,48 @@ import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { flips, outcomeOf, truncations } from '../test-support/outcome.ts'
+import { HOST } from '../test-support/test-host.ts'
 import { openObject, sealObject } from './sealed-object.ts'
 
 const KEY = 'snapshots/20261123t100000z-0123456789abcdef'
-const indexKey = Uint8Array.from(randomBytes(32))
 
 test('an object opens to what was sealed, under its own key and vault alone', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 5000 }), (content) => {
-      const object = sealObject(indexKey, KEY, content)
-      expect(Uint8Array.from(openObject(indexKey, KEY, object))).toEqual(content)
-      expect(outcomeOf(() => openObject(indexKey, KEY.replace('10', '11'), object))).toBe('corrupt')
-      expect(outcomeOf(() => openObject(randomBytes(32), KEY, object))).toBe('corrupt')
+      const object = sealObject(HOST, KEY, content)
+      expect(Uint8Array.from(openObject(HOST.keys, KEY, object).content)).toEqual(content)
+      expect(outcomeOf(() => openObject(HOST.keys, KEY.replace('10', '11'), object))).toBe('corrupt')
+      expect(outcomeOf(() => openObject({ ...HOST.keys, indexKey: randomBytes(32) }, KEY, object))).toBe(
+        'corrupt',
+      )
     }),
   )
 })
 
 test('flipping any byte is found, and the object named', () => {
-  const object = sealObject(indexKey, KEY, Buffer.from('the content'))
+  const object = sealObject(HOST, KEY, Buffer.from('the content'))
   for (const { at, damaged } of flips(object)) {
     // The eighth byte is the version: a flip there can't be reported from another version, and is refused too.
     const code = at === 7 ? 'unsupported-version' : 'corrupt'
-    expect(() => openObject(indexKey, KEY, damaged)).toThrow(
+    expect(() => openObject(HOST.keys, KEY, damaged)).toThrow(
       expect.objectContaining({ code, key: KEY, message: expect.stringContaining(KEY) }),
     )
   }
 })
 
 test('cutting it anywhere is found, and the object named', () => {
-  const object = sealObject(indexKey, KEY, Buffer.from('the content'))
+  const object = sealObject(HOST, KEY, Buffer.from('the content'))
   for (const { damaged } of truncations(object))
-    expect(() => openObject(indexKey, KEY, damaged)).toThrow(
+    expect(() => openObject(HOST.keys, KEY, damaged)).toThrow(
       expect.objectContaining({ code: 'corrupt', key: KEY }),
     )
-  expect(outcomeOf(() => openObject(indexKey, KEY, Buffer.concat([object, Buffer.of(0)])))).toBe('corrupt')
+  expect(outcomeOf(() => openObject(HOST.keys, KEY, Buffer.concat([object, Buffer.of(0)])))).toBe('corrupt')
 })
 
 test('a newer version says so, and what to do', () => {
-  const object = sealObject(indexKey, KEY, Buffer.from('the content'))
+  const object = sealObject(HOST, KEY, Buffer.from('the content'))
   object[7] = 2
-  expect(() => openObject(indexKey, KEY, object)).toThrow(
+  expect(() => openObject(HOST.keys, KEY, object)).toThrow(
     expect.objectContaining({ code: 'unsupported-version', message: expect.stringContaining('version 2') }),
   )
 })

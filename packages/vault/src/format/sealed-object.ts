@@ -1,6 +1,8 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { openAead, sealAead } from '@pipe-backup/crypto'
+import { type ObjectKeys, openAead, sealAead } from '@pipe-backup/crypto'
+import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
+import { type Author, openSigned, SIGNED_BYTES, type Signer, signContent } from './certificate.ts'
 
 const MAGIC = Buffer.from('PBOBJ\x00\x00\x01', 'latin1')
 /** Sealed: the snapshot of a vault of a hundred terabytes. Nothing longer is written or read. */
@@ -8,24 +10,38 @@ export const MAX_SEALED_BYTES: number = 256 * 1024 * 1024
 /** The largest content that is believed. */
 const MAX_CONTENT_BYTES = 1024 * 1024 * 1024
 
+/** What seals the vault's small objects. */
+export interface SealingHost {
+  readonly keys: ObjectKeys
+  readonly signer: Signer
+}
+
+/** What was sealed, and by whom. */
+export interface OpenedObject {
+  readonly content: Buffer
+  readonly author: Author
+}
+
 /**
- * Seals the content of an index, snapshot, trash or session object under its key (docs/format.md section 3).
+ * Signs and seals the content of an index, snapshot, trash or session object under its key (docs/format.md section 3).
  * @throws VaultError `corrupt` when it would be longer than any such object can be
  */
-export function sealObject(indexKey: Uint8Array, key: string, content: Uint8Array): Buffer {
+export function sealObject({ keys, signer }: SealingHost, key: string, content: Uint8Array): Buffer {
   const packed = zstdCompressSync(content, {
     params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_contentSizeFlag]: 1 },
   })
-  const object = Buffer.allocUnsafe(MAGIC.length + packed.length + 40)
+  const bytes = MAGIC.length + SIGNED_BYTES + packed.length + 40
+  if (content.length > MAX_CONTENT_BYTES || bytes > MAX_SEALED_BYTES)
+    throw new VaultError('corrupt', `${key} would have ${bytes} bytes: nobody would read it`, { key })
+  const object = Buffer.allocUnsafe(bytes)
   object.set(MAGIC)
-  if (content.length > MAX_CONTENT_BYTES || object.length > MAX_SEALED_BYTES)
-    throw new VaultError('corrupt', `${key} would have ${object.length} bytes: nobody would read it`, { key })
-  sealAead(indexKey, packed, Buffer.from(key), object, MAGIC.length)
+  const signed = Buffer.concat([signContent(signer, labelOf(key), packed), packed])
+  sealAead(keys.indexKey, signed, Buffer.from(key), object, MAGIC.length)
   return object
 }
 
-/** @throws VaultError `corrupt`, `unsupported-version`, naming the key */
-export function openObject(indexKey: Uint8Array, key: string, object: Uint8Array): Buffer {
+/** @throws VaultError `corrupt`, `unsupported-version`, `forged` when no certified host wrote it, naming the key */
+export function openObject(keys: ObjectKeys, key: string, object: Uint8Array): OpenedObject {
   const magic = Buffer.from(object.buffer, object.byteOffset, Math.min(MAGIC.length, object.length))
   if (!magic.equals(MAGIC)) {
     const known = magic.length === MAGIC.length && magic.subarray(0, 7).equals(MAGIC.subarray(0, 7))
@@ -42,9 +58,21 @@ export function openObject(indexKey: Uint8Array, key: string, object: Uint8Array
     throw new VaultError('corrupt', `${key} is damaged: it does not begin as it should`, { key })
   }
   try {
-    const packed = openAead(indexKey, object.subarray(MAGIC.length), Buffer.from(key))
-    return zstdDecompressSync(packed, { maxOutputLength: MAX_CONTENT_BYTES })
+    const signed = openAead(keys.indexKey, object.subarray(MAGIC.length), Buffer.from(key))
+    const { content, author } = openSigned(keys, labelOf(key), signed)
+    return { content: zstdDecompressSync(content, { maxOutputLength: MAX_CONTENT_BYTES }), author }
   } catch (cause) {
+    if (hasCode(cause, 'forged')) throw forgedObject(key, cause)
     throw new VaultError('corrupt', `${key} is damaged, or is not what its name says`, { key, cause })
   }
+}
+
+/** Of an object that whoever has written it had no right to write. */
+export function forgedObject(key: string, cause?: unknown): VaultError {
+  const message = `${key} is forged: whoever wrote it is no host that the phrase has certified for it`
+  return new VaultError('forged', message, { key, cause })
+}
+
+function labelOf(key: string): string {
+  return `pipe-backup object 1\n${key}`
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { flips, outcomeOf, truncations } from '../test-support/outcome.ts'
+import { HOST } from '../test-support/test-host.ts'
 import { sealObject } from './sealed-object.ts'
 import {
   openSnapshotHead,
@@ -11,7 +12,6 @@ import {
   snapshotKey,
 } from './snapshot-object.ts'
 
-const indexKey = Uint8Array.from(randomBytes(32))
 const ID = '0123456789abcdef'
 const KEY = snapshotKey(new Date('2026-11-23T10:00:00.987Z'), ID)
 const HEAD: SnapshotHead = {
@@ -27,7 +27,7 @@ const HEAD: SnapshotHead = {
   ],
   packs: [['ef'.repeat(32), '/w==']],
 }
-const open = (object: Uint8Array, key = KEY) => openSnapshotHead(indexKey, key, object)
+const open = (object: Uint8Array, key = KEY) => openSnapshotHead(HOST.keys, key, object)
 
 test('a key has the time in UTC, and the id', () => {
   expect(KEY).toBe('snapshots/20261123t100000z-0123456789abcdef')
@@ -38,11 +38,11 @@ test('a key has the time in UTC, and the id', () => {
 
 test('a head opens to what was sealed, with whatever members a later program adds', () => {
   const more = { ...HEAD, later: { anything: 1 } }
-  expect(open(sealSnapshot(indexKey, KEY, more))).toEqual(more)
+  expect(open(sealSnapshot(HOST, KEY, more))).toEqual(more)
 })
 
 test('flipping or cutting any byte is found, and the snapshot named', () => {
-  const object = sealSnapshot(indexKey, KEY, HEAD)
+  const object = sealSnapshot(HOST, KEY, HEAD)
   for (const { at, damaged } of [...flips(object), ...truncations(object)]) {
     expect(() => open(damaged)).toThrow(
       expect.objectContaining({
@@ -55,18 +55,22 @@ test('flipping or cutting any byte is found, and the snapshot named', () => {
 })
 
 test("one snapshot under another's name, or of another vault, is refused", () => {
-  const object = sealSnapshot(indexKey, KEY, HEAD)
+  const object = sealSnapshot(HOST, KEY, HEAD)
   expect(outcomeOf(() => open(object, snapshotKey(new Date('2026-11-23T10:00:01Z'), ID)))).toBe('corrupt')
   expect(outcomeOf(() => open(object, snapshotKey(new Date('2026-11-23T10:00:00Z'), 'f'.repeat(16))))).toBe(
     'corrupt',
   )
-  expect(outcomeOf(() => open(sealSnapshot(randomBytes(32), KEY, HEAD)))).toBe('corrupt')
+  expect(
+    outcomeOf(() =>
+      open(sealSnapshot({ ...HOST, keys: { ...HOST.keys, indexKey: randomBytes(32) } }, KEY, HEAD)),
+    ),
+  ).toBe('corrupt')
   const lying = { ...HEAD, id: 'f'.repeat(16) }
-  expect(outcomeOf(() => open(sealSnapshot(indexKey, KEY, lying)))).toBe('corrupt')
+  expect(outcomeOf(() => open(sealSnapshot(HOST, KEY, lying)))).toBe('corrupt')
 })
 
 test('a head of a later version says so, whatever else is in it', () => {
-  const object = sealObject(indexKey, KEY, Buffer.from('{"version":2,"parts":[]}'))
+  const object = sealObject(HOST, KEY, Buffer.from('{"version":2,"parts":[]}'))
   expect(() => open(object)).toThrow(
     expect.objectContaining({ code: 'unsupported-version', key: KEY, hint: 'Update this program.' }),
   )
@@ -87,7 +91,7 @@ test.for<[string, (head: Record<string, unknown>) => unknown]>([
   ['no host', (head) => ({ ...head, host: 7 })],
   ['version 0', (head) => ({ ...head, version: 0 })],
 ])('a head with %s is corrupt', ([, change]) => {
-  const object = sealObject(indexKey, KEY, Buffer.from(JSON.stringify(change({ ...HEAD }))))
+  const object = sealObject(HOST, KEY, Buffer.from(JSON.stringify(change({ ...HEAD }))))
   expect(outcomeOf(() => open(object))).toBe('corrupt')
 })
 
@@ -99,7 +103,7 @@ test('content of any kind is a head or corrupt', () => {
         fc.uint8Array(),
       ),
       (content) => {
-        expect(outcomeOf(() => open(sealObject(indexKey, KEY, content)))).toBe('corrupt')
+        expect(outcomeOf(() => open(sealObject(HOST, KEY, content)))).toBe('corrupt')
       },
     ),
   )

@@ -1,6 +1,7 @@
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import { isObject } from '../is-object.ts'
 import { VaultError } from '../vault-error.ts'
-import { openObject, sealObject } from './sealed-object.ts'
+import { forgedObject, openObject, type SealingHost, sealObject } from './sealed-object.ts'
 
 export interface SnapshotSource {
   readonly name: string
@@ -50,13 +51,17 @@ export function snapshotTimeOf(key: string): Date | undefined {
   return year === undefined ? undefined : new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
 }
 
-export function sealSnapshot(indexKey: Uint8Array, key: string, head: SnapshotHead): Buffer {
-  return sealObject(indexKey, key, Buffer.from(JSON.stringify(head)))
+export function sealSnapshot(host: SealingHost, key: string, head: SnapshotHead): Buffer {
+  return sealObject(host, key, Buffer.from(JSON.stringify(head)))
 }
 
-/** @throws VaultError `corrupt`, `unsupported-version`, naming the key */
-export function openSnapshotHead(indexKey: Uint8Array, key: string, object: Uint8Array): SnapshotHead {
-  const head = parse(openObject(indexKey, key, object))
+/**
+ * @throws VaultError `corrupt`, `unsupported-version`, naming the key; `forged` when neither the host that it says wrote it, nor one that maintains
+ * the vault
+ */
+export function openSnapshotHead(keys: ObjectKeys, key: string, object: Uint8Array): SnapshotHead {
+  const { content, author } = openObject(keys, key, object)
+  const head = parse(content)
   if (isObject(head) && typeof head['version'] === 'number' && head['version'] > 1) {
     throw new VaultError(
       'unsupported-version',
@@ -67,6 +72,7 @@ export function openSnapshotHead(indexKey: Uint8Array, key: string, object: Uint
   if (!isHead(head) || head.id !== snapshotIdOf(key)) {
     throw new VaultError('corrupt', `${key} is not a snapshot that this program understands`, { key })
   }
+  if (head.hostId !== author.hostId && author.role !== 'maintain') throw forgedObject(key)
   return head
 }
 
@@ -78,7 +84,6 @@ function parse(content: Buffer): unknown {
   }
 }
 
-/** Only this vault's hosts can write a head that opens; but one of them may have been taken over. */
 function isHead(value: unknown): value is SnapshotHead {
   return (
     isObject(value) &&

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import { isObject } from '../is-object.ts'
 import { VaultError } from '../vault-error.ts'
-import { openObject, sealObject } from './sealed-object.ts'
+import { forgedObject, openObject, type SealingHost, sealObject } from './sealed-object.ts'
 
 /** What a prune has condemned on one sink (docs/format.md section 9). */
 export interface Trash {
@@ -25,17 +26,18 @@ export function newTrashKey(time: Date): string {
   return `trash/${stamp}z-${randomBytes(8).toString('hex')}`
 }
 
-export function sealTrash(indexKey: Uint8Array, key: string, time: Date, trash: Trash): Buffer {
+export function sealTrash(host: SealingHost, key: string, time: Date, trash: Trash): Buffer {
   return sealObject(
-    indexKey,
+    host,
     key,
     Buffer.from(JSON.stringify({ version: 1, time: time.toISOString(), ...trash })),
   )
 }
 
-/** @throws VaultError `corrupt`, naming the key */
-export function openTrash(indexKey: Uint8Array, key: string, object: Uint8Array): Trash {
-  const content = openObject(indexKey, key, object)
+/** @throws VaultError `corrupt`, naming the key; `forged` when no host wrote it that may prune */
+export function openTrash(keys: ObjectKeys, key: string, object: Uint8Array): Trash {
+  const { content, author } = openObject(keys, key, object)
+  if (author.role !== 'maintain') throw forgedObject(key)
   let trash: unknown
   try {
     trash = JSON.parse(content.toString())

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { deriveSubkey, type HostKeys, vaultIdOf } from '@pipe-backup/crypto'
+import { deriveSubkey, type HostKeys, signingKeyOf, type VaultKeys, vaultIdOf } from '@pipe-backup/crypto'
+import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
+import { certify, type Role, readCertificate, type Signer } from './certificate.ts'
 
 /** All that a host needs to write to a vault, and that its host key file holds. Nothing in it opens a chunk. */
 export interface VaultHost {
@@ -9,6 +11,8 @@ export interface VaultHost {
   /** 32 hex digits, random: which host wrote a pack. */
   readonly hostId: string
   readonly keys: HostKeys
+  /** What it signs with, and what says that it may. */
+  readonly signer: Signer
   /** Public keys that can open this host's runs too, beside the phrase. */
   readonly recipients: readonly Uint8Array[]
 }
@@ -28,15 +32,37 @@ export async function derivedKeys(keys: Pick<HostKeys, 'idKey'>): Promise<Derive
   }
 }
 
-/** A host that has just joined: its id is new. */
-export function createVaultHost(keys: HostKeys): VaultHost {
-  const { publicKey, idKey, indexKey } = keys
+/** A host that has just joined: its id is new. @param keys - the phrase's */
+export function createVaultHost(keys: VaultKeys, role: Role = 'maintain'): VaultHost {
+  const { publicKey, idKey, indexKey, rootKey } = keys
+  const hostId = randomBytes(16).toString('hex')
+  const seed = Uint8Array.from(randomBytes(32))
   return {
     vaultId: vaultIdOf(publicKey),
-    hostId: randomBytes(16).toString('hex'),
-    keys: { publicKey, idKey, indexKey },
+    hostId,
+    keys: { publicKey, idKey, indexKey, rootKey },
+    signer: { seed, certificate: certify(keys, hostId, role, seed) },
     recipients: [],
   }
+}
+
+/** The host, certified for another role. @param keys - the phrase's */
+export function withRole(host: VaultHost, keys: VaultKeys, role: Role): VaultHost {
+  const { seed } = host.signer
+  return { ...host, signer: { seed, certificate: certify(keys, host.hostId, role, seed) } }
+}
+
+/** What a host may do. */
+export function roleOf({ keys, signer }: VaultHost): Role {
+  return readCertificate(keys.rootKey, signer.certificate).role
+}
+
+/** @throws VaultError `not-permitted` for a host that may write alone */
+export function requireMaintainer(host: VaultHost): void {
+  if (roleOf(host) === 'maintain') return
+  throw new VaultError('not-permitted', "this host's key may write snapshots, and not prune", {
+    hint: 'Prune on a host that maintains the vault, or make this one such: pipe-backup init --role maintain --phrase-file FILE',
+  })
 }
 
 const FORMAT = 'pipe-backup host key'
@@ -52,6 +78,9 @@ export function encodeHostKey(host: VaultHost): string {
     publicKey: hex(host.keys.publicKey),
     idKey: hex(host.keys.idKey),
     indexKey: hex(host.keys.indexKey),
+    rootKey: hex(host.keys.rootKey),
+    seed: hex(host.signer.seed),
+    certificate: hex(host.signer.certificate),
     recipients: host.recipients.map(hex),
   }
   return `${JSON.stringify(file, null, 2)}\n`
@@ -87,14 +116,28 @@ export function decodeHostKey(text: string): VaultHost {
   if (file['vault'] !== vaultId) throw damaged('its vault id is not that of its public key')
   const recipients: unknown = file['recipients']
   if (!Array.isArray(recipients)) throw damaged('no recipients')
+  const rootKey = hex(file['rootKey'], 32, 'root key')
+  const seed = hex(file['seed'], 32, 'signing key')
+  const certificate = hex(file['certificate'], 113, 'certificate')
+  const hostId = Buffer.from(hex(file['host'], 16, 'host id')).toString('hex')
+  try {
+    const certified = readCertificate(rootKey, certificate)
+    const isOwn = Buffer.compare(certified.publicKey, signingKeyOf(seed)) === 0
+    if (certified.hostId !== hostId || !isOwn) throw damaged('its certificate is not its own')
+  } catch (error) {
+    if (hasCode(error, 'forged')) throw damaged('its certificate was not made with the phrase')
+    throw error
+  }
   return {
     vaultId,
-    hostId: Buffer.from(hex(file['host'], 16, 'host id')).toString('hex'),
+    hostId,
     keys: {
       publicKey,
       idKey: hex(file['idKey'], 32, 'id key'),
       indexKey: hex(file['indexKey'], 32, 'index key'),
+      rootKey,
     },
+    signer: { seed, certificate },
     recipients: recipients.map((recipient: unknown) => hex(recipient, 32, 'recipient')),
   }
 }

@@ -1,7 +1,7 @@
 import type { Sink } from '@pipe-backup/sink'
 import { openSnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
 import type { VaultHost } from '../format/vault-host.ts'
-import { hasCode } from '../has-code.ts'
+import { damageOf } from '../store/damage.ts'
 import { getObject, listObjects } from '../store/read-sink.ts'
 import { putVaultHeader, readVaultHeader, type VaultHeader } from '../store/vault-header.ts'
 import { VaultError } from '../vault-error.ts'
@@ -45,10 +45,10 @@ async function showsOurs(sink: Sink, { host, signal }: AdoptOptions): Promise<bo
   for await (const { key } of listObjects(sink, 'snapshots/', signal)) {
     if (snapshotIdOf(key) === undefined) continue
     try {
-      openSnapshotHead(host.keys.indexKey, key, await getObject(sink, key, signal))
+      openSnapshotHead(host.keys, key, await getObject(sink, key, signal))
       return true
     } catch (error) {
-      if (!hasCode(error, 'corrupt') && !hasCode(error, 'not-found')) throw error
+      if (damageOf(error) === undefined) throw error
     }
   }
   return false

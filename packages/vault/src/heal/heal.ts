@@ -1,9 +1,9 @@
 import { type Sink, toError } from '@pipe-backup/sink'
 import { toFailure } from '../failure.ts'
 import { openSnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
-import type { VaultHost } from '../format/vault-host.ts'
+import { roleOf, type VaultHost } from '../format/vault-host.ts'
 import { hasCode } from '../has-code.ts'
-import type { DamagedObject } from '../store/damage.ts'
+import { type DamagedObject, damageOf } from '../store/damage.ts'
 import { DamageBook } from '../store/damage-book.ts'
 import { checkGrant, isGrantKey } from '../store/grant.ts'
 import { isBeingPruned } from '../store/is-being-pruned.ts'
@@ -68,14 +68,14 @@ export interface HealReport {
  */
 export async function heal(options: HealOptions): Promise<HealReport> {
   const { host, hostName, signal, onProblem, now = () => new Date() } = options
-  const { indexKey } = host.keys
+  const { keys } = host
   const record = { host: hostName, hostId: host.hostId, started: now().toISOString(), kind: 'heal' } as const
-  await using session = new VaultSession({ indexKey, record })
+  await using session = new VaultSession({ host, record })
   const book = await DamageBook.open(options.stateDirectory)
   for (const { sink, key, why } of options.damaged ?? []) book.add(sink, key, why, now())
   const context: ReplicaContext = {
     vaultId: host.vaultId,
-    indexKey,
+    keys,
     session,
     book,
     now,
@@ -97,8 +97,9 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   const { results, lost } = await reconcile({
     replicas,
     targets: replicas.filter(({ name }) => isTarget(options, name)),
-    indexKey,
+    keys,
     thorough: options.thorough ?? true,
+    mayRemove: roleOf(host) === 'maintain',
     mayForgetTrash: (replica) => !pruned.has(replica),
     requireAlive: ({ sink }) => session.requireAlive(sink, signal),
     onHealed: options.onHealed,
@@ -158,11 +159,11 @@ async function isCorrupt({ sink, context }: Replica, key: string): Promise<boole
   try {
     const object = await getObject(sink, key, context.signal)
     if (isGrantKey(key)) checkGrant(key, object)
-    else openSnapshotHead(context.indexKey, key, object)
+    else openSnapshotHead(context.keys, key, object)
     return false
   } catch (error) {
-    if (hasCode(error, 'corrupt')) return true
     if (hasCode(error, 'not-found')) return false
+    if (damageOf(error) !== undefined) return true
     throw toError(error)
   }
 }

@@ -1,6 +1,7 @@
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import { forEachLimited } from '../for-each-limited.ts'
+import { openIndex } from '../format/index-object.ts'
 import { packKey, packNameOf } from '../format/pack-format.ts'
-import { openObject } from '../format/sealed-object.ts'
 import { type SnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
 import { checkGrant } from '../store/grant.ts'
 import type { Replica } from '../store/replica.ts'
@@ -16,9 +17,11 @@ export interface ReconcileOptions {
   readonly replicas: readonly Replica[]
   /** Those that are brought what they lack. */
   readonly targets: readonly Replica[]
-  readonly indexKey: Uint8Array
+  readonly keys: ObjectKeys
   /** Looks at every snapshot that the targets show, and not only for those that they lack. */
   readonly thorough: boolean
+  /** Whether what is damaged and of no use may be removed: that is for a host that maintains the vault. */
+  readonly mayRemove: boolean
   /**
    * Whether a damaged trash object may be removed. What it condemned is then no longer condemned, until the next prune; a prune that
    * goes on would delete it all the same.
@@ -68,7 +71,7 @@ class Reconciliation {
 
   /** Makes whole what the sinks show. */
   async repair(): Promise<void> {
-    const { thorough } = this.#options
+    const { thorough, mayRemove } = this.#options
     for (const result of this.results) {
       const { replica } = result
       await replica.attempt(async () => {
@@ -87,7 +90,7 @@ class Reconciliation {
           const corrupt = this.#corrupt.get(result) ?? new Set<string>()
           this.#corrupt.set(result, corrupt)
           for (const key of snapshots) corrupt.add(key)
-          if (snapshots.length === 0 && thorough) await removeUseless(result, packKey(name))
+          if (snapshots.length === 0 && thorough && mayRemove) await removeUseless(result, packKey(name))
         })
       })
     }
@@ -116,7 +119,7 @@ class Reconciliation {
 
   /** Brings what the sinks do not show. */
   async complete(): Promise<void> {
-    const { replicas, thorough } = this.#options
+    const { replicas, thorough, mayRemove } = this.#options
     const removed = removedSnapshots(replicas)
     const keys = new Set(replicas.flatMap(({ listing }) => [...listing.snapshots.keys()]))
     // The newest first: it is the one that will be wanted.
@@ -128,7 +131,7 @@ class Reconciliation {
     for (const result of this.results) {
       await result.replica.attempt(async () => {
         await this.#bringGrantsAndIndexes(result)
-        if (thorough) await this.#removeCorrupt(result, removed)
+        if (thorough && mayRemove) await this.#removeCorrupt(result, removed)
       })
     }
   }
@@ -224,15 +227,15 @@ class Reconciliation {
 
   /** Indexes are a cache: without one, footers are read. */
   async #bringGrantsAndIndexes(result: ReconcileResult): Promise<void> {
-    const { replicas, indexKey } = this.#options
+    const { replicas, keys } = this.#options
     const { replica } = result
     const check = (key: string, object: Uint8Array): Uint8Array => {
-      if (key.startsWith('index/')) openObject(indexKey, key, object)
+      if (key.startsWith('index/')) openIndex(keys, key, object)
       else checkGrant(key, object)
       return object
     }
-    const keys = replicas.flatMap(({ listing }) => [...listing.grants.keys(), ...listing.indexes.keys()])
-    for (const key of new Set(keys)) {
+    const wanted = replicas.flatMap(({ listing }) => [...listing.grants.keys(), ...listing.indexes.keys()])
+    for (const key of new Set(wanted)) {
       if (replica.has(key)) continue
       const object = await readFromAny(replicas, key, (bytes) => check(key, bytes))
       if (object === 'unanswered') result.unanswered++

@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import { type IndexedPack, sealIndexes } from '../format/index-object.ts'
 import { decodeFooterContent, type PackFooter, packKey } from '../format/pack-format.ts'
 import { type SnapshotHead, sealSnapshot, snapshotIdOf } from '../format/snapshot-object.ts'
+import type { VaultHost } from '../format/vault-host.ts'
+import { hasCode } from '../has-code.ts'
 import { fetchPack } from '../store/fetch-pack.ts'
 import { readIndex } from '../store/load-index.ts'
 import { readPackFooter } from '../store/read-pack-footer.ts'
@@ -15,7 +17,7 @@ export interface CompactOptions {
   readonly replicas: readonly Replica[]
   /** Ids of snapshots that go. */
   readonly gone: ReadonlySet<string>
-  readonly indexKey: Uint8Array
+  readonly host: VaultHost
   readonly stateDirectory: string
   readonly signal?: AbortSignal | undefined
 }
@@ -37,7 +39,7 @@ export async function compact(options: CompactOptions): Promise<PruneReport['com
   // Where nothing can be deleted there is nothing to be gained.
   const able = new Set(options.replicas.filter(({ sink }) => !sink.appendOnly))
   const footers = await readFooters(options)
-  const live = liveChunks(options, footers)
+  const live = liveChunks(options)
   const chosen = chooseForCompaction(packUses(options, footers, live))
   const moves: Moves = new Map()
   const listed: IndexedPack[] = []
@@ -53,13 +55,19 @@ export async function compact(options: CompactOptions): Promise<PruneReport['com
     bytes += pack.bytes.length
   }
   for (const group of chosen) {
-    const repacker = new Repacker(options.indexKey, group.hostId, group.kind)
+    const repacker = new Repacker(options.host, group.hostId, group.kind)
     for (const name of group.names) {
       const pack = await fetchPack(name, options.replicas)
       const footer = footers.get(name)
-      // Whole nowhere, or not what its index says: a healing's affair.
+      // Whole nowhere: a healing's affair.
       if (typeof pack === 'string' || !footer) continue
-      for (const full of repacker.add(name, pack, live.get(name) ?? new Set())) await store(full)
+      try {
+        for (const full of repacker.add(name, pack, live.get(name) ?? new Set())) await store(full)
+      } catch (error) {
+        // What counts is the pack's own footer, whatever an index says of it.
+        if (!hasCode(error, 'corrupt')) throw error
+        for (const replica of options.replicas) if (replica.has(packKey(name))) replica.report(error)
+      }
     }
     const last = repacker.finish()
     if (last) await store(last)
@@ -73,8 +81,9 @@ export async function compact(options: CompactOptions): Promise<PruneReport['com
 
 /** The contents of the footers of all packs, by name, from the index objects, or else from the packs. */
 async function readFooters(options: CompactOptions): Promise<Map<string, PackFooter>> {
-  const { replicas, indexKey, stateDirectory, signal } = options
-  const reading = { replicas, indexKey, cacheDirectory: join(stateDirectory, 'index') }
+  const { replicas, host, stateDirectory, signal } = options
+  const { keys } = host
+  const reading = { replicas, keys, cacheDirectory: join(stateDirectory, 'index') }
   const footers = new Map<string, PackFooter>()
   for (const key of new Set(replicas.flatMap(({ listing }) => [...listing.indexes.keys()]))) {
     for (const { name, footer } of (await readIndex(key, reading)) ?? [])
@@ -84,7 +93,7 @@ async function readFooters(options: CompactOptions): Promise<Map<string, PackFoo
     for (const [name, { sizeBytes }] of replica.listing.packs) {
       if (footers.has(name)) continue
       try {
-        const content = await readPackFooter(replica.sink, name, sizeBytes, indexKey, signal)
+        const content = await readPackFooter(replica.sink, name, sizeBytes, keys, signal)
         footers.set(name, decodeFooterContent(content))
       } catch (error) {
         replica.report(error)
@@ -95,10 +104,7 @@ async function readFooters(options: CompactOptions): Promise<Map<string, PackFoo
 }
 
 /** Which chunks of which packs are live in any snapshot that stays. */
-function liveChunks(
-  { replicas, gone }: CompactOptions,
-  footers: ReadonlyMap<string, PackFooter>,
-): Map<string, Set<number>> {
+function liveChunks({ replicas, gone }: CompactOptions): Map<string, Set<number>> {
   const live = new Map<string, Set<number>>()
   for (const { heads } of replicas) {
     for (const [key, { packs }] of heads) {
@@ -107,8 +113,7 @@ function liveChunks(
         const chunks = live.get(name) ?? new Set<number>()
         live.set(name, chunks)
         const bits = Buffer.from(bitmap, 'base64')
-        const count = footers.get(name)?.chunks.length ?? 0
-        for (let i = 0; i < count; i++) if ((bits[i >> 3] ?? 0) & (1 << (i & 7))) chunks.add(i)
+        for (let i = 0; i < bits.length * 8; i++) if ((bits[i >> 3] ?? 0) & (1 << (i & 7))) chunks.add(i)
       }
     }
   }
@@ -149,7 +154,7 @@ async function putIndexes(
   able: Set<Replica>,
   packs: readonly IndexedPack[],
 ): Promise<void> {
-  for (const { key, object } of sealIndexes(options.indexKey, packs)) {
+  for (const { key, object } of sealIndexes(options.host, packs)) {
     await onAll(able, (replica) => replica.put(key, object))
   }
 }
@@ -173,12 +178,12 @@ async function rewriteHeads(
   replica: Replica,
   moves: Moves,
   firstStored: ReadonlyMap<string, Date>,
-  { gone, indexKey }: CompactOptions,
+  { gone, host }: CompactOptions,
 ): Promise<void> {
   for (const [key, head] of replica.heads) {
     if (gone.has(snapshotIdOf(key) ?? '') || !head.packs.some(([name]) => moves.has(name))) continue
     const moved = { ...withMoves(head, moves), firstStored: firstStored.get(key)?.toISOString() }
-    await replica.put(key, sealSnapshot(indexKey, key, moved))
+    await replica.put(key, sealSnapshot(host, key, moved))
     replica.heads.set(key, moved)
   }
 }

@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import { type IndexedPack, sealIndexes } from '../format/index-object.ts'
 import { packKey } from '../format/pack-format.ts'
+import type { VaultHost } from '../format/vault-host.ts'
 import { readIndex } from '../store/load-index.ts'
 import type { Replica } from '../store/replica.ts'
 
 export interface MergeIndexesOptions {
   /** Of the sinks that were pruned, as they are now. */
   readonly replicas: readonly Replica[]
-  readonly indexKey: Uint8Array
+  readonly host: VaultHost
   readonly stateDirectory: string
 }
 
@@ -21,9 +22,9 @@ const SMALL_BYTES = 4 * 1024 * 1024
  * gone meanwhile reads another, or the footers. Sinks that would not let the old ones go are left as they are.
  */
 export async function mergeIndexes(options: MergeIndexesOptions): Promise<void> {
-  const { replicas, indexKey, stateDirectory } = options
+  const { replicas, host, stateDirectory } = options
   if (replicas.some(({ sink }) => sink.appendOnly)) return
-  const reading = { replicas, indexKey, cacheDirectory: join(stateDirectory, 'index') }
+  const reading = { replicas, keys: host.keys, cacheDirectory: join(stateDirectory, 'index') }
   const keys = new Map(replicas.flatMap(({ listing }) => [...listing.indexes]))
   const spent: string[] = []
   const listed = new Map<string, IndexedPack>()
@@ -45,7 +46,7 @@ export async function mergeIndexes(options: MergeIndexesOptions): Promise<void> 
   }
   if (spent.length === 0 || !(isWorthIt || small > MAX_SMALL)) return
   const packs = [...listed.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
-  const merged = sealIndexes(indexKey, packs)
+  const merged = sealIndexes(host, packs)
   for (const replica of replicas) {
     try {
       for (const { key, object } of merged) await replica.put(key, object)

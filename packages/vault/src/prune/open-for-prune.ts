@@ -18,7 +18,7 @@ export async function openForPrune(
 ): Promise<Replica[]> {
   const context: ReplicaContext = {
     vaultId: host.vaultId,
-    indexKey: host.keys.indexKey,
+    keys: host.keys,
     session,
     now,
     signal,
@@ -41,8 +41,11 @@ export async function openForPrune(
 
 /** Opens what it shows. @throws where it is not known what is condemned there */
 export async function readForPrune(replica: Replica): Promise<void> {
-  const [bad] = replica.listing.badTrash.values()
-  if (bad) throw bad
+  for (const error of replica.listing.badTrash.values()) {
+    // What no host that may prune has written condemns nothing.
+    if (error.code !== 'forged') throw error
+    replica.report(error)
+  }
   await replica.readHeads()
 }
 

@@ -1,6 +1,7 @@
 import { packKey } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
 import { newTrashKey, sealTrash, type Trash } from '../format/trash-object.ts'
+import type { VaultHost } from '../format/vault-host.ts'
 import { type StoredObject, shownSnapshots } from '../store/listing.ts'
 import { listObjects } from '../store/read-sink.ts'
 import type { Replica } from '../store/replica.ts'
@@ -12,6 +13,7 @@ const MAX_REMINDERS = 8
 
 export interface PruneSinkOptions {
   readonly replica: Replica
+  readonly host: VaultHost
   /** Packs that are needed by snapshots that stay. */
   readonly needed: ReadonlySet<string>
   /** Packs that are needed by what this sink shows, also by snapshots that it would not let go. */
@@ -52,9 +54,12 @@ export interface PrunePlan {
 /** Sessions that have not been written again for so long that whoever held them is dead. */
 function staleSessions(replica: Replica, ownSession: string): string[] {
   const nowMs = sinkTime(replica, ownSession)
-  return [...replica.listing.sessions]
-    .filter(([, { storedAt }]) => nowMs - storedAt.getTime() > SESSION_STALE_MS)
-    .map(([id]) => id)
+  return (
+    [...replica.listing.sessions]
+      // One of the future is none either: no sink stores what will be.
+      .filter(([, { storedAt }]) => Math.abs(nowMs - storedAt.getTime()) > SESSION_STALE_MS)
+      .map(([id]) => id)
+  )
 }
 
 export function planPrune(options: PruneSinkOptions): PrunePlan {
@@ -162,16 +167,16 @@ function spentTrash(
  * begins, the sessions that had begun.
  */
 async function condemn(
-  { replica, remembered, ownSession }: PruneSinkOptions,
+  { replica, host, remembered, ownSession }: PruneSinkOptions,
   packs: readonly string[],
 ): Promise<void> {
   const { sink, context } = replica
-  const { indexKey, now, signal } = context
+  const { now, signal } = context
   const write = async (sessions: readonly string[] | undefined): Promise<string> => {
     const time = now()
     const key = newTrashKey(time)
     const trash = { packs, snapshots: [...remembered].sort(), sessions }
-    await replica.put(key, sealTrash(indexKey, key, time, trash))
+    await replica.put(key, sealTrash(host, key, time, trash))
     return key
   }
   const draft = await write(undefined)

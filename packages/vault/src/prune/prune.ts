@@ -2,7 +2,7 @@ import { type Sink, toError } from '@pipe-backup/sink'
 import { toFailure } from '../failure.ts'
 import { packKey } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
-import type { VaultHost } from '../format/vault-host.ts'
+import { requireMaintainer, type VaultHost } from '../format/vault-host.ts'
 import { shownSnapshots, totalBytes } from '../store/listing.ts'
 import type { Replica } from '../store/replica.ts'
 import { removedSnapshots } from '../store/replicas.ts'
@@ -25,6 +25,11 @@ export interface PruneOptions {
   readonly sinks: readonly Sink[]
   /** Chooses the snapshots that go, by id. @param snapshots - oldest first */
   readonly choose: (snapshots: readonly SnapshotInfo[]) => ReadonlySet<string>
+  /**
+   * Which snapshots the policy keeps, by id, of all that are shown: also of those that trash says were removed. These stay, for trash may be
+   * that of a host that was taken over. Default none of them. @param snapshots - oldest first
+   */
+  readonly keeps?: ((snapshots: readonly SnapshotInfo[]) => ReadonlySet<string>) | undefined
   /** How long a pack must have been of no use before it is deleted, in milliseconds. Default a day. */
   readonly graceMs?: number | undefined
   /** Changes nothing: the report is of what would be done. */
@@ -41,13 +46,14 @@ export interface PruneOptions {
 /**
  * Removes the snapshots that a policy does not keep, and, in two steps and without a lock, the packs that then nothing needs. Needs no
  * phrase. Sinks are pruned one after the other: the next only when the last still has all that its snapshots need.
- * @throws the abort's reason; VaultError `busy` while another host prunes, `fault` when `choose` would leave nothing;
+ * @throws the abort's reason; VaultError `not-permitted` where this host's key is not of one that maintains the vault, `busy` while another host prunes, `fault` when `choose` would leave nothing;
  * the first sink's error when none can be used
  */
 export async function prune(options: PruneOptions): Promise<PruneReport> {
   const { host, hostName, now = () => new Date() } = options
+  requireMaintainer(host)
   const record = { host: hostName, hostId: host.hostId, started: now().toISOString(), kind: 'prune' } as const
-  await using session = new VaultSession({ indexKey: host.keys.indexKey, record })
+  await using session = new VaultSession({ host, record })
   return await new Prune(options, session).perform()
 }
 
@@ -90,12 +96,12 @@ class Prune {
   }
 
   #choose(): { removed: string[]; kept: number } {
-    const { choose } = this.#options
+    const { choose, keeps } = this.#options
     const tombstoned = removedSnapshots(this.#replicas)
     const shown = new Map<string, SnapshotInfo>()
     for (const { heads } of this.#replicas) {
       for (const [key, head] of heads) {
-        if (shown.has(key) || tombstoned.has(snapshotIdOf(key) ?? '')) continue
+        if (shown.has(key)) continue
         const holders = this.#replicas.filter((replica) => replica.heads.has(key))
         const times = holders.map(({ listing }) => listing.snapshots.get(key)?.storedAt.getTime() ?? Infinity)
         const storedAt = new Date(Math.min(...times))
@@ -106,24 +112,29 @@ class Prune {
     const snapshots = [...shown.values()].sort(
       (a, b) => a.time.getTime() - b.time.getTime() || (a.key < b.key ? -1 : 1),
     )
-    const chosen = choose(snapshots)
-    const removed = snapshots.filter(({ id }) => chosen.has(id)).map(({ id }) => id)
-    if (snapshots.length > 0 && removed.length === snapshots.length)
+    // Whoever can write trash is not to choose what is kept: what it says was removed, and the policy keeps, stays.
+    const saved = tombstoned.size > 0 ? keeps?.(snapshots) : undefined
+    const left = snapshots.filter(({ id }) => !tombstoned.has(id) || saved?.has(id))
+    const chosen = choose(left)
+    const removed = left.filter(({ id }) => chosen.has(id)).map(({ id }) => id)
+    if (left.length > 0 && removed.length === left.length)
       throw new VaultError('fault', 'the policy keeps no snapshot at all: nothing was removed', {
         hint: 'Correct `keep` in the configuration.',
       })
-    this.#gone = new Set([...removed, ...tombstoned])
+    const kept = new Set(left.filter(({ id }) => !chosen.has(id)).map(({ id }) => id))
+    this.#gone = new Set([...removed, ...[...tombstoned].filter((id) => !kept.has(id))])
     // When every sink that is configured shows none of them any more, nobody can bring them back.
     const isSureOfAll = this.#replicas.length === this.#all.length
     const isShown = (id: string) =>
       this.#replicas.some(({ listing }) => shownSnapshots(listing).some((key) => snapshotIdOf(key) === id))
     this.#remembered = new Set([...this.#gone].filter((id) => !isSureOfAll || isShown(id)))
-    return { removed, kept: snapshots.length - removed.length }
+    return { removed, kept: kept.size }
   }
 
   #plan(replica: Replica, graceMs: number): PruneSinkOptions {
     return {
       replica,
+      host: this.#options.host,
       needed: neededPacks(replica, this.#replicas, this.#gone),
       shown: neededPacks(replica, [replica], new Set()),
       gone: this.#gone,
@@ -218,7 +229,7 @@ class Prune {
     return await compact({
       replicas: this.#replicas,
       gone: this.#gone,
-      indexKey: host.keys.indexKey,
+      host,
       stateDirectory,
       signal,
     })
@@ -226,7 +237,7 @@ class Prune {
 
   async #mergeIndexes(): Promise<void> {
     const { host, stateDirectory } = this.#options
-    await mergeIndexes({ replicas: this.#replicas, indexKey: host.keys.indexKey, stateDirectory })
+    await mergeIndexes({ replicas: this.#replicas, host, stateDirectory })
   }
 
   #report(

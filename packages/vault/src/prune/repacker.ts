@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import {
   decodeFooterContent,
   decodePackEnd,
@@ -9,9 +10,11 @@ import {
   openFooter,
   PACK_END_BYTES,
   type PackChunk,
+  packKey,
   type SealedRunKey,
   writePackFooter,
 } from '../format/pack-format.ts'
+import type { SealingHost } from '../format/sealed-object.ts'
 import { NODE_PACK_BYTES, PACK_BYTES } from '../seal/open-packs.ts'
 import { VaultError } from '../vault-error.ts'
 
@@ -38,15 +41,15 @@ const MAX_RUN_KEYS = 256
 
 /** Makes packs out of sealed chunks as they are. */
 export class Repacker {
-  readonly #indexKey: Uint8Array
+  readonly #host: SealingHost
   readonly #hostId: Uint8Array
   readonly #fullBytes: number
   #taken: Taken[] = []
   #runKeys = new Map<string, SealedRunKey>()
   #bytes = 0
 
-  constructor(indexKey: Uint8Array, hostId: Uint8Array, kind: 'data' | 'nodes') {
-    this.#indexKey = indexKey
+  constructor(host: SealingHost, hostId: Uint8Array, kind: 'data' | 'nodes') {
+    this.#host = host
     this.#hostId = hostId
     this.#fullBytes = kind === 'data' ? PACK_BYTES : NODE_PACK_BYTES
   }
@@ -58,12 +61,18 @@ export class Repacker {
    */
   *add(name: string, pack: Uint8Array, live: ReadonlySet<number>): Generator<MovedPack> {
     const { runKeys, length } = decodePackHeader(pack)
-    const { chunks } = footerOf(this.#indexKey, pack, length)
-    for (const index of live) {
+    const { chunks } = footerOf(this.#host.keys, pack, length)
+    const wanted = [...live].map((index) => {
       const chunk = chunks[index]
       const runKey = chunk && runKeys[chunk.runKey]
-      if (!chunk || !runKey)
-        throw new VaultError('corrupt', `pack ${name} lacks a chunk that a snapshot needs`)
+      if (chunk && runKey) return { index, chunk, runKey }
+      throw new VaultError(
+        'corrupt',
+        `${packKey(name)} lacks a chunk that a snapshot needs: it is left as it is`,
+      )
+    })
+    // Not before all of them are known to be there: a pack is moved whole, or not at all.
+    for (const { index, chunk, runKey } of wanted) {
       const id = Buffer.from(runKey.id).toString('hex')
       if (this.#isFull(chunk.length, id)) {
         const full = this.finish()
@@ -94,7 +103,7 @@ export class Repacker {
       return moved
     })
     const footer = Uint8Array.from(encodeFooterContent({ hostId: this.#hostId, chunks }))
-    const length = writePackFooter(this.#indexKey, header, footer, memory, at)
+    const length = writePackFooter(this.#host, header, footer, memory, at)
     const bytes = memory.subarray(0, length)
     this.#prove(bytes, taken)
     this.#taken = []
@@ -112,7 +121,7 @@ export class Repacker {
   /** Reads the pack from its own bytes, as whoever restores will: a bit that flips here would get into all copies. */
   #prove(pack: Uint8Array, taken: readonly Taken[]): void {
     const { runKeys, length } = decodePackHeader(pack)
-    const { chunks } = footerOf(this.#indexKey, pack, length)
+    const { chunks } = footerOf(this.#host.keys, pack, length)
     const isRight = taken.every(({ chunk, sealed, runKeyId }, i) => {
       const moved = chunks[i]
       if (!moved || Buffer.compare(moved.id, chunk.id) !== 0) return false
@@ -131,10 +140,8 @@ export class Repacker {
   }
 }
 
-function footerOf(indexKey: Uint8Array, pack: Uint8Array, headerBytes: number) {
+function footerOf(keys: ObjectKeys, pack: Uint8Array, headerBytes: number) {
   const endAt = pack.length - PACK_END_BYTES
   const footerAt = endAt - decodePackEnd(pack.subarray(endAt), pack.length)
-  return decodeFooterContent(
-    openFooter(indexKey, pack.subarray(0, headerBytes), pack.subarray(footerAt, endAt)),
-  )
+  return decodeFooterContent(openFooter(keys, pack.subarray(0, headerBytes), pack.subarray(footerAt, endAt)))
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { deriveKeys } from '@pipe-backup/crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { encodeIndex } from '../format/index-object.ts'
@@ -7,9 +6,10 @@ import { encodeFooterContent, MAX_PACK_CHUNKS, type PackChunk, packKey } from '.
 import { sealObject } from '../format/sealed-object.ts'
 import { MemoryChunks } from '../test-support/memory-chunks.ts'
 import { MemorySink } from '../test-support/memory-sink.ts'
+import { HOST, KEYS } from '../test-support/test-host.ts'
 import { ChunkLocations, locateChunks } from './chunk-locations.ts'
 
-const keys = await deriveKeys(new Uint8Array(32).fill(5))
+const keys = KEYS
 
 /** Few different first bytes: these are what the table is sorted by. */
 function idOf(number: number): Uint8Array {
@@ -63,14 +63,14 @@ async function packOn(sinks: readonly MemorySink[], text: string) {
 
 function putIndex(sink: MemorySink, digits: string, packs: Parameters<typeof encodeIndex>[0]): string {
   const key = `index/${digits.repeat(32)}`
-  sink.objects.set(key, sealObject(keys.indexKey, key, encodeIndex(packs)))
+  sink.objects.set(key, sealObject(HOST, key, encodeIndex(packs)))
   return key
 }
 
 function locate(sinks: readonly MemorySink[], packs: readonly string[], problems: Error[] = []) {
   return locateChunks({
     sinks,
-    indexKey: keys.indexKey,
+    keys,
     packs: new Set(packs),
     onProblem: (error) => problems.push(error),
   })
@@ -105,7 +105,10 @@ test('a damaged index, or that of another vault, is named and the packs are aske
   const index = { name: pack.name, sizeBytes: pack.length, footer: pack.footer }
   const key = putIndex(one, 'a', [index])
   putIndex(two, 'a', [index])
-  one.objects.set(key, sealObject(new Uint8Array(32), key, encodeIndex([])))
+  one.objects.set(
+    key,
+    sealObject({ ...HOST, keys: { ...keys, indexKey: new Uint8Array(32) } }, key, encodeIndex([])),
+  )
   const problems: Error[] = []
   expect((await locate([one], [pack.name], problems)).find(id)).toHaveLength(1)
   expect(problems).toEqual([expect.objectContaining({ code: 'corrupt', key })])

@@ -1,8 +1,8 @@
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import { type Sink, toError } from '@pipe-backup/sink'
 import { forEachLimited } from '../for-each-limited.ts'
-import { decodeIndex } from '../format/index-object.ts'
+import { openIndex } from '../format/index-object.ts'
 import { decodeFooterContent, MAX_PACK_CHUNKS, type PackChunk, packKey } from '../format/pack-format.ts'
-import { openObject } from '../format/sealed-object.ts'
 import { readPackFooter } from '../store/read-pack-footer.ts'
 import { getObject, listObjects } from '../store/read-sink.ts'
 import { VaultError } from '../vault-error.ts'
@@ -64,7 +64,7 @@ export class ChunkLocations {
 
 export interface LocateOptions {
   readonly sinks: readonly Sink[]
-  readonly indexKey: Uint8Array
+  readonly keys: ObjectKeys
   readonly packs: ReadonlySet<string>
   /** Keys of index objects that are not to be believed. */
   readonly distrusted?: ReadonlySet<string> | undefined
@@ -77,7 +77,7 @@ export interface LocateOptions {
  * @throws VaultError `missing` when a pack can't be found out about from any sink; its files would be lost
  */
 export async function locateChunks(options: LocateOptions): Promise<ChunkLocations> {
-  const { sinks, indexKey, packs, onProblem, signal } = options
+  const { sinks, keys, packs, onProblem, signal } = options
   const locations = new ChunkLocations()
   const left = new Set(packs)
   const read = new Set<string>(options.distrusted)
@@ -88,7 +88,7 @@ export async function locateChunks(options: LocateOptions): Promise<ChunkLocatio
         if (left.size === 0) break
         if (read.has(key)) continue
         try {
-          for (const pack of decodeIndex(openObject(indexKey, key, await getObject(sink, key, signal)))) {
+          for (const pack of openIndex(keys, key, await getObject(sink, key, signal))) {
             if (!left.has(pack.name)) continue
             decodeFooterContent(pack.footer)
             locations.add(pack.name, pack.footer)
@@ -132,13 +132,13 @@ export async function relocateChunks(locations: ChunkLocations, options: LocateO
 
 async function footerFromAny(
   name: string,
-  { sinks, indexKey, onProblem, signal }: LocateOptions,
+  { sinks, keys, onProblem, signal }: LocateOptions,
 ): Promise<Uint8Array | undefined> {
   for (const sink of sinks) {
     try {
       const info = await sink.head(packKey(name), { signal })
       if (!info) continue
-      const footer = await readPackFooter(sink, name, info.sizeBytes, indexKey, signal)
+      const footer = await readPackFooter(sink, name, info.sizeBytes, keys, signal)
       decodeFooterContent(footer)
       return footer
     } catch (error) {

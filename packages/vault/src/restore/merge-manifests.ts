@@ -1,8 +1,14 @@
 import { comparePaths } from '@pipe-backup/source'
-import { decodeManifestNode } from '../format/decode-manifest-node.ts'
 import { type ManifestEntry } from '../format/manifest-node.ts'
 import { Heap } from './heap.ts'
-import { checkLevels, MAX_LEVELS, mayHold, type ReadsChunks } from './walk-manifest.ts'
+import {
+  checkLevels,
+  MAX_LEVELS,
+  mayHold,
+  openNode,
+  type PathRange,
+  type ReadsChunks,
+} from './walk-manifest.ts'
 
 /** What is at one path in several manifests. */
 export interface MergedPath {
@@ -57,11 +63,11 @@ export async function* mergeManifests(
       return
     }
   }
-  const open = async ({ id, manifests, levels }: Shared): Promise<void> => {
+  const open = async ({ id, manifests, levels, range }: Shared): Promise<void> => {
     if (skipShared && manifests.length === roots.length) return
     try {
       checkLevels(levels)
-      push({ items: itemsOf(await chunks.read(id)), at: 0, manifests, levels: levels - 1 })
+      push({ items: itemsOf(await chunks.read(id), range), at: 0, manifests, levels: levels - 1 })
     } catch (error) {
       if (!onUnreadable) throw error
       onUnreadable(error, manifests)
@@ -69,7 +75,7 @@ export async function* mergeManifests(
   }
 
   const first = new SharedNodes()
-  for (const [manifest, root] of roots.entries()) if (root) first.add(root, [manifest], MAX_LEVELS)
+  for (const [manifest, root] of roots.entries()) if (root) first.add(root, [manifest], MAX_LEVELS, {})
   for (const node of first.all()) await open(node)
 
   for (let least = heap.least; least; least = heap.least) {
@@ -81,7 +87,7 @@ export async function* mergeManifests(
     for (let next = heap.least; next && isAt(next.item, path, wantsNodes); next = heap.least) {
       heap.pop()
       const { cursor, item } = next
-      if (item.id) nodes.add(item.id, cursor.manifests, cursor.levels)
+      if (item.id) nodes.add(item.id, cursor.manifests, cursor.levels, { first: path, next: item.next })
       else found.push({ entry: item.entry, manifests: cursor.manifests })
       push(cursor)
     }
@@ -94,21 +100,23 @@ interface Shared {
   readonly id: Uint8Array
   readonly manifests: readonly number[]
   readonly levels: number
+  readonly range: PathRange
 }
 
 /** Nodes by their ids, each with all the manifests that have it. */
 class SharedNodes {
   readonly #nodes = new Map<string, Shared>()
 
-  add(id: Uint8Array, manifests: readonly number[], levels: number): void {
+  add(id: Uint8Array, manifests: readonly number[], levels: number, range: PathRange): void {
     const name = Buffer.from(id).toString('latin1')
     const known = this.#nodes.get(name)
-    if (!known) this.#nodes.set(name, { id, manifests, levels })
+    if (!known) this.#nodes.set(name, { id, manifests, levels, range })
     else {
       this.#nodes.set(name, {
         id,
         manifests: [...new Set([...known.manifests, ...manifests])].sort((a, b) => a - b),
         levels: Math.min(known.levels, levels),
+        range: { first: range.first, next: lesser(known.range.next, range.next) },
       })
     }
   }
@@ -118,13 +126,18 @@ class SharedNodes {
   }
 }
 
-function itemsOf(bytes: Uint8Array): readonly Item[] {
-  const node = decodeManifestNode(bytes)
+function lesser(a: Uint8Array | undefined, b: Uint8Array | undefined): Uint8Array | undefined {
+  if (!a || !b) return a ?? b
+  return comparePaths(a, b) < 0 ? a : b
+}
+
+function itemsOf(bytes: Uint8Array, range: PathRange): readonly Item[] {
+  const node = openNode(bytes, range)
   if (node.type === 'leaf') return node.entries.map((entry) => ({ path: entry.path, entry }))
   return node.children.map(({ firstPath, id }, i) => ({
     path: firstPath,
     id,
-    next: node.children[i + 1]?.firstPath,
+    next: node.children[i + 1]?.firstPath ?? range.next,
   }))
 }
 

@@ -22,13 +22,13 @@ export async function openChunks(options: OpenSnapshotsOptions): Promise<ChunkRe
   const onProblem = options.onProblem ?? (() => undefined)
   const packs = new Set(snapshots.flatMap(({ head }) => head.packs.map(([name]) => name)))
   const reading = { sinks, onProblem, signal }
-  const locations = await locateChunks({ ...reading, indexKey: keys.indexKey, packs })
+  const locations = await locateChunks({ ...reading, keys, packs })
   const locateMore = async () => {
     const others = new Set([...(await packsOnAnySink(options))].filter((name) => !packs.has(name)))
-    const more = await locateChunks({ ...reading, indexKey: keys.indexKey, packs: others })
+    const more = await locateChunks({ ...reading, keys, packs: others })
     for (const { name, footer } of more.packs()) locations.add(name, footer)
   }
-  const locateAgain = () => relocateChunks(locations, { ...reading, indexKey: keys.indexKey, packs })
+  const locateAgain = () => relocateChunks(locations, { ...reading, keys, packs })
   return await ChunkReader.open({ ...reading, keys, locations, locateMore, locateAgain })
 }
 
@@ -40,7 +40,7 @@ async function packsOnAnySink(options: OpenSnapshotsOptions): Promise<Set<string
     for (const sink of sinks) {
       try {
         const object = await getObject(sink, key, signal)
-        for (const [name] of openSnapshotHead(keys.indexKey, key, object).packs) packs.add(name)
+        for (const [name] of openSnapshotHead(keys, key, object).packs) packs.add(name)
       } catch {
         signal?.throwIfAborted()
         // It lacks the snapshot, or is away: that has been reported where it matters.

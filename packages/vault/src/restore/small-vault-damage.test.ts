@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { decodeIndex, encodeIndex } from '../format/index-object.ts'
+import { encodeIndex, openIndex } from '../format/index-object.ts'
 import { decodeFooterContent, encodeFooterContent, type PackChunk } from '../format/pack-format.ts'
-import { openObject, sealObject } from '../format/sealed-object.ts'
+import { sealObject } from '../format/sealed-object.ts'
 import { MemorySink } from '../test-support/memory-sink.ts'
 import { MemorySource } from '../test-support/memory-source.ts'
 import { codeOf, flips, truncations } from '../test-support/outcome.ts'
@@ -108,15 +108,14 @@ test.for(Object.keys(LIES))(
   'an index that lists %s falsely, under the right key, loses nothing',
   async (lie) => {
     const key = keyOf('index/')
-    const { indexKey } = vault.keys
-    const lying = decodeIndex(openObject(indexKey, key, good.objects.get(key) ?? Buffer.of())).map((pack) => {
+    const lying = openIndex(vault.keys, key, good.objects.get(key) ?? Buffer.of()).map((pack) => {
       const { hostId, chunks } = decodeFooterContent(pack.footer)
       return {
         ...pack,
         footer: encodeFooterContent({ hostId, chunks: chunks.flatMap(LIES[lie] ?? (() => [])) }),
       }
     })
-    const { texts } = await readWith(key, sealObject(indexKey, key, encodeIndex(lying)))
+    const { texts } = await readWith(key, sealObject(vault.host, key, encodeIndex(lying)))
     expect(texts).toEqual(EXPECTED)
   },
 )

@@ -5,13 +5,14 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ManifestBuilder } from '../backup/manifest-builder.ts'
 import { ChunkKind } from '../format/chunk-codec.ts'
-import { encodeBranch, encodeExtentBranch } from '../format/encode-manifest-node.ts'
+import { encodeBranch, encodeExtentBranch, LeafWriter } from '../format/encode-manifest-node.ts'
 import { Extents } from '../format/extents.ts'
 import { type ManifestEntry } from '../format/manifest-node.ts'
 import { MemoryChunks } from '../test-support/memory-chunks.ts'
 import { MemorySink } from '../test-support/memory-sink.ts'
 import { codeOf } from '../test-support/outcome.ts'
 import type { ChunkReader } from './chunk-reader.ts'
+import { mergeManifests } from './merge-manifests.ts'
 import { isBelow, walkExtents, walkManifest } from './walk-manifest.ts'
 
 const keys = await deriveKeys(new Uint8Array(32).fill(5))
@@ -173,6 +174,29 @@ test('a tree deeper than any that is written is corrupt, not a stack that overfl
   await expect(walking.then(() => 'returned', codeOf)).resolves.toBe('corrupt')
   const extents = walkExtents(reader, { treeRoot: extentId }).next()
   await expect(extents.then(() => 'returned', codeOf)).resolves.toBe('corrupt')
+})
+
+test('a few nodes that stand for 10^90 entries are corrupt, however they are walked', async () => {
+  const sink = new MemorySink('one')
+  const chunks = await MemoryChunks.create(keys, [], 8 * 1024 * 1024)
+  const builder = new LeafWriter()
+  builder.add(directory('a'))
+  let id: Uint8Array = chunks.add(builder.take(), ChunkKind.manifestNode)
+  const names = Array.from({ length: 1000 }, (_, i) => (i === 0 ? 'a' : `a${String(i).padStart(4, '0')}`))
+  for (let level = 0; level < 30; level++) {
+    const child = id
+    const children = names.map((name) => ({ firstPath: Buffer.from(name), id: child }))
+    id = chunks.add(Buffer.from(encodeBranch(children)), ChunkKind.manifestNode)
+  }
+  const reader = await chunks.read(chunks.finish([sink]), [sink])
+  const walk = async () => {
+    for await (const _ of walkManifest(reader, id, undefined));
+  }
+  const merge = async () => {
+    for await (const _ of mergeManifests(reader, [id, id]));
+  }
+  await expect(walk().then(() => 'returned', codeOf)).resolves.toBe('corrupt')
+  await expect(merge().then(() => 'returned', codeOf)).resolves.toBe('corrupt')
 })
 
 test('below is the path itself and what its slash begins', () => {

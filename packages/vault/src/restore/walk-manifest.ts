@@ -1,7 +1,7 @@
 import { comparePaths } from '@pipe-backup/source'
 import { decodeExtentNode, decodeManifestNode } from '../format/decode-manifest-node.ts'
 import type { Extents } from '../format/extents.ts'
-import { type Content, type ManifestEntry } from '../format/manifest-node.ts'
+import { type Content, type ManifestEntry, type ManifestNode } from '../format/manifest-node.ts'
 import { VaultError } from '../vault-error.ts'
 
 const SLASH = 0x2f
@@ -27,6 +27,32 @@ export function mayHold(selected: Uint8Array, first: Uint8Array, next: Uint8Arra
 /** Every level but the last has at least two nodes to each of the one above: more levels than this hold nothing real. */
 export const MAX_LEVELS = 64
 
+/** What a node's paths must be within: those of its siblings are outside. The root has no bounds. */
+export interface PathRange {
+  /** Its first one. */
+  readonly first?: Uint8Array | undefined
+  /** After its last one. */
+  readonly next?: Uint8Array | undefined
+}
+
+/**
+ * Reads a node of a manifest. That its paths are where its parent says bounds the walk: no node can be in two places, so that a few
+ * could stand for more entries than anybody can read.
+ * @throws VaultError `corrupt`
+ */
+export function openNode(bytes: Uint8Array, { first, next }: PathRange): ManifestNode {
+  const node = decodeManifestNode(bytes)
+  const paths =
+    node.type === 'leaf'
+      ? node.entries.map(({ path }) => path)
+      : node.children.map((child) => child.firstPath)
+  const last = paths.at(-1)
+  const isFirst = first === undefined || (paths[0] !== undefined && comparePaths(paths[0], first) === 0)
+  const isBefore = next === undefined || last === undefined || comparePaths(last, next) < 0
+  if (isFirst && isBefore) return node
+  throw new VaultError('corrupt', 'a manifest has a node whose paths are not where it is')
+}
+
 /**
  * The entries of a manifest in order, reading only the nodes that may hold what is wanted.
  * @param below - paths within the source; undefined for all
@@ -36,9 +62,10 @@ export async function* walkManifest(
   id: Uint8Array,
   below: readonly Uint8Array[] | undefined,
   levels: number = MAX_LEVELS,
+  range: PathRange = {},
 ): AsyncGenerator<ManifestEntry> {
   checkLevels(levels)
-  const node = decodeManifestNode(await chunks.read(id))
+  const node = openNode(await chunks.read(id), range)
   if (node.type === 'leaf') {
     for (const entry of node.entries) {
       if (!below || below.some((selected) => isBelow(entry.path, selected))) yield entry
@@ -46,9 +73,9 @@ export async function* walkManifest(
     return
   }
   for (const [i, child] of node.children.entries()) {
-    const next = node.children[i + 1]?.firstPath
+    const next = node.children[i + 1]?.firstPath ?? range.next
     if (below && !below.some((selected) => mayHold(selected, child.firstPath, next))) continue
-    yield* walkManifest(chunks, child.id, below, levels - 1)
+    yield* walkManifest(chunks, child.id, below, levels - 1, { first: child.firstPath, next })
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ChunkKind } from '../format/chunk-codec.ts'
+import type { SealingHost } from '../format/sealed-object.ts'
 import type { FinishedPack } from './pack-writer.ts'
 import type { OpenPack } from './sealer.ts'
 
@@ -7,7 +8,8 @@ export interface SealerKeys {
   readonly runKey: Uint8Array
   readonly idKey: Uint8Array
   readonly nodeIdKey: Uint8Array
-  readonly indexKey: Uint8Array
+  /** What signs and seals the footers. */
+  readonly host: SealingHost
   readonly header: Uint8Array
   readonly hostId: Uint8Array
 }

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import { CHUNK_OVERHEAD_BYTES, type ChunkKind, sealChunk } from '../format/chunk-codec.ts'
 import { encodeFooterContent, footerBytes, type PackChunk, writePackFooter } from '../format/pack-format.ts'
+import type { SealingHost } from '../format/sealed-object.ts'
 import { provePack } from './prove-pack.ts'
 
 export interface PackKeys {
   readonly runKey: Uint8Array
   readonly idKey: Uint8Array
   readonly nodeIdKey: Uint8Array
-  readonly indexKey: Uint8Array
+  readonly host: SealingHost
 }
 
 /** A pack that is finished, proven, and ready for the sinks. */
@@ -84,7 +85,7 @@ export class PackWriter {
    */
   finish(): FinishedPack {
     const footer = Uint8Array.from(encodeFooterContent({ hostId: this.#hostId, chunks: this.#chunks }))
-    const length = writePackFooter(this.#keys.indexKey, this.#header, footer, this.#pack, this.#at)
+    const length = writePackFooter(this.#keys.host, this.#header, footer, this.#pack, this.#at)
     const pack = this.#pack.subarray(0, length)
     const name = createHash('sha256').update(pack).digest('hex')
     const ids = this.#chunks.map(({ id }) => id)

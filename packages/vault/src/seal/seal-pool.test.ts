@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { ChunkKind } from '../format/chunk-codec.ts'
 import { decodeFooterContent, encodePackHeader, runKeyId } from '../format/pack-format.ts'
 import { derivedKeys } from '../format/vault-host.ts'
+import { HOST } from '../test-support/test-host.ts'
 import type { FinishedPack } from './pack-writer.ts'
 import { SealPool } from './seal-pool.ts'
 
@@ -20,10 +21,10 @@ async function seal(
   const box = await sealTo(vaultKeys.publicKey, runKey)
   const header = encodePackHeader([{ id: runKeyId(runKey), boxes: [box] }])
   const { nodeIdKey } = await derivedKeys(vaultKeys)
-  const { idKey, indexKey } = vaultKeys
+  const { idKey } = vaultKeys
   const packs: FinishedPack[] = []
   await using pool = new SealPool({
-    keys: { runKey, idKey, nodeIdKey, indexKey, header, hostId: Buffer.alloc(16) },
+    keys: { runKey, idKey, nodeIdKey, host: HOST, header, hostId: Buffer.alloc(16) },
     slabBytes: 4 * MIB,
     wanted: (pieces) => [...pieces.keys()],
     onPack: (pack) => void packs.push(pack),

@@ -11,7 +11,7 @@ const now = () => new Date(Date.parse('2026-01-01T00:00:00Z') + clock)
 const statusOf = (vault: TestVault) =>
   vaultStatus({
     vaultId: vault.host.vaultId,
-    indexKey: vault.keys.indexKey,
+    keys: vault.keys,
     sinks: vault.sinks,
     stateDirectory: vault.stateDirectory,
     now,
@@ -90,8 +90,13 @@ test('what a verification has found is damaged until it is healed; what was remo
 
 test('work that goes on is shown, and known to be dead after a day', async () => {
   using vault = await vaultWithRuns([1])
-  const record = { host: 'box', hostId: 'ab', started: now().toISOString(), kind: 'prune' } as const
-  await using session = new VaultSession({ indexKey: vault.keys.indexKey, record })
+  const record = {
+    host: 'box',
+    hostId: vault.host.hostId,
+    started: now().toISOString(),
+    kind: 'prune',
+  } as const
+  await using session = new VaultSession({ host: vault.host, record })
   for (const sink of vault.sinks.slice(1)) await session.join(sink)
   expect((await statusOf(vault)).sessions).toEqual([
     { ...record, version: 1, sinks: ['two', 'three'], isStale: false },

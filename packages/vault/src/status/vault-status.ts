@@ -1,12 +1,12 @@
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import { type Sink, toError } from '@pipe-backup/sink'
 import { toFailure } from '../failure.ts'
 import { packKey } from '../format/pack-format.ts'
 import { DamageBook } from '../store/damage-book.ts'
 import { type Listing, type StoredObject, shownSnapshots, storedObjects } from '../store/listing.ts'
-import { getObject } from '../store/read-sink.ts'
 import { Replica } from '../store/replica.ts'
 import { openReplicas, removedSnapshots } from '../store/replicas.ts'
-import { openSession, SESSION_STALE_MS, type SessionRecord } from '../store/session.ts'
+import { SESSION_STALE_MS, type SessionRecord } from '../store/session.ts'
 import { listSnapshots, type SnapshotInfo } from '../store/snapshots.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -50,7 +50,7 @@ export interface VaultStatus {
 
 export interface VaultStatusOptions {
   readonly vaultId: string
-  readonly indexKey: Uint8Array
+  readonly keys: ObjectKeys
   readonly sinks: readonly Sink[]
   /** Where this host keeps what verifications have found. */
   readonly stateDirectory?: string | undefined
@@ -62,26 +62,16 @@ export interface VaultStatusOptions {
 
 /** How a vault and each of its sinks stand. Needs no phrase. @throws the abort's reason */
 export async function vaultStatus(options: VaultStatusOptions): Promise<VaultStatus> {
-  const {
-    sinks,
-    vaultId,
-    indexKey,
-    stateDirectory,
-    signal,
-    onProblem,
-    now: clock = () => new Date(),
-  } = options
+  const { sinks, vaultId, keys, stateDirectory, signal, onProblem, now: clock = () => new Date() } = options
   const now = clock()
   const book = stateDirectory === undefined ? undefined : await DamageBook.open(stateDirectory)
-  const context = { vaultId, indexKey, now: clock, signal }
+  const context = { vaultId, keys, now: clock, signal }
   const all = sinks.map((sink) => new Replica(sink, context))
   await openReplicas(all)
   const replicas = all.filter(({ error }) => !error)
   const answering = replicas.map(({ sink }) => sink)
   const snapshots =
-    answering.length === 0
-      ? []
-      : await listSnapshots({ sinks: answering, keys: { indexKey }, signal, onProblem })
+    answering.length === 0 ? [] : await listSnapshots({ sinks: answering, keys, signal, onProblem })
   const removed = removedSnapshots(replicas)
   // One that opens nowhere is the affair of the sink that shows it.
   const wanted = snapshots.filter(({ id }) => !removed.has(id)).map(({ key }) => key)
@@ -110,7 +100,7 @@ export async function vaultStatus(options: VaultStatusOptions): Promise<VaultSta
         ...(sizes.get(replica) ?? NO_SIZES),
       }
     }),
-    sessions: await readSessions(replicas, options, now),
+    sessions: await readSessions(replicas, now),
   }
 }
 
@@ -162,26 +152,13 @@ function sizesOf(listing: Listing, now: Date): Sizes {
   }
 }
 
-async function readSessions(
-  replicas: readonly Replica[],
-  { indexKey, signal }: VaultStatusOptions,
-  now: Date,
-): Promise<SessionStatus[]> {
+async function readSessions(replicas: readonly Replica[], now: Date): Promise<SessionStatus[]> {
   const found = new Map<string, SessionStatus>()
-  for (const { sink, listing } of replicas) {
-    for (const [id, { storedAt }] of listing.sessions) {
-      const known = found.get(id)
-      if (known) {
-        found.set(id, { ...known, sinks: [...known.sinks, sink.name] })
-        continue
-      }
-      const key = `sessions/${id}`
-      // One that has just ended is gone.
-      const object = await getObject(sink, key, signal).catch(() => undefined)
-      const record = object && openSession(indexKey, key, object)
-      if (!record) continue
+  for (const replica of replicas) {
+    for (const [id, { storedAt, sizeBytes: _, ...record }] of await replica.readSessions()) {
+      const sinks = [...(found.get(id)?.sinks ?? []), replica.name]
       const isStale = now.getTime() - storedAt.getTime() > SESSION_STALE_MS
-      found.set(id, { ...record, sinks: [sink.name], isStale })
+      found.set(id, { ...record, sinks, isStale })
     }
   }
   return [...found.values()]

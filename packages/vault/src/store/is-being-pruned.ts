@@ -1,6 +1,5 @@
-import { getObject } from './read-sink.ts'
 import type { Replica } from './replica.ts'
-import { openSession, SESSION_STALE_MS, type SessionRecord } from './session.ts'
+import { SESSION_STALE_MS, type SessionRecord } from './session.ts'
 import { sinkTime } from './sink-time.ts'
 
 /**
@@ -12,19 +11,10 @@ export async function isBeingPruned(
   replica: Replica,
   ownSession: string,
 ): Promise<SessionRecord | undefined> {
-  const { indexKey, signal } = replica.context
   const nowMs = sinkTime(replica, ownSession)
-  for (const [id, { storedAt }] of replica.listing.sessions) {
-    if (id === ownSession || nowMs - storedAt.getTime() > SESSION_STALE_MS) continue
-    const key = `sessions/${id}`
-    try {
-      const object = await getObject(replica.sink, key, signal)
-      const record = openSession(indexKey, key, object)
-      if (record?.kind === 'prune') return record
-    } catch {
-      signal?.throwIfAborted()
-      // It has just ended.
-    }
+  for (const [id, session] of await replica.readSessions()) {
+    if (id === ownSession || session.kind !== 'prune') continue
+    if (nowMs - session.storedAt.getTime() <= SESSION_STALE_MS) return session
   }
   return undefined
 }

@@ -1,3 +1,4 @@
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { packNameOf } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
@@ -60,15 +61,11 @@ export class CurrentListing implements Listing {
    * snapshot needs was there before it.
    * @throws SinkError
    */
-  static async of(
-    sink: Sink,
-    indexKey: Uint8Array,
-    signal: AbortSignal | undefined,
-  ): Promise<CurrentListing> {
+  static async of(sink: Sink, keys: ObjectKeys, signal: AbortSignal | undefined): Promise<CurrentListing> {
     const listing = new CurrentListing()
     const list = (prefix: string): Promise<void> => listing.#list(sink, prefix, signal)
     await list('sessions/')
-    const { trash, bad } = await readTrash(sink, indexKey, signal)
+    const { trash, bad } = await readTrash(sink, keys, signal)
     listing.trash = trash
     listing.badTrash = bad
     listing.condemned = new Set([...trash.values()].flatMap(({ packs }) => packs))

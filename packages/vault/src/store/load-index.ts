@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { decodeIndex, type IndexedPack } from '../format/index-object.ts'
+import type { ObjectKeys } from '@pipe-backup/crypto'
+import { type IndexedPack, openIndex } from '../format/index-object.ts'
 import { decodeFooterContent, packKey } from '../format/pack-format.ts'
-import { openObject } from '../format/sealed-object.ts'
 import { hasCode } from '../has-code.ts'
 import { ChunkIndex } from './chunk-index.ts'
 import { readPackFooter } from './read-pack-footer.ts'
@@ -17,7 +17,7 @@ export interface LoadedIndex {
 
 interface LoadIndexOptions {
   readonly replicas: readonly Replica[]
-  readonly indexKey: Uint8Array
+  readonly keys: ObjectKeys
   /** Only this host's own packs are deduplicated against. 32 hex digits. */
   readonly hostId: string
   /** Where opened copies of index objects are kept, still sealed. */
@@ -81,7 +81,7 @@ async function footerOf(replica: Replica, name: string, sizeBytes: number): Prom
   const { sink, context } = replica
   const key = packKey(name)
   try {
-    return await readPackFooter(sink, name, sizeBytes, context.indexKey, context.signal)
+    return await readPackFooter(sink, name, sizeBytes, context.keys, context.signal)
   } catch (error) {
     if (hasCode(error, 'corrupt') && error instanceof Error) replica.found(key, 'corrupt', error.message)
     else if (hasCode(error, 'not-found')) replica.exclude(key)
@@ -96,17 +96,17 @@ async function footerOf(replica: Replica, name: string, sizeBytes: number): Prom
  */
 export async function readIndex(
   key: string,
-  { replicas, indexKey, cacheDirectory }: Omit<LoadIndexOptions, 'hostId'>,
+  { replicas, keys, cacheDirectory }: Omit<LoadIndexOptions, 'hostId'>,
 ): Promise<readonly IndexedPack[] | undefined> {
   const cached = join(cacheDirectory, key.slice('index/'.length))
   try {
-    return decodeIndex(openObject(indexKey, key, await readFile(cached)))
+    return openIndex(keys, key, await readFile(cached))
   } catch {
     // Not there or damaged: the sinks have it.
   }
   const read = await readFromAny(replicas, key, (object) => ({
     object,
-    packs: decodeIndex(openObject(indexKey, key, object)),
+    packs: openIndex(keys, key, object),
   }))
   if (typeof read === 'string') return read === 'lost' ? [] : undefined
   await keepCopy(cached, read.object)

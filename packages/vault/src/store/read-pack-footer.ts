@@ -1,3 +1,4 @@
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { decodePackEnd, openFooter, PACK_END_BYTES, packKey } from '../format/pack-format.ts'
 import { VaultError } from '../vault-error.ts'
@@ -14,7 +15,7 @@ export async function readPackFooter(
   sink: Sink,
   name: string,
   packBytes: number,
-  indexKey: Uint8Array,
+  keys: ObjectKeys,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   const key = packKey(name)
@@ -27,7 +28,7 @@ export async function readPackFooter(
     if (needed > tail.length) tail = await range(packBytes - needed, needed)
     const sealed = tail.subarray(tail.length - needed, tail.length - PACK_END_BYTES)
     const { header } = await readPackHeader((length) => range(0, length), packBytes - needed)
-    return openFooter(indexKey, header, sealed)
+    return openFooter(keys, header, sealed)
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'SinkError') throw cause
     throw new VaultError(

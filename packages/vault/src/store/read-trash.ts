@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { isTrashKey, openTrash, type Trash } from '../format/trash-object.ts'
 import { hasCode } from '../has-code.ts'
@@ -19,7 +20,7 @@ interface ReadTrash {
 /** Reads all the trash of a sink. @throws SinkError */
 export async function readTrash(
   sink: Sink,
-  indexKey: Uint8Array,
+  keys: ObjectKeys,
   signal: AbortSignal | undefined,
 ): Promise<ReadTrash> {
   for (let listings = 1; ; listings++) {
@@ -29,7 +30,7 @@ export async function readTrash(
     for await (const { key, sizeBytes, storedAt } of listObjects(sink, 'trash/', signal)) {
       if (!isTrashKey(key)) continue
       try {
-        const opened = openTrash(indexKey, key, await getObject(sink, key, signal))
+        const opened = openTrash(keys, key, await getObject(sink, key, signal))
         trash.set(key, { ...opened, sizeBytes, storedAt })
       } catch (cause) {
         if (hasCode(cause, 'not-found')) gone.set(key, cause)

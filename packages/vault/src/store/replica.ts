@@ -1,27 +1,30 @@
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import { type PutOptions, type Sink, type SinkError, toError } from '@pipe-backup/sink'
 import { forEachLimited } from '../for-each-limited.ts'
 import { packNameOf } from '../format/pack-format.ts'
 import { openSnapshotHead, type SnapshotHead } from '../format/snapshot-object.ts'
 import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
-import type { Damage, DamageKind } from './damage.ts'
+import { type Damage, type DamageKind, damageOf } from './damage.ts'
 import type { DamageBook } from './damage-book.ts'
 import { CurrentListing, type Listing, type StoredObject } from './listing.ts'
 import { putRepaired } from './put-repaired.ts'
 import { getObject } from './read-sink.ts'
-import type { VaultSession } from './session.ts'
+import { openSession, type SessionRecord, type VaultSession } from './session.ts'
 
 const HEADS_AT_ONCE = 8
 
 /** What the replicas of a vault have in common during one command. */
 export interface ReplicaContext {
   readonly vaultId: string
-  readonly indexKey: Uint8Array
+  readonly keys: ObjectKeys
   /** Stored on each sink before it is listed: a prune that condemns something after this sees us. */
   readonly session?: VaultSession | undefined
   /** Where damage is remembered. */
   readonly book?: DamageBook | undefined
   readonly now: () => Date
+  /** How long a sink may take until it is listed. Default half an hour. */
+  readonly openWithinMs?: number | undefined
   readonly signal?: AbortSignal | undefined
   /** Called with each object that is found missing or damaged, once. */
   readonly onDamage?: ((damage: Damage) => void) | undefined
@@ -68,9 +71,9 @@ export class Replica {
   }
 
   /** Lists it, as it is now. @throws SinkError */
-  async list(): Promise<void> {
-    const { indexKey, signal } = this.context
-    this.#listing = await CurrentListing.of(this.sink, indexKey, signal)
+  async list(signal: AbortSignal | undefined = this.context.signal): Promise<void> {
+    const { keys } = this.context
+    this.#listing = await CurrentListing.of(this.sink, keys, signal)
     for (const key of this.heads.keys()) if (!this.has(key)) this.heads.delete(key)
   }
 
@@ -147,7 +150,7 @@ export class Replica {
     } catch (cause) {
       signal?.throwIfAborted()
       if (hasCode(cause, 'not-found')) this.#isGone(key, cause)
-      else if (!hasCode(cause, 'corrupt')) throw cause
+      else if (damageOf(cause) === undefined) throw cause
       else
         this.found(key, 'corrupt', cause instanceof VaultError ? cause.message : `${key} is damaged`, {
           cause,
@@ -158,8 +161,8 @@ export class Replica {
 
   /** A snapshot as this sink has it. @returns and @throws as `read` */
   readSnapshot(key: string): Promise<{ object: Uint8Array; head: SnapshotHead } | undefined> {
-    const { indexKey } = this.context
-    return this.read(key, (object) => ({ object, head: openSnapshotHead(indexKey, key, object) }))
+    const { keys } = this.context
+    return this.read(key, (object) => ({ object, head: openSnapshotHead(keys, key, object) }))
   }
 
   /** Opens snapshots into `heads`. @param keys - default all that it shows @throws as `read`: what a newer program's snapshot needs is not known */
@@ -168,6 +171,20 @@ export class Replica {
       const found = this.has(key) ? await this.readSnapshot(key) : undefined
       if (found) this.heads.set(key, found.head)
     })
+  }
+
+  /** The sessions that a host of the vault has stored here, by id. One that is gone or does not open has ended, or is none. @throws the abort's reason */
+  async readSessions(): Promise<Map<string, SessionRecord & StoredObject>> {
+    const { keys, signal } = this.context
+    const sessions = new Map<string, SessionRecord & StoredObject>()
+    for (const [id, stored] of this.listing.sessions) {
+      const key = `sessions/${id}`
+      const object = await getObject(this.sink, key, signal).catch(() => undefined)
+      signal?.throwIfAborted()
+      const record = object && openSession(keys, key, object)
+      if (record) sessions.set(id, { ...record, ...stored })
+    }
+    return sessions
   }
 
   /** Names of the packs that the opened snapshots need, and these snapshots' keys. */

@@ -2,6 +2,9 @@ import { VaultError } from '../vault-error.ts'
 import type { Replica } from './replica.ts'
 import { requireVault } from './vault-header.ts'
 
+/** For the listings of some millions of objects; one that is as slow as this is of no use in a run that comes each hour. */
+const OPEN_WITHIN_MS = 30 * 60_000
+
 /**
  * Looks whether each sink holds the vault, joins the session there, then lists it: on all of them before any is listed, so that of two
  * sessions that begin at once the later one sees the other everywhere. One that fails has its `error`.
@@ -12,11 +15,33 @@ export async function openReplicas(
   replicas: readonly Replica[],
   admit: (replica: Replica) => Promise<void> = requireHeader,
 ): Promise<void> {
-  await onEach(replicas, async (replica) => {
-    await admit(replica)
-    await replica.context.session?.join(replica.sink, replica.context.signal)
-  })
-  await onEach(replicas, (replica) => replica.list())
+  await onEach(replicas, (replica) =>
+    within(replica, async (signal) => {
+      await admit(replica)
+      await replica.context.session?.join(replica.sink, signal)
+    }),
+  )
+  await onEach(replicas, (replica) => within(replica, (signal) => replica.list(signal)))
+}
+
+/** A sink may answer all the time, and never come to an end: the others do not wait for it. @throws VaultError `unanswered` */
+async function within(
+  { name, context }: Replica,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const { signal, openWithinMs = OPEN_WITHIN_MS } = context
+  const late = AbortSignal.timeout(openWithinMs)
+  try {
+    await work(signal ? AbortSignal.any([signal, late]) : late)
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (!late.aborted) throw error
+    const time = `${Math.round(openWithinMs / 60_000)} minutes`
+    throw new VaultError('unanswered', `sink "${name}" has not said within ${time} what it holds`, {
+      sink: name,
+      cause: error,
+    })
+  }
 }
 
 /** @throws VaultError `not-a-vault` where the sink does not hold this vault */

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
-import { openObject, sealObject } from '../format/sealed-object.ts'
+import { openObject, type SealingHost, sealObject } from '../format/sealed-object.ts'
 import { VaultError } from '../vault-error.ts'
 
 /** What a session is for: prune waits for all of them, and only one of them prunes. */
@@ -17,8 +18,8 @@ export interface SessionRecord {
 
 /** How long an object of a session that still lives may go without being written again, in milliseconds. */
 export const SESSION_STALE_MS: number = 24 * 60 * 60 * 1000
-/** A session is written again this often: many times before it would count as dead. */
-const REFRESH_MS = 60 * 60 * 1000
+/** A session is written again this often, in milliseconds: many times before it would count as dead. */
+export const SESSION_REFRESH_MS: number = 60 * 60 * 1000
 /** How long a session may take to remove its objects at the end. */
 const FAREWELL_MS = 3000
 
@@ -30,14 +31,13 @@ export function sessionIdOf(key: string): string | undefined {
 }
 
 /** @returns undefined for what is no record that this program understands: whose it is can't be reported, only that it is there */
-export function openSession(
-  indexKey: Uint8Array,
-  key: string,
-  object: Uint8Array,
-): SessionRecord | undefined {
+export function openSession(keys: ObjectKeys, key: string, object: Uint8Array): SessionRecord | undefined {
   try {
-    const record: unknown = JSON.parse(openObject(indexKey, key, object).toString())
-    return isRecord(record) ? { ...record, kind: record.kind ?? 'backup' } : undefined
+    const { content, author } = openObject(keys, key, object)
+    const record: unknown = JSON.parse(content.toString())
+    if (!isRecord(record) || record.hostId !== author.hostId) return undefined
+    const { kind = 'backup' } = record
+    return kind === 'prune' && author.role !== 'maintain' ? undefined : { ...record, kind }
   } catch {
     return undefined
   }
@@ -55,7 +55,7 @@ function isRecord(
 }
 
 export interface VaultSessionOptions {
-  readonly indexKey: Uint8Array
+  readonly host: SealingHost
   readonly record: SessionRecord
 }
 
@@ -74,9 +74,9 @@ export class VaultSession implements AsyncDisposable {
   readonly #ended = new AbortController()
   readonly #refreshing: Promise<void>
 
-  constructor({ indexKey, record }: VaultSessionOptions) {
+  constructor({ host, record }: VaultSessionOptions) {
     const content = Buffer.from(JSON.stringify({ version: 1, ...record }))
-    this.#object = sealObject(indexKey, this.key, content)
+    this.#object = sealObject(host, this.key, content)
     this.#refreshing = this.#refresh()
   }
 
@@ -124,7 +124,7 @@ export class VaultSession implements AsyncDisposable {
     const { signal } = this.#ended
     while (!signal.aborted) {
       try {
-        await sleep(REFRESH_MS, undefined, { signal, ref: false })
+        await sleep(SESSION_REFRESH_MS, undefined, { signal, ref: false })
       } catch {
         return
       }

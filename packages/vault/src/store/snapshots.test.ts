@@ -3,10 +3,10 @@ import { sealObject } from '../format/sealed-object.ts'
 import { type SnapshotHead, sealSnapshot, snapshotKey } from '../format/snapshot-object.ts'
 import { MemorySink } from '../test-support/memory-sink.ts'
 import { codeOf, outcomeOf } from '../test-support/outcome.ts'
+import { HOST } from '../test-support/test-host.ts'
 import { listSnapshots, type SnapshotInfo, selectSnapshot } from './snapshots.ts'
 
-const indexKey = new Uint8Array(32).fill(1)
-const keys = { indexKey }
+const { keys } = HOST
 
 function head(id: string, time: string): SnapshotHead {
   return { version: 1, id, time, host: 'h', hostId: '00'.repeat(16), program: 'p', sources: [], packs: [] }
@@ -14,7 +14,7 @@ function head(id: string, time: string): SnapshotHead {
 
 function put(sink: MemorySink, id: string, time: string): string {
   const key = snapshotKey(new Date(time), id)
-  sink.objects.set(key, sealSnapshot(indexKey, key, head(id, time)))
+  sink.objects.set(key, sealSnapshot(HOST, key, head(id, time)))
   return key
 }
 
@@ -44,7 +44,7 @@ test('a snapshot from a host whose clock was years ahead is where the sink store
   const sink = new MemorySink('one', () => now)
   const store = async (id: string, time: string) => {
     const key = snapshotKey(new Date(time), id)
-    await sink.put(key, sealSnapshot(indexKey, key, head(id, time)))
+    await sink.put(key, sealSnapshot(HOST, key, head(id, time)))
     now = new Date(now.getTime() + 3_600_000)
   }
   await store(FIRST, '2020-01-01T10:00:00.000Z')
@@ -83,7 +83,7 @@ test('a damaged snapshot is named and read from another sink; a sink that is awa
 test('a snapshot of a later version is reported as that, and the others are listed', async () => {
   const sink = threeSnapshots()
   const key = snapshotKey(new Date('2026-11-24T10:00:00Z'), 'c'.repeat(16))
-  sink.objects.set(key, sealObject(indexKey, key, Buffer.from('{"version":2}')))
+  sink.objects.set(key, sealObject(HOST, key, Buffer.from('{"version":2}')))
   const problems: Error[] = []
   const found = await listSnapshots({ sinks: [sink], keys, onProblem: (error) => problems.push(error) })
   expect(found.map(({ id }) => id)).toEqual(IDS)

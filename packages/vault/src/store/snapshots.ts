@@ -1,4 +1,4 @@
-import type { HostKeys } from '@pipe-backup/crypto'
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import { type Sink, toError } from '@pipe-backup/sink'
 import {
   openSnapshotHead,
@@ -36,7 +36,7 @@ export interface SnapshotInfo {
 
 export interface ListSnapshotsOptions {
   readonly sinks: readonly Sink[]
-  readonly keys: Pick<HostKeys, 'indexKey'>
+  readonly keys: ObjectKeys
   readonly signal?: AbortSignal | undefined
   /** Called with each sink that does not answer, and of each snapshot that does not open on a sink. */
   readonly onProblem?: ((error: Error) => void) | undefined
@@ -112,7 +112,7 @@ async function readHead(
   let isGone = true
   for (const sink of holders) {
     try {
-      const head = openSnapshotHead(keys.indexKey, key, await getObject(sink, key, signal))
+      const head = openSnapshotHead(keys, key, await getObject(sink, key, signal))
       return toSnapshotInfo(key, head, storedAt, holders)
     } catch (error) {
       signal?.throwIfAborted()

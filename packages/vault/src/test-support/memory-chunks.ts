@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chunkId, sealTo, type VaultKeys } from '@pipe-backup/crypto'
 import { ChunkKind } from '../format/chunk-codec.ts'
 import { encodePackHeader, packKey, runKeyId } from '../format/pack-format.ts'
-import { derivedKeys } from '../format/vault-host.ts'
+import { createVaultHost, derivedKeys } from '../format/vault-host.ts'
 import { ChunkLocations } from '../restore/chunk-locations.ts'
 import { ChunkReader } from '../restore/chunk-reader.ts'
 import { type FinishedPack, PackWriter } from '../seal/pack-writer.ts'
@@ -28,11 +28,12 @@ export class MemoryChunks {
     const header = encodePackHeader([{ id: runKeyId(runKey), boxes }])
     const { nodeIdKey } = await derivedKeys(keys)
     const buffer = new ArrayBuffer(packBytes)
-    const { idKey, indexKey } = keys
+    const host = createVaultHost(keys)
+    const { idKey } = keys
     const writer = new PackWriter(
-      { runKey, idKey, nodeIdKey, indexKey },
+      { runKey, idKey, nodeIdKey, host },
       header,
-      Buffer.alloc(16, 'a host '),
+      Buffer.from(host.hostId, 'hex'),
       { buffer, length: 0, chunks: [] },
     )
     return new MemoryChunks(keys, writer, new Uint8Array(buffer), header, nodeIdKey)

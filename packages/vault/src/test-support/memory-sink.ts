@@ -27,8 +27,7 @@ class Objects {
     return object && Buffer.from(object.bytes)
   }
 
-  set(key: string, bytes: Uint8Array): void {
-    const storedAt = this.#stored.get(key)?.storedAt ?? new Date(0)
+  set(key: string, bytes: Uint8Array, storedAt: Date = this.#stored.get(key)?.storedAt ?? new Date(0)): void {
     this.#stored.set(key, { bytes: Uint8Array.from(bytes), storedAt })
   }
 

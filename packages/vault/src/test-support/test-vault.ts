@@ -93,7 +93,7 @@ export class TestVault implements Disposable {
     const { deep = false, ...others } = options
     return verify({
       vaultId: this.host.vaultId,
-      indexKey: this.keys.indexKey,
+      keys: this.keys,
       sinks: this.sinks,
       stateDirectory: this.stateDirectory,
       ...(deep && { deepKeys: this.keys }),
@@ -124,13 +124,17 @@ export class TestVault implements Disposable {
       hostName: 'test-host',
       sinks: this.sinks,
       choose: gone,
+      keeps: () => new Set(keep),
       stateDirectory: this.stateDirectory,
       ...others,
     })
   }
 
-  snapshots(sinks: readonly Sink[] = this.sinks): Promise<readonly SnapshotInfo[]> {
-    return listSnapshots({ sinks, keys: this.keys })
+  snapshots(
+    sinks: readonly Sink[] = this.sinks,
+    options: { readonly onProblem?: (error: Error) => void } = {},
+  ): Promise<readonly SnapshotInfo[]> {
+    return listSnapshots({ sinks, keys: this.keys, ...options })
   }
 
   /**

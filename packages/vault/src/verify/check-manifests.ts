@@ -82,7 +82,7 @@ async function checkSnapshot(
   }
   const reading = { onProblem, signal }
   const packs = new Set(head.packs.map(([name]) => name))
-  const locations = await locateChunks({ sinks, indexKey: keys.indexKey, packs, distrusted, ...reading })
+  const locations = await locateChunks({ sinks, keys, packs, distrusted, ...reading })
   const chunks = await ChunkReader.open({ sinks, keys, locations, ...reading })
   const live = liveChunks(head, locations)
   const counting: ReadsChunks = {

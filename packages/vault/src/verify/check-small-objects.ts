@@ -1,7 +1,6 @@
 import { forEachLimited } from '../for-each-limited.ts'
-import { decodeIndex, type IndexedPack } from '../format/index-object.ts'
+import { type IndexedPack, openIndex } from '../format/index-object.ts'
 import { decodeFooterContent } from '../format/pack-format.ts'
-import { openObject } from '../format/sealed-object.ts'
 import { checkGrant } from '../store/grant.ts'
 import type { Replica } from '../store/replica.ts'
 
@@ -17,7 +16,7 @@ export async function checkSmallObjects(
   onIndex: (key: string, packs: readonly IndexedPack[]) => void,
 ): Promise<void> {
   const { listing } = replica
-  const { indexKey } = replica.context
+  const { keys } = replica.context
   for (const [key, { message }] of listing.badTrash) replica.found(key, 'corrupt', message)
   for (const key of listing.truncated)
     replica.found(key, 'corrupt', `${key} is cut short: it has next to no bytes`)
@@ -25,7 +24,7 @@ export async function checkSmallObjects(
   for (const key of replica.heads.keys()) replica.proven(key)
   await forEachLimited([...listing.indexes.keys()], INDEXES_AT_ONCE, async (key) => {
     const packs = await replica.read(key, (object) => {
-      const listed = decodeIndex(openObject(indexKey, key, object))
+      const listed = openIndex(keys, key, object)
       for (const { footer } of listed) decodeFooterContent(footer)
       return listed
     })

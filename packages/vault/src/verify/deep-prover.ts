@@ -31,10 +31,6 @@ export class DeepProver {
     this.#nodeIdKey = nodeIdKey
   }
 
-  isDone(name: string): boolean {
-    return this.#done.has(name)
-  }
-
   /** @param pack - its bytes, which have been proven to be those of its name @returns what is wrong with it, or undefined */
   prove(name: string, pack: Uint8Array): Promise<string | undefined> {
     let proof = this.#done.get(name)
@@ -58,7 +54,7 @@ export class DeepProver {
     const footerAt = endAt - decodePackEnd(pack.subarray(endAt), pack.length)
     const { runKeys, length } = decodePackHeader(pack)
     const header = pack.subarray(0, length)
-    const footer = openFooter(this.#keys.indexKey, header, pack.subarray(footerAt, endAt))
+    const footer = openFooter(this.#keys, header, pack.subarray(footerAt, endAt))
     this.#footers.set(name, footerDigest(footer))
     const keys = await Promise.all(runKeys.map((runKey) => this.#openRunKey(runKey)))
     for (const [i, chunk] of decodeFooterContent(footer).chunks.entries()) {

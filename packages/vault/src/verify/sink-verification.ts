@@ -1,8 +1,9 @@
 import { toFailure } from '../failure.ts'
 import { packKey, packNameOf } from '../format/pack-format.ts'
+import type { SnapshotHead } from '../format/snapshot-object.ts'
 import { storedObjects } from '../store/listing.ts'
 import type { Replica } from '../store/replica.ts'
-import { SESSION_STALE_MS } from '../store/session.ts'
+import { SESSION_REFRESH_MS, type SessionRecord } from '../store/session.ts'
 import { checkPacks } from './check-packs.ts'
 import { checkSmallObjects } from './check-small-objects.ts'
 import { type DeepProver, footerDigest } from './deep-prover.ts'
@@ -16,8 +17,8 @@ export interface SinkVerificationOptions {
 
 /** What the sinks together say must be there. */
 export interface Expected {
-  /** Keys of the snapshots that any sink shows. */
-  readonly snapshots: ReadonlySet<string>
+  /** The snapshots that any sink shows, by key. */
+  readonly snapshots: ReadonlyMap<string, SnapshotHead>
   /** Keys of the grants that any sink has. */
   readonly grants: ReadonlySet<string>
   /** How many bytes packs must have, by name. */
@@ -63,9 +64,11 @@ export class SinkVerification {
     const { replica } = this
     await replica.attempt(async () => {
       const { truncated } = replica.listing
-      const wanted = [...(this.#isBeingWritten() ? [] : expected.snapshots), ...expected.grants]
-      for (const key of wanted)
-        if (!replica.has(key) && !truncated.has(key))
+      const wanted = [...expected.snapshots.keys(), ...expected.grants]
+      const lacking = wanted.filter((key) => !replica.has(key) && !truncated.has(key))
+      const runs = lacking.length > 0 ? await this.#liveRuns() : []
+      for (const key of lacking)
+        if (!isBeingWritten(expected.snapshots.get(key), runs))
           replica.found(key, 'missing', `${key} is missing: another sink has it`)
       this.#forgetSettled(expected.snapshots)
       this.#proven = await checkPacks(replica, { sizes: expected.sizes, window, ...this.#options })
@@ -105,15 +108,18 @@ export class SinkVerification {
     }
   }
 
-  /** A run or a heal that goes on brings the newest snapshots to one sink after the other: what is behind for so long is not missing. */
-  #isBeingWritten(): boolean {
+  /** Those that have given a sign of life since they last had to. */
+  async #liveRuns(): Promise<SessionRecord[]> {
     const nowMs = this.replica.context.now().getTime()
-    const { sessions } = this.replica.listing
-    return [...sessions.values()].some(({ storedAt }) => nowMs - storedAt.getTime() <= SESSION_STALE_MS)
+    const sessions = [...(await this.replica.readSessions()).values()]
+    return sessions.filter(
+      ({ kind, storedAt }) =>
+        kind === 'backup' && Math.abs(nowMs - storedAt.getTime()) <= 2 * SESSION_REFRESH_MS,
+    )
   }
 
   /** What the book says of objects that are gone and that nothing needs any more. */
-  #forgetSettled(expected: ReadonlySet<string>): void {
+  #forgetSettled(expected: ReadonlyMap<string, unknown>): void {
     const { replica } = this
     const needed = replica.neededPacks()
     for (const key of replica.context.book?.of(replica.name).keys() ?? []) {
@@ -123,4 +129,9 @@ export class SinkVerification {
       if (!isThere && !isWanted) replica.proven(key)
     }
   }
+}
+
+/** Whether a run that goes on has made a snapshot: it brings it to one sink after the other. */
+function isBeingWritten(head: SnapshotHead | undefined, runs: readonly SessionRecord[]): boolean {
+  return runs.some(({ hostId, started }) => hostId === head?.hostId && started === head.time)
 }

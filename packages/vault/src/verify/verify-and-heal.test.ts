@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { deriveKeys } from '@pipe-backup/crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { decodeIndex, encodeIndex } from '../format/index-object.ts'
+import { encodeIndex, openIndex } from '../format/index-object.ts'
 import { decodeFooterContent, encodeFooterContent } from '../format/pack-format.ts'
-import { openObject, sealObject } from '../format/sealed-object.ts'
+import { sealObject } from '../format/sealed-object.ts'
 import { addGrant } from '../store/grant.ts'
 import type { MemorySink } from '../test-support/memory-sink.ts'
 import { MemorySource } from '../test-support/memory-source.ts'
@@ -46,6 +48,8 @@ function restoreAll(): void {
     objects.clear()
     for (const [key, bytes] of whole) objects.set(key, bytes)
   }
+  // Or else it would be seen that the sinks are rolled back.
+  rmSync(join(vault.stateDirectory, 'own-snapshots.json'), { force: true })
 }
 
 const flipped = (bytes: Buffer, at: number) => {
@@ -162,14 +166,13 @@ test('a sink whose snapshot is damaged and unrecoverable is not level, until the
 
 test('an index that says something else than the packs, under the right key, is found by opening them, and goes', async () => {
   restoreAll()
-  const { indexKey } = vault.keys
   const [key = ''] = vault.sink('one').keys('index/')
-  const lying = decodeIndex(openObject(indexKey, key, whole.get(key) ?? Buffer.of())).map((pack) => {
+  const lying = openIndex(vault.keys, key, whole.get(key) ?? Buffer.of()).map((pack) => {
     const { hostId, chunks } = decodeFooterContent(pack.footer)
     const elsewhere = chunks.map((chunk) => ({ ...chunk, offset: chunk.offset + 1 }))
     return { ...pack, footer: encodeFooterContent({ hostId, chunks: elsewhere }) }
   })
-  const object = sealObject(indexKey, key, encodeIndex(lying))
+  const object = sealObject(vault.host, key, encodeIndex(lying))
   for (const name of SINKS) vault.sink(name).objects.set(key, object)
 
   expect(await vault.verify()).toMatchObject({ exitCode: 0 })

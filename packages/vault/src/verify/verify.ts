@@ -1,8 +1,9 @@
-import type { VaultKeys } from '@pipe-backup/crypto'
+import type { ObjectKeys, VaultKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { packKey } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
 import { DamageBook } from '../store/damage-book.ts'
+import { OwnSnapshots } from '../store/own-snapshots.ts'
 import { Replica } from '../store/replica.ts'
 import { openReplicas, removedSnapshots } from '../store/replicas.ts'
 import { checkHeader } from './check-header.ts'
@@ -13,7 +14,7 @@ import { SinkVerification } from './sink-verification.ts'
 
 export interface VerifyOptions {
   readonly vaultId: string
-  readonly indexKey: Uint8Array
+  readonly keys: ObjectKeys
   /** All that are configured: what one shows the others must hold. */
   readonly sinks: readonly Sink[]
   /** Names of those to be verified. Default all. */
@@ -36,14 +37,14 @@ export interface VerifyOptions {
  * @throws the abort's reason; RangeError for a `sample` that is none
  */
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
-  const { sinks, targets, sample = 1, vaultId, indexKey, signal, now = () => new Date() } = options
+  const { sinks, targets, sample = 1, vaultId, keys, signal, now = () => new Date() } = options
   if (!(sample > 0 && sample <= 1)) throw new RangeError(`a sample of ${sample} is not within 0 and 1`)
   const started = performance.now()
   const progress = options.progress ?? createVerifyProgress()
   const book =
     options.stateDirectory === undefined ? undefined : await DamageBook.open(options.stateDirectory)
   const deep = options.deepKeys && (await DeepProver.open(options.deepKeys))
-  const context = { vaultId, indexKey, book, now, signal, onDamage: options.onProblem }
+  const context = { vaultId, keys, book, now, signal, onDamage: options.onProblem }
   const replicas = sinks.map((sink) => new Replica(sink, context))
   await openReplicas(replicas, checkHeader)
   const verifications = replicas.map((replica) => new SinkVerification(replica, { deep, progress }))
@@ -55,12 +56,21 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   // One that opens nowhere is the affair of the sink that shows it: nobody can bring it to the others.
   const shown = new Set(listed.flatMap(({ heads }) => [...heads.keys()]))
   const expected = {
-    snapshots: new Set([...shown].filter((key) => !removed.has(snapshotIdOf(key) ?? ''))),
+    snapshots: new Map(
+      listed.flatMap(({ heads }) => [...heads].filter(([key]) => !removed.has(snapshotIdOf(key) ?? ''))),
+    ),
     grants: new Set(listed.flatMap(({ listing }) => [...listing.grants.keys()])),
     sizes: new Map(verifications.flatMap(({ sizes }) => [...sizes])),
   }
   const chosen = verifications.filter(({ replica }) => targets?.includes(replica.name) ?? true)
   const windows = chosen.map(({ replica }) => ({ from: book?.cursor(replica.name) ?? 0, part: sample }))
+  if (options.stateDirectory !== undefined) {
+    const own = await OwnSnapshots.open(options.stateDirectory, vaultId)
+    own.findMissing(
+      chosen.flatMap(({ replica }) => (replica.error ? [] : [replica])),
+      removed,
+    )
+  }
   await Promise.all(
     chosen.map((verification, i) => verification.prove(expected, windows[i] ?? { from: 0, part: 1 })),
   )
