@@ -7,7 +7,7 @@ Written from docs/format.md, section 12. Needs Debian's python3-nacl, and the fi
 
 Each byte that comes out is proven; without exit code 0 they are not all.
 """
-import argparse, getpass, hashlib, os, sys
+import argparse, getpass, hashlib, os, re, sys
 
 from nacl import bindings as sodium
 from nacl.exceptions import CryptoError
@@ -19,7 +19,7 @@ def kdf(key, n, context):
 
 def master_of(phrase):
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'bip39-english.txt')
-    words, given = open(path).read().split(), phrase.lower().split()
+    words, given = open(path).read().split(), re.sub(r'(?m)^\s*vault:?\s.*$', '', phrase.lower()).split()
     if len(given) != 24 or not set(given) <= set(words):
         sys.exit('these are not 24 words of the list')
     number = 0

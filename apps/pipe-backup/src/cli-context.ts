@@ -10,6 +10,8 @@ export interface GlobalOptions {
   readonly color: boolean
   /** Sinks to read from, in order of preference; empty for all. */
   readonly from: readonly string[]
+  /** The vault that a recipient's phrase is for. */
+  readonly vaultId?: string | undefined
 }
 
 /** One invocation of the program: all that a command has besides its own arguments. */

@@ -1,6 +1,7 @@
 /**
  * Why a command could not do what was asked, where no package's error says it.
  * - `vault-exists`: `init` where a vault is already; `wrong-phrase`: the recovery phrase of another vault;
+ * - `unknown-vault`: a recipient's phrase, and another vault than it is for, or it is not known which that is;
  * - `not-a-file`: `cat` of something else; `locked`: another run goes on; `cancelled`: Ctrl-C at the prompt;
  * - `no-lock`: the lock of the state directory can't be had for a reason of the machine's;
  * - `no-state`: a file of the state directory could not be written;
@@ -11,6 +12,7 @@
 export type CommandErrorCode =
   | 'vault-exists'
   | 'wrong-phrase'
+  | 'unknown-vault'
   | 'not-a-file'
   | 'locked'
   | 'no-lock'

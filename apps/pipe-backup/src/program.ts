@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { CliContext, GlobalOptions } from './cli-context.ts'
 import { addArchiveCommands } from './program/archive-commands.ts'
 import { addCareCommands } from './program/care-commands.ts'
@@ -28,6 +28,12 @@ export function createProgram(version: string, runner: Runner): Command {
         .argParser(collect)
         .default([], 'all'),
     )
+    .addOption(
+      new Option(
+        '--vault-id <id>',
+        "the vault that a recipient's phrase is for: 32 hex digits, from its owner",
+      ).argParser(parseVaultId),
+    )
   const add = (words: string, description: string, example: string, parent: Command = program): Command =>
     parent
       .command(words)
@@ -50,6 +56,11 @@ export function createProgram(version: string, runner: Runner): Command {
   addScheduleCommands(commands)
   addSetupCommands(commands)
   return program
+}
+
+function parseVaultId(text: string): string {
+  if (/^[0-9a-f]{32}$/i.test(text)) return text.toLowerCase()
+  throw new InvalidArgumentError('It has 32 hexadecimal digits.')
 }
 
 const UNSAID: GlobalOptions = { json: false, quiet: false, verbose: false, color: true, from: [] }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { execa } from 'execa'
 import { expect, test } from 'vitest'
@@ -36,6 +36,14 @@ test('a partner makes a phrase elsewhere, and reads with it all that was and wil
 
   const added = await sandbox.ok(['key', 'add-recipient', recipient, '--phrase-file', 'phrase'])
   expect(added.toString()).toContain(`recipient ${recipient} can open vault`)
+  // The owner tells the partner which vault it is: whoever knows the public key could grant another.
+  const vaultId = String(json(await sandbox.ok(['--json', 'key', 'show']))['vaultId'])
+  expect(added.toString()).toContain(`by --vault-id: ${vaultId}`)
+  expect(await cat('old', 'one')).toMatchObject({
+    code: 1,
+    err: expect.stringContaining(`then give --vault-id ${vaultId}, or add the line "vault ${vaultId}"`),
+  })
+  appendFileSync(sandbox.path('partner'), `vault ${vaultId}\n`)
   writeFileSync(sandbox.path('tree/new'), 'stored since')
   await sandbox.ok(['run'])
   for (const sink of ['one', 'two']) {
@@ -103,4 +111,46 @@ test('mistakes are reported before anything is written', async () => {
     err: expect.stringContaining('another vault'),
   })
   expect(json(await sandbox.ok(['--json', 'key', 'show']))['recipients']).toEqual([])
+})
+
+test('a vault that somebody else grants to a recipient, whose public key he knows, is not taken for the one that was meant', async () => {
+  using sandbox = await startVault('one')
+  await sandbox.ok(['key', 'add-recipient', '--phrase-file', 'phrase', '--phrase-out', 'partner'])
+  const recipient = String(json(await sandbox.ok(['--json', 'key', 'show']))['recipients'])
+  expect(readFileSync(sandbox.path('partner'), 'utf8')).toMatch(
+    /^(?:[a-z]+ ){23}[a-z]+\nvault [0-9a-f]{32}\n$/,
+  )
+
+  // The provider puts a vault of its own in the place of the genuine one.
+  rmSync(sandbox.path('sinks/one'), { recursive: true })
+  const provider = { machine: 'provider' }
+  await sandbox.ok(['init', '--phrase-out', 'his'], provider)
+  await sandbox.ok(['run'], provider)
+  await sandbox.ok(['key', 'add-recipient', recipient, '--phrase-file', 'his'], provider)
+  const elsewhere = { machine: 'elsewhere' }
+  for (const command of [
+    ['restore', 'latest', '--to', 'restored'],
+    ['key', 'check'],
+    ['init'],
+    ['snapshots'],
+  ])
+    expect(await sandbox.run([...command, '--phrase-file', 'partner'], elsewhere)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(
+        /the sinks hold vault [0-9a-f]{32}, and the phrase is for vault [0-9a-f]{32}/,
+      ),
+    })
+  // Without the line: it is asked for.
+  const [words = ''] = readFileSync(sandbox.path('partner'), 'utf8').split('\n')
+  writeFileSync(sandbox.path('words'), words, { mode: 0o600 })
+  for (const command of [
+    ['restore', 'latest', '--to', 'restored'],
+    ['key', 'check'],
+    ['init'],
+    ['snapshots'],
+  ])
+    expect(await sandbox.run([...command, '--phrase-file', 'words'], elsewhere)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('whether that is the one that it is for is not known'),
+    })
 })

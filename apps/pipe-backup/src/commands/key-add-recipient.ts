@@ -40,7 +40,8 @@ export async function keyAddRecipient(
   await using opened = await openSinks(config, { secrets, signal: cli.signal })
   const master = await openMaster(opened.sinks, cli, options.phraseFile)
   await using undo = new AsyncDisposableStack()
-  const recipient = given ?? (await makeRecipient(outlet, undo))
+  const vaultId = vaultIdOf((await deriveKeys(master)).publicKey)
+  const recipient = given ?? (await makeRecipient(outlet, vaultId, undo))
   const granted = await grant({ cli, config, sinks: opened.sinks }, master, recipient)
   undo.move()
   return print({ cli, config, sinks: opened.sinks }, granted, outlet)
@@ -61,11 +62,12 @@ interface Granted {
 /** Lets a new phrase out, for as long as `undo` does not take it back. @returns its public key */
 async function makeRecipient(
   outlet: PhraseOutlet | undefined,
+  vaultId: string,
   undo: AsyncDisposableStack,
 ): Promise<Uint8Array> {
   const phrase = generatePhrase()
   hide(phrase)
-  if (outlet) undo.defer(await outlet.give(phrase))
+  if (outlet) undo.defer(await outlet.give(phrase, vaultId))
   return (await deriveKeys(masterFromPhrase(phrase))).publicKey
 }
 
@@ -108,6 +110,10 @@ function print(
   say(`recipient ${recipient} can open vault ${vaultId}, on ${good.join(', ')}`)
   if (outlet?.file !== undefined)
     say(`its phrase: ${outlet.file}. Move it to other media, then remove it here.`)
+  if (outlet === undefined)
+    say(
+      `Tell them the id on another way than the sinks, to be kept with their phrase, or given by --vault-id: ${vaultId}`,
+    )
   say('Prove it, with its phrase: pipe-backup key check')
   output.printJson({
     vaultId,

@@ -4,6 +4,7 @@ import type { CliContext } from '../cli-context.ts'
 import { isTaken, writeSecureFile } from '../host/secure-file.ts'
 import { UsageError } from '../usage-error.ts'
 import { phraseGrid } from './phrase-grid.ts'
+import { vaultLine } from './read-phrase.ts'
 
 /** Where a new recovery phrase goes. */
 export interface PhraseOutlet {
@@ -11,8 +12,8 @@ export interface PhraseOutlet {
   readonly file?: string | undefined
   /** True when standard output is to hold the phrase and nothing else. */
   readonly onStdout: boolean
-  /** Lets it out, before there is a vault. @returns how to take it back, where that is possible */
-  give(phrase: string): Promise<() => Promise<void>>
+  /** Lets it out, before there is a vault. @param vaultId - of the vault that it is for, where that is not plain from the phrase @returns how to take it back, where that is possible */
+  give(phrase: string, vaultId?: string): Promise<() => Promise<void>>
   /** What a JSON result says of it. */
   json(): Readonly<Record<string, string>>
 }
@@ -35,11 +36,15 @@ export async function choosePhraseOutlet(
   )
 }
 
+function lineOf(vaultId: string | undefined): string {
+  return vaultId === undefined ? '' : vaultLine(vaultId)
+}
+
 function toTerminal(): PhraseOutlet {
   return {
     onStdout: false,
-    give: (phrase) => {
-      process.stdout.write(`${phraseGrid(phrase)}\n`)
+    give: (phrase, vaultId) => {
+      process.stdout.write(`${phraseGrid(phrase)}\n${lineOf(vaultId)}`)
       return Promise.resolve(async () => {
         process.stdout.write('Nothing was made: this phrase opens nothing.\n')
       })
@@ -53,9 +58,9 @@ function toStdout(json: boolean): PhraseOutlet {
   let given = ''
   return {
     onStdout: true,
-    give: (phrase) => {
+    give: (phrase, vaultId) => {
       given = phrase
-      if (!json) process.stdout.write(`${phrase}\n`)
+      if (!json) process.stdout.write(`${phrase}\n${lineOf(vaultId)}`)
       return Promise.resolve(() => Promise.resolve())
     },
     json: () => ({ phrase: given }),
@@ -68,8 +73,8 @@ async function toFile(file: string): Promise<PhraseOutlet> {
   return {
     file,
     onStdout: false,
-    give: async (phrase) => {
-      await writeSecureFile(file, `${phrase}\n`)
+    give: async (phrase, vaultId) => {
+      await writeSecureFile(file, `${phrase}\n${lineOf(vaultId)}`)
       return () => rm(file, { force: true })
     },
     json: () => ({ phraseFile: file }),

@@ -34,14 +34,14 @@ function input(more: Partial<PhraseInput>): PhraseInput {
 test('the file goes before the variable, and the variable before the question', async () => {
   await writeFile(join(directory, 'p'), 'from file\n', { mode: 0o600 })
   const all = { variable: 'from variable', ask: () => Promise.resolve('from question') }
-  expect(await readPhrase(input({ ...all, file: 'p' }))).toBe('from file')
-  expect(await readPhrase(input(all))).toBe('from variable')
-  expect(await readPhrase(input({ ask: all.ask }))).toBe('from question')
+  expect((await readPhrase(input({ ...all, file: 'p' }))).words).toBe('from file')
+  expect((await readPhrase(input(all))).words).toBe('from variable')
+  expect((await readPhrase(input({ ask: all.ask }))).words).toBe('from question')
 })
 
 test('- is standard input', async () => {
   const stdin = Readable.from([Buffer.from('piped '), Buffer.from('words\n')])
-  expect(await readPhrase(input({ file: '-', stdin }))).toBe('piped words')
+  expect((await readPhrase(input({ file: '-', stdin }))).words).toBe('piped words')
 })
 
 test('with nowhere to get it from it is refused as a matter of usage', async () => {
@@ -55,7 +55,7 @@ test('numbers, lines, capitals and commas around the words do not matter', async
   const grid = WORDS.split(' ').map(
     (word, i) => `${i + 1}. ${word.toUpperCase()},${i % 4 === 3 ? '\r\n' : '\t'}`,
   )
-  expect(await readPhrase(input({ variable: grid.join('') }))).toBe(WORDS)
+  expect((await readPhrase(input({ variable: grid.join('') }))).words).toBe(WORDS)
 })
 
 test('an empty phrase is refused', async () => {
@@ -64,7 +64,7 @@ test('an empty phrase is refused', async () => {
 
 test('a file that others can read is read, with a warning that does not quote it', async () => {
   await writeFile(join(directory, 'p'), WORDS, { mode: 0o644 })
-  expect(await readPhrase(input({ file: 'p' }))).toBe(WORDS)
+  expect((await readPhrase(input({ file: 'p' }))).words).toBe(WORDS)
   expect(warnings).toEqual([expect.stringContaining('chmod 600')])
   expect(warnings.join()).not.toContain('abandon')
 })
@@ -86,4 +86,11 @@ test('the variable is taken out of the environment', () => {
   expect(takePhraseVariable(env)).toBe(WORDS)
   expect(env).toEqual({ OTHER: 'x' })
   expect(takePhraseVariable({ PIPE_BACKUP_PHRASE: '' })).toBeUndefined()
+})
+
+test('a line that names the vault is no part of the words', async () => {
+  const vaultId = '3b6a27bcceb6a42d62a3a8d02a6f0d73'
+  for (const text of [`${WORDS}\nvault ${vaultId}\n`, `Vault: ${vaultId.toUpperCase()}\n${WORDS}`])
+    expect(await readPhrase(input({ variable: text }))).toEqual({ words: WORDS, vaultId })
+  expect(await readPhrase(input({ variable: WORDS }))).toEqual({ words: WORDS, vaultId: undefined })
 })

@@ -19,12 +19,19 @@ export interface PhraseInput {
   readonly warn: (message: string) => void
 }
 
+/** A recovery phrase as somebody has kept it. */
+export interface KeptPhrase {
+  /** Lower case, one blank between them; not yet checked. */
+  readonly words: string
+  /** The id of the vault that it is for, where a line below the words says so: `vault 3b6a…`. 32 hex digits. */
+  readonly vaultId: string | undefined
+}
+
 /**
  * Reads the recovery phrase: `--phrase-file`, PIPE_BACKUP_PHRASE, or a hidden prompt.
- * @returns words, lower case, one blank between them; not yet checked
  * @throws UsageError when there is none to be had
  */
-export async function readPhrase(input: PhraseInput): Promise<string> {
+export async function readPhrase(input: PhraseInput): Promise<KeptPhrase> {
   const { file, variable } = input
   const text = file !== undefined ? await readPhraseFile(file, input) : (variable ?? (await input.ask?.()))
   if (text === undefined) {
@@ -33,10 +40,18 @@ export async function readPhrase(input: PhraseInput): Promise<string> {
       'Give --phrase-file FILE (- is standard input), or set PIPE_BACKUP_PHRASE.',
     )
   }
-  const phrase = normalisePhrase(text)
-  if (phrase === '') throw new UsageError('the recovery phrase is empty')
-  hide(phrase)
-  return phrase
+  const vaultId = VAULT_LINE.exec(text)?.[1]?.toLowerCase()
+  const words = normalisePhrase(text.replace(VAULT_LINE, ''))
+  if (words === '') throw new UsageError('the recovery phrase is empty')
+  hide(words)
+  return { words, vaultId }
+}
+
+const VAULT_LINE = /^\s*vault:?\s+([0-9a-f]{32})\s*$/im
+
+/** The line that says which vault a recipient's phrase is for. */
+export function vaultLine(vaultId: string): string {
+  return `vault ${vaultId}\n`
 }
 
 /** The words alone, however they were written down: in lines, numbered, with capitals, with commas. */

@@ -5,21 +5,28 @@ import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { findHost } from '../host/load-host.ts'
+import { confirmVault } from '../phrase/confirm-vault.ts'
 import { promptForPhrase } from '../phrase/prompt-hidden.ts'
 import { readPhrase } from '../phrase/read-phrase.ts'
 import { errorLine } from '../terminal/error-line.ts'
 
+/** What a recovery phrase stands for. */
+export interface OwnSecret {
+  readonly master: Uint8Array
+  /** The vault that it is for, as far as whoever keeps it has said so. */
+  readonly vaultId: string | undefined
+}
+
 /**
  * Asks for the recovery phrase.
  * @param file - from --phrase-file
- * @returns the master secret that it stands for
  * @throws UsageError when there is none to be had; CryptoError `bad-phrase`
  */
-export async function readMaster(cli: CliContext, file: string | undefined): Promise<Uint8Array> {
-  const { machine, output, phraseVariable } = cli
+export async function readMaster(cli: CliContext, file: string | undefined): Promise<OwnSecret> {
+  const { machine, options, output, phraseVariable } = cli
   const { stdin, stderr } = process
   const ask = (): Promise<string> => promptForPhrase(stdin, (text) => void stderr.write(text))
-  const phrase = await readPhrase({
+  const { words, vaultId } = await readPhrase({
     file,
     variable: phraseVariable,
     cwd: machine.cwd,
@@ -27,38 +34,50 @@ export async function readMaster(cli: CliContext, file: string | undefined): Pro
     warn: (message) => output.warn(message),
     ask: stdin.isTTY && stderr.isTTY ? ask : undefined,
   })
-  return masterFromPhrase(phrase)
+  return { master: masterFromPhrase(words), vaultId: options.vaultId ?? vaultId }
 }
 
 /**
  * The master secret of the vault on the sinks: from its recovery phrase, or from that of a recipient to whom it was granted.
- * @throws as `readMaster`; CommandError `wrong-phrase`; VaultError `not-a-vault`
+ * @throws as `readMaster`; CommandError `wrong-phrase`, `unknown-vault`; VaultError `not-a-vault`
  */
 export async function openMaster(
   sinks: readonly Sink[],
   cli: CliContext,
   file: string | undefined,
 ): Promise<Uint8Array> {
-  const master = await readMaster(cli, file)
-  const { publicKey } = await deriveKeys(master)
+  const own = await readMaster(cli, file)
+  const { publicKey } = await deriveKeys(own.master)
   const found = await findVaultOf(publicKey, sinks, cli)
-  return found === vaultIdOf(publicKey) ? master : await openGranted(master, found, sinks, cli)
+  return found === vaultIdOf(publicKey) ? own.master : await openGranted(own, found, sinks, cli)
 }
 
 /**
- * What was granted to the recipient whose phrase this is.
- * @param own - the master secret of that phrase
- * @throws CommandError `wrong-phrase`
+ * What was granted to the recipient whose phrase this is. Anybody who knows its public key can grant it a vault of his own: which vault is
+ * meant must be known from elsewhere.
+ * @throws CommandError `wrong-phrase`; `unknown-vault` where it is not known, or another
  */
 export async function openGranted(
-  own: Uint8Array,
+  { master, vaultId: expected }: OwnSecret,
   vaultId: string,
   sinks: readonly Sink[],
   { signal, output }: CliContext,
 ): Promise<Uint8Array> {
   const onProblem = (error: Error): void => output.warn(errorLine(error))
-  const granted = await openGrant({ sinks, pair: await deriveKeys(own), vaultId, signal, onProblem })
+  const granted = await openGrant({ sinks, pair: await deriveKeys(master), vaultId, signal, onProblem })
   if (granted === undefined) throw wrongPhrase(vaultId)
+  if (expected !== undefined && expected !== vaultId)
+    throw new CommandError(
+      'unknown-vault',
+      `the sinks hold vault ${vaultId}, and the phrase is for vault ${expected}`,
+      'Whoever knows the public key of a recipient can grant it a vault of his own: check where the sinks point.',
+    )
+  if (expected === undefined && !(await confirmVault(vaultId)))
+    throw new CommandError(
+      'unknown-vault',
+      `the phrase is that of a recipient, and the sinks hold vault ${vaultId}: whether that is the one that it is for is not known`,
+      `Compare the id with what the owner told you, then give --vault-id ${vaultId}, or add the line "vault ${vaultId}" to the phrase file.`,
+    )
   return granted
 }
 
