@@ -222,10 +222,7 @@ test('a sink whose listing trickles and never ends holds no run up: the others g
   const source = new MemorySource('tree', { file: 'a file' })
   await vault.run([source])
   const two = vault.sink('two')
-  two.list = async function* (
-    prefix: string,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
-  ) {
+  two.list = async function* (prefix: string, { signal }: { readonly signal?: AbortSignal | undefined }) {
     for (let i = 0; ; i++) {
       await delay(5, undefined, { signal })
       yield { key: `${prefix}${i.toString(16).padStart(32, '0')}`, sizeBytes: 1, storedAt: new Date() }
