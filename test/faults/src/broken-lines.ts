@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Sink, SinkError, withTimeout } from '@pipe-backup/sink'
 import type { FaultProxy, ProxyFault } from '@pipe-backup/sink/conformance'
+import { inTime } from './in-time.ts'
 import { seeded } from './simulated-server.ts'
 
 /** The same empty place twice: straight, and through a proxy that breaks connections. */
@@ -28,8 +29,6 @@ type Operation = 'put' | 'stream' | 'get' | 'list'
 const OPERATIONS: readonly Operation[] = ['put', 'stream', 'get', 'list']
 /** What is silent is given up after this. */
 const SILENT_MS = 500
-/** Nothing takes this long, unless it hangs. */
-const DEADLINE_MS = 15_000
 /** For one that is cut off, refused, answered by nonsense, or silent. */
 const FITTING = new Set(['unreachable', 'timeout', 'throttled', 'protocol', 'corrupt'])
 const SIZE = 150_000
@@ -163,19 +162,4 @@ async function keysOf(sink: Sink, prefix = ''): Promise<string[]> {
 async function renew(proxy: FaultProxy): Promise<void> {
   proxy.drop()
   await sleep(15)
-}
-
-/** @returns what it threw, as well */
-async function inTime<T>(work: Promise<T>): Promise<T | Error> {
-  const over = new AbortController()
-  const late = sleep(DEADLINE_MS, new Error(`hangs: more than ${DEADLINE_MS / 1000} s`), {
-    signal: over.signal,
-  }).catch(() => new Error('over'))
-  try {
-    return await Promise.race([work, late])
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
-  } finally {
-    over.abort()
-  }
 }

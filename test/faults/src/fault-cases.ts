@@ -1,16 +1,14 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Sink, withTimeout } from '@pipe-backup/sink'
 import { type FaultKind, type Injection, injectFault } from '@pipe-backup/sink/testing'
 import { heal, verify } from '@pipe-backup/vault'
 import type { Outcome, Scenario } from './fault-scenarios.ts'
+import { inTime } from './in-time.ts'
 import type { SmallVault } from './small-vault.ts'
 
 /** What hangs is given up after this. */
 const SILENT_MS = 60
-/** No operation on so few bytes takes this long, unless it hangs. */
-const DEADLINE_MS = 20_000
-/** A sink that does one of these has not told the operation: its report can't know, and the next verification must. */
-const UNTOLD: ReadonlySet<FaultKind> = new Set([
+/** A sink that does one of these has not reported it to the operation: its report can't know, and the next verification must. */
+const UNREPORTED: ReadonlySet<FaultKind> = new Set([
   'lost-write',
   'half-write',
   'lost-delete',
@@ -48,7 +46,7 @@ export async function runCase(
   if (outcome instanceof Error) {
     if (!['SinkError', 'VaultError'].includes(outcome.name)) problems.push(`throws ${outcome.stack}`)
   } else {
-    const isTold = !UNTOLD.has(kind)
+    const isTold = !UNREPORTED.has(kind)
     problems.push(...(await falseClaims(vault, outcome, { going, isTold, fired })))
     if (provesAll && isTold && fired.length > 0 && outcome.intact.includes(on))
       problems.push(`says that ${on} is intact, of which it could not read everything`)
@@ -56,9 +54,9 @@ export async function runCase(
   // Sessions that the fault left behind.
   vault.passDays(3)
   // What a sink has told of heal finds by itself; what it has not, only a verification can.
-  const isVerified = UNTOLD.has(kind) || injection.at % 2 === 0
+  const isVerified = UNREPORTED.has(kind) || injection.at % 2 === 0
   problems.push(...(await aftermath(vault, isVerified)))
-  if (!(outcome instanceof Error) && !UNTOLD.has(kind))
+  if (!(outcome instanceof Error) && !UNREPORTED.has(kind))
     for (const name of outcome.pruned ?? []) problems.push(...shownOf(vault, name, going))
   return { fired: [...fired], problems }
 }
@@ -105,21 +103,6 @@ export async function aftermath(vault: SmallVault, isVerified: boolean): Promise
   if (last.exitCode !== 0) problems.push(`verify after heal: ${JSON.stringify(last.sinks)}`)
   for (const sink of sinks) for (const flaw of await vault.flawsOf(sink)) problems.push(`after heal: ${flaw}`)
   return problems
-}
-
-/** @returns what it threw, as well */
-export async function inTime(work: Promise<Outcome>): Promise<Outcome | Error> {
-  const over = new AbortController()
-  const late = sleep(DEADLINE_MS, new Error(`has not ended within ${DEADLINE_MS / 1000} s`), {
-    signal: over.signal,
-  }).catch(() => new Error('over'))
-  try {
-    return await Promise.race([work, late])
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
-  } finally {
-    over.abort()
-  }
 }
 
 export interface LoopOptions {

@@ -1,9 +1,9 @@
 import { type Sink, withRetry, withTimeout } from '@pipe-backup/sink'
 import { type FaultKind, injectFault } from '@pipe-backup/sink/testing'
 import { expect, test } from 'vitest'
-import { inTime } from './fault-cases.ts'
 import { ALL, SEED } from './fault-sample.ts'
 import { SCENARIOS, type Scenario } from './fault-scenarios.ts'
+import { inTime } from './in-time.ts'
 import { seeded } from './simulated-server.ts'
 import type { SmallVault } from './small-vault.ts'
 
