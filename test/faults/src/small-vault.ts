@@ -20,7 +20,8 @@ const START_MS = Date.parse('2026-01-01T00:00:00Z')
 const DAY_MS = 86_400_000
 const PROGRAM = 'test'
 
-const keys = await deriveKeys(new Uint8Array(32).fill(7))
+/** The phrase's. */
+export const keys: VaultKeys = await deriveKeys(new Uint8Array(32).fill(7))
 /** One for all: what is derived from its keys takes time. */
 const host = createVaultHost(keys)
 
@@ -39,6 +40,8 @@ export class SmallVault implements Disposable {
   readonly stores: readonly MemorySink[]
   /** What the snapshots that were reported as committed must restore to, by id. */
   readonly expected: Map<string, string>
+  /** The files of these snapshots: their bytes by path, by the snapshot's id. */
+  readonly files: Map<string, ReadonlyMap<string, Uint8Array>>
   #timeMs: number
   #edition: number
   readonly #stateDirectory = mkdtempSync(join(tmpdir(), 'pipe-backup-small-'))
@@ -47,6 +50,7 @@ export class SmallVault implements Disposable {
     this.#timeMs = from ? from.#timeMs : START_MS
     this.#edition = from ? from.#edition : 0
     this.expected = new Map(from?.expected)
+    this.files = new Map(from?.files)
     this.stores = names.map((name) => memorySink(name, () => new Date(this.#timeMs)))
     if (!from) return
     for (const [i, { objects }] of from.stores.entries())
@@ -93,10 +97,11 @@ export class SmallVault implements Disposable {
     this.#edition++
   }
 
-  async backUp(sinks: readonly Sink[] = this.stores, signal?: AbortSignal): Promise<BackupReport> {
+  /** The files as they are now. */
+  sources(): Source[] {
     const files = filesOf(this.#edition)
     // What one of them stores is a chunk of its own: a pack is dead in part when the other has changed.
-    const sources = ['moving', 'steady'].map(
+    return ['moving', 'steady'].map(
       (name): Source => ({
         name,
         async *entries() {
@@ -105,16 +110,23 @@ export class SmallVault implements Disposable {
         },
       }),
     )
+  }
+
+  async backUp(sinks: readonly Sink[] = this.stores, signal?: AbortSignal): Promise<BackupReport> {
+    const files = filesOf(this.#edition)
     const report = await backup({
       ...this.call,
       sinks,
       program: PROGRAM,
-      sources,
+      sources: this.sources(),
       copies: Math.min(2, sinks.length),
       signal,
     })
     const expected = fingerprintOf([...files].map(([path, { bytes }]) => [path, bytes]))
-    if (report.snapshot !== null) this.expected.set(report.snapshot, expected)
+    if (report.snapshot !== null) {
+      this.expected.set(report.snapshot, expected)
+      this.files.set(report.snapshot, new Map([...files].map(([path, { bytes }]) => [path, bytes])))
+    }
     return report
   }
 

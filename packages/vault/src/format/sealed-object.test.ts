@@ -22,11 +22,9 @@ test('an object opens to what was sealed, under its own key and vault alone', ()
 
 test('flipping any byte is found, and the object named', () => {
   const object = sealObject(HOST, KEY, Buffer.from('the content'))
-  for (const { at, damaged } of flips(object)) {
-    // The eighth byte is the version: a flip there can't be reported from another version, and is refused too.
-    const code = at === 7 ? 'unsupported-version' : 'corrupt'
+  for (const { damaged } of flips(object)) {
     expect(() => openObject(HOST.keys, KEY, damaged)).toThrow(
-      expect.objectContaining({ code, key: KEY, message: expect.stringContaining(KEY) }),
+      expect.objectContaining({ code: 'corrupt', key: KEY, message: expect.stringContaining(KEY) }),
     )
   }
 })
@@ -43,6 +41,8 @@ test('cutting it anywhere is found, and the object named', () => {
 test('a newer version says so, and what to do', () => {
   const object = sealObject(HOST, KEY, Buffer.from('the content'))
   object[7] = 2
+  // One that is signed as of this version is damaged in the byte that names it.
+  object.writeUInt8(object.readUInt8(8) ^ 1, 8)
   expect(() => openObject(HOST.keys, KEY, object)).toThrow(
     expect.objectContaining({ code: 'unsupported-version', message: expect.stringContaining('version 2') }),
   )

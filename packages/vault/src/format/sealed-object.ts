@@ -45,7 +45,7 @@ export function openObject(keys: ObjectKeys, key: string, object: Uint8Array): O
   const magic = Buffer.from(object.buffer, object.byteOffset, Math.min(MAGIC.length, object.length))
   if (!magic.equals(MAGIC)) {
     const known = magic.length === MAGIC.length && magic.subarray(0, 7).equals(MAGIC.subarray(0, 7))
-    if (known) {
+    if (known && !isOfThisVersion(keys, key, object)) {
       throw new VaultError(
         'unsupported-version',
         `${key} has the version ${magic[7]}: a newer pipe-backup wrote it`,
@@ -58,12 +58,30 @@ export function openObject(keys: ObjectKeys, key: string, object: Uint8Array): O
     throw new VaultError('corrupt', `${key} is damaged: it does not begin as it should`, { key })
   }
   try {
-    const signed = openAead(keys.indexKey, object.subarray(MAGIC.length), Buffer.from(key))
-    const { content, author } = openSigned(keys, labelOf(key), signed)
+    const { content, author } = openContent(keys, key, object)
     return { content: zstdDecompressSync(content, { maxOutputLength: MAX_CONTENT_BYTES }), author }
   } catch (cause) {
     if (hasCode(cause, 'forged')) throw forgedObject(key, cause)
     throw new VaultError('corrupt', `${key} is damaged, or is not what its name says`, { key, cause })
+  }
+}
+
+/** Opens what is behind the magic. @throws CryptoError; VaultError `forged` */
+function openContent(keys: ObjectKeys, key: string, object: Uint8Array): ReturnType<typeof openSigned> {
+  return openSigned(
+    keys,
+    labelOf(key),
+    openAead(keys.indexKey, object.subarray(MAGIC.length), Buffer.from(key)),
+  )
+}
+
+/** Whether an object that names another version is of this one all the same: a host has signed it as such, and the byte that names it is damaged. */
+function isOfThisVersion(keys: ObjectKeys, key: string, object: Uint8Array): boolean {
+  try {
+    openContent(keys, key, object)
+    return true
+  } catch {
+    return false
   }
 }
 
