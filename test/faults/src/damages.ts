@@ -67,7 +67,30 @@ function replacing(
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> {
-  return Object.fromEntries(Object.entries<unknown>(value ?? {}))
+  return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value)) : {}
+}
+
+/** Names of the packs that a snapshot needs. */
+function packsOf(key: string, snapshot: Uint8Array): string[] {
+  const { packs } = fieldsOf(JSON.parse(contentOf(keys, key, snapshot).toString()))
+  return Array.isArray(packs)
+    ? packs.map((pack: unknown) => String(Array.isArray(pack) ? pack[0] : pack))
+    : []
+}
+
+/** The sink was pruned since: what only the older version needs is deleted. @returns the key of such a pack */
+function rollBackBehindPrune(base: DamageBase, kind: Kind, sink: MemorySink): string | undefined {
+  const key = keyOf(base, kind, sink)
+  const object = sink.objects.get(key)
+  const bytes = base.older.get(key)
+  if (kind !== 'snapshot' || !object || !bytes) return undefined
+  const needed = new Set(packsOf(key, object.bytes))
+  const deleted = packsOf(key, bytes)
+    .filter((name) => !needed.has(name))
+    .map((name) => `packs/${name.slice(0, 2)}/${name}`)
+  for (const pack of deleted) sink.objects.delete(pack)
+  sink.objects.set(key, { ...object, bytes })
+  return deleted[0]
 }
 
 /** What a forger makes of an object: what he would have of it is told by others. */
@@ -125,6 +148,12 @@ export const DAMAGES: readonly Damage[] = [
     isTriedWithRun: true,
     isOnAll: true,
   }),
+  {
+    name: 'rolled back behind a prune',
+    isTriedWithRun: true,
+    isOnAll: false,
+    inflict: rollBackBehindPrune,
+  },
   replacing('of another vault', (_, { foreign, kind }) => foreign[kind], { isOnAll: true }),
   ...FORGERS.flatMap(([who, signer]): Damage[] => [
     replacing(`forged by ${who}`, (bytes, of) => forged(of, bytes, signer), {
