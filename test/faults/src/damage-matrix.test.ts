@@ -145,8 +145,7 @@ test.for(KINDS)(
   'whatever damages the %s is found, gives no wrong bytes, is healed, and takes nothing else along',
   { timeout: 60_000 },
   async (kind) => {
-    const cells = []
-    for (const cell of cellsOf(kind)) cells.push(await flawsOf(cell))
+    const cells = await Promise.all(cellsOf(kind).map(flawsOf))
     expect(cells.flatMap((flaws) => flaws ?? [])).toEqual([])
     expect(cells.filter((flaws) => flaws !== undefined).length).toBeGreaterThan(17)
   },
