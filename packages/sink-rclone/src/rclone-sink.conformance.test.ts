@@ -27,6 +27,8 @@ describeSink('rclone, a directory', {
     writeObjects(path, objects)
     return rcloneSink({ name: 'any', remote: `disk:${path}`, config })
   },
+  // rclone deletes what is there before it moves another object in its place.
+  replacesInTwoSteps: true,
   // Each put is five programs.
   listed: 60,
   broken: {
