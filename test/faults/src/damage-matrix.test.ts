@@ -29,10 +29,10 @@ function isOfNoConsequence({ kind, damage: { name } }: Cell): boolean {
   return kind === 'session' || name === 'rolled back'
 }
 
-/** What nobody without the recipient's phrase can know: to whom a grant is, and that there was one. */
+/** What nobody without the recipient's phrase can know: that there was a grant. */
 function isRecipientsAffair({ kind, damage: { name }, where }: Cell): boolean {
   if (kind !== 'grant') return false
-  return name.startsWith('swapped') || name === 'of another vault' || (name === 'deleted' && where.length > 1)
+  return name === 'deleted' && where.length > 1
 }
 
 /** A sink of another vault: it may be a wrong path, so that nothing is changed there. */

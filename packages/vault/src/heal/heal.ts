@@ -158,7 +158,7 @@ async function hasFlaw(
 async function isCorrupt({ sink, context }: Replica, key: string): Promise<boolean> {
   try {
     const object = await getObject(sink, key, context.signal)
-    if (isGrantKey(key)) checkGrant(key, object)
+    if (isGrantKey(key)) checkGrant(context.keys, key, object)
     else openSnapshotHead(context.keys, key, object)
     return false
   } catch (error) {

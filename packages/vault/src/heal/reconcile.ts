@@ -231,7 +231,7 @@ class Reconciliation {
     const { replica } = result
     const check = (key: string, object: Uint8Array): Uint8Array => {
       if (key.startsWith('index/')) openIndex(keys, key, object)
-      else checkGrant(key, object)
+      else checkGrant(keys, key, object)
       return object
     }
     const wanted = replicas.flatMap(({ listing }) => [...listing.grants.keys(), ...listing.indexes.keys()])

@@ -41,12 +41,30 @@ test('from any sink that has it whole; damage is reported', async () => {
   for (let at = 0; at < object.length; at++) {
     const corrupt = Buffer.from(object)
     corrupt[at] = (corrupt[at] ?? 0) ^ 0x40
-    expect(() => checkGrant(key, corrupt)).toThrow('is damaged')
+    expect(() => checkGrant(vault.keys, key, corrupt)).toThrow('is damaged')
   }
   vault.sink('one').objects.set(key, object.subarray(1))
   const problems: string[] = []
   expect(await open(vault, partner, problems)).toEqual(vault.master)
   expect(problems).toEqual([`${key} is damaged`])
+})
+
+test('a grant is that of its own key and vault alone: another in its place is found, and healed', async () => {
+  using vault = await granted()
+  using forger = await TestVault.create(['one'], 66)
+  await grant(forger)
+  const { sinks, host, master } = vault
+  await addGrant({ sinks, vaultId: host.vaultId, master, recipient: stranger.publicKey })
+  const [one, two] = [vault.sink('one'), vault.sink('two')]
+  for (const other of [two.objects.get(grantKey(stranger.publicKey)), forger.sink('one').objects.get(key)]) {
+    one.objects.set(key, other ?? Buffer.of())
+    expect(await vault.verify()).toMatchObject({
+      exitCode: 1,
+      sinks: [{ problems: [{ key }] }, { state: 'ok' }],
+    })
+    expect(await vault.heal()).toMatchObject({ exitCode: 0 })
+    expect(one.objects.get(key)).toEqual(two.objects.get(key))
+  }
 })
 
 test('a box that somebody else made is not believed', async () => {

@@ -1,5 +1,16 @@
 import { createHash } from 'node:crypto'
-import { deriveKeys, type KeyPair, openSealed, sealTo, vaultIdOf } from '@pipe-backup/crypto'
+import {
+  deriveKeys,
+  isSignatureOf,
+  type KeyPair,
+  type ObjectKeys,
+  openSealed,
+  SIGNATURE_BYTES,
+  sealTo,
+  signDetached,
+  type VaultKeys,
+  vaultIdOf,
+} from '@pipe-backup/crypto'
 import { type Sink, toError } from '@pipe-backup/sink'
 import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
@@ -9,8 +20,7 @@ import { requireVault } from './vault-header.ts'
 
 const PREFIX = 'grants/'
 const MAGIC = Buffer.from('PBGRANT\x01', 'latin1')
-const BOX_BYTES = 80
-const DIGEST_BYTES = 32
+const CONTENT_BYTES = MAGIC.length + 80
 
 /** The key of what is granted to a recipient: `grants/` and 32 hex digits that follow from its public key. */
 export function grantKey(recipient: Uint8Array): string {
@@ -23,27 +33,37 @@ export function isGrantKey(key: string): boolean {
 }
 
 /** The master secret, sealed to a recipient (docs/format.md section 4). @throws TypeError for 32 bytes that are no public key */
-async function encodeGrant(master: Uint8Array, recipient: Uint8Array): Promise<Buffer> {
+async function encodeGrant(
+  master: Uint8Array,
+  { rootSeed }: VaultKeys,
+  recipient: Uint8Array,
+): Promise<Buffer> {
   const box = await sealTo(recipient, master).catch((cause: unknown) => {
     throw new TypeError(`${Buffer.from(recipient).toString('hex')} is no public key`, { cause })
   })
   const content = Buffer.concat([MAGIC, box])
-  return Buffer.concat([content, createHash('sha256').update(content).digest()])
+  return Buffer.concat([content, signDetached(rootSeed, messageOf(grantKey(recipient), content))])
 }
 
-/**
- * Whether it is as it was written, as far as one who can't open it can know.
- * @returns the sealed master secret @throws VaultError `corrupt`
- */
-export function checkGrant(key: string, object: Uint8Array): Uint8Array {
-  const content = object.subarray(0, MAGIC.length + BOX_BYTES)
-  const digest = createHash('sha256').update(content).digest()
-  const isWhole =
-    object.length === content.length + DIGEST_BYTES &&
-    MAGIC.compare(content, 0, MAGIC.length) === 0 &&
-    digest.compare(object, content.length) === 0
-  if (!isWhole) throw new VaultError('corrupt', `${key} is damaged`, { key })
-  return content.subarray(MAGIC.length)
+/** Whether it is as somebody with the phrase has written it, under this key. @throws VaultError `corrupt` */
+export function checkGrant({ rootKey }: ObjectKeys, key: string, object: Uint8Array): Uint8Array {
+  const content = object.subarray(0, CONTENT_BYTES)
+  const signature = object.subarray(CONTENT_BYTES)
+  boxOf(key, object)
+  if (isSignatureOf(rootKey, messageOf(key, content), signature)) return object
+  throw new VaultError('corrupt', `${key} is damaged, or not of this vault`, { key })
+}
+
+/** The sealed master secret. @throws VaultError `corrupt` for what can be no grant */
+function boxOf(key: string, object: Uint8Array): Uint8Array {
+  const isOne =
+    object.length === CONTENT_BYTES + SIGNATURE_BYTES && MAGIC.compare(object, 0, MAGIC.length) === 0
+  if (!isOne) throw new VaultError('corrupt', `${key} is damaged`, { key })
+  return object.subarray(MAGIC.length, CONTENT_BYTES)
+}
+
+function messageOf(key: string, content: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(`pipe-backup grant 1\n${key}\n`), content])
 }
 
 export interface OpenGrantOptions {
@@ -67,7 +87,7 @@ export async function openGrant(options: OpenGrantOptions): Promise<Uint8Array |
   const key = grantKey(pair.publicKey)
   for (const sink of sinks) {
     try {
-      const master = await openSealed(pair, checkGrant(key, await getObject(sink, key, signal)))
+      const master = await openSealed(pair, boxOf(key, await getObject(sink, key, signal)))
       // Anybody can seal something to a public key: only who has the phrase knows what gives the vault's id.
       if (vaultIdOf((await deriveKeys(master)).publicKey) === vaultId) return master
       throw new VaultError('corrupt', `${key} is not of this vault`, { key })
@@ -97,12 +117,13 @@ export async function addGrant(
 ): Promise<readonly { sink: string; state: 'added' | 'there' | 'failed'; error?: Error }[]> {
   const { sinks, vaultId, master, recipient, signal } = options
   const key = grantKey(recipient)
-  const object = await encodeGrant(master, recipient)
+  const keys = await deriveKeys(master)
+  const object = await encodeGrant(master, keys, recipient)
   const results = await Promise.all(
     sinks.map(async (sink) => {
       try {
         await requireVault(sink, vaultId, signal)
-        const state = await stateOf(sink, key, signal)
+        const state = await stateOf(sink, keys, key, signal)
         if (state === 'there') return { sink: sink.name, state } as const
         if (state === 'damaged') await putRepaired(sink, key, object, { signal })
         else await sink.put(key, object, { signal })
@@ -119,11 +140,12 @@ export async function addGrant(
 
 async function stateOf(
   sink: Sink,
+  keys: ObjectKeys,
   key: string,
   signal: AbortSignal | undefined,
 ): Promise<'there' | 'absent' | 'damaged'> {
   try {
-    checkGrant(key, await getObject(sink, key, signal))
+    checkGrant(keys, key, await getObject(sink, key, signal))
     return 'there'
   } catch (error) {
     if (hasCode(error, 'not-found')) return 'absent'

@@ -33,5 +33,5 @@ export async function checkSmallObjects(
     onIndex(key, packs)
   })
   for (const key of listing.grants.keys())
-    if (await replica.read(key, (object) => checkGrant(key, object))) replica.proven(key)
+    if (await replica.read(key, (object) => checkGrant(keys, key, object))) replica.proven(key)
 }
