@@ -184,8 +184,28 @@ test('a slow writer that is needed is waited for; one more than are needed is de
 })
 
 test('writers that are all slow are all waited for, however long', async () => {
+  const names = ['a', 'b', 'c']
+  // In step, however busy the machine is: one that got ahead would be waiting for the others.
+  let [arrived, step] = [0, Promise.withResolvers<void>()]
+  const piece = async (): Promise<void> => {
+    const { promise, resolve } = step
+    arrived++
+    if (arrived === names.length) {
+      ;[arrived, step] = [0, Promise.withResolvers<void>()]
+      setTimeout(() => resolve(), 20)
+    }
+    await promise
+  }
   const fan = fanOut(
-    ['a', 'b', 'c'].map((name) => slow(name, [], { pieces: 2, pieceMs: 20 })),
+    names.map((name) => ({
+      name,
+      write: async (_: number, __: AbortSignal, onBytes: (sizeBytes: number) => void) => {
+        for (let i = 0; i < 2; i++) {
+          await piece()
+          onBytes(0.5)
+        }
+      },
+    })),
     { windowBytes: 2, sizeOf: () => 1, detachAfterMs: 5 },
   )
   for (let i = 0; i < 5; i++) await fan.push(i)
