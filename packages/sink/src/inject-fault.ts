@@ -2,7 +2,7 @@ import { type Fault, faultySink, type SinkRequest } from './faulty-sink.ts'
 import type { Sink } from './sink.ts'
 import { SinkError, type SinkErrorCode } from './sink-error.ts'
 
-/** Failures that the caller is told of: nothing is done. */
+/** Failures that are reported to the caller: nothing is done. */
 const ERRORS = ['unreachable', 'throttled', 'timeout', 'full', 'forbidden', 'corrupt'] as const
 
 /**

@@ -93,7 +93,7 @@ function rollBackBehindPrune(base: DamageBase, kind: Kind, sink: MemorySink): st
   return deleted[0]
 }
 
-/** What a forger makes of an object: what he would have of it is told by others. */
+/** What a forger makes of an object: it lies about what it stands for. */
 function forged({ vault, kind, key }: Damaged, bytes: Buffer, signer: Signer): Buffer | undefined {
   if (kind.includes('pack')) return forgedPack(keys, signer, bytes)
   if (kind === 'index') return sealedObject(keys, signer, key, falseIndex(contentOf(keys, key, bytes)))

@@ -53,7 +53,7 @@ export async function runCase(
   }
   // Sessions that the fault left behind.
   vault.passDays(3)
-  // What a sink has told of heal finds by itself; what it has not, only a verification can.
+  // What a sink has reported heal finds by itself; what it has not, only a verification can.
   const isVerified = UNREPORTED.has(kind) || injection.at % 2 === 0
   problems.push(...(await aftermath(vault, isVerified)))
   if (!(outcome instanceof Error) && !UNREPORTED.has(kind))

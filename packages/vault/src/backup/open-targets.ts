@@ -23,7 +23,6 @@ export async function openTargets(
     signal,
     openWithinMs,
     onProblem: onSinkProblem,
-    onDamage: ({ sink, error }) => onSinkProblem?.(sink, error),
   }
   const replicas = sinks.map((sink) => new Replica(sink, context))
   const targets = replicas.map((replica) => new BackupTarget(replica, run))

@@ -81,7 +81,6 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     now,
     signal,
     onProblem,
-    onDamage: ({ sink, error }) => onProblem?.(sink, error),
   }
   const all = options.sinks.map((sink) => new Replica(sink, context))
   await openReplicas(all, (replica) => admit(replica, options))
@@ -105,9 +104,10 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     onHealed: options.onHealed,
   })
   const corrupt = new Set<string>()
+  const removed = removedSnapshots(replicas)
   for (const [replica, keys] of shown)
     await replica.attempt(async () => {
-      if (await hasFlaw(replica, keys, removedSnapshots(replicas))) corrupt.add(replica.name)
+      if (await hasFlaw(replica, keys, removed)) corrupt.add(replica.name)
     })
   await book.save()
   return report(options, all, results, { lost, corrupt })

@@ -59,7 +59,7 @@ export async function compact(options: CompactOptions): Promise<PruneReport['com
     for (const name of group.names) {
       const pack = await fetchPack(name, options.replicas)
       const footer = footers.get(name)
-      // Whole nowhere: a healing's affair.
+      // Intact on no sink: that is for a healing.
       if (typeof pack === 'string' || !footer) continue
       try {
         for (const full of repacker.add(name, pack, live.get(name) ?? new Set())) await store(full)

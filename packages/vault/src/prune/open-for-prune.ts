@@ -23,7 +23,6 @@ export async function openForPrune(
     now,
     signal,
     onProblem,
-    onDamage: ({ sink, error }) => onProblem?.(sink, error),
   }
   const replicas = sinks.map((sink) => new Replica(sink, context))
   await openReplicas(replicas)

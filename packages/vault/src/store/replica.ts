@@ -26,7 +26,7 @@ export interface ReplicaContext {
   /** How long a sink may take until it is listed. Default half an hour. */
   readonly openWithinMs?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** Called with each object that is found missing or damaged, once. */
+  /** Called with each object that is found missing or damaged, once. Default `onProblem`, with its error. */
   readonly onDamage?: ((damage: Damage) => void) | undefined
   /** Called when a sink does not give an object that it may have whole. */
   readonly onProblem?: ((sink: string, error: Error) => void) | undefined
@@ -113,14 +113,15 @@ export class Replica {
     this.exclude(key)
     if (this.damaged.has(key)) return
     const { isHealable = true, cause } = options
-    const { book, now, onDamage } = this.context
+    const { book, now, onDamage, onProblem } = this.context
     const sink = this.name
     const prefix = `sink "${sink}": `
     const message = said.startsWith(prefix) ? said : `${prefix}${said}`
     const damage = { sink, key, why, message, error: new VaultError(why, message, { sink, key, cause }) }
     this.damaged.set(key, damage)
     if (isHealable) book?.add(sink, key, why, now())
-    onDamage?.(damage)
+    if (onDamage) onDamage(damage)
+    else onProblem?.(sink, damage.error)
   }
 
   /** An object was seen to be whole: what was known against it is over. */

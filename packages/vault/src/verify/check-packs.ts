@@ -10,6 +10,8 @@ import { isWithin, type SampleWindow } from './sample-window.ts'
 const PACKS_AT_ONCE = 2
 
 interface CheckPacksOptions {
+  /** Names of packs, and the keys of the snapshots that need them. */
+  readonly needed: ReadonlyMap<string, readonly string[]>
   /** How many bytes packs must have, by name, as far as any index says. */
   readonly sizes: ReadonlyMap<string, number>
   readonly window: SampleWindow
@@ -27,9 +29,8 @@ export async function checkPacks(
   replica: Replica,
   options: CheckPacksOptions,
 ): Promise<{ packsProven: number; bytesRead: number }> {
-  const { sizes, window, progress } = options
+  const { needed, sizes, window, progress } = options
   const { packs, truncated } = replica.listing
-  const needed = replica.neededPacks()
   for (const [name, [snapshot]] of needed) {
     const key = packKey(name)
     if (!packs.has(name) && !truncated.has(key))

@@ -1,7 +1,7 @@
 import { toFailure } from '../failure.ts'
 import { packKey, packNameOf } from '../format/pack-format.ts'
 import type { SnapshotHead } from '../format/snapshot-object.ts'
-import { storedObjects } from '../store/listing.ts'
+import { storedObjects, totalBytes } from '../store/listing.ts'
 import type { Replica } from '../store/replica.ts'
 import { SESSION_REFRESH_MS, type SessionRecord } from '../store/session.ts'
 import { checkPacks } from './check-packs.ts'
@@ -29,6 +29,8 @@ export interface Expected {
 export class SinkVerification {
   readonly replica: Replica
   readonly #options: SinkVerificationOptions
+  /** Names of packs, and the keys of the snapshots of this sink that need them. */
+  needed: ReadonlyMap<string, readonly string[]> = new Map()
   /** How many bytes packs must have, by name, as far as the index objects of this sink say. */
   readonly sizes: Map<string, number> = new Map()
   /** What index objects say of packs, by the index's key: where packs are opened, too. */
@@ -45,11 +47,8 @@ export class SinkVerification {
   async look(): Promise<void> {
     const { replica } = this
     await replica.attempt(async () => {
-      const stored = storedObjects(replica.listing)
-      this.#stored = {
-        objects: stored.length,
-        bytes: stored.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-      }
+      const { listing } = replica
+      this.#stored = { objects: storedObjects(listing).length, bytes: totalBytes(listing) }
       await checkSmallObjects(replica, (key, packs) => {
         for (const { name, sizeBytes } of packs) this.sizes.set(name, sizeBytes)
         if (!this.#options.deep) return
@@ -57,6 +56,7 @@ export class SinkVerification {
         this.#said.set(key, said)
       })
     })
+    this.needed = replica.neededPacks()
   }
 
   /** Compares with what must be there, and proves the packs of a sample. */
@@ -71,7 +71,12 @@ export class SinkVerification {
         if (!isBeingWritten(expected.snapshots.get(key), runs))
           replica.found(key, 'missing', `${key} is missing: another sink has it`)
       this.#forgetSettled(expected.snapshots)
-      this.#proven = await checkPacks(replica, { sizes: expected.sizes, window, ...this.#options })
+      this.#proven = await checkPacks(replica, {
+        needed: this.needed,
+        sizes: expected.sizes,
+        window,
+        ...this.#options,
+      })
     })
   }
 
@@ -121,11 +126,10 @@ export class SinkVerification {
   /** What the book says of objects that are gone and that nothing needs any more. */
   #forgetSettled(expected: ReadonlyMap<string, unknown>): void {
     const { replica } = this
-    const needed = replica.neededPacks()
     for (const key of replica.context.book?.of(replica.name).keys() ?? []) {
       const name = packNameOf(key)
       const isThere = replica.listing.truncated.has(key) || replica.has(key) || replica.damaged.has(key)
-      const isWanted = name === undefined ? expected.has(key) : needed.has(name)
+      const isWanted = name === undefined ? expected.has(key) : this.needed.has(name)
       if (!isThere && !isWanted) replica.proven(key)
     }
   }

@@ -103,8 +103,8 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
 /** Packs that a snapshot needs and that are, as far as is known now, intact on no sink. */
 function findLost(verifications: readonly SinkVerification[]): VerifyReport['lost'] {
   const needed = new Map<string, Set<string>>()
-  for (const { replica } of verifications) {
-    for (const [name, keys] of replica.neededPacks()) {
+  for (const { needed: onSink } of verifications) {
+    for (const [name, keys] of onSink) {
       const known = needed.get(name) ?? new Set<string>()
       for (const key of keys) known.add(snapshotIdOf(key) ?? key)
       needed.set(name, known)
