@@ -122,6 +122,7 @@ class Vault:
         self.root_key = sodium.crypto_sign_seed_keypair(kdf(master, 4, b'pbvault1'))[0]
         self.node_id_key = kdf(self.id_key, 1, b'pbnodeid')
         self.run_keys, self.headers, self.chunks = {}, {}, {}
+        self.revoked = dict(self.revocations())
         self.cache = collections.OrderedDict()
     # section 4
     def granted(self):
@@ -130,6 +131,23 @@ class Vault:
         data = self.read(key)
         need(len(data) == 152 and data[:8] == b'PBGRANT\1', f'{key} is not a grant')
         return sodium.crypto_box_seal_open(data[8:88], self.public, self.secret)
+    def revocations(self):
+        """The id of each revoked host, and the digests of what is believed of it all the same."""
+        for key in self.keys('grants'):
+            match = re.fullmatch(r'grants/revoked-([0-9a-f]{32})', key)
+            if not match:
+                continue
+            try:
+                data = self.read(key)
+                content, reader = data[:-64], Reader(data[:-64], key)
+                message = f'pipe-backup revocation 1\n{key}\n'.encode() + hashlib.sha256(content).digest()
+                sodium.crypto_sign_open(data[-64:] + message, self.root_key)
+                need(reader.raw(9) == b'PBREVOKE\1', f'{key} is no revocation')
+                need(reader.raw(16).hex() == match[1], f'{key} is of another host')
+                reader.u32()
+                yield bytes.fromhex(match[1]), {reader.raw(32) for _ in range(reader.count(reader.u32(), 32))}
+            except (Damaged, OSError, ValueError, BadSignatureError) as error:
+                print(f'recover: {key}: {error}', file=sys.stderr)
     def read(self, key):
         with open(os.path.join(self.sink, key), 'rb') as f:
             return f.read()
@@ -153,6 +171,7 @@ class Vault:
         need(data[:7] == b'PBOBJ\0\0', f'{key} is not a sealed object')
         need(data[7:8] == b'\1', f'{key} has a version that this does not know')
         content, host, maintains = self.signed(b'pipe-backup object 1\n' + key.encode(), unseal(self.index_key, key.encode(), data[8:], key), key)
+        need(hashlib.sha256(data).digest() in self.revoked.get(host, [hashlib.sha256(data).digest()]), f'{key} is of a host that was revoked')
         return inflate(content, 1 << 30, key), host, maintains
     # section 5
     def footer(self, name, data):
@@ -171,6 +190,7 @@ class Vault:
         sealed = unseal(self.index_key, b'PBFOOTER' + start, data[-12 - length:-12], what)
         content, host, maintains = self.signed(b'pipe-backup footer 1\n' + hashlib.sha256(start).hexdigest().encode(), sealed, what)
         need(maintains or content[:16] == host, f'{what} is forged: another host than it says wrote it')
+        need(content[:16] == host or bytes.fromhex(name) in self.revoked.get(host, [bytes.fromhex(name)]), f'{what} is of a host that was revoked')
         self.headers[name] = keys
         footer = Reader(content, f'the footer of {name}')
         footer.raw(16)

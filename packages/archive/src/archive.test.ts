@@ -13,7 +13,7 @@ import { pruneArchives } from './prune-archives.ts'
 import { receiveArchive } from './receive-archive.ts'
 import { type SendArchiveOptions, sendArchive } from './send-archive.ts'
 import { breakingSink, rottenSink } from './test-support/breaking-sink.ts'
-import { HOST_ID, keysOf } from './test-support/vault-keys.ts'
+import { HOST_ID, keysOf, signerOf } from './test-support/vault-keys.ts'
 import { verifyArchives } from './verify-archives.ts'
 
 let keys: VaultKeys
@@ -32,7 +32,7 @@ async function send(sinks: readonly Sink[], more: Partial<SendArchiveOptions> = 
     isTar: true,
     content: Readable.from([plain.subarray(0, 100_000), plain.subarray(100_000)], { objectMode: false }),
     keys,
-    hostId: HOST_ID,
+    signer: signerOf(keys),
     sinks,
     copies: sinks.length,
     ...more,
@@ -40,7 +40,7 @@ async function send(sinks: readonly Sink[], more: Partial<SendArchiveOptions> = 
 }
 
 async function first(sinks: readonly Sink[]): Promise<ArchiveInfo> {
-  const [archive] = (await listArchives({ sinks, indexKey: keys.indexKey })).archives
+  const [archive] = (await listArchives({ sinks, keys })).archives
   if (!archive) throw new Error('no archive')
   return archive
 }
@@ -174,7 +174,7 @@ test('an archive under the name of another is not received', async () => {
   const [sink = memorySink()] = sinks
   await send(sinks)
   await send(sinks, { time: new Date(TIME.getTime() + 1000) })
-  const [older, newer] = (await listArchives({ sinks, indexKey: keys.indexKey })).archives
+  const [older, newer] = (await listArchives({ sinks, keys })).archives
   if (!older || !newer) throw new Error('two were sent')
   sink.objects.set(
     archiveKey(newer.id),
@@ -185,18 +185,22 @@ test('an archive under the name of another is not received', async () => {
   })
 })
 
-test('a proof is for one archive, from one vault, to the byte', async () => {
+test('a proof is for one archive, from one vault, to the byte, and of a host that is trusted', async () => {
   const sum = { id: ID, sizeBytes: 12, sha256: 'ab'.repeat(32), hostId: HOST_ID }
-  const object = await encodeSum(keys.indexKey, sum)
-  expect(await decodeSum(keys.indexKey, ID, object)).toEqual(sum)
-  await expect(decodeSum((await keysOf(2)).indexKey, ID, object)).rejects.toMatchObject({ code: 'corrupt' })
-  await expect(decodeSum(keys.indexKey, ID.replace('bot', 'bat'), object)).rejects.toMatchObject({
-    code: 'corrupt',
-  })
+  const object = encodeSum(signerOf(keys), sum)
+  expect(decodeSum(keys, ID, object)).toEqual({ ...sum, proof: object })
+  const other = await keysOf(2)
+  expect(() => decodeSum(other, ID, object)).toThrow('not of this vault')
+  expect(() => decodeSum(keys, ID.replace('bot', 'bat'), object)).toThrow('not of this vault')
+  const stranger = signerOf({ ...other, indexKey: keys.indexKey })
+  expect(() => decodeSum(keys, ID, encodeSum(stranger, sum))).toThrow('not of this vault')
+  const revoked = (...believed: string[]) => ({ ...keys, revoked: new Map([[HOST_ID, new Set(believed)]]) })
+  expect(() => decodeSum(revoked(), ID, object)).toThrow('is revoked')
+  expect(decodeSum(revoked(sum.sha256), ID, object)).toMatchObject(sum)
   for (let i = 0; i < object.length; i++) {
     const flipped = Buffer.from(object)
     flipped[i] = (flipped[i] ?? 0) ^ 1
-    await expect(decodeSum(keys.indexKey, ID, flipped)).rejects.toMatchObject({ code: 'corrupt' })
+    expect(() => decodeSum(keys, ID, flipped)).toThrow('not of this vault')
   }
 })
 
@@ -204,8 +208,7 @@ test('verifying names what is missing or damaged, and healing brings it from a s
   const sinks = threeSinks()
   const [a = memorySink(), b = memorySink(), c = memorySink()] = sinks
   await send(sinks)
-  const { indexKey } = keys
-  const whole = await verifyArchives({ sinks, indexKey, identity: keys })
+  const whole = await verifyArchives({ sinks, keys, identity: keys })
   expect(whole).toMatchObject({
     archives: 1,
     lost: [],
@@ -218,7 +221,7 @@ test('verifying names what is missing or damaged, and healing brings it from a s
   rotten[300_000] = (rotten[300_000] ?? 0) ^ 1
   b.objects.set(archiveKey(ID), { bytes: rotten, storedAt: TIME })
   b.objects.set(sumKey(ID), { bytes: Buffer.from('nonsense'), storedAt: TIME })
-  const found = await verifyArchives({ sinks, indexKey })
+  const found = await verifyArchives({ sinks, keys })
   const problems = found.sinks.flatMap(({ name, problems }) =>
     problems.map(({ key, code }) => [name, key, code]),
   )
@@ -230,7 +233,7 @@ test('verifying names what is missing or damaged, and healing brings it from a s
   expect(found.lost).toEqual([])
 
   const damaged = problems.map(([sink = '', key = '']) => ({ sink, key }))
-  const healed = await healArchives({ sinks, indexKey, damaged })
+  const healed = await healArchives({ sinks, keys, damaged })
   expect(healed).toMatchObject({ lost: [], sinks: [{ objects: 2 }, { objects: 2 }, { objects: 0 }] })
   expect(healed.whole).toEqual(expect.arrayContaining(damaged))
   for (const { objects } of [a, b])
@@ -238,7 +241,7 @@ test('verifying names what is missing or damaged, and healing brings it from a s
       expect(
         Buffer.from(objects.get(key)?.bytes ?? []).equals(c.objects.get(key)?.bytes ?? Buffer.of()),
       ).toBe(true)
-  const after = await verifyArchives({ sinks, indexKey })
+  const after = await verifyArchives({ sinks, keys })
   expect(after.sinks.every((sink) => sink.problems.length === 0)).toBe(true)
 })
 
@@ -247,12 +250,11 @@ test('a proof that has grown beyond measure is damaged, and healed', async () =>
   const [a = memorySink()] = sinks
   await send(sinks)
   a.objects.set(sumKey(ID), { bytes: Buffer.alloc(100_000, 'x'), storedAt: TIME })
-  const { indexKey } = keys
-  const { sinks: found } = await verifyArchives({ sinks, indexKey })
+  const { sinks: found } = await verifyArchives({ sinks, keys })
   expect(found[0]).toMatchObject({ problems: [{ key: sumKey(ID), code: 'corrupt' }], error: undefined })
-  const healed = await healArchives({ sinks, indexKey, damaged: [] })
+  const healed = await healArchives({ sinks, keys, damaged: [] })
   expect(healed.sinks[0]).toMatchObject({ objects: 1, error: undefined })
-  expect((await verifyArchives({ sinks, indexKey })).sinks[0]).toMatchObject({ problems: [] })
+  expect((await verifyArchives({ sinks, keys })).sinks[0]).toMatchObject({ problems: [] })
 })
 
 test('healing does not copy what turns out damaged, takes the next copy, and repairs both', async () => {
@@ -264,17 +266,16 @@ test('healing does not copy what turns out damaged, takes the next copy, and rep
   rotten[399_999] = (rotten[399_999] ?? 0) ^ 1
   a.objects.set(archiveKey(ID), { bytes: rotten, storedAt: TIME })
   b.objects.delete(archiveKey(ID))
-  const { indexKey } = keys
   const problems: string[] = []
   const onProblem = (sink: string) => problems.push(sink)
-  await healArchives({ sinks, indexKey, damaged: [], onProblem })
+  await healArchives({ sinks, keys, damaged: [], onProblem })
   expect(problems).toEqual(['a'])
   for (const { objects } of sinks)
     expect(bytes.equals(objects.get(archiveKey(ID))?.bytes ?? Buffer.of())).toBe(true)
   for (const { objects } of sinks) objects.set(archiveKey(ID), { bytes: rotten, storedAt: TIME })
   b.objects.delete(archiveKey(ID))
-  expect(await healArchives({ sinks, indexKey, damaged: [] })).toMatchObject({ lost: [ID] })
-  expect((await verifyArchives({ sinks, indexKey })).lost).toEqual([ID])
+  expect(await healArchives({ sinks, keys, damaged: [] })).toMatchObject({ lost: [ID] })
+  expect((await verifyArchives({ sinks, keys })).lost).toEqual([ID])
 })
 
 test('pruning removes what is chosen, spares a sink that lacks what stays, and takes what was broken off a day later', async () => {
@@ -282,24 +283,23 @@ test('pruning removes what is chosen, spares a sink that lacks what stays, and t
   const [a = memorySink(), b = memorySink()] = sinks
   const times = [0, 1, 2].map((hour) => new Date(TIME.getTime() + hour * 3_600_000))
   for (const time of times) await send(sinks, { time })
-  const { indexKey } = keys
-  const { archives } = await listArchives({ sinks, indexKey })
+  const { archives } = await listArchives({ sinks, keys })
   const [oldest, , newest] = archives
   const choose = () => new Set([oldest?.id ?? ''])
   b.objects.delete(archiveKey(newest?.id ?? ''))
   const brokenOff = archiveKey(ID.replace('bot', 'cut'))
   a.objects.set(brokenOff, { bytes: Buffer.of(1), storedAt: new Date() })
-  expect((await pruneArchives({ sinks, indexKey, choose, dryRun: true })).sinks).toMatchObject([
+  expect((await pruneArchives({ sinks, keys, choose, dryRun: true })).sinks).toMatchObject([
     { bytesFreed: oldest?.sizeBytes },
     { error: { code: 'incomplete' }, bytesFreed: 0 },
     { bytesFreed: oldest?.sizeBytes },
   ])
   expect(a.objects.has(archiveKey(oldest?.id ?? ''))).toBe(true)
-  await pruneArchives({ sinks, indexKey, choose })
+  await pruneArchives({ sinks, keys, choose })
   expect(sinks.map(({ objects }) => objects.has(archiveKey(oldest?.id ?? '')))).toEqual([false, true, false])
   expect(a.objects.has(brokenOff)).toBe(true)
   const tomorrow = () => new Date(Date.now() + 25 * 3_600_000)
-  await pruneArchives({ sinks, indexKey, choose, now: tomorrow })
+  await pruneArchives({ sinks, keys, choose, now: tomorrow })
   expect(a.objects.has(brokenOff)).toBe(false)
 })
 
@@ -307,17 +307,17 @@ test('a sink that is down is reported, and no others suffer', async () => {
   const sinks = threeSinks()
   await send(sinks)
   const down = faultySink(sinks[0] ?? memorySink(), () => ({ before: new Error('down') }))
-  const list = await listArchives({ sinks: [down, ...sinks.slice(1)], indexKey: keys.indexKey })
+  const list = await listArchives({ sinks: [down, ...sinks.slice(1)], keys })
   expect([...list.failures.keys()]).toEqual(['a'])
   expect(list.archives[0]?.holders.map(({ name }) => name)).toEqual(['b', 'c'])
-  await expect(listArchives({ sinks: [down], indexKey: keys.indexKey })).rejects.toThrow('down')
+  await expect(listArchives({ sinks: [down], keys })).rejects.toThrow('down')
 })
 
 test('an archive is chosen by id, name, time or place', async () => {
   const sinks = threeSinks().slice(0, 1)
   for (const [minute, name] of ['bot', 'notes', 'bot'].entries())
     await send(sinks, { name, time: new Date(TIME.getTime() + minute * 60_000) })
-  const { archives } = await listArchives({ sinks, indexKey: keys.indexKey })
+  const { archives } = await listArchives({ sinks, keys })
   const [one, two, three] = archives.map(({ id }) => id)
   const chosen = (spec: string) => selectArchive(archives, spec).id
   expect(chosen('latest')).toBe(three)

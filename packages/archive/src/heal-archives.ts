@@ -1,7 +1,8 @@
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import { type Sink, toError } from '@pipe-backup/sink'
 import { ArchiveError } from './archive-error.ts'
 import { archiveKey, sumKey } from './archive-key.ts'
-import { encodeSum, isSumIntact } from './archive-sum.ts'
+import { isSumIntact } from './archive-sum.ts'
 import { copyArchive } from './copy-archive.ts'
 import { type ArchiveInfo, type ArchiveList, listArchives } from './list-archives.ts'
 
@@ -9,7 +10,7 @@ export interface HealArchivesOptions {
   readonly sinks: readonly Sink[]
   /** Names of those to be healed. Default all. */
   readonly targets?: readonly string[] | undefined
-  readonly indexKey: Uint8Array
+  readonly keys: ObjectKeys
   /** What verifications have found: sink and key. */
   readonly damaged: readonly { readonly sink: string; readonly key: string }[]
   /** Ids of those that every sink is to have. Default all. */
@@ -37,8 +38,8 @@ export interface HealArchivesReport {
 
 /** Brings to every sink the archives that it lacks or has damaged, from one that has them whole. @throws the abort's reason */
 export async function healArchives(options: HealArchivesOptions): Promise<HealArchivesReport> {
-  const { sinks, indexKey, signal } = options
-  const list = await listArchives({ sinks, indexKey, signal })
+  const { sinks, keys, signal } = options
+  const list = await listArchives({ sinks, keys, signal })
   const healing = new Healing(options, list)
   const wanted = options.choose?.(list.archives)
   for (const archive of list.archives) {
@@ -95,16 +96,15 @@ class Healing {
 
   /** The proof comes last: with it the archive counts. */
   async #healSum(archive: ArchiveInfo, sink: Sink): Promise<void> {
-    const { indexKey, signal } = this.#options
+    const { keys, signal } = this.#options
     if (!this.#targets().includes(sink)) return
     const { id } = archive
     const key = sumKey(id)
     try {
       const isThere = this.#list.views.some((view) => view.sink === sink && view.sums.has(id))
-      if (isThere && (await isSumIntact(sink, id, indexKey, signal))) return
-      const object = await encodeSum(indexKey, archive)
-      await sink.put(key, object, { signal })
-      this.#count(sink, key, object.length)
+      if (isThere && (await isSumIntact(sink, id, keys, signal))) return
+      await sink.put(key, archive.proof, { signal })
+      this.#count(sink, key, archive.proof.length)
     } catch (error) {
       signal?.throwIfAborted()
       this.#errors.set(sink.name, toError(error))

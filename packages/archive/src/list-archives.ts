@@ -1,3 +1,4 @@
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import { type ObjectInfo, type Sink, SinkError, toError } from '@pipe-backup/sink'
 import { ArchiveError } from './archive-error.ts'
 import { ARCHIVES, type ArchiveName, archiveKey, idOfSum, parseArchiveKey } from './archive-key.ts'
@@ -31,7 +32,7 @@ export interface ArchiveList {
 
 export interface ListArchivesOptions {
   readonly sinks: readonly Sink[]
-  readonly indexKey: Uint8Array
+  readonly keys: ObjectKeys
   readonly signal?: AbortSignal | undefined
 }
 
@@ -40,7 +41,7 @@ const SUMS_AT_ONCE = 8
 const MAX_LISTED = 2 ** 20
 
 /** All the archives on these sinks. Needs no phrase. @throws the first sink's error when none answers */
-export async function listArchives({ sinks, indexKey, signal }: ListArchivesOptions): Promise<ArchiveList> {
+export async function listArchives({ sinks, keys, signal }: ListArchivesOptions): Promise<ArchiveList> {
   const failures = new Map<string, Error>()
   const looked = await Promise.all(
     sinks.map(async (sink) => {
@@ -62,7 +63,7 @@ export async function listArchives({ sinks, indexKey, signal }: ListArchivesOpti
   for (let i = 0; i < ids.length; i += SUMS_AT_ONCE) {
     const some = await Promise.all(
       ids.slice(i, i + SUMS_AT_ONCE).map(async (id) => {
-        const sum = await readAnySum(id, views, indexKey, signal, (sink, error) => {
+        const sum = await readAnySum(id, views, keys, signal, (sink, error) => {
           badSums.push({ sink, id, error })
         })
         return sum && toInfo(sum, views)
@@ -91,14 +92,14 @@ async function viewOf(sink: Sink, signal: AbortSignal | undefined): Promise<Arch
 async function readAnySum(
   id: string,
   views: readonly ArchiveView[],
-  indexKey: Uint8Array,
+  keys: ObjectKeys,
   signal: AbortSignal | undefined,
   onBad: (sink: string, error: Error) => void,
 ): Promise<ArchiveSum | undefined> {
   for (const { sink, sums } of views) {
     if (!sums.has(id)) continue
     try {
-      return await readSum(sink, id, indexKey, signal)
+      return await readSum(sink, id, keys, signal)
     } catch (error) {
       signal?.throwIfAborted()
       onBad(sink.name, toError(error))

@@ -1,3 +1,4 @@
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import { type ObjectInfo, type Sink, SinkError, toError } from '@pipe-backup/sink'
 import { ArchiveError } from './archive-error.ts'
 import { archiveKey, sumKey } from './archive-key.ts'
@@ -5,7 +6,7 @@ import { type ArchiveInfo, type ArchiveView, listArchives } from './list-archive
 
 export interface PruneArchivesOptions {
   readonly sinks: readonly Sink[]
-  readonly indexKey: Uint8Array
+  readonly keys: ObjectKeys
   /** @returns the ids of those to be removed */
   readonly choose: (archives: readonly ArchiveInfo[]) => ReadonlySet<string>
   readonly dryRun?: boolean | undefined
@@ -36,8 +37,8 @@ const LEFTOVER_MS = 24 * 3_600_000
  * @throws the abort's reason
  */
 export async function pruneArchives(options: PruneArchivesOptions): Promise<PruneArchivesReport> {
-  const { sinks, indexKey, choose, signal, now = () => new Date() } = options
-  const { archives, views, failures, badSums } = await listArchives({ sinks, indexKey, signal })
+  const { sinks, keys, choose, signal, now = () => new Date() } = options
+  const { archives, views, failures, badSums } = await listArchives({ sinks, keys, signal })
   const removed = choose(archives)
   const stay = archives.filter(({ id }) => !removed.has(id))
   const known = new Set([...archives.map(({ id }) => id), ...badSums.map(({ id }) => id)])
@@ -72,13 +73,13 @@ async function remove(
   if (dryRun || goes.length === 0) return { name, bytesFreed: bytes, refused: 0 }
   try {
     // Without its proof it is no archive: what is interrupted here leaves none that is half there.
-    const keys = [
+    const gone = [
       goes.flatMap(([id]) => (sums.has(id) ? [sumKey(id)] : [])),
       goes.map(([id]) => archiveKey(id)),
     ]
     let refused = 0
     let kept = 0
-    for (const some of keys) {
+    for (const some of gone) {
       const left = await sink.deleteMany(some, { signal })
       for (const [key, error] of left) {
         if (!(error instanceof SinkError && error.code === 'forbidden')) throw error

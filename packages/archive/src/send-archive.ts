@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { encrypt, type HostKeys } from '@pipe-backup/crypto'
+import { encrypt, type HostKeys, type Signer } from '@pipe-backup/crypto'
 import { type Sink, toError, unlessAborted } from '@pipe-backup/sink'
 import { type FanOutResult, TooFewWritersError, tee } from '@pipe-backup/tee'
 import { type ArchiveName, archiveId, archiveKey, sumKey } from './archive-key.ts'
@@ -17,8 +17,8 @@ export interface SendArchiveOptions extends ArchiveName {
   readonly keys: Pick<HostKeys, 'publicKey' | 'indexKey'>
   /** Public keys that open it too. */
   readonly recipients?: readonly Uint8Array[] | undefined
-  /** Who sends it, 32 hex digits. */
-  readonly hostId: string
+  /** Who sends it. */
+  readonly signer: Signer
   readonly sinks: readonly Sink[]
   /** So many sinks must take it: with fewer left it is given up. */
   readonly copies: number
@@ -164,9 +164,9 @@ class Sending {
 
   /** The proofs, all at once: from now on it is an archive. */
   async #publish(sinks: readonly Sink[]): Promise<void> {
-    const { keys, hostId, signal } = this.#options
-    const sum = { id: this.#id, sizeBytes: this.#sizeBytes, sha256: this.#hash.digest('hex'), hostId }
-    const object = await encodeSum(keys.indexKey, sum)
+    const { signer, signal } = this.#options
+    const sha256 = this.#hash.digest('hex')
+    const object = encodeSum(signer, { id: this.#id, sizeBytes: this.#sizeBytes, sha256 })
     await Promise.all(
       sinks.map(async (sink) => {
         try {

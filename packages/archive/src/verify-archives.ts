@@ -1,5 +1,5 @@
 import { finished } from 'node:stream/promises'
-import type { KeyPair } from '@pipe-backup/crypto'
+import type { KeyPair, ObjectKeys } from '@pipe-backup/crypto'
 import { type Sink, toError } from '@pipe-backup/sink'
 import { ArchiveError } from './archive-error.ts'
 import { archiveKey, sumKey } from './archive-key.ts'
@@ -13,7 +13,7 @@ export interface VerifyArchivesOptions {
   readonly sinks: readonly Sink[]
   /** Names of those to be verified. Default all. */
   readonly targets?: readonly string[] | undefined
-  readonly indexKey: Uint8Array
+  readonly keys: ObjectKeys
   /** The phrase's keys: every archive is decrypted, too. */
   readonly identity?: KeyPair | undefined
   /** Whether an archive of this sink is read this time; all are looked for. Default all. */
@@ -49,8 +49,8 @@ export interface VerifyArchivesReport {
 
 /** Proves the archives on sinks: there, of the right length, the right bytes. @throws the abort's reason */
 export async function verifyArchives(options: VerifyArchivesOptions): Promise<VerifyArchivesReport> {
-  const { sinks, targets, indexKey, signal } = options
-  const list = await listArchives({ sinks, indexKey, signal })
+  const { sinks, targets, keys, signal } = options
+  const list = await listArchives({ sinks, keys, signal })
   const wanted = options.isWanted?.(list.archives) ?? new Set(list.archives.map(({ id }) => id))
   const chosen = sinks.filter(({ name }) => targets?.includes(name) ?? true)
   const verified = await Promise.all(chosen.map((sink) => verifySink(sink, list, wanted, options)))
@@ -71,7 +71,7 @@ async function verifySink(
   wanted: ReadonlySet<string>,
   options: VerifyArchivesOptions,
 ): Promise<VerifiedArchives> {
-  const { isDue, indexKey, signal } = options
+  const { isDue, keys, signal } = options
   const { name } = sink
   const problems: ArchiveProblem[] = []
   let bytesRead = 0
@@ -93,7 +93,7 @@ async function verifySink(
     }
     try {
       if (!view.sums.has(id)) add('missing', sumKey(id), 'is missing')
-      else if (!(await isSumIntact(sink, id, indexKey, signal))) add('corrupt', sumKey(id), 'is damaged')
+      else if (!(await isSumIntact(sink, id, keys, signal))) add('corrupt', sumKey(id), 'is damaged')
       if (found.sizeBytes !== archive.sizeBytes)
         add('corrupt', key, `has ${found.sizeBytes} bytes instead of ${archive.sizeBytes}`)
       else if (isDue?.(name, i, list.archives.length) ?? true)

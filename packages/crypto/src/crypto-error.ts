@@ -1,5 +1,8 @@
-/** `wrong-key`: made for somebody else; `truncated`, `tampered`: the bytes are not those that were sealed; `bad-phrase`: not a phrase. */
-export type CryptoErrorCode = 'wrong-key' | 'truncated' | 'tampered' | 'bad-phrase'
+/**
+ * `wrong-key`: made for somebody else; `truncated`, `tampered`: the bytes are not those that were sealed; `bad-phrase`: not a phrase;
+ * `forged`: not signed by a host that the phrase has certified.
+ */
+export type CryptoErrorCode = 'wrong-key' | 'truncated' | 'tampered' | 'bad-phrase' | 'forged'
 
 /** A failure to open or to understand something. Recognised by `code`. Never holds a secret. */
 export class CryptoError extends Error {

@@ -1,4 +1,15 @@
 export { AEAD_OVERHEAD_BYTES, openAead, sealAead } from './aead.ts'
+export {
+  type Author,
+  certify,
+  isTrusted,
+  openSigned,
+  type Role,
+  readCertificate,
+  SIGNED_BYTES,
+  type Signer,
+  signContent,
+} from './certificate.ts'
 export { chunkId } from './chunk-id.ts'
 export { CryptoError, type CryptoErrorCode } from './crypto-error.ts'
 export { type DecryptOptions, decrypt, decryptFrom } from './decrypt.ts'
@@ -11,6 +22,7 @@ export {
   type KeyPair,
   type ObjectKeys,
   openSealed,
+  type RevokedHosts,
   sealTo,
   type VaultKeys,
   vaultIdOf,

@@ -9,7 +9,12 @@ export interface ObjectKeys {
   readonly indexKey: Uint8Array
   /** Ed25519: whom it certifies is a host of the vault. */
   readonly rootKey: Uint8Array
+  /** Whom it certified once, and no longer trusts: filled as that is learnt. */
+  readonly revoked: RevokedHosts
 }
+
+/** By the id of each host that was revoked (32 hex digits): the SHA-256, in hex, of what it had written before and is still believed. */
+export type RevokedHosts = Map<string, ReadonlySet<string>>
 
 /** What a host holds: enough to back up, not to read. Each 32 bytes. */
 export interface HostKeys extends ObjectKeys {
@@ -45,6 +50,7 @@ export async function deriveKeys(master: Uint8Array): Promise<VaultKeys> {
     rootKey: signingKeyOf(rootSeed),
     idKey: await deriveSubkey(master, 2, CONTEXT),
     indexKey: await deriveSubkey(master, 3, CONTEXT),
+    revoked: new Map(),
   }
 }
 

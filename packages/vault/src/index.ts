@@ -8,7 +8,6 @@ export {
   type SinkReport,
   type SourceReport,
 } from './backup/report.ts'
-export type { Role } from './format/certificate.ts'
 export {
   createVaultHost,
   decodeHostKey,
@@ -36,6 +35,8 @@ export {
   selectSources,
   sourceStateLine,
 } from './restore/select-sources.ts'
+export { type KnownHost, type ListHostsOptions, listHosts } from './revoke/list-hosts.ts'
+export { type RevokeHostOptions, type RevokeReport, revokeHost } from './revoke/revoke-host.ts'
 export { readStateFile, writeStateFile } from './state-file.ts'
 export {
   type SessionStatus,
@@ -46,6 +47,7 @@ export {
 } from './status/vault-status.ts'
 export { type DamagedObject, damagedObject } from './store/damage.ts'
 export { addGrant, openGrant } from './store/grant.ts'
+export { learnRevokedHosts, requireTrusted } from './store/revocations.ts'
 export {
   type ListSnapshotsOptions,
   listSnapshots,

@@ -2,6 +2,7 @@
  * What is wrong with a vault.
  * - `not-a-vault`: no `vault.json`, or that of another vault; `unsupported-version`: made by a newer program;
  * - `forged`: an object that no host wrote which the phrase has certified for it;
+ * - `revoked`: written by a host that was revoked, and not among what is believed of it;
  * - `missing`, `corrupt`: an object that is not there, or not what its name and keys say; `unanswered`: it may be on a sink that did not answer;
  * - `not-found`: no such snapshot, source or path; `ambiguous`: an id prefix that fits several snapshots;
  * - `too-few-copies`: fewer sinks are left than must hold a snapshot;
@@ -13,6 +14,7 @@ export type VaultErrorCode =
   | 'not-a-vault'
   | 'unsupported-version'
   | 'forged'
+  | 'revoked'
   | 'missing'
   | 'corrupt'
   | 'unanswered'

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { Sandbox } from './sandbox.ts'
 
@@ -33,5 +33,51 @@ test('a host that may write alone backs up and does not prune, until it is made 
   expect(JSON.parse((await sandbox.ok(['key', 'show', '--json'])).toString())).toMatchObject({
     role: 'maintain',
   })
+  await sandbox.ok(['verify', '--deep', '--phrase-file', 'phrase'])
+})
+
+test('a host whose key was stolen is revoked: what it had stored stays, and nothing is taken from it any more', async () => {
+  using sandbox = new Sandbox()
+  mkdirSync(sandbox.path('tree'))
+  writeFileSync(sandbox.path('tree/file'), 'precious')
+  sandbox.configure({
+    sources: [{ type: 'files', name: 'tree', paths: ['tree'] }],
+    sinks: sandbox.sinks('one', 'two'),
+  })
+  await sandbox.ok(['init', '--phrase-out', 'phrase'])
+  await sandbox.ok(['run'])
+  await sandbox.ok(['send', '--name', 'all'])
+  const { hostId, hostKey } = JSON.parse((await sandbox.ok(['key', 'show', '--json'])).toString())
+  expect((await sandbox.ok(['key', 'hosts'])).toString()).toMatch(
+    new RegExp(`^${hostId} .* maintains +1 snapshot, the last of `),
+  )
+
+  const nobody = await sandbox.run(['key', 'revoke', 'nobody', '--phrase-file', 'phrase'])
+  expect([nobody.code, nobody.err]).toEqual([
+    2,
+    expect.stringContaining(`no host "nobody" has stored anything`),
+  ])
+  const revoked = await sandbox.ok(['key', 'revoke', hostId.slice(0, 8), '--phrase-file', 'phrase'])
+  expect(revoked.toString()).toContain(`host ${hostId} is revoked, on one, two`)
+  expect(revoked.toString()).toContain('snapshots of it that are believed: 1')
+  expect((await sandbox.ok(['key', 'hosts'])).toString()).toMatch(new RegExp(`^${hostId} .* revoked `))
+  for (const command of [['run'], ['heal'], ['send', '--name', 'more']]) {
+    const refused = await sandbox.run(command)
+    expect(refused.code, command.join(' ')).toBe(1)
+    expect(refused.err).toContain("this host's key was revoked")
+  }
+  await sandbox.ok(['verify', '--deep', '--phrase-file', 'phrase'])
+  expect(
+    (
+      await sandbox.ok(['cat', 'latest', `tree${sandbox.path('tree/file')}`, '--phrase-file', 'phrase'])
+    ).toString(),
+  ).toBe('precious')
+  expect((await sandbox.ok(['archives'])).toString()).toContain('all.tar')
+
+  // The host that was cleaned gets a new key, and goes on.
+  renameSync(hostKey, `${hostKey}.stolen`)
+  await sandbox.ok(['init', '--phrase-file', 'phrase'])
+  await sandbox.ok(['run'])
+  expect(await snapshots(sandbox)).toBe(2)
   await sandbox.ok(['verify', '--deep', '--phrase-file', 'phrase'])
 })

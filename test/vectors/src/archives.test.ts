@@ -36,7 +36,7 @@ test('yesterday’s archives are listed and opened, by every phrase that they we
   const sink = localSink({ name: 'vector', path: join(HERE, 'sink') })
   const keys = await deriveKeys(masterFromPhrase(expected.phrase))
   const partner = await deriveKeys(masterFromPhrase(expected.partner))
-  const { archives, badSums } = await listArchives({ sinks: [sink], indexKey: keys.indexKey })
+  const { archives, badSums } = await listArchives({ sinks: [sink], keys })
   expect(badSums).toEqual([])
   expect(archives).toHaveLength(expected.archives.length)
   for (const { id, name, isTar, time, hostId, bytes, sha256, ...more } of expected.archives) {

@@ -171,6 +171,20 @@ test('what a thief added is named, and passed over', async () => {
   )
 })
 
+test('what a revoked host has added since is named, and passed over', async () => {
+  const vault = whole.find(({ name }) => name === 'crafted-revoked')
+  if (!vault) throw new Error('no such vault')
+  const keys = await keysOf(vault)
+  const sinks = [localSink({ name: 'vector', path: vault.sink })]
+  const problems: unknown[] = []
+  await listSnapshots({ sinks, keys, onProblem: (error) => problems.push(error) })
+  expect(problems).toEqual([expect.objectContaining({ code: 'revoked' })])
+  expect(keys.revoked.size).toBe(1)
+  const report = await verify({ vaultId: vaultIdOf(keys.publicKey), keys, sinks })
+  const bad = report.sinks[0]?.problems.map(({ key }) => key.replace(/-.*/, ''))
+  expect(bad?.sort()).toEqual(['grants/revoked', 'grants/revoked', 'snapshots/20261123t130000z'])
+})
+
 test('a vault of a version to come is refused', async () => {
   const vault = expectedVaults().find(({ refused }) => refused !== undefined)
   const sinks = [localSink({ name: 'vector', path: vault?.sink ?? '' })]

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { sendArchive } from '@pipe-backup/archive'
-import { deriveKeys, phraseFromMaster } from '@pipe-backup/crypto'
+import { certify, deriveKeys, phraseFromMaster } from '@pipe-backup/crypto'
 import { localSink } from '@pipe-backup/sink-local'
 import { packTar } from '@pipe-backup/tar'
 import { describedSource, file, other } from './described-source.ts'
@@ -33,13 +33,14 @@ for (const { name, isTar, content, recipients } of [
 ]) {
   const time = new Date('2026-11-28T10:00:00.123Z')
   const hostId = '0123456789abcdef0123456789abcdef'
+  const seed = createHash('sha256').update('pipe-backup archive vector: host').digest()
   const { id } = await sendArchive({
     time,
     name,
     isTar,
     keys,
     recipients,
-    hostId,
+    signer: { seed, certificate: certify(keys, hostId, 'write', seed) },
     sinks: [sink],
     copies: 1,
     content: Readable.from([content]),

@@ -68,7 +68,13 @@ class Vault:
         return certificate + detached(label + b'\n' + sha256(content), secret) + content
     def seal_object(self, key, content, signer=None):
         signed = self.sign(b'pipe-backup object 1\n' + key.encode(), zstd(content), signer)
-        self.write(key, b'PBOBJ\0\0\1' + seal(self.index_key, key.encode(), signed))
+        data = b'PBOBJ\0\0\1' + seal(self.index_key, key.encode(), signed)
+        self.write(key, data)
+        return data
+    def write_revocation(self, host_id, believed, secret=None, key=None):
+        key = key or f'grants/revoked-{host_id.hex()}'
+        content = b'PBREVOKE\1' + host_id + u32(1795687200) + u32(len(believed)) + b''.join(sorted(believed))
+        self.write(key, content + detached(f'pipe-backup revocation 1\n{key}\n'.encode() + sha256(content), secret or self.root_secret))
     def chunk_id(self, kind, plain):
         return hmac.digest(self.node_id_key if kind else self.id_key, plain, 'sha256')
     def write_pack(self, run_keys, chunks, raw_length=None, signer=None):
@@ -108,7 +114,7 @@ class Vault:
             'program': 'write-crafted.py', 'sources': sources,
             'packs': [[name, self.all_live(name)] for name in packs], **more,
         }
-        self.seal_object(f'snapshots/{stamp}-{snapshot_id}', json.dumps(head).encode(), signer)
+        return self.seal_object(f'snapshots/{stamp}-{snapshot_id}', json.dumps(head).encode(), signer)
     def write_expected(self, about, **rest):
         expected = {'about': about, 'phrase': phrase_of(self.master), **rest}
         path = os.path.join(self.directory, 'expected.json')
@@ -376,6 +382,33 @@ def forged(directory):
     vault.write_expected(forged.__doc__, snapshots=[
         expected_snapshot(time, '0123456789abcdef', **good), expected_snapshot('2026-11-23T11:00:00.000Z', '0123456789abcde0', **good), *flawed])
 
+def revoked(directory):
+    """A host that maintained the vault was revoked: what it had written before counts, and nothing that it has added since."""
+    vault = Vault(directory, sha256(b'pipe-backup crafted vector 6'))
+    vault.write_header()
+    run = [(os.urandom(32), [vault.public])]
+    data = b'genuine'
+    entry = file_entry('file', data)
+    root = leaf([(entry, dict(extents=[(vault.chunk_id(0, data), 0, len(data))]))])
+    chunks = [(0, 0, 0, data), (1, 0, 0, root)]
+    source = {'name': 'tree', 'state': 'ok', 'root': vault.chunk_id(1, root).hex(), 'entries': 1, 'bytes': 8, 'problems': 0}
+    stolen_id = b'id of the stolen'
+    stolen = vault.certified(stolen_id, 2)
+    own = vault.write_pack(run, chunks)
+    before, after = (vault.write_pack([(os.urandom(32), [vault.public])], chunks, signer=stolen) for _ in range(2))
+    good = {'sources': [{'name': 'tree', 'state': 'ok', 'entries': [entry]}]}
+    believed = sha256(vault.write_snapshot('2026-11-23T10:00:00.000Z', '0123456789abcde0', [source], [own], signer=stolen))
+    vault.write_snapshot('2026-11-23T11:00:00.000Z', '0123456789abcde1', [source], [before])
+    vault.write_snapshot('2026-11-23T12:00:00.000Z', '0123456789abcde2', [source], [after])
+    vault.write_snapshot('2026-11-23T13:00:00.000Z', '0123456789abcde3', [source], [own], signer=stolen)
+    vault.write_revocation(stolen_id, [believed, bytes.fromhex(before)])
+    # Signed by a host, and under another host's key: they revoke nobody.
+    vault.write_revocation(vault.host_id, [], secret=vault.signer[1])
+    vault.write_revocation(stolen_id, [], key=f'grants/revoked-{"ab" * 16}')
+    vault.write_expected(revoked.__doc__, snapshots=[
+        expected_snapshot('2026-11-23T10:00:00.000Z', '0123456789abcde0', **good), expected_snapshot('2026-11-23T11:00:00.000Z', '0123456789abcde1', **good),
+        expected_snapshot('2026-11-23T12:00:00.000Z', '0123456789abcde2', flaw='a pack that a revoked host wrote since')])
+
 def newer_vault(directory):
     """The whole vault is of a version to come: refused before anything else is looked at."""
     vault = Vault(directory, sha256(b'pipe-backup crafted vector 4'))
@@ -401,6 +434,6 @@ def keys(path):
 
 if __name__ == '__main__':
     to = sys.argv[1]
-    for make in (everything, hostile, newer, forged, newer_vault):
+    for make in (everything, hostile, newer, forged, revoked, newer_vault):
         make(os.path.join(to, 'crafted-' + make.__name__.replace('_', '-')))
     keys(os.path.join(to, 'keys.json'))

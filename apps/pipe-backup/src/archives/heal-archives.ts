@@ -1,4 +1,5 @@
 import { type HealArchivesReport, healArchives } from '@pipe-backup/archive'
+import type { ObjectKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import type { CliContext } from '../cli-context.ts'
 import { policyOf } from '../config/keep-policy.ts'
@@ -14,16 +15,16 @@ export async function healArchivesOf(
   options: {
     readonly sinks: readonly Sink[]
     readonly targets: readonly string[]
-    readonly indexKey: Uint8Array
+    readonly keys: ObjectKeys
   },
   { output, signal }: CliContext,
 ): Promise<HealArchivesReport & { readonly exitCode: 0 | 1; readonly lines: readonly string[] }> {
-  const { sinks, targets, indexKey } = options
+  const { sinks, targets, keys } = options
   const log = await ArchiveDamageLog.open(config.state)
   const report = await healArchives({
     sinks,
     targets: targets.length > 0 ? targets : undefined,
-    indexKey,
+    keys,
     damaged: log.damaged,
     choose: (archives) => new Set(retainArchives(archives, policyOf(config)).kept.keys()),
     signal,

@@ -17,13 +17,13 @@ export interface PrunedArchives {
 export async function pruneArchivesOf(
   config: LoadedConfig,
   policy: Policy,
-  options: Pick<Parameters<typeof pruneArchives>[0], 'sinks' | 'indexKey'> & {
+  options: Pick<Parameters<typeof pruneArchives>[0], 'sinks' | 'keys'> & {
     readonly dryRun: boolean
     readonly force: boolean
   },
   { output, signal }: CliContext,
 ): Promise<PrunedArchives> {
-  const { dryRun, force, sinks, indexKey } = options
+  const { dryRun, force, sinks, keys } = options
   const routine = await PruneLog.open(config.state, 'archives')
   let retention: Retention = { kept: new Map(), removed: [] }
   let refused: string | undefined
@@ -35,7 +35,7 @@ export async function pruneArchivesOf(
     refused = massRemoval(snapshots, removed, { routineKept: routine.keptBy(policy), what: 'archives' })
     return refused === undefined || dryRun ? removed : new Set()
   }
-  const report = await pruneArchives({ sinks, indexKey, choose, dryRun, signal })
+  const report = await pruneArchives({ sinks, keys, choose, dryRun, signal })
   for (const { name, error } of report.sinks) if (error) output.error(sinkLine(name, errorLine(error)))
   if (refused !== undefined && dryRun) output.warn(`without --force no archive would be removed: ${refused}`)
   else if (refused !== undefined)

@@ -1,5 +1,5 @@
 import { type VerifyArchivesReport, verifyArchives } from '@pipe-backup/archive'
-import type { KeyPair } from '@pipe-backup/crypto'
+import type { KeyPair, ObjectKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import type { CliContext } from '../cli-context.ts'
 import { policyOf } from '../config/keep-policy.ts'
@@ -13,7 +13,7 @@ export interface VerifyArchivesOfOptions {
   readonly sinks: readonly Sink[]
   /** Names; empty for all. */
   readonly targets: readonly string[]
-  readonly indexKey: Uint8Array
+  readonly keys: ObjectKeys
   /** With --deep. */
   readonly identity: KeyPair | undefined
   readonly sample: number
@@ -26,12 +26,12 @@ export async function verifyArchivesOf(
   options: VerifyArchivesOfOptions,
   { output, signal }: CliContext,
 ): Promise<VerifyArchivesReport & { readonly exitCode: 0 | 1; readonly lines: readonly string[] }> {
-  const { sinks, targets, indexKey, identity, sample, onRead } = options
+  const { sinks, targets, keys, identity, sample, onRead } = options
   const log = await ArchiveDamageLog.open(config.state)
   const report = await verifyArchives({
     sinks,
     targets: targets.length > 0 ? targets : undefined,
-    indexKey,
+    keys,
     identity,
     isDue: (sink, index, count) => log.isDue(sink, sample, index, count),
     isWanted: (archives) => new Set(retainArchives(archives, policyOf(config)).kept.keys()),

@@ -1,4 +1,5 @@
 import { type ArchiveInfo, listArchives } from '@pipe-backup/archive'
+import { learnRevokedHosts } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { formatBytes, formatTime } from '../terminal/quantities.ts'
@@ -13,8 +14,9 @@ export async function archives(
   const { output, signal } = cli
   const config = await openConfig(cli)
   await using opened = await openReadingSinks(config, cli)
-  const { indexKey } = await openListingKeys(config, opened.sinks, cli, options.phraseFile)
-  const { archives: found, failures, badSums } = await listArchives({ sinks: opened.sinks, indexKey, signal })
+  const keys = await openListingKeys(config, opened.sinks, cli, options.phraseFile)
+  await learnRevokedHosts({ sinks: opened.sinks, keys, signal })
+  const { archives: found, failures, badSums } = await listArchives({ sinks: opened.sinks, keys, signal })
   for (const [sink, error] of failures) output.warn(sinkLine(sink, errorLine(error)))
   for (const { sink, error } of badSums) output.warn(sinkLine(sink, errorLine(error)))
   for (const archive of found) output.printJson(toJson(archive))

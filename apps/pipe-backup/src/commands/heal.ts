@@ -44,8 +44,7 @@ export async function heal(cli: CliContext, { sink: names }: HealCommandOptions)
   const level = report.sinks.filter(({ state }) => state !== 'failed').map(({ name }) => name)
   await rememberSinks(config.state, level, output)
   const { sinks } = opened
-  const { indexKey } = host.keys
-  const archives = await healArchivesOf(config, { sinks, targets: names, indexKey }, cli)
+  const archives = await healArchivesOf(config, { sinks, targets: names, keys: host.keys }, cli)
   print(report, archives, cli)
   await notifier.notify([...ofHeal(report), ...ofHealed(report)])
   return Math.max(report.exitCode, archives.exitCode)

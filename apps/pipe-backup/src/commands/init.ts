@@ -1,12 +1,11 @@
 import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { deriveKeys, generatePhrase, masterFromPhrase, vaultIdOf } from '@pipe-backup/crypto'
+import { deriveKeys, generatePhrase, masterFromPhrase, type Role, vaultIdOf } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import {
   createVaultHost,
   encodeHostKey,
   initVault,
-  type Role,
   roleOf,
   type VaultHost,
   withRole,

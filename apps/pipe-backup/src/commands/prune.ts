@@ -68,11 +68,10 @@ export async function prune(
   }
   const report = dryRun ? await pruneVault(options) : await notifier.watch('prune', () => pruneVault(options))
   for (const sink of report.sinks) if (sink.state === 'failed') output.error(failureLine(sink))
-  const { indexKey } = host.keys
   const archives = await pruneArchivesOf(
     config,
     policy,
-    { sinks: opened.sinks, indexKey, dryRun, force },
+    { sinks: opened.sinks, keys: host.keys, dryRun, force },
     cli,
   )
   output.print([...reportLines(report, seen, retention, dryRun), ...archives.lines].join('\n'))

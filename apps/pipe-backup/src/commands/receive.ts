@@ -1,4 +1,5 @@
 import { listArchives, receiveArchive, selectArchive } from '@pipe-backup/archive'
+import { learnRevokedHosts } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { formatBytes } from '../terminal/quantities.ts'
@@ -19,7 +20,8 @@ export async function receive(
   const config = await openConfig(cli)
   await using opened = await openReadingSinks(config, cli)
   const keys = await openVaultKeys(opened.sinks, cli, options.phraseFile)
-  const list = await listArchives({ sinks: opened.sinks, indexKey: keys.indexKey, signal })
+  await learnRevokedHosts({ sinks: opened.sinks, keys, signal })
+  const list = await listArchives({ sinks: opened.sinks, keys, signal })
   for (const [sink, error] of list.failures) output.warn(sinkLine(sink, errorLine(error)))
   const archive = selectArchive(list.archives, spec)
   output.note(`archive ${archive.id}, ${archive.time.toISOString()}, ${formatBytes(archive.sizeBytes)}`)

@@ -1,6 +1,12 @@
 import { type ArchiveEntries, isArchiveName, type SentArchive, sendArchive } from '@pipe-backup/archive'
 import type { Observation } from '@pipe-backup/notify'
-import { type BackupProgress, createProgress, requireVault } from '@pipe-backup/vault'
+import {
+  type BackupProgress,
+  createProgress,
+  learnRevokedHosts,
+  requireTrusted,
+  requireVault,
+} from '@pipe-backup/vault'
 import { archiveContent } from '../archives/archive-content.ts'
 import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
@@ -113,12 +119,14 @@ async function sendOnce(
         content,
         keys: host.keys,
         recipients: host.recipients,
-        hostId: host.hostId,
+        signer: host.signer,
         sinks: opened.sinks,
         copies: config.copies,
         // A disk that is not mounted must not have its mount point filled.
         check: async (sink) => {
           await requireVault(sink, host.vaultId, signal)
+          await learnRevokedHosts({ sinks: [sink], keys: host.keys, signal })
+          requireTrusted(host.keys, host.hostId)
         },
         signal,
         onSent: (sink, bytes) => Object.assign(sinks.get(sink) ?? {}, { bytesSent: bytes }),

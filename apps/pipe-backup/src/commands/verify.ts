@@ -59,7 +59,7 @@ export async function verify(cli: CliContext, options: VerifyCommandOptions): Pr
     {
       sinks,
       targets: options.sink,
-      indexKey: keys.indexKey,
+      keys,
       identity: deepKeys,
       sample: sample ?? 1,
       onRead: (bytes) => {

@@ -49,6 +49,29 @@ export function addSetupCommands(commands: Commands): void {
       act(async (cli) => (await import('../commands/key-generate.ts')).keyGenerate(cli, options)),
     )
 
+  add(
+    'hosts',
+    'the hosts of the vault, what each may do, and which are revoked',
+    'pipe-backup key hosts',
+    key,
+  )
+    .option(...PHRASE_FILE)
+    .action((options: { phraseFile?: string }) =>
+      act(async (cli) => (await import('../commands/key-hosts.ts')).keyHosts(cli, options)),
+    )
+  add(
+    'revoke',
+    'trust a host no longer whose key was stolen: what it signs from now on counts for nothing',
+    'pipe-backup key revoke tipbot1\npipe-backup key revoke 9f86d081884c7d659a2feaa0c55ad015 --since 2026-11-20T04:00',
+    key,
+  )
+    .argument('<host>', 'its name, its id, or the first digits of that')
+    .option('--since <time>', 'believe of it only what the sinks held before this')
+    .option(...PHRASE_FILE)
+    .action((host: string, options: { since?: string; phraseFile?: string }) =>
+      act(async (cli) => (await import('../commands/key-revoke.ts')).keyRevoke(cli, host, options)),
+    )
+
   for (const addCommands of Object.values(sinkCommands)) addCommands(commands)
 
   const config = add('config', 'the configuration', 'pipe-backup config check')

@@ -1,4 +1,4 @@
-import type { Role } from '@pipe-backup/vault'
+import type { Role } from '@pipe-backup/crypto'
 import { Option } from 'commander'
 import { type Commands, collect } from './commands.ts'
 

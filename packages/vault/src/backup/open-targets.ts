@@ -13,11 +13,12 @@ export async function openTargets(
   session: VaultSession,
   book: DamageBook,
 ): Promise<BackupTarget[]> {
-  const { host, sinks, signal, openWithinMs, onSinkProblem, now = () => new Date() } = run
+  const { host, sinks, stateDirectory, signal, openWithinMs, onSinkProblem, now = () => new Date() } = run
   const context: ReplicaContext = {
     vaultId: host.vaultId,
     keys: host.keys,
     session,
+    stateDirectory,
     book,
     now,
     signal,

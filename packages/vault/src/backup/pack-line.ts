@@ -108,14 +108,14 @@ export class PackLine implements AsyncDisposable {
       [host.keys.publicKey, ...host.recipients].map((recipient) => sealTo(recipient, runKey)),
     )
     const header = encodePackHeader([{ id: runKeyId(runKey), boxes }])
-    const { idKey, indexKey, rootKey } = host.keys
+    const { idKey, ...keys } = host.keys
     const { nodeIdKey } = derived
     const hostId = Buffer.from(host.hostId, 'hex')
     return new PackLine(run, targets, index, [...unlisted], {
       runKey,
       idKey,
       nodeIdKey,
-      host: { keys: { indexKey, rootKey }, signer: host.signer },
+      host: { keys, signer: host.signer },
       header,
       hostId,
     })

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { SIGNED_BYTES } from '@pipe-backup/crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { flips, outcomeOf, truncations } from '../test-support/outcome.ts'
 import { HOST } from '../test-support/test-host.ts'
-import { SIGNED_BYTES } from './certificate.ts'
 import { MAX_CHUNK_BYTES } from './chunk-codec.ts'
 import {
   decodeFooterContent,
@@ -138,15 +138,31 @@ test('a footer opens behind its own header alone, at its own end', () => {
   const end = pack.subarray(-PACK_END_BYTES)
   const length = decodePackEnd(end, pack.length)
   const sealed = pack.subarray(start.length, start.length + length)
-  expect(openFooter(HOST.keys, start, sealed)).toEqual(content)
+  expect(openFooter(HOST.keys, 'name', start, sealed)).toEqual(content)
   for (const { damaged } of flips(start))
-    expect(outcomeOf(() => openFooter(HOST.keys, damaged, sealed))).toBe('tampered')
+    expect(outcomeOf(() => openFooter(HOST.keys, 'name', damaged, sealed))).toBe('tampered')
   for (const { damaged } of flips(sealed))
-    expect(outcomeOf(() => openFooter(HOST.keys, start, damaged))).toBe('tampered')
+    expect(outcomeOf(() => openFooter(HOST.keys, 'name', start, damaged))).toBe('tampered')
   for (const { damaged } of flips(end.subarray(4)))
     expect(
       outcomeOf(() => decodePackEnd(Buffer.concat([end.subarray(0, 4), damaged]), pack.length)),
     ).not.toBe('returned')
+})
+
+test("of a revoked host the own packs are believed, and in another's name those that were there", () => {
+  const start = encodePackHeader([{ id: randomBytes(16), boxes: [randomBytes(80)] }])
+  const sealedBy = (hostId: Uint8Array) => {
+    const content = encodeFooterContent({ hostId, chunks: [] })
+    const pack = Buffer.alloc(start.length + footerBytes(0))
+    writePackFooter(HOST, start, content, pack, start.length)
+    return pack.subarray(start.length, pack.length - PACK_END_BYTES)
+  }
+  const keys = { ...HOST.keys, revoked: new Map([[HOST.hostId, new Set(['known'])]]) }
+  const own = sealedBy(Buffer.from(HOST.hostId, 'hex'))
+  const foreign = sealedBy(randomBytes(16))
+  expect(outcomeOf(() => openFooter(keys, 'new', start, own))).toBe('returned')
+  expect(outcomeOf(() => openFooter(keys, 'known', start, foreign))).toBe('returned')
+  expect(outcomeOf(() => openFooter(keys, 'new', start, foreign))).toBe('revoked')
 })
 
 test.for([0xffffffff, 64 * 1024 * 1024 + 1, 981])(

@@ -1,9 +1,16 @@
 import { createHash } from 'node:crypto'
-import { type ObjectKeys, openAead, sealAead } from '@pipe-backup/crypto'
+import {
+  isTrusted,
+  type ObjectKeys,
+  openAead,
+  openSigned,
+  SIGNED_BYTES,
+  sealAead,
+  signContent,
+} from '@pipe-backup/crypto'
 import { VaultError } from '../vault-error.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { openSigned, SIGNED_BYTES, signContent } from './certificate.ts'
 import { CHUNK_ID_BYTES, CHUNK_OVERHEAD_BYTES, type ChunkKind, MAX_CHUNK_BYTES } from './chunk-codec.ts'
 import type { SealingHost } from './sealed-object.ts'
 
@@ -182,14 +189,28 @@ export function decodePackEnd(end: Uint8Array, packBytes: number): number {
 
 /**
  * Opens a sealed footer.
+ * @param name - the pack's
  * @param header - the pack's header, whole
  * @returns its content
- * @throws CryptoError; VaultError `corrupt`, `forged` when neither the host that it says wrote it, nor one that maintains the vault
+ * @throws CryptoError; VaultError `corrupt`, `forged` when neither the host that it says wrote it, nor one that maintains the vault, `revoked`
  */
-export function openFooter(keys: ObjectKeys, header: Uint8Array, sealed: Uint8Array): Uint8Array {
+export function openFooter(
+  keys: ObjectKeys,
+  name: string,
+  header: Uint8Array,
+  sealed: Uint8Array,
+): Uint8Array {
   const signed = openAead(keys.indexKey, sealed, Buffer.concat([FOOTER_AAD, header]))
   const { content, author } = openSigned(keys, labelOf(header), signed)
-  if (author.hostId === hostIdOf(content) || author.role === 'maintain') return content
+  // A revoked host's own packs do no harm: no other host's chunks rest on them.
+  if (author.hostId === hostIdOf(content)) return content
+  if (author.role === 'maintain') {
+    if (isTrusted(keys, author, () => name)) return content
+    throw new VaultError(
+      'revoked',
+      `a pack is not believed: host ${author.hostId}, which wrote it, is revoked`,
+    )
+  }
   throw new VaultError('forged', 'a pack is forged: another host than it says has written it')
 }
 

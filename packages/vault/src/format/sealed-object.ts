@@ -1,8 +1,18 @@
+import { createHash } from 'node:crypto'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { type ObjectKeys, openAead, sealAead } from '@pipe-backup/crypto'
+import {
+  type Author,
+  isTrusted,
+  type ObjectKeys,
+  openAead,
+  openSigned,
+  SIGNED_BYTES,
+  type Signer,
+  sealAead,
+  signContent,
+} from '@pipe-backup/crypto'
 import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
-import { type Author, openSigned, SIGNED_BYTES, type Signer, signContent } from './certificate.ts'
 
 const MAGIC = Buffer.from('PBOBJ\x00\x00\x01', 'latin1')
 /** Sealed: the snapshot of a vault of a hundred terabytes. Nothing longer is written or read. */
@@ -40,7 +50,7 @@ export function sealObject({ keys, signer }: SealingHost, key: string, content: 
   return object
 }
 
-/** @throws VaultError `corrupt`, `unsupported-version`, `forged` when no certified host wrote it, naming the key */
+/** @throws VaultError `corrupt`, `unsupported-version`, `forged` when no certified host wrote it, `revoked`, naming the key */
 export function openObject(keys: ObjectKeys, key: string, object: Uint8Array): OpenedObject {
   const magic = Buffer.from(object.buffer, object.byteOffset, Math.min(MAGIC.length, object.length))
   if (!magic.equals(MAGIC)) {
@@ -59,9 +69,16 @@ export function openObject(keys: ObjectKeys, key: string, object: Uint8Array): O
   }
   try {
     const { content, author } = openContent(keys, key, object)
+    if (!isTrusted(keys, author, () => createHash('sha256').update(object).digest('hex')))
+      throw new VaultError(
+        'revoked',
+        `${key} is not believed: host ${author.hostId}, which wrote it, is revoked`,
+        { key },
+      )
     return { content: zstdDecompressSync(content, { maxOutputLength: MAX_CONTENT_BYTES }), author }
   } catch (cause) {
     if (hasCode(cause, 'forged')) throw forgedObject(key, cause)
+    if (hasCode(cause, 'revoked')) throw cause
     throw new VaultError('corrupt', `${key} is damaged, or is not what its name says`, { key, cause })
   }
 }

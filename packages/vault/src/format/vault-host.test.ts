@@ -13,7 +13,7 @@ test('a host key file is read as it was written, and does not hold the secret ke
   expect(encodeHostKey(read)).toBe(text)
   expect(read.keys.idKey).toEqual(Uint8Array.from(host.keys.idKey))
   expect(text).not.toContain(Buffer.from(keys.secretKey).toString('hex'))
-  expect(Object.keys(host.keys).sort()).toEqual(['idKey', 'indexKey', 'publicKey', 'rootKey'])
+  expect(Object.keys(host.keys).sort()).toEqual(['idKey', 'indexKey', 'publicKey', 'revoked', 'rootKey'])
 })
 
 test('a host key file that was damaged is refused, or read as what it says', () => {

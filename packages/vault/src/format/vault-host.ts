@@ -1,8 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { deriveSubkey, type HostKeys, signingKeyOf, type VaultKeys, vaultIdOf } from '@pipe-backup/crypto'
+import {
+  certify,
+  deriveSubkey,
+  type HostKeys,
+  type Role,
+  readCertificate,
+  type Signer,
+  signingKeyOf,
+  type VaultKeys,
+  vaultIdOf,
+} from '@pipe-backup/crypto'
 import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
-import { certify, type Role, readCertificate, type Signer } from './certificate.ts'
 
 /** All that a host needs to write to a vault, and that its host key file holds. Nothing in it opens a chunk. */
 export interface VaultHost {
@@ -40,7 +49,7 @@ export function createVaultHost(keys: VaultKeys, role: Role = 'maintain'): Vault
   return {
     vaultId: vaultIdOf(publicKey),
     hostId,
-    keys: { publicKey, idKey, indexKey, rootKey },
+    keys: { publicKey, idKey, indexKey, rootKey, revoked: new Map() },
     signer: { seed, certificate: certify(keys, hostId, role, seed) },
     recipients: [],
   }
@@ -136,6 +145,7 @@ export function decodeHostKey(text: string): VaultHost {
       idKey: hex(file['idKey'], 32, 'id key'),
       indexKey: hex(file['indexKey'], 32, 'index key'),
       rootKey,
+      revoked: new Map(),
     },
     signer: { seed, certificate },
     recipients: recipients.map((recipient: unknown) => hex(recipient, 32, 'recipient')),

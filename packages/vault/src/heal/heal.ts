@@ -77,6 +77,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     vaultId: host.vaultId,
     keys,
     session,
+    stateDirectory: options.stateDirectory,
     book,
     now,
     signal,

@@ -251,7 +251,9 @@ class Reconciliation {
     for (const key of this.#knownDamage(replica)) {
       const isUseless = key.startsWith('trash/')
         ? this.#options.mayForgetTrash(replica)
-        : (key.startsWith('index/') && !replica.has(key)) || removed.has(snapshotIdOf(key) ?? '')
+        : (key.startsWith('index/') && !replica.has(key)) ||
+          removed.has(snapshotIdOf(key) ?? '') ||
+          (await isDisownedSnapshot(replica, key))
       if (isUseless) await removeUseless(result, key)
     }
   }
@@ -259,6 +261,13 @@ class Reconciliation {
   #knownDamage({ name, context }: Replica): readonly string[] {
     return [...(context.book?.of(name).keys() ?? [])]
   }
+}
+
+/** Whether it is a snapshot that no other sink has had better, and that nobody wrote who might. @throws as `Replica.read` */
+async function isDisownedSnapshot(replica: Replica, key: string): Promise<boolean> {
+  if (snapshotIdOf(key) === undefined || replica.has(key)) return false
+  if (!replica.damaged.has(key)) await replica.readSnapshot(key)
+  return replica.isDisowned(key)
 }
 
 /** Of what is damaged, needed by nothing, and unrecoverable. */

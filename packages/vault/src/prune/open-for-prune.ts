@@ -13,13 +13,14 @@ import type { PruneOptions } from './prune.ts'
  * @throws VaultError `busy` when all are being pruned by another; the first sink's error when none can be pruned; the abort's reason
  */
 export async function openForPrune(
-  { sinks, host, signal, onProblem, now = () => new Date() }: PruneOptions,
+  { sinks, host, stateDirectory, signal, onProblem, now = () => new Date() }: PruneOptions,
   session: VaultSession,
 ): Promise<Replica[]> {
   const context: ReplicaContext = {
     vaultId: host.vaultId,
     keys: host.keys,
     session,
+    stateDirectory,
     now,
     signal,
     onProblem,
@@ -42,7 +43,7 @@ export async function openForPrune(
 export async function readForPrune(replica: Replica): Promise<void> {
   for (const error of replica.listing.badTrash.values()) {
     // What no host that may prune has written condemns nothing.
-    if (error.code !== 'forged') throw error
+    if (error.code !== 'forged' && error.code !== 'revoked') throw error
     replica.report(error)
   }
   await replica.readHeads()
@@ -70,7 +71,7 @@ function resolveHeads(replicas: readonly Replica[]): void {
   for (const replica of replicas) {
     const { heads } = replica
     const closed = shownSnapshots(replica.listing).filter(
-      (key) => !heads.has(key) && !tombstoned.has(snapshotIdOf(key) ?? ''),
+      (key) => !heads.has(key) && !tombstoned.has(snapshotIdOf(key) ?? '') && !replica.isDisowned(key),
     )
     for (const key of closed) {
       const other = replicas.find((one) => one.heads.has(key))?.heads.get(key)

@@ -61,7 +61,7 @@ export class Repacker {
    */
   *add(name: string, pack: Uint8Array, live: ReadonlySet<number>): Generator<MovedPack> {
     const { runKeys, length } = decodePackHeader(pack)
-    const { chunks } = footerOf(this.#host.keys, pack, length)
+    const { chunks } = footerOf(this.#host.keys, name, pack, length)
     const wanted = [...live].map((index) => {
       const chunk = chunks[index]
       const runKey = chunk && runKeys[chunk.runKey]
@@ -105,12 +105,13 @@ export class Repacker {
     const footer = Uint8Array.from(encodeFooterContent({ hostId: this.#hostId, chunks }))
     const length = writePackFooter(this.#host, header, footer, memory, at)
     const bytes = memory.subarray(0, length)
-    this.#prove(bytes, taken)
+    const name = createHash('sha256').update(bytes).digest('hex')
+    this.#prove(name, bytes, taken)
     this.#taken = []
     this.#runKeys = new Map()
     this.#bytes = 0
     const origins = taken.map(({ from, index }) => ({ from, index }))
-    return { name: createHash('sha256').update(bytes).digest('hex'), bytes, footer, origins }
+    return { name, bytes, footer, origins }
   }
 
   #isFull(chunkBytes: number, runKey: string): boolean {
@@ -119,9 +120,9 @@ export class Repacker {
   }
 
   /** Reads the pack from its own bytes, as whoever restores will: a bit that flips here would get into all copies. */
-  #prove(pack: Uint8Array, taken: readonly Taken[]): void {
+  #prove(name: string, pack: Uint8Array, taken: readonly Taken[]): void {
     const { runKeys, length } = decodePackHeader(pack)
-    const { chunks } = footerOf(this.#host.keys, pack, length)
+    const { chunks } = footerOf(this.#host.keys, name, pack, length)
     const isRight = taken.every(({ chunk, sealed, runKeyId }, i) => {
       const moved = chunks[i]
       if (!moved || Buffer.compare(moved.id, chunk.id) !== 0) return false
@@ -140,8 +141,9 @@ export class Repacker {
   }
 }
 
-function footerOf(keys: ObjectKeys, pack: Uint8Array, headerBytes: number) {
+function footerOf(keys: ObjectKeys, name: string, pack: Uint8Array, headerBytes: number) {
   const endAt = pack.length - PACK_END_BYTES
   const footerAt = endAt - decodePackEnd(pack.subarray(endAt), pack.length)
-  return decodeFooterContent(openFooter(keys, pack.subarray(0, headerBytes), pack.subarray(footerAt, endAt)))
+  const sealed = pack.subarray(footerAt, endAt)
+  return decodeFooterContent(openFooter(keys, name, pack.subarray(0, headerBytes), sealed))
 }

@@ -43,7 +43,7 @@ function isWhole(keys: PackKeys, header: Uint8Array, ids: readonly Uint8Array[],
   if (!equal(start, header) || !runKey || !equal(runKey.id, runKeyId(keys.runKey))) return false
   const endAt = pack.length - PACK_END_BYTES
   const footerAt = endAt - decodePackEnd(pack.subarray(endAt), pack.length)
-  const footer = openFooter(keys.host.keys, start, pack.subarray(footerAt, endAt))
+  const footer = openFooter(keys.host.keys, '', start, pack.subarray(footerAt, endAt))
   const { chunks } = decodeFooterContent(footer)
   return (
     chunks.length === ids.length &&

@@ -65,7 +65,7 @@ export async function vaultStatus(options: VaultStatusOptions): Promise<VaultSta
   const { sinks, vaultId, keys, stateDirectory, signal, onProblem, now: clock = () => new Date() } = options
   const now = clock()
   const book = stateDirectory === undefined ? undefined : await DamageBook.open(stateDirectory)
-  const context = { vaultId, keys, now: clock, signal }
+  const context = { vaultId, keys, stateDirectory, now: clock, signal }
   const all = sinks.map((sink) => new Replica(sink, context))
   await openReplicas(all)
   const replicas = all.filter(({ error }) => !error)

@@ -25,7 +25,7 @@ export interface Damage extends DamagedObject {
 export function damageOf(error: unknown): DamageKind | undefined {
   if (hasCode(error, 'missing') || hasCode(error, 'not-found')) return 'missing'
   // What is forged is no object of the vault: another may be whole.
-  return hasCode(error, 'corrupt') || hasCode(error, 'forged') ? 'corrupt' : undefined
+  return ['corrupt', 'forged', 'revoked'].some((code) => hasCode(error, code)) ? 'corrupt' : undefined
 }
 
 /** Which object an error that was reported is about. @returns undefined where it is about none, or nothing was seen to be wrong with it */

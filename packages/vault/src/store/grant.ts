@@ -12,6 +12,7 @@ import {
   vaultIdOf,
 } from '@pipe-backup/crypto'
 import { type Sink, toError } from '@pipe-backup/sink'
+import { openRevocation, revokedHostOf } from '../format/revocation.ts'
 import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
 import { putRepaired } from './put-repaired.ts'
@@ -28,8 +29,9 @@ export function grantKey(recipient: Uint8Array): string {
   return `${PREFIX}${id.slice(0, 32)}`
 }
 
+/** Whether an object is one that the phrase signs: a grant, or the revocation of a host. */
 export function isGrantKey(key: string): boolean {
-  return /^grants\/[0-9a-f]{32}$/.test(key)
+  return /^grants\/[0-9a-f]{32}$/.test(key) || revokedHostOf(key) !== undefined
 }
 
 /** The master secret, sealed to a recipient (docs/format.md section 4). @throws TypeError for 32 bytes that are no public key */
@@ -45,12 +47,16 @@ async function encodeGrant(
   return Buffer.concat([content, signDetached(rootSeed, messageOf(grantKey(recipient), content))])
 }
 
-/** Whether it is as somebody with the phrase has written it, under this key. @throws VaultError `corrupt` */
-export function checkGrant({ rootKey }: ObjectKeys, key: string, object: Uint8Array): Uint8Array {
+/** Whether a grant or a revocation is as somebody with the phrase has written it, under this key. @throws VaultError `corrupt`, `unsupported-version` */
+export function checkGrant(keys: ObjectKeys, key: string, object: Uint8Array): Uint8Array {
+  if (revokedHostOf(key) !== undefined) {
+    openRevocation(keys, key, object)
+    return object
+  }
   const content = object.subarray(0, CONTENT_BYTES)
   const signature = object.subarray(CONTENT_BYTES)
   boxOf(key, object)
-  if (isSignatureOf(rootKey, messageOf(key, content), signature)) return object
+  if (isSignatureOf(keys.rootKey, messageOf(key, content), signature)) return object
   throw new VaultError('corrupt', `${key} is damaged, or not of this vault`, { key })
 }
 

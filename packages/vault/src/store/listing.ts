@@ -1,5 +1,5 @@
 import type { ObjectKeys } from '@pipe-backup/crypto'
-import type { Sink } from '@pipe-backup/sink'
+import type { ObjectInfo, Sink } from '@pipe-backup/sink'
 import { packNameOf } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
 import type { Trash } from '../format/trash-object.ts'
@@ -59,11 +59,18 @@ export class CurrentListing implements Listing {
   /**
    * Lists a sink. Sessions first: one that is seen to have ended has shown its snapshot before. Snapshots before packs: what a
    * snapshot needs was there before it.
+   * @param grants - what is below `grants/`, where that has been listed just now
    * @throws SinkError
    */
-  static async of(sink: Sink, keys: ObjectKeys, signal: AbortSignal | undefined): Promise<CurrentListing> {
+  static async of(
+    sink: Sink,
+    keys: ObjectKeys,
+    signal: AbortSignal | undefined,
+    grants: readonly ObjectInfo[] | undefined,
+  ): Promise<CurrentListing> {
     const listing = new CurrentListing()
-    const list = (prefix: string): Promise<void> => listing.#list(sink, prefix, signal)
+    const list = (prefix: string): Promise<void> =>
+      listing.#add(prefix === 'grants/' && grants ? grants : listObjects(sink, prefix, signal))
     await list('sessions/')
     const { trash, bad } = await readTrash(sink, keys, signal)
     listing.trash = trash
@@ -97,8 +104,8 @@ export class CurrentListing implements Listing {
     place?.objects.set(place.name, object)
   }
 
-  async #list(sink: Sink, prefix: string, signal: AbortSignal | undefined): Promise<void> {
-    for await (const { key, sizeBytes, storedAt } of listObjects(sink, prefix, signal)) {
+  async #add(objects: Iterable<ObjectInfo> | AsyncIterable<ObjectInfo>): Promise<void> {
+    for await (const { key, sizeBytes, storedAt } of objects) {
       const place = this.#placeOf(key)
       if (!place) continue
       if (sizeBytes < place.minBytes) this.truncated.add(key)

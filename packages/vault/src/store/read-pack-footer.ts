@@ -28,7 +28,7 @@ export async function readPackFooter(
     if (needed > tail.length) tail = await range(packBytes - needed, needed)
     const sealed = tail.subarray(tail.length - needed, tail.length - PACK_END_BYTES)
     const { header } = await readPackHeader((length) => range(0, length), packBytes - needed)
-    return openFooter(keys, header, sealed)
+    return openFooter(keys, name, header, sealed)
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'SinkError') throw cause
     throw new VaultError(

@@ -1,4 +1,5 @@
 import { type ObjectInfo, type Sink, SinkError } from '@pipe-backup/sink'
+import { revokedHostOf } from '../format/revocation.ts'
 import { MAX_SEALED_BYTES } from '../format/sealed-object.ts'
 
 /** How long an object can be, by the first part of its key (docs/format.md section 11). */
@@ -16,7 +17,8 @@ const MAX_LISTED = 2 ** 22
  * @throws SinkError `not-found`, `corrupt`
  */
 export function getObject(sink: Sink, key: string, signal?: AbortSignal): Promise<Uint8Array> {
-  const maxBytes = MAX_BYTES.get(key.split('/', 1)[0] ?? '') ?? MAX_SEALED_BYTES
+  const isRevocation = revokedHostOf(key) !== undefined
+  const maxBytes = (!isRevocation && MAX_BYTES.get(key.split('/', 1)[0] ?? '')) || MAX_SEALED_BYTES
   return sink.get(key, { maxBytes, signal })
 }
 

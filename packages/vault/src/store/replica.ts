@@ -1,5 +1,5 @@
 import type { ObjectKeys } from '@pipe-backup/crypto'
-import { type PutOptions, type Sink, type SinkError, toError } from '@pipe-backup/sink'
+import { type ObjectInfo, type PutOptions, type Sink, type SinkError, toError } from '@pipe-backup/sink'
 import { forEachLimited } from '../for-each-limited.ts'
 import { packNameOf } from '../format/pack-format.ts'
 import { openSnapshotHead, type SnapshotHead } from '../format/snapshot-object.ts'
@@ -10,6 +10,7 @@ import type { DamageBook } from './damage-book.ts'
 import { CurrentListing, type Listing, type StoredObject } from './listing.ts'
 import { putRepaired } from './put-repaired.ts'
 import { getObject } from './read-sink.ts'
+import { type KnownRevocations, learnRevocations } from './revocations.ts'
 import { openSession, type SessionRecord, type VaultSession } from './session.ts'
 
 const HEADS_AT_ONCE = 8
@@ -20,6 +21,8 @@ export interface ReplicaContext {
   readonly keys: ObjectKeys
   /** Stored on each sink before it is listed: a prune that condemns something after this sees us. */
   readonly session?: VaultSession | undefined
+  /** This host's own: where the revocations that it has seen are remembered. */
+  readonly stateDirectory?: string | undefined
   /** Where damage is remembered. */
   readonly book?: DamageBook | undefined
   readonly now: () => Date
@@ -49,6 +52,7 @@ export class Replica {
   /** Why it can't be used. */
   error: Error | undefined
   #listing: CurrentListing | undefined
+  #grants: readonly ObjectInfo[] | undefined
 
   constructor(sink: Sink, context: ReplicaContext) {
     this.sink = sink
@@ -70,10 +74,19 @@ export class Replica {
     return this.#listing
   }
 
+  /** Learns which hosts were revoked, as it says: before anything of a host's is believed. @throws as `learnRevocations` */
+  async learnRevocations(
+    known: KnownRevocations | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    this.#grants = await learnRevocations(this.sink, this.context.keys, signal, known)
+  }
+
   /** Lists it, as it is now. @throws SinkError */
   async list(signal: AbortSignal | undefined = this.context.signal): Promise<void> {
     const { keys } = this.context
-    this.#listing = await CurrentListing.of(this.sink, keys, signal)
+    this.#listing = await CurrentListing.of(this.sink, keys, signal, this.#grants)
+    this.#grants = undefined
     for (const key of this.heads.keys()) if (!this.has(key)) this.heads.delete(key)
   }
 
@@ -122,6 +135,12 @@ export class Replica {
     if (isHealable) book?.add(sink, key, why, now())
     if (onDamage) onDamage(damage)
     else onProblem?.(sink, damage.error)
+  }
+
+  /** Whether an object was found to be none of the vault's: whoever wrote it had no right to. Nothing is lost with it, and it needs nothing. */
+  isDisowned(key: string): boolean {
+    const cause = this.damaged.get(key)?.error.cause
+    return hasCode(cause, 'forged') || hasCode(cause, 'revoked')
   }
 
   /** An object was seen to be whole: what was known against it is over. */

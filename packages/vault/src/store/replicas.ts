@@ -1,25 +1,36 @@
 import { VaultError } from '../vault-error.ts'
 import type { Replica } from './replica.ts'
+import { KnownRevocations, requireTrusted } from './revocations.ts'
 import { requireVault } from './vault-header.ts'
 
 /** For the listings of some millions of objects; one that is as slow as this is of no use in a run that comes each hour. */
 const OPEN_WITHIN_MS = 30 * 60_000
 
 /**
- * Looks whether each sink holds the vault, joins the session there, then lists it: on all of them before any is listed, so that of two
+ * Looks whether each sink holds the vault and whom it says to be revoked, joins the session there, then lists it: on all of them before any is listed, so that of two
  * sessions that begin at once the later one sees the other everywhere. One that fails has its `error`.
  * @param admit - looks whether a sink holds the vault. Default: it must
- * @throws the abort's reason
+ * @throws VaultError `not-permitted` for a host that was revoked; the abort's reason
  */
 export async function openReplicas(
   replicas: readonly Replica[],
   admit: (replica: Replica) => Promise<void> = requireHeader,
 ): Promise<void> {
+  const context = replicas[0]?.context
+  const known =
+    context?.stateDirectory === undefined
+      ? undefined
+      : await KnownRevocations.open(context.stateDirectory, context.keys)
   await onEach(replicas, (replica) =>
     within(replica, async (signal) => {
       await admit(replica)
-      await replica.context.session?.join(replica.sink, signal)
+      await replica.learnRevocations(known, signal)
     }),
+  )
+  await known?.save()
+  if (context?.session) requireTrusted(context.keys, context.session.hostId)
+  await onEach(replicas, (replica) =>
+    within(replica, async (signal) => replica.context.session?.join(replica.sink, signal)),
   )
   await onEach(replicas, (replica) => within(replica, (signal) => replica.list(signal)))
 }

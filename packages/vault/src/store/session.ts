@@ -66,6 +66,8 @@ export interface VaultSessionOptions {
 export class VaultSession implements AsyncDisposable {
   readonly id: string = randomBytes(8).toString('hex')
   readonly key: string = `sessions/${this.id}`
+  /** Whose it is, 32 hex digits. */
+  readonly hostId: string
   readonly #object: Buffer
   /** When it was last stored there, by this machine's clock; 0 where it never was. */
   readonly #sinks = new Map<Sink, number>()
@@ -76,6 +78,7 @@ export class VaultSession implements AsyncDisposable {
 
   constructor({ host, record }: VaultSessionOptions) {
     const content = Buffer.from(JSON.stringify({ version: 1, ...record }))
+    this.hostId = record.hostId
     this.#object = sealObject(host, this.key, content)
     this.#refreshing = this.#refresh()
   }

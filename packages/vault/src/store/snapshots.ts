@@ -9,6 +9,7 @@ import {
 import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
 import { getObject, listObjects } from './read-sink.ts'
+import { learnRevocations } from './revocations.ts'
 
 export interface SnapshotInfo {
   /** 16 hex digits. */
@@ -64,6 +65,8 @@ export async function listSnapshots(options: ListSnapshotsOptions): Promise<read
   const storedAts = new Map<string, Date>()
   const listings = await Promise.allSettled(
     sinks.map(async (sink) => {
+      const learnt = learnRevocations(sink, options.keys, signal)
+      learnt.catch(() => undefined)
       for await (const { key, storedAt } of listObjects(sink, 'snapshots/', signal)) {
         if (snapshotIdOf(key) === undefined) continue
         const earliest = storedAts.get(key)
@@ -72,6 +75,7 @@ export async function listSnapshots(options: ListSnapshotsOptions): Promise<read
         if (known) known.add(sink)
         else holders.set(key, new Set([sink]))
       }
+      await learnt
     }),
   )
   const errors = listings.flatMap((result) => (result.status === 'rejected' ? [toError(result.reason)] : []))

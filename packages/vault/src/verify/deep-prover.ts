@@ -54,7 +54,7 @@ export class DeepProver {
     const footerAt = endAt - decodePackEnd(pack.subarray(endAt), pack.length)
     const { runKeys, length } = decodePackHeader(pack)
     const header = pack.subarray(0, length)
-    const footer = openFooter(this.#keys, header, pack.subarray(footerAt, endAt))
+    const footer = openFooter(this.#keys, name, header, pack.subarray(footerAt, endAt))
     this.#footers.set(name, footerDigest(footer))
     const keys = await Promise.all(runKeys.map((runKey) => this.#openRunKey(runKey)))
     for (const [i, chunk] of decodeFooterContent(footer).chunks.entries()) {

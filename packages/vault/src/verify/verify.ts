@@ -43,8 +43,16 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   const progress = options.progress ?? createVerifyProgress()
   const book =
     options.stateDirectory === undefined ? undefined : await DamageBook.open(options.stateDirectory)
-  const deep = options.deepKeys && (await DeepProver.open(options.deepKeys))
-  const context = { vaultId, keys, book, now, signal, onDamage: options.onProblem }
+  const deep = options.deepKeys && (await DeepProver.open({ ...options.deepKeys, revoked: keys.revoked }))
+  const context = {
+    vaultId,
+    keys,
+    stateDirectory: options.stateDirectory,
+    book,
+    now,
+    signal,
+    onDamage: options.onProblem,
+  }
   const replicas = sinks.map((sink) => new Replica(sink, context))
   await openReplicas(replicas, checkHeader)
   const verifications = replicas.map((replica) => new SinkVerification(replica, { deep, progress }))
