@@ -30,9 +30,9 @@ interface Sending {
   readonly take?: ((response: IncomingMessage) => void) | undefined
 }
 
-/** No answer in JSON is longer: a page of a listing has some 600 KB, and finishing a thousand uploads as much. */
 /** Dropbox keeps idle connections for longer. */
 const IDLE_MS = 15_000
+/** No answer in JSON is longer: a page of a listing has some 600 KB, and finishing a thousand uploads as much. */
 const MAX_CHARACTERS = 64 * 1024 * 1024
 
 /**

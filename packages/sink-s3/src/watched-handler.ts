@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import { pipeline, Readable, Transform } from 'node:stream'
 import { pieces, type SinkOptions } from '@pipe-backup/sink'
 import type { NodeHttpHandler } from '@smithy/node-http-handler'
 
@@ -26,9 +26,35 @@ export function watchedHandler(handler: NodeHttpHandler, onHost: (host: string) 
     httpHandlerConfigs: handler.httpHandlerConfigs.bind(handler),
     handle: (request, { abortSignal, onBytes } = {}) => {
       onHost(request.hostname)
-      return send(handler, request, abortSignal instanceof AbortSignal ? abortSignal : undefined, onBytes)
+      const signal = abortSignal instanceof AbortSignal ? abortSignal : undefined
+      return send(handler, request, signal, onBytes).then((answer) => bounded(request, answer))
     },
   }
+}
+
+/** A page of a listing has less than a tenth of it. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024
+
+/** The SDK reads what is no object whole, into memory, and parses it: of a server that does not come to an end it would take all there is. */
+function bounded(request: Request, answer: Awaited<ReturnType<Handle>>): typeof answer {
+  const { response } = answer
+  const isObject = request.query['x-id'] === 'GetObject' && response.statusCode < 300
+  if (isObject || !(response.body instanceof Readable)) return answer
+  let left = MAX_ANSWER_BYTES
+  const limit = new Transform({
+    transform(piece: Buffer, _encoding, done) {
+      left -= piece.length
+      if (left >= 0) done(null, piece)
+      else
+        done(
+          new Error(`the store's answer has no end: more than ${MAX_ANSWER_BYTES} bytes where a few are due`),
+        )
+    },
+  })
+  // Its failure is that of the last stream, which the SDK reads.
+  pipeline(response.body, limit, () => undefined)
+  response.body = limit
+  return answer
 }
 
 async function send(

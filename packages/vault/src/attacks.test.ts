@@ -228,7 +228,29 @@ test('a sink whose listing trickles and never ends holds no run up: the others g
       yield { key: `${prefix}${i.toString(16).padStart(32, '0')}`, sizeBytes: 1, storedAt: new Date() }
     }
   }
-  const report = await vault.run([source], { copies: 1, openWithinMs: 500 })
+  const report = await vault.run([source], { copies: 1, answerWithinMs: 500 })
   expect(report).toMatchObject({ exitCode: 3, sinks: [{ state: 'ok' }, { state: 'failed' }] })
   expect(report.sinks[1]?.error).toMatch(/^sink "two" has not said within .* what it holds$/)
+})
+
+test('a sink that gives an index byte by byte, for ever, is left behind in what it alone knows', async () => {
+  using vault = await TestVault.create(SINKS)
+  const source = new MemorySource('tree', { file: 'what is to be stored' })
+  await vault.run([source])
+  const slow = vault.sink('two')
+  const get = slow.get.bind(slow)
+  slow.get = async (key, options) => {
+    if (!key.startsWith('index/')) return get(key, options)
+    const { promise, reject } = Promise.withResolvers<never>()
+    options?.signal?.addEventListener('abort', () => reject(options.signal?.reason), { once: true })
+    return await promise
+  }
+  vault.sink('one').objects.delete(vault.sink('one').keys('index/')[0] ?? '')
+  source.set('file', 'another')
+  const report = await vault.run([source], { answerWithinMs: 300 })
+  expect(report.snapshot).not.toBeNull()
+  expect(vault.sinkProblems.map(({ error }) => error.message).join()).toMatch(
+    /"two" has not said within .* what index\/.* is/,
+  )
+  expect((await vault.texts([vault.sink('one')]))['tree/file']).toBe('another')
 })

@@ -25,7 +25,7 @@ export interface BackupOptions {
   /** How long a full window is waited for before the slowest sink is left behind. Default 30 s. */
   readonly detachAfterMs?: number | undefined
   /** How long a sink may take to say what it holds before the run goes on without it. Default half an hour. */
-  readonly openWithinMs?: number | undefined
+  readonly answerWithinMs?: number | undefined
   /** How often a program's output is read on by a piece of 1 MiB while the window is full. Default 10 s. */
   readonly pieceEveryMs?: number | undefined
   readonly now?: (() => Date) | undefined

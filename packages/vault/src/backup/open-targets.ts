@@ -13,7 +13,7 @@ export async function openTargets(
   session: VaultSession,
   book: DamageBook,
 ): Promise<BackupTarget[]> {
-  const { host, sinks, stateDirectory, signal, openWithinMs, onSinkProblem, now = () => new Date() } = run
+  const { host, sinks, stateDirectory, signal, answerWithinMs, onSinkProblem, now = () => new Date() } = run
   const context: ReplicaContext = {
     vaultId: host.vaultId,
     keys: host.keys,
@@ -22,7 +22,7 @@ export async function openTargets(
     book,
     now,
     signal,
-    openWithinMs,
+    answerWithinMs,
     onProblem: onSinkProblem,
   }
   const replicas = sinks.map((sink) => new Replica(sink, context))

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { ObjectInfo } from '@pipe-backup/sink'
 import { memorySink } from '@pipe-backup/sink/testing'
 import { expect, test } from 'vitest'
@@ -17,6 +18,27 @@ function listAlso(sink: MemorySink, objects: readonly ObjectInfo[]): void {
     for (const object of objects) if (object.key.startsWith(prefix)) yield object
   }
 }
+
+test('of large objects, garbage as they may be, one is read at a time, on however many sinks', async () => {
+  using vault = await TestVault.create(['bad', 'worse'])
+  const { snapshot } = await vault.run([source])
+  let [now, most, read] = [0, 0, 0]
+  for (const sink of vault.sinks) {
+    for (let i = 0; i < 8; i++)
+      sink.objects.set(`snapshots/20261123t10000${i}z-000000000000000${i}`, randomBytes(9 * 1024 * 1024))
+    const get = sink.get.bind(sink)
+    sink.get = async (key, options) => {
+      if ((options?.maxBytes ?? 0) <= 8 * 1024 * 1024) return get(key, options)
+      most = Math.max(most, ++now)
+      read++
+      await pause(1)
+      return get(key, options).finally(() => now--)
+    }
+  }
+  expect((await vault.snapshots(vault.sinks)).map(({ id }) => id)).toEqual([snapshot])
+  expect(await vault.verify()).toMatchObject({ exitCode: 1 })
+  expect([most, read]).toEqual([1, 32])
+})
 
 test('a trash object that is listed and can not be had holds nobody up', async () => {
   using vault = await TestVault.create(['bad', 'good'])

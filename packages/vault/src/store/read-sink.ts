@@ -1,6 +1,9 @@
 import { type ObjectInfo, type Sink, SinkError } from '@pipe-backup/sink'
+import PQueue from 'p-queue'
+import { packNameOf } from '../format/pack-format.ts'
 import { revokedHostOf } from '../format/revocation.ts'
 import { MAX_SEALED_BYTES } from '../format/sealed-object.ts'
+import { hasCode } from '../has-code.ts'
 
 /** How long an object can be, by the first part of its key (docs/format.md section 11). */
 const MAX_BYTES = new Map([
@@ -9,6 +12,8 @@ const MAX_BYTES = new Map([
   ['grants', 64 * 1024],
   ['packs', 128 * 1024 * 1024],
 ])
+const LARGE_BYTES = 8 * 1024 * 1024
+const large = new PQueue({ concurrency: 1 })
 /** Packs of 64 TiB, which is far beyond what one vault is for. */
 const MAX_LISTED = 2 ** 22
 
@@ -19,7 +24,24 @@ const MAX_LISTED = 2 ** 22
 export function getObject(sink: Sink, key: string, signal?: AbortSignal): Promise<Uint8Array> {
   const isRevocation = revokedHostOf(key) !== undefined
   const maxBytes = (!isRevocation && MAX_BYTES.get(key.split('/', 1)[0] ?? '')) || MAX_SEALED_BYTES
-  return sink.get(key, { maxBytes, signal })
+  return maxBytes > LARGE_BYTES && packNameOf(key) === undefined
+    ? getLarge(sink, key, maxBytes, signal)
+    : sink.get(key, { maxBytes, signal })
+}
+
+/** Larger objects of a kind that is small in most vaults are read one after the other: several sinks with many of them are no more than one is. */
+async function getLarge(
+  sink: Sink,
+  key: string,
+  maxBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  try {
+    return await sink.get(key, { maxBytes: LARGE_BYTES, signal })
+  } catch (error) {
+    if (!hasCode(error, 'corrupt')) throw error
+    return await large.add(() => sink.get(key, { maxBytes, signal }))
+  }
 }
 
 /** Lists what is below a prefix, and not for ever. @throws SinkError `protocol` for a listing that has no end */

@@ -14,6 +14,8 @@ import { type KnownRevocations, learnRevocations } from './revocations.ts'
 import { openSession, type SessionRecord, type VaultSession } from './session.ts'
 
 const HEADS_AT_ONCE = 8
+/** For the listings of some millions of objects; one that is as slow as this is of no use in a run that comes each hour. */
+const ANSWER_WITHIN_MS = 30 * 60_000
 
 /** What the replicas of a vault have in common during one command. */
 export interface ReplicaContext {
@@ -26,8 +28,8 @@ export interface ReplicaContext {
   /** Where damage is remembered. */
   readonly book?: DamageBook | undefined
   readonly now: () => Date
-  /** How long a sink may take until it is listed. Default half an hour. */
-  readonly openWithinMs?: number | undefined
+  /** How long a sink may take until it is listed, and to give one of the small objects. Default half an hour. */
+  readonly answerWithinMs?: number | undefined
   readonly signal?: AbortSignal | undefined
   /** Called with each object that is found missing or damaged, once. Default `onProblem`, with its error. */
   readonly onDamage?: ((damage: Damage) => void) | undefined
@@ -106,6 +108,23 @@ export class Replica {
     }
   }
 
+  /** A sink may answer all the time, and never come to an end: the others do not wait for it. @param what - it has not given @throws VaultError `unanswered` */
+  async within<T>(what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal, answerWithinMs = ANSWER_WITHIN_MS } = this.context
+    const late = AbortSignal.timeout(answerWithinMs)
+    try {
+      return await work(signal ? AbortSignal.any([signal, late]) : late)
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (!late.aborted) throw error
+      const time = `${Math.round(answerWithinMs / 60_000)} minutes`
+      throw new VaultError('unanswered', `sink "${this.name}" has not said within ${time} ${what}`, {
+        sink: this.name,
+        cause: error,
+      })
+    }
+  }
+
   /** What earlier commands found damaged counts as absent. */
   excludeKnownDamage(): void {
     for (const key of this.context.book?.of(this.name).keys() ?? []) this.exclude(key)
@@ -166,7 +185,9 @@ export class Replica {
   ): Promise<T | undefined> {
     const { signal } = this.context
     try {
-      return await open(await getObject(this.sink, key, signal))
+      const isPack = packNameOf(key) !== undefined
+      const get = (until: AbortSignal | undefined) => getObject(this.sink, key, until)
+      return await open(await (isPack ? get(signal) : this.within(`what ${key} is`, get)))
     } catch (cause) {
       signal?.throwIfAborted()
       if (hasCode(cause, 'not-found')) this.#isGone(key, cause)

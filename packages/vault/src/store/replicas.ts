@@ -3,9 +3,6 @@ import type { Replica } from './replica.ts'
 import { KnownRevocations, requireTrusted } from './revocations.ts'
 import { requireVault } from './vault-header.ts'
 
-/** For the listings of some millions of objects; one that is as slow as this is of no use in a run that comes each hour. */
-const OPEN_WITHIN_MS = 30 * 60_000
-
 /**
  * Looks whether each sink holds the vault and whom it says to be revoked, joins the session there, then lists it: on all of them before any is listed, so that of two
  * sessions that begin at once the later one sees the other everywhere. One that fails has its `error`.
@@ -22,7 +19,7 @@ export async function openReplicas(
       ? undefined
       : await KnownRevocations.open(context.stateDirectory, context.keys)
   await onEach(replicas, (replica) =>
-    within(replica, async (signal) => {
+    replica.within('what it holds', async (signal) => {
       await admit(replica)
       await replica.learnRevocations(known, signal)
     }),
@@ -30,29 +27,9 @@ export async function openReplicas(
   await known?.save()
   if (context?.session) requireTrusted(context.keys, context.session.hostId)
   await onEach(replicas, (replica) =>
-    within(replica, async (signal) => replica.context.session?.join(replica.sink, signal)),
+    replica.within('what it holds', async (signal) => replica.context.session?.join(replica.sink, signal)),
   )
-  await onEach(replicas, (replica) => within(replica, (signal) => replica.list(signal)))
-}
-
-/** A sink may answer all the time, and never come to an end: the others do not wait for it. @throws VaultError `unanswered` */
-async function within(
-  { name, context }: Replica,
-  work: (signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const { signal, openWithinMs = OPEN_WITHIN_MS } = context
-  const late = AbortSignal.timeout(openWithinMs)
-  try {
-    await work(signal ? AbortSignal.any([signal, late]) : late)
-  } catch (error) {
-    signal?.throwIfAborted()
-    if (!late.aborted) throw error
-    const time = `${Math.round(openWithinMs / 60_000)} minutes`
-    throw new VaultError('unanswered', `sink "${name}" has not said within ${time} what it holds`, {
-      sink: name,
-      cause: error,
-    })
-  }
+  await onEach(replicas, (replica) => replica.within('what it holds', (signal) => replica.list(signal)))
 }
 
 /** @throws VaultError `not-a-vault` where the sink does not hold this vault */
