@@ -43,6 +43,15 @@ test('flipping any byte, or cutting anywhere, gives the same vault or an error t
   expect([...outcomes].sort()).toEqual(['not-a-vault', 'unsupported-version'])
 })
 
+test.for(['"2"', '{"toString":1,"valueOf":1}', '"1\\n"', '[[]]', 'null'])(
+  'a version of %s is none, and no error but ours says so',
+  async (version) => {
+    const sink = sinkHolding(`{"format":"pipe-backup vault","version":${version}}`)
+    const message = 'sink "one": vault.json does not say its version'
+    await expect(readVaultHeader(sink)).rejects.toMatchObject({ code: 'not-a-vault', message })
+  },
+)
+
 test.for(['null', '[]', '7', '"x"', '{}', '{"format":"pipe-backup vault","version":1}', '', '{"format":'])(
   'a vault.json of %j is not that of a vault',
   async (text) => {

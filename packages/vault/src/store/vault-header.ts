@@ -28,7 +28,8 @@ export async function readVaultHeader(sink: Sink, signal?: AbortSignal): Promise
   return decodeVaultHeader(bytes, sink.name)
 }
 
-function decodeVaultHeader(bytes: Uint8Array, sink: string): VaultHeader {
+/** Reads `vault.json`. @throws VaultError `not-a-vault`, `unsupported-version` */
+export function decodeVaultHeader(bytes: Uint8Array, sink: string): VaultHeader {
   const bad = (why: string) => notOne(sink, why)
   let parsed: unknown
   try {
@@ -38,16 +39,14 @@ function decodeVaultHeader(bytes: Uint8Array, sink: string): VaultHeader {
   }
   const file = new Map<string, unknown>(Object.entries(parsed ?? {}))
   if (file.get('format') !== FORMAT) throw bad('is not that of a vault')
-  if (file.get('version') !== 1) {
-    throw new VaultError(
-      'unsupported-version',
-      `sink "${sink}": the vault has version ${String(file.get('version'))}`,
-      {
-        sink,
-        key: KEY,
-        hint: 'A newer pipe-backup made it: update this program.',
-      },
-    )
+  const version = file.get('version')
+  if (version !== 1) {
+    if (typeof version !== 'number') throw bad('does not say its version')
+    throw new VaultError('unsupported-version', `sink "${sink}": the vault has version ${version}`, {
+      sink,
+      key: KEY,
+      hint: 'A newer pipe-backup made it: update this program.',
+    })
   }
   const publicKeyHex = file.get('publicKey')
   if (typeof publicKeyHex !== 'string' || !/^[0-9a-f]{64}$/.test(publicKeyHex)) throw bad('has no public key')
@@ -61,7 +60,8 @@ function notOne(sink: string, why: string, cause?: unknown): VaultError {
   return new VaultError('not-a-vault', `sink "${sink}": ${KEY} ${why}`, { sink, key: KEY, cause })
 }
 
-function encodeVaultHeader(publicKey: Uint8Array): Buffer {
+/** What `vault.json` says of the vault of this key. */
+export function encodeVaultHeader(publicKey: Uint8Array): Buffer {
   const header = {
     format: FORMAT,
     version: 1,
