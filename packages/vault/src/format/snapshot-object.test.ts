@@ -84,6 +84,10 @@ test.for<[string, (head: Record<string, unknown>) => unknown]>([
   ['a root that is no id', (head) => ({ ...head, sources: [{ ...HEAD.sources[0], root: 'abc' }] })],
   ['no root though it is ok', (head) => ({ ...head, sources: [{ ...HEAD.sources[0], root: undefined }] })],
   ['a state of no meaning', (head) => ({ ...head, sources: [{ ...HEAD.sources[0], state: 'fine' }] })],
+  [
+    'a state that is no text and has none',
+    (head) => ({ ...head, sources: [{ ...HEAD.sources[0], state: { toString: 1, valueOf: 1 } }] }),
+  ],
   ['a pack name that leaves the sink', (head) => ({ ...head, packs: [['../../etc/passwd', '']] })],
   ['a pack without a bitmap', (head) => ({ ...head, packs: [['ef'.repeat(32)]] })],
   ['packs that are no list', (head) => ({ ...head, packs: { length: 1 } })],

@@ -101,12 +101,14 @@ function isHead(value: unknown): value is SnapshotHead {
   )
 }
 
+const STATES: ReadonlySet<unknown> = new Set<SnapshotSource['state']>(['ok', 'incomplete', 'failed'])
+
 /** Whether parsed JSON is what a snapshot says of a source. */
 export function isSnapshotSource(value: unknown): value is SnapshotSource {
   return (
     isObject(value) &&
     typeof value['name'] === 'string' &&
-    ['ok', 'incomplete', 'failed'].includes(String(value['state'])) &&
+    STATES.has(value['state']) &&
     (value['root'] === undefined ? value['state'] === 'failed' : isId(value['root'])) &&
     ['entries', 'bytes', 'problems'].every((name) => typeof value[name] === 'number') &&
     ['undefined', 'string'].includes(typeof value['error']) &&
