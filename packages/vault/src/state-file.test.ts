@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { readStateFile, writeStateFile } from './state-file.ts'
+import { parseStateFile, readStateFile, writeStateFile } from './state-file.ts'
 
 const CONTENT = { version: 1, sources: [{ name: 'wallet', root: 'ab12', at: 0.5 }], none: null }
 
@@ -31,4 +31,9 @@ test('with any byte changed, or cut anywhere, it is thrown away', async () => {
     writeFileSync(file, bytes.subarray(0, at))
     expect({ at, read: await readStateFile(file) }).toEqual({ at, read: undefined })
   }
+})
+
+test('a file of more levels than can be written is thrown away', () => {
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+  expect(parseStateFile(`{"sha256":"","content":${deep}}`)).toBeUndefined()
 })

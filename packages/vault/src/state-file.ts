@@ -8,11 +8,24 @@ import { isObject } from './is-object.ts'
  * @returns what was written, or undefined where there is nothing, or its checksum is off: it is only a cache
  */
 export async function readStateFile(file: string): Promise<unknown> {
-  const saved: unknown = await readFile(file, 'utf8')
-    .then(JSON.parse)
-    .catch(() => undefined)
-  if (!isObject(saved) || saved['sha256'] !== checksumOf(saved['content'])) return undefined
-  return saved['content']
+  const text = await readFile(file, 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : parseStateFile(text)
+}
+
+/** What is in the text of such a file; undefined where its checksum is off. */
+export function parseStateFile(text: string): unknown {
+  try {
+    const saved: unknown = JSON.parse(text)
+    return isObject(saved) && saved['sha256'] === checksumOf(saved['content']) ? saved['content'] : undefined
+  } catch {
+    // No JSON, or of more levels than JSON.stringify takes: nothing that was written.
+    return undefined
+  }
+}
+
+/** The text of such a file. @param content - what JSON can hold */
+export function stateFileText(content: unknown): string {
+  return `${JSON.stringify({ sha256: checksumOf(content), content })}\n`
 }
 
 /**
@@ -23,9 +36,7 @@ export async function readStateFile(file: string): Promise<unknown> {
 export async function writeStateFile(file: string, content: unknown): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-    await writeFile(`${file}.new`, `${JSON.stringify({ sha256: checksumOf(content), content })}\n`, {
-      mode: 0o600,
-    })
+    await writeFile(`${file}.new`, stateFileText(content), { mode: 0o600 })
     await rename(`${file}.new`, file)
   } catch (error) {
     // It takes space that may be lacking.
