@@ -7,7 +7,12 @@ import {
   LeafWriter,
 } from '../format/encode-manifest-node.ts'
 import { Extents } from '../format/extents.ts'
-import { type BranchChild, type ExtentChild, type ManifestEntry } from '../format/manifest-node.ts'
+import {
+  type BranchChild,
+  type ExtentChild,
+  MAX_PATHS_BYTES,
+  type ManifestEntry,
+} from '../format/manifest-node.ts'
 
 /** More extents than this go into a tree of their own. */
 const INLINE_EXTENTS = 256
@@ -37,8 +42,9 @@ export class ManifestBuilder {
     this.#lastPath = entry.path
     this.#firstPath ??= entry.path
     this.#leaf.add(this.#withTree(entry))
-    const full = this.#leaf.count >= LEAF.most || this.#leaf.bytes >= LEAF.maxBytes
-    if (full || (this.#leaf.count >= LEAF.least && (pathHash & LEAF.mask) === 0)) this.#endLeaf()
+    const { count, bytes, pathsBytes } = this.#leaf
+    const full = count >= LEAF.most || bytes >= LEAF.maxBytes || pathsBytes >= MAX_PATHS_BYTES / 2
+    if (full || (count >= LEAF.least && (pathHash & LEAF.mask) === 0)) this.#endLeaf()
   }
 
   /** Stores what is left, and the levels above. @returns the root's id */

@@ -14,10 +14,14 @@ import {
   FLAG_EXTENT_TREE,
   FLAG_SPARSE,
   FLAG_UNSTEADY,
+  MAX_PATHS_BYTES,
   type ManifestEntry,
   type ManifestNode,
   NodeType,
 } from './manifest-node.ts'
+
+/** Of a path in a message. */
+const SHOWN_BYTES = 256
 
 /** @throws VaultError `corrupt` */
 export function decodeManifestNode(bytes: Uint8Array): ManifestNode {
@@ -36,11 +40,13 @@ export function decodeManifestNode(bytes: Uint8Array): ManifestNode {
   if (type !== NodeType.leaf) throw new VaultError('corrupt', `a manifest node of unknown type ${type}`)
   const ids = readChunkTable(reader)
   const entries: ManifestEntry[] = []
-  let previous = Buffer.alloc(0)
+  let previous: Uint8Array = new Uint8Array()
+  let pathsBytes = 0
   for (let left = reader.count(12); left > 0; left--) {
-    const entry = readEntry(reader, ids, previous)
+    const entry = readEntry(reader, ids, previous, MAX_PATHS_BYTES - pathsBytes)
     if (entries.length > 0) checkOrder(previous, entry.path)
-    previous = Buffer.from(entry.path)
+    previous = entry.path
+    pathsBytes += entry.path.length
     entries.push(entry)
   }
   reader.end()
@@ -50,17 +56,30 @@ export function decodeManifestNode(bytes: Uint8Array): ManifestNode {
 /** Paths come in order, each once: no node stands for itself, and none for more than there is. */
 function checkOrder(previous: Uint8Array | undefined, path: Uint8Array): void {
   if (previous === undefined || comparePaths(previous, path) < 0) return
-  throw new VaultError(
-    'corrupt',
-    `a manifest has the path ${JSON.stringify(Buffer.from(path).toString())} out of order`,
-  )
+  throw new VaultError('corrupt', `a manifest has the path ${shown(path)} out of order`)
 }
 
-function readEntry(reader: ByteReader, ids: readonly Buffer[], previous: Buffer): ManifestEntry {
+/** For a message: its beginning. */
+function shown(path: Uint8Array): string {
+  const text = JSON.stringify(Buffer.from(path.subarray(0, SHOWN_BYTES)).toString())
+  return path.length > SHOWN_BYTES ? `${text} …` : text
+}
+
+/** @param mostBytes - how long its path can be */
+function readEntry(
+  reader: ByteReader,
+  ids: readonly Buffer[],
+  previous: Uint8Array,
+  mostBytes: number,
+): ManifestEntry {
   const shared = reader.uvarint()
   if (shared > previous.length)
     throw new VaultError('corrupt', 'a manifest path begins with what is not there')
-  const path = Buffer.concat([previous.subarray(0, shared), reader.bytes()])
+  const rest = reader.bytes()
+  // Each can repeat the whole of the one before it in a dozen bytes.
+  if (shared + rest.length > mostBytes)
+    throw new VaultError('corrupt', 'a manifest has longer paths than a node can have')
+  const path = Buffer.concat([previous.subarray(0, shared), rest])
   checkPath(path)
   const typeNumber = reader.u8()
   const flags = reader.u8()
@@ -119,11 +138,7 @@ function checkPath(path: Buffer): void {
   const text = path.toString('latin1')
   const bad =
     text.includes('\0') || text.split('/').some((part) => part === '' || part === '.' || part === '..')
-  if (bad)
-    throw new VaultError(
-      'corrupt',
-      `a manifest has the path ${JSON.stringify(path.toString())}, which can't be`,
-    )
+  if (bad) throw new VaultError('corrupt', `a manifest has the path ${shown(path)}, which can't be`)
 }
 
 /** @throws VaultError `corrupt` */

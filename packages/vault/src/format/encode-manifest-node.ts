@@ -59,6 +59,12 @@ export class LeafWriter {
   readonly #extra = new ByteWriter()
   #previous: Uint8Array = new Uint8Array()
   #count = 0
+  #pathsBytes = 0
+
+  /** Of the paths that were added. */
+  get pathsBytes(): number {
+    return this.#pathsBytes
+  }
 
   get count(): number {
     return this.#count
@@ -72,6 +78,7 @@ export class LeafWriter {
     const body = this.#body
     const shared = sharedPrefix(this.#previous, entry.path)
     this.#previous = entry.path
+    this.#pathsBytes += entry.path.length
     body.uvarint(shared)
     body.bytes(entry.path.subarray(shared))
     body.u8(ENTRY_TYPE_NUMBERS.get(entry.type) ?? 0)
@@ -133,6 +140,7 @@ export class LeafWriter {
     this.#body.clear()
     this.#previous = new Uint8Array()
     this.#count = 0
+    this.#pathsBytes = 0
     return writer.view()
   }
 }

@@ -24,6 +24,9 @@ export const BILLION = 1_000_000_000n
 /** What the manifest's numbers hold, either way: 140 million years. tmpfs and ZFS have times beyond. */
 export const MAX_SECONDS: bigint = 2n ** 52n - 1n
 
+/** Of the paths of a leaf, all together, as they are in memory: what entries share is stored once. */
+export const MAX_PATHS_BYTES: number = 64 * 1024 * 1024
+
 /** Where a file's bytes are: its extents, or the root node of a tree of them. */
 export type Content = { readonly extents: Extents } | { readonly treeRoot: Uint8Array }
 
