@@ -1,3 +1,4 @@
+import { listedThrough } from '@pipe-backup/sink/testing'
 import { expect, test } from 'vitest'
 import { parseListed } from './listing.ts'
 
@@ -8,6 +9,12 @@ test('a line of --list-only is an object, with its time in UTC', () => {
     storedAt: new Date('2026-11-23T16:43:34Z'),
   })
   expect(parseListed('-rw------- 12345678901234 2026/11/23 16:43:34 k')?.sizeBytes).toBe(12_345_678_901_234)
+})
+
+test('a date that is none is no answer, and no date that nothing can be compared with', async () => {
+  const decode = () =>
+    [parseListed('-rw------- 3 2026/13/41 16:43:34 k')].filter((info) => info !== undefined)
+  await expect(listedThrough(decode)).rejects.toMatchObject({ code: 'protocol', key: 'k' })
 })
 
 test.for([

@@ -1,3 +1,4 @@
+import type { ObjectInfo } from '@pipe-backup/sink'
 import type { SFTPWrapper, Stats } from 'ssh2'
 import type { SftpSession } from './sftp-connection.ts'
 
@@ -12,6 +13,11 @@ const EXTENSIONS = {
 export interface RemoteEntry {
   readonly filename: string
   readonly attrs: Stats
+}
+
+/** An object, as far as the server says it: attributes may lack a size or a time, which the driver refuses. */
+export function infoOf(key: string, { size, mtime }: Pick<Stats, 'size' | 'mtime'>): ObjectInfo {
+  return { key, sizeBytes: size, storedAt: new Date(mtime * 1000) }
 }
 
 type Callback<T> = (error: Error | null | undefined, result: T) => void

@@ -17,7 +17,7 @@ import {
   unlessAborted,
 } from '@pipe-backup/sink'
 import { readRange } from './read-range.ts'
-import { Remote } from './remote.ts'
+import { infoOf, Remote } from './remote.ts'
 import { SftpConnection, type SftpLogin } from './sftp-connection.ts'
 import { isStatus, Status, toSinkError } from './sftp-errors.ts'
 import { makeDirectories, REQUEST_BYTES, TEMPORARY_DIRECTORY, Upload } from './upload.ts'
@@ -94,8 +94,7 @@ class SftpProvider implements SinkProvider {
   head(key: string, options: SinkOptions): Promise<ObjectInfo | undefined> {
     return this.#with(options, async (remote) => {
       try {
-        const { size, mtime } = await remote.stat(join(this.#root, key))
-        return { key, sizeBytes: size, storedAt: new Date(mtime * 1000) }
+        return infoOf(key, await remote.stat(join(this.#root, key)))
       } catch (error) {
         if (isStatus(error, Status.noSuchFile)) return undefined
         throw error
@@ -134,7 +133,7 @@ class SftpProvider implements SinkProvider {
         const key = directory === '' ? filename : `${directory}/${filename}`
         if (!isKey(key)) continue
         if (attrs.isDirectory()) below.push(key)
-        else if (attrs.isFile()) yield { key, sizeBytes: attrs.size, storedAt: new Date(attrs.mtime * 1000) }
+        else if (attrs.isFile()) yield infoOf(key, attrs)
       }
     } catch (error) {
       if (!isStatus(error, Status.noSuchFile)) throw error

@@ -1,5 +1,6 @@
 import { constants } from 'node:buffer'
 import { Readable, type Writable } from 'node:stream'
+import { checkInfo } from './check-info.ts'
 import { checkKey, isKey } from './check-key.ts'
 import { checkMaxBytes } from './check-max-bytes.ts'
 import type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions } from './sink.ts'
@@ -106,7 +107,11 @@ export function createSink(provider: SinkProvider, { heldBytes = HELD_BYTES }: D
           range.close?.()
         }
       }),
-    head: (key, options = {}) => run(key, options, () => provider.head(key, options)),
+    head: (key, options = {}) =>
+      run(key, options, async () => {
+        const info = await provider.head(key, options)
+        return info && checkInfo(info, name)
+      }),
     async *list(prefix, options = {}) {
       const folder = prefix.replace(/\/$/, '')
       if (folder !== '') checkKey(folder, name)
@@ -116,7 +121,7 @@ export function createSink(provider: SinkProvider, { heldBytes = HELD_BYTES }: D
         (cause) => provider.toSinkError(cause),
         options,
       )
-      for await (const info of listed) if (isKey(info.key)) yield info
+      for await (const info of listed) if (isKey(info.key)) yield checkInfo(info, name)
     },
     delete: async (key, options = {}) => {
       const failed = await run(key, options, () => provider.remove([key], options))

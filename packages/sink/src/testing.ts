@@ -6,4 +6,5 @@ export {
   type Injection,
   injectFault,
 } from './inject-fault.ts'
+export { listedThrough } from './listed-through.ts'
 export { type MemorySink, memorySink } from './memory-sink.ts'
