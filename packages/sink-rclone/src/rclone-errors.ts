@@ -1,5 +1,7 @@
 import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
 
+const SHOWN_CHARACTERS = 500
+
 /** How rclone ended. */
 export class RcloneFailure extends Error {
   override readonly name = 'RcloneFailure'
@@ -8,12 +10,12 @@ export class RcloneFailure extends Error {
   readonly said: string
 
   constructor(exitCode: number | undefined, said: string, why: string | undefined) {
-    const lines = said.trim().split('\n')
+    const lines = said.trim().split(/[\r\n]+/)
     const last = (lines.at(-1) ?? '').replace(
       /^\d{4}\/\d\d\/\d\d [\d:]+ (?:ERROR : |Failed to \w+(?: with \d+ errors)?: )?/,
       '',
     )
-    super(last === '' ? (why ?? `rclone exited with ${exitCode}`) : last)
+    super(last === '' ? (why ?? `rclone exited with ${exitCode}`) : last.slice(0, SHOWN_CHARACTERS))
     this.exitCode = exitCode
     this.said = said
   }

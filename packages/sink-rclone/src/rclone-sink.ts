@@ -15,6 +15,7 @@ import {
   type SinkProvider,
   type UploadBody,
 } from '@pipe-backup/sink'
+import { HASHES, type Hash, type Listed, parseListed } from './listing.ts'
 import { isMissing, toSinkError } from './rclone-errors.ts'
 import { RcloneProgram } from './rclone-program.ts'
 
@@ -28,25 +29,12 @@ export interface RcloneSinkOptions {
   readonly program?: string | undefined
 }
 
-/** What a remote can say of what it holds, best first. */
-const HASHES = ['sha256', 'sha1', 'md5'] as const
-type Hash = (typeof HASHES)[number]
-
 /** What a killed client left behind is removed after so long. */
 const STALE_MS = 24 * 60 * 60 * 1000
 const DISCARD_MS = 5000
 const KEYS_AT_ONCE = 500
 /** No key has such a name, so no listing shows it. */
 const TEMPORARY = /(?:^|\/)\.pb-[0-9a-f]{24}\.tmp$/
-
-/** Of `rclone lsjson`. */
-interface Listed {
-  readonly Path: string
-  readonly Size: number
-  readonly ModTime: string
-  readonly IsDir: boolean
-  readonly Hashes?: Readonly<Partial<Record<Hash, string>>> | undefined
-}
 
 /**
  * What is below a path of any remote that rclone knows.
@@ -124,7 +112,7 @@ class RcloneProvider implements SinkProvider {
         await onBytes?.(0)
         // One object a line, in a list that is as long as it is.
         if (!line.startsWith('{')) continue
-        const { Path, Size, ModTime } = JSON.parse(line.replace(/,$/, '')) as Listed
+        const { Path, Size, ModTime } = parseListed(line.replace(/,$/, ''), this.name)
         const key = below + Path
         if (TEMPORARY.test(key)) await this.#removeStale(key, ModTime)
         else yield { key, sizeBytes: Size, storedAt: new Date(ModTime) }
@@ -221,7 +209,7 @@ class RcloneProvider implements SinkProvider {
   ): Promise<Listed | undefined> {
     try {
       const said = await this.#rclone.run(['lsjson', '--stat', ...options, this.#at(path)], { signal })
-      const found = JSON.parse(said) as Listed
+      const found = parseListed(said, this.name)
       return found.IsDir ? undefined : found
     } catch (error) {
       if (isMissing(error)) return undefined
