@@ -35,6 +35,10 @@ test.for<[string, string, number, boolean]>([
   ['*.example', 'host.example', 22, true],
   ['*.example,!host.example', 'host.example', 22, false],
   ['hos?.example', 'host.example', 22, true],
+  ['h*t.*a*ple', 'host.example', 22, true],
+  ['h*t.*a*plex', 'host.example', 22, false],
+  ['*', 'host.example', 22, true],
+  ['host.example?', 'host.example', 22, false],
   ['hostXexample', 'host.example', 22, false],
   ['host.example', 'hostXexample', 22, false],
 ])('"%s" speaks of %s, port %i: %s', ([names, host, port, trusted]) => {
@@ -54,4 +58,10 @@ test('hashed names, as ssh-keygen -H writes them, are found', () => {
 test('a revoked key is reported as that; a certificate authority vouches for nothing here', () => {
   expect(findKnownKeys(`@revoked * ${line}\n`, 'host', 22)).toEqual({ trusted: [], revoked: [key] })
   expect(findKnownKeys(`@cert-authority * ${line}\n`, 'host', 22)).toEqual({ trusted: [], revoked: [] })
+})
+
+test('a pattern of many stars is soon done with', () => {
+  const started = performance.now()
+  expect(isTrusted(`${'*a'.repeat(5000)}b`, 'a'.repeat(200))).toBe(false)
+  expect(performance.now() - started).toBeLessThan(1000)
 })

@@ -4,6 +4,9 @@ import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
 /** SSH_FX_*: draft-ietf-secsh-filexfer-02 section 7, and what later drafts added that servers send in version 3 too. */
 export const Status = { noSuchFile: 2, permissionDenied: 3, failure: 4, unsupported: 8 } as const
 
+/** Of what the server, or ssh2, says in its own words. */
+const SAID_CHARACTERS = 200
+
 export const NO_SPACE = 'not stored: the server has no space left'
 export const FREE_SOME = 'Free some space, then run `pipe-backup heal`.'
 
@@ -31,6 +34,7 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
       key,
       hint,
     })
+  const said = cause.message.replace(/\s+/g, ' ').slice(0, SAID_CHARACTERS)
   const code: unknown = 'code' in cause ? cause.code : undefined
   const level: unknown = 'level' in cause ? cause.level : undefined
   if (level === 'client-authentication') {
@@ -43,14 +47,14 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
   if (level === 'client-timeout') return make('timeout', 'the server does not answer')
   if (level === 'sftp-protocol') {
     const shown = printedIn(cause.message)
-    const what = shown === '' ? cause.message : `it begins with ${JSON.stringify(shown)}`
+    const what = shown === '' ? said : `it begins with ${JSON.stringify(shown)}`
     return make('protocol', `what the server says is no SFTP (${what})`, PRINTS)
   }
   if (/^Received exit (code|signal)/.test(cause.message)) {
     // With the program's exit code where others have a status of SFTP.
     return make(
       'protocol',
-      `the server ended the session before it began (${cause.message})`,
+      `the server ended the session before it began (${said})`,
       'May this user use SFTP there? A chroot, and all above it, must belong to root and be writable by nobody else.',
     )
   }
@@ -64,7 +68,7 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
     return make(meaning, what, hint)
   }
   // ssh2 says no more of a connection that ended than a sentence.
-  return make('unreachable', `the connection failed (${cause.message})`)
+  return make('unreachable', `the connection failed (${said})`)
 }
 
 const PRINTS = 'Does a start-up file of the server’s shell print something?'
@@ -72,7 +76,7 @@ const PRINTS = 'Does a start-up file of the server’s shell print something?'
 /** The length of a packet that ssh2 finds too large is four letters of what a login prints before it runs SFTP. */
 function printedIn(message: string): string {
   const [, length] = /^Packet length (\d+) exceeds/.exec(message) ?? []
-  if (length === undefined) return ''
+  if (length === undefined || Number(length) > 0xffffffff) return ''
   const letters = Buffer.alloc(4)
   letters.writeUInt32BE(Number(length))
   return letters
