@@ -79,3 +79,17 @@ test.for([
 ])('a challenge that can not be met is a refusal: %j', (challenge) => {
   expect(authorization().learn(challenge, undefined)).toBe('refused')
 })
+
+test.for(['constructor', '__proto__', 'toString'])(
+  'an algorithm called %s is one that nobody has',
+  (name) => {
+    const challenge = `Digest realm="r", nonce="n", algorithm=${name}, Basic realm="r"`
+    expect(asked(challenge)).toMatch(/^Basic /)
+  },
+)
+
+test('a header that is full of blanks is soon done with', () => {
+  const started = performance.now()
+  expect(authorization().learn(`Digest${' '.repeat(16_000)}"`, undefined)).toBe('refused')
+  expect(performance.now() - started).toBeLessThan(1000)
+})

@@ -25,9 +25,15 @@ interface Challenge {
 /** What became of a challenge: ask `again` with what was learnt; the credentials are `refused`; or it `would-show` the password. */
 export type Learnt = 'again' | 'refused' | 'would-show'
 
-const ALGORITHMS: Readonly<Record<string, string>> = { md5: 'md5', 'sha-256': 'sha256' }
-const PARAMETER = /\s*,?\s*([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/y
-const SCHEME = /\s*,?\s*([\w-]+)(?=\s|,|$)/y
+/** A map: the server may name anything, `constructor` too. */
+const ALGORITHMS: ReadonlyMap<string, string> = new Map([
+  ['md5', 'md5'],
+  ['sha-256', 'sha256'],
+])
+const SEPARATORS = /[\s,]*/y
+const NAME = /[\w-]+/y
+const VALUE = /\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/y
+const NAME_ENDS = /[\s,]|$/y
 
 /**
  * The `Authorization` header of each request: what the server has asked for, Digest before Basic.
@@ -92,7 +98,7 @@ class Digest {
     if (scheme !== 'digest' || !parameters.has('nonce')) return undefined
     const algorithm = (parameters.get('algorithm') ?? 'MD5').toLowerCase().replace(/-sess$/, '')
     const qop = parameters.get('qop')
-    if (ALGORITHMS[algorithm] === undefined || (qop !== undefined && !offersAuth(qop))) return undefined
+    if (!ALGORITHMS.has(algorithm) || (qop !== undefined && !offersAuth(qop))) return undefined
     return new Digest(parameters, algorithm)
   }
 
@@ -108,7 +114,7 @@ class Digest {
 
   header(user: string, password: string, method: string, path: string, cnonce: string): string {
     const hash = (text: string) =>
-      createHash(ALGORITHMS[this.#algorithm] ?? 'md5')
+      createHash(ALGORITHMS.get(this.#algorithm) ?? 'md5')
         .update(text)
         .digest('hex')
     const { realm = '', nonce = '', algorithm, qop, opaque } = Object.fromEntries(this.#parameters)
@@ -143,22 +149,25 @@ function quoted(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`
 }
 
-/** Of one header, or of several that Node.js has joined. */
+/** Of one header, or of several that Node.js has joined. No step looks again at what another has passed: the server may say anything. */
 function parseChallenges(header: string): Challenge[] {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = []
-  for (let at = 0; at < header.length; ) {
-    PARAMETER.lastIndex = at
-    const parameter = PARAMETER.exec(header)
-    if (parameter) {
-      const [, name = '', inQuotes, bare = ''] = parameter
+  const take = (pattern: RegExp, from: number): RegExpExecArray | null => {
+    pattern.lastIndex = from
+    return pattern.exec(header)
+  }
+  for (let at = take(SEPARATORS, 0)?.[0].length ?? 0; at < header.length; ) {
+    const [name = ''] = take(NAME, at) ?? []
+    at += name.length
+    const value = name === '' ? null : take(VALUE, at)
+    if (value) {
+      const [all, inQuotes, bare = ''] = value
       challenges.at(-1)?.parameters.set(name.toLowerCase(), inQuotes?.replace(/\\(.)/g, '$1') ?? bare)
-      at = PARAMETER.lastIndex
-      continue
-    }
-    SCHEME.lastIndex = at
-    const scheme = SCHEME.exec(header)
-    if (scheme?.[1] !== undefined) challenges.push({ scheme: scheme[1].toLowerCase(), parameters: new Map() })
-    at = scheme ? SCHEME.lastIndex : at + 1
+      at += all.length
+    } else if (name !== '' && take(NAME_ENDS, at))
+      challenges.push({ scheme: name.toLowerCase(), parameters: new Map() })
+    else at++
+    at += take(SEPARATORS, at)?.[0].length ?? 0
   }
   return challenges
 }

@@ -100,3 +100,10 @@ test('any href and any text comes back as it was written', async () => {
     }),
   )
 })
+
+test('what the parser has no room for, and what the validator says at length, is no answer', async () => {
+  const deep = `${'<a>'.repeat(5000)}${'</a>'.repeat(5000)}`
+  await expect(read(`<D:multistatus xmlns:D="DAV:">${deep}</D:multistatus>`)).rejects.toThrow(SyntaxError)
+  const long = read(`<D:multistatus xmlns:D="DAV:"><${'[\n'.repeat(5000)}></D:multistatus>`)
+  await expect(long).rejects.toThrow(/^.{1,200}$/)
+})

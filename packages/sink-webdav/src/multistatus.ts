@@ -16,6 +16,8 @@ export interface DavResponse {
   readonly properties: ReadonlyMap<string, DavProperty>
 }
 
+/** Of what the validator says, with what it does not like. */
+const SAID_CHARACTERS = 200
 const STATUS_LINE = /^\s*HTTP\/[\d.]+\s+(\d{3})\b/
 const STRUCTURE = new Set(['multistatus', 'response', 'propstat', 'prop', 'status', 'href'])
 const COMMENT_OR_CDATA = /<!--[^]*?-->|<!\[CDATA\[([^]*?)\]\]>/g
@@ -38,15 +40,19 @@ export async function readMultistatus(bytes: Uint8Array): Promise<readonly DavRe
     .replace(/^\uFEFF/, '')
     .replace(COMMENT_OR_CDATA, (_, text: string = '') => escaped(text))
   const valid = XMLValidator.validate(xml)
-  if (valid !== true) throw new SyntaxError(valid.err.msg)
+  if (valid !== true) throw new SyntaxError(valid.err.msg.replace(/\s+/g, ' ').slice(0, SAID_CHARACTERS))
   checkNamespaces(xml)
-  const { multistatus } = await parseXML(xml.replace(PROPSTAT, onlyFound), {
+  const found = xml.replace(PROPSTAT, onlyFound)
+  const { multistatus } = await parseXML(found, {
     attributeNamePrefix: '@',
     attributeParsers: [],
     // A name or a number is a text like any.
     tagParsers: [() => undefined],
     clarkNotationProps: true,
     entityDecoder: {},
+  }).catch((cause: unknown) => {
+    // It has limits of its own, such as of levels.
+    throw new SyntaxError('it can’t be parsed', { cause })
   })
   return multistatus.response.filter((response) => Boolean(response)).map(toResponse)
 }
