@@ -154,3 +154,15 @@ test('headers that a store refuses are those that it names, or any', () => {
     expect(refusedHeaders(answered(name, status)), name).toBeUndefined()
   expect(refusedHeaders(new Error('ECONNRESET'))).toBeUndefined()
 })
+
+test.for(['constructor', '__proto__', 'toString'])(
+  'an error that a store calls %s has no meaning',
+  (name) => {
+    expect(translated(answered(name, 400)).message).toContain(`the store refuses: 400 ${name}`)
+    expect(keyError(name, undefined, PLACE)).toMatchObject({ code: 'protocol' })
+  },
+)
+
+test('the name of an error is shown as one short line', () => {
+  expect(translated(answered('a\nb'.repeat(1000), 400)).message).toMatch(/^.{1,400}$/)
+})

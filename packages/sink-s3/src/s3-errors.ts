@@ -27,7 +27,7 @@ const DAMAGED: Meaning = ['corrupt', 'not stored: what arrived is not what was s
 const OTHER_REGION: Meaning = ['protocol', 'the bucket is in another region', REGION]
 
 /** @see https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
-const MEANINGS: Readonly<Record<string, Meaning>> = {
+const NAMED: Readonly<Record<string, Meaning>> = {
   NoSuchKey: ['not-found', 'is not there'],
   NoSuchVersion: ['not-found', 'is not there'],
   NoSuchBucket: NO_BUCKET,
@@ -85,6 +85,9 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   'KMS.KMSInvalidStateException': ['forbidden', 'the key to encrypt with can’t be used', KEY],
 }
 
+/** A map: the store may name anything, `constructor` too. */
+const MEANINGS: ReadonlyMap<string, Meaning> = new Map(Object.entries(NAMED))
+
 /** What a status says of S3 besides, where the store does not name what went wrong. */
 const STATUS: Readonly<Record<number, Meaning>> = {
   301: OTHER_REGION,
@@ -128,7 +131,10 @@ export function toStoreError(cause: unknown, place: ErrorPlace): unknown {
 
 /** The error of one key of many. */
 export function keyError(code: string, message: string | undefined, place: ErrorPlace): SinkError {
-  const [meant, what, hint] = MEANINGS[code] ?? ['protocol', `not deleted: ${code} ${oneLine(message ?? '')}`]
+  const [meant, what, hint] = MEANINGS.get(code) ?? [
+    'protocol',
+    `not deleted: ${oneLine(`${code} ${message ?? ''}`)}`,
+  ]
   return new SinkError(meant, what, { ...place, hint })
 }
 
@@ -167,7 +173,7 @@ function answerOf(error: Error): Answer {
 }
 
 function meaningOf(cause: Error, { status, headers }: Answer): Meaning {
-  const named = MEANINGS[cause.name]
+  const named = MEANINGS.get(cause.name)
   if (named === OTHER_REGION || (!named && status && STATUS[status] === OTHER_REGION)) {
     const region = headers['x-amz-bucket-region'] ?? field(cause, 'Region') ?? expected(cause.message)
     if (typeof region !== 'string' || !/^[a-z0-9-]+$/.test(region)) return OTHER_REGION
@@ -178,7 +184,7 @@ function meaningOf(cause: Error, { status, headers }: Answer): Meaning {
   if (special) return special
   const meant = status === undefined ? undefined : statusMeaning(status, STORE)
   if (meant?.code === 'protocol')
-    return ['protocol', `the store refuses: ${status} ${cause.name}${said(cause)}`, OPTIONS]
+    return ['protocol', `the store refuses: ${status} ${oneLine(cause.name)}${said(cause)}`, OPTIONS]
   if (meant) return asTuple(meant)
   const network = networkMeaning(cause, STORE)
   if (network && field(cause, 'code') === 'ERR_TLS_CERT_ALTNAME_INVALID')
@@ -186,7 +192,7 @@ function meaningOf(cause: Error, { status, headers }: Answer): Meaning {
   if (network) return asTuple(network)
   if (cause.name === 'TimeoutError') return ['timeout', 'the store does not answer']
   if (/region is missing/i.test(cause.message)) return ['protocol', 'there is no region', 'Set `region`.']
-  return ['protocol', `the store’s answer makes no sense: ${cause.name}${said(cause)}`]
+  return ['protocol', `the store’s answer makes no sense: ${oneLine(cause.name)}${said(cause)}`]
 }
 
 /** AuthorizationHeaderMalformed: … the region 'us-east-1' is wrong; expecting 'eu-west-1'. */
