@@ -17,3 +17,9 @@ test('how long to wait is what is said in the header or in the answer, in second
   expect(answered({ 'retry-after': 'soon' })).toBeUndefined()
   expect(answered({})).toBeUndefined()
 })
+
+test('an error of many levels is known by its first ones', () => {
+  const response = Object.assign(new IncomingMessage(new Socket()), { statusCode: 409, headers: {} })
+  const text = `{"error":${'{".tag":"a","a":'.repeat(100_000)}1${'}'.repeat(100_001)}`
+  expect(failureOf(response, text, []).message).toMatch(/^409 (a\/){15}a$/)
+})

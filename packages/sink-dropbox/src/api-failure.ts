@@ -27,6 +27,7 @@ export class ApiFailure extends Error {
 }
 
 const SHOWN_CHARACTERS = 200
+const MAX_LEVELS = 16
 
 /** @param secrets - what must not be in the message: Dropbox repeats a header that it does not understand */
 export function failureOf(response: IncomingMessage, text: string, secrets: readonly string[]): ApiFailure {
@@ -47,10 +48,15 @@ function oneLine(text: string): string {
   return text.replace(/[\s\p{Cc}]+/gu, ' ').slice(0, SHOWN_CHARACTERS)
 }
 
+/** Of the first levels: Dropbox has four. */
 function tagsOf(error: JsonObject): string[] {
-  const tag = error['.tag']
-  const held = typeof tag === 'string' && tag !== '' ? error[tag] : undefined
-  const inner = held ?? error['reason']
-  const own = typeof tag === 'string' && /^\w+$/.test(tag) ? [tag] : []
-  return isJsonObject(inner) ? [...own, ...tagsOf(inner)] : own
+  const tags: string[] = []
+  let at: unknown = error
+  for (let level = 0; level < MAX_LEVELS && isJsonObject(at); level++) {
+    const tag: unknown = at['.tag']
+    if (typeof tag === 'string' && /^\w{1,100}$/.test(tag)) tags.push(tag)
+    const held: unknown = typeof tag === 'string' && tag !== '' ? at[tag] : undefined
+    at = held ?? at['reason']
+  }
+  return tags
 }
