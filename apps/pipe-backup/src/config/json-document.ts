@@ -14,6 +14,16 @@ import { ConfigError, type ConfigProblem } from './config-error.ts'
  * @throws ConfigError `unreadable` with every mistake and its place
  */
 export function parseJson(source: string, file: string): ConfigDocument {
+  try {
+    return parse(source, file)
+  } catch (cause) {
+    // The parser calls itself for each level.
+    if (!(cause instanceof RangeError)) throw cause
+    throw new ConfigError({ code: 'unreadable', message: 'not JSON: too many levels', file }, { cause })
+  }
+}
+
+function parse(source: string, file: string): ConfigDocument {
   const place = (offset: number): Position => {
     const before = source.slice(0, offset).split('\n')
     return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 }

@@ -35,7 +35,7 @@ export interface LoadedConfig extends Config {
 export async function loadConfig(given: string | undefined, machine: Machine): Promise<LoadedConfig> {
   const file = await findConfig(given, machine)
   const read = await readDocument(file)
-  const config = check(read.document, file)
+  const config = crossCheckedConfig(read.document, file)
   const path = (value: string): string => resolvePath(value, dirname(file), machine.home)
   const locations = defaultLocations(config.vault, file, machine)
   const state = machine.env['PIPE_BACKUP_STATE'] || config.state
@@ -57,7 +57,8 @@ export async function loadConfig(given: string | undefined, machine: Machine): P
   }
 }
 
-function check(document: ConfigDocument, file: string): Config {
+/** A document, checked: by the schema, and what its parts say of each other. @throws ConfigError with every mistake that was found */
+export function crossCheckedConfig(document: ConfigDocument, file: string): Config {
   if (document.value === null) throw new ConfigError({ code: 'missing', message: 'the file is empty', file })
   const parsed = configSchema.safeParse(document.value, { reportInput: true })
   if (!parsed.success) {

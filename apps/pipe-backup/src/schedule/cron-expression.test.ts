@@ -111,3 +111,11 @@ test.for([
 ])('%j is refused', (cron) => {
   expect(() => parseCron(cron)).toThrow(RangeError)
 })
+
+test.for(['constructor', '__proto__', 'toString', `${'#'.repeat(10_000)} * * * *`])(
+  'a time that is none is refused in one short line (%#)',
+  (text) => {
+    expect(() => parseCron(text)).toThrow(RangeError)
+    expect(() => parseCron(text)).toThrow(/^.{1,200}$/)
+  },
+)

@@ -11,15 +11,19 @@ export interface CronFields {
   readonly isAnyWeekday: boolean
 }
 
-const NICKNAMES: Readonly<Record<string, string>> = {
-  '@hourly': '0 * * * *',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@weekly': '0 0 * * 0',
-  '@monthly': '0 0 1 * *',
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-}
+const NICKNAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    '@hourly': '0 * * * *',
+    '@daily': '0 0 * * *',
+    '@midnight': '0 0 * * *',
+    '@weekly': '0 0 * * 0',
+    '@monthly': '0 0 1 * *',
+    '@yearly': '0 0 1 1 *',
+    '@annually': '0 0 1 1 *',
+  }),
+)
+/** Of a field that is wrong. */
+const SHOWN_CHARACTERS = 100
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 
@@ -47,7 +51,7 @@ export function parseCron(text: string): CronFields {
 
 /** The five fields that a nickname stands for; anything else as it is. */
 export function plainCron(text: string): string {
-  return NICKNAMES[text.trim().toLowerCase()] ?? text
+  return NICKNAMES.get(text.trim().toLowerCase()) ?? text
 }
 
 function values(
@@ -59,7 +63,9 @@ function values(
   firstName = 0,
 ): number[] {
   const bad = (part: string) =>
-    new RangeError(`"${part}" is no ${what}: ${least} to ${most}, lists, ranges, and */steps`)
+    new RangeError(
+      `"${part.slice(0, SHOWN_CHARACTERS)}" is no ${what}: ${least} to ${most}, lists, ranges, and */steps`,
+    )
   const number = (text: string, part: string): number => {
     const name = names.indexOf(text.toLowerCase())
     const value = name >= 0 ? name + firstName : /^\d+$/.test(text) ? Number(text) : Number.NaN
