@@ -18,10 +18,11 @@ export function readCorpus(target: string): readonly Uint8Array[] {
   }
 }
 
-/** Replaces the committed inputs of a target. */
+/** Replaces the committed inputs of a target, but for those of defects that were mended: whoever mends one calls its input so. */
 export function writeCorpus(target: string, inputs: readonly Uint8Array[]): void {
   const directory = join(HERE, 'corpus', target)
-  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
+  for (const name of readdirSync(directory)) if (!name.startsWith('mended-')) rmSync(join(directory, name))
   for (const input of inputs) write(directory, input)
 }
 
