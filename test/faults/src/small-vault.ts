@@ -40,6 +40,8 @@ export class SmallVault implements Disposable {
   readonly stores: readonly MemorySink[]
   /** What the snapshots that were reported as committed must restore to, by id. */
   readonly expected: Map<string, string>
+  /** Names of sinks that lack something. */
+  readonly uneven: Set<string>
   /** The files of these snapshots: their bytes by path, by the snapshot's id. */
   readonly files: Map<string, ReadonlyMap<string, Uint8Array>>
   #timeMs: number
@@ -51,6 +53,7 @@ export class SmallVault implements Disposable {
     this.#edition = from ? from.#edition : 0
     this.expected = new Map(from?.expected)
     this.files = new Map(from?.files)
+    this.uneven = new Set(from?.uneven)
     this.stores = names.map((name) => memorySink(name, () => new Date(this.#timeMs)))
     if (!from) return
     for (const [i, { objects }] of from.stores.entries())
@@ -97,6 +100,11 @@ export class SmallVault implements Disposable {
     this.#edition++
   }
 
+  /** Of the files as they are now. */
+  get fingerprint(): string {
+    return fingerprintOf([...filesOf(this.#edition)].map(([path, { bytes }]) => [path, bytes]))
+  }
+
   /** The files as they are now. */
   sources(): Source[] {
     const files = filesOf(this.#edition)
@@ -122,9 +130,8 @@ export class SmallVault implements Disposable {
       copies: Math.min(2, sinks.length),
       signal,
     })
-    const expected = fingerprintOf([...files].map(([path, { bytes }]) => [path, bytes]))
     if (report.snapshot !== null) {
-      this.expected.set(report.snapshot, expected)
+      this.expected.set(report.snapshot, this.fingerprint)
       this.files.set(report.snapshot, new Map([...files].map(([path, { bytes }]) => [path, bytes])))
     }
     return report
