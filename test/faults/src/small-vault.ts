@@ -1,6 +1,6 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { deriveKeys, type VaultKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { type MemorySink, memorySink } from '@pipe-backup/sink/testing'
@@ -9,6 +9,8 @@ import {
   type BackupReport,
   backup,
   createVaultHost,
+  decodeHostKey,
+  encodeHostKey,
   initVault,
   listSnapshots,
   type VaultHost,
@@ -23,7 +25,9 @@ const PROGRAM = 'test'
 /** The phrase's. */
 export const keys: VaultKeys = await deriveKeys(new Uint8Array(32).fill(7))
 /** One for all: what is derived from its keys takes time. */
-const host = createVaultHost(keys)
+const HOST = createVaultHost(keys)
+/** In the directory of a vault that is saved. */
+const SAVED = 'vault.json'
 
 /** What a call of the vault needs beside its sinks. */
 export interface VaultCall {
@@ -44,11 +48,22 @@ export class SmallVault implements Disposable {
   readonly uneven: Set<string>
   /** The files of these snapshots: their bytes by path, by the snapshot's id. */
   readonly files: Map<string, ReadonlyMap<string, Uint8Array>>
+  /** Sources that are not read each time, and after how long they are. */
+  everyMs: ReadonlyMap<string, number> | undefined
   #timeMs: number
   #edition: number
-  readonly #stateDirectory = mkdtempSync(join(tmpdir(), 'pipe-backup-small-'))
+  readonly #host: VaultHost
+  readonly #stateDirectory: string
 
-  private constructor(names: readonly string[], from?: SmallVault) {
+  private constructor(
+    names: readonly string[],
+    from?: SmallVault,
+    host: VaultHost = HOST,
+    stateDirectory: string = mkdtempSync(join(tmpdir(), 'pipe-backup-small-')),
+  ) {
+    this.#host = host
+    this.#stateDirectory = stateDirectory
+    this.everyMs = from?.everyMs
     this.#timeMs = from ? from.#timeMs : START_MS
     this.#edition = from ? from.#edition : 0
     this.expected = new Map(from?.expected)
@@ -72,7 +87,55 @@ export class SmallVault implements Disposable {
     return new SmallVault(names, this)
   }
 
+  /** Another process's, of what `save` has written: it has no sinks of its own. */
+  static open(root: string): SmallVault {
+    const saved = JSON.parse(readFileSync(join(root, SAVED), 'utf8'))
+    const vault = new SmallVault([], undefined, decodeHostKey(saved.host), join(root, 'disk/state'))
+    vault.#timeMs = saved.timeMs
+    vault.#edition = saved.edition
+    vault.everyMs = saved.everyMs && new Map(saved.everyMs)
+    for (const [id, expected] of saved.expected) vault.expected.set(id, expected)
+    return vault
+  }
+
+  /** Writes all of it into a directory: `disk/state`, and for each sink `disk/NAME`. */
+  save(root: string): void {
+    cpSync(this.#stateDirectory, join(root, 'disk/state'), { recursive: true })
+    for (const { name, objects } of this.stores) {
+      mkdirSync(join(root, 'disk', name), { recursive: true })
+      for (const [key, { bytes }] of objects) {
+        mkdirSync(dirname(join(root, 'disk', name, key)), { recursive: true })
+        writeFileSync(join(root, 'disk', name, key), bytes)
+      }
+    }
+    const saved = {
+      timeMs: this.#timeMs,
+      edition: this.#edition,
+      expected: [...this.expected],
+      host: encodeHostKey(this.#host),
+      everyMs: this.everyMs && [...this.everyMs],
+    }
+    writeFileSync(join(root, SAVED), JSON.stringify(saved))
+  }
+
+  /** A copy of it on other disks. @param objects - what a sink of this name holds @param writeState - given the directory */
+  onDisks(
+    objects: (sink: string) => ReadonlyMap<string, Uint8Array>,
+    writeState: (directory: string) => void,
+  ): SmallVault {
+    const copy = this.copy()
+    for (const store of copy.stores) {
+      store.objects.clear()
+      for (const [key, bytes] of objects(store.name))
+        store.objects.set(key, { bytes, storedAt: new Date(copy.#timeMs) })
+    }
+    rmSync(copy.#stateDirectory, { recursive: true })
+    writeState(copy.#stateDirectory)
+    return copy
+  }
+
   get call(): VaultCall {
+    const host = this.#host
     return {
       host,
       keys,
@@ -128,6 +191,7 @@ export class SmallVault implements Disposable {
       program: PROGRAM,
       sources: this.sources(),
       copies: Math.min(2, sinks.length),
+      everyMs: this.everyMs,
       signal,
     })
     if (report.snapshot !== null) {

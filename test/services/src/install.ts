@@ -26,6 +26,7 @@ const PACKAGES = [
   'rclone',
   'restic',
   'rsync',
+  'strace',
   'systemd',
   'zsh',
 ]
