@@ -29,14 +29,15 @@ export function stateFileText(content: unknown): string {
 }
 
 /**
- * Writes a file of the local state: intact or not at all, with a checksum, mode 0600.
+ * Writes a file of the local state: intact or not at all, with a checksum, mode 0600. After a power cut it is this one or the one before.
  * @param content - what JSON can hold
  * @throws the file system's error; what there is of it by then has been removed
  */
 export async function writeStateFile(file: string, content: unknown): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-    await writeFile(`${file}.new`, stateFileText(content), { mode: 0o600 })
+    // Renamed before its bytes are on the disk it would be empty after a power cut, and the old one gone.
+    await writeFile(`${file}.new`, stateFileText(content), { mode: 0o600, flush: true })
     await rename(`${file}.new`, file)
   } catch (error) {
     // It takes space that may be lacking.
