@@ -17,8 +17,9 @@ import {
   type SinkProvider,
   type UploadBody,
 } from '@pipe-backup/sink'
+import { DurableDirectories, syncDirectory } from './durable-directories.ts'
 import { toSinkError } from './local-errors.ts'
-import { isCode, ObjectFile, syncDirectory, TEMPORARY_DIRECTORY } from './write-object.ts'
+import { isCode, ObjectFile, TEMPORARY_DIRECTORY } from './write-object.ts'
 
 export interface LocalSinkOptions {
   readonly name: string
@@ -46,6 +47,7 @@ class LocalProvider implements SinkProvider {
   readonly appendOnly: boolean = false
   readonly #root: string
   readonly #lock = new KeyLock()
+  readonly #directories: DurableDirectories
   readonly #create: boolean
   #ready: Promise<void> | undefined
   /** The file system that the directory was on when it was first seen. */
@@ -54,6 +56,7 @@ class LocalProvider implements SinkProvider {
   constructor({ name, path, create = false }: LocalSinkOptions) {
     this.name = name
     this.#root = resolve(path)
+    this.#directories = new DurableDirectories(this.#root)
     this.#create = create
   }
 
@@ -211,6 +214,7 @@ class LocalProvider implements SinkProvider {
       root: this.#root,
       key,
       lock: this.#lock,
+      directories: this.#directories,
       isRight: () => this.#checkDevice(),
     })
   }
@@ -251,8 +255,9 @@ class LocalProvider implements SinkProvider {
           hint: 'Is the disk mounted? For a new place run `pipe-backup init`.',
         })
       }
-      await mkdir(this.#root, { recursive: true, mode: 0o700 })
-      await syncDirectory(dirname(this.#root))
+      const first = (await mkdir(this.#root, { recursive: true, mode: 0o700 })) ?? this.#root
+      for (let made = this.#root; made.length >= first.length; made = dirname(made))
+        await syncDirectory(dirname(made))
     }
     this.#device ??= (await stat(this.#root)).dev
     await this.#removeStale()

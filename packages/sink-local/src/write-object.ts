@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type FileHandle, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { checkPublished, type KeyLock, type SinkOptions } from '@pipe-backup/sink'
+import { type DurableDirectories, syncDirectory } from './durable-directories.ts'
 
 /** Where objects are written before they have their name. Its name can't be a key, so listings never show it. */
 export const TEMPORARY_DIRECTORY = '.tmp'
@@ -20,6 +21,7 @@ export interface ObjectFileOptions {
   readonly key: string
   /** Of those who give an object its name: what is looked at then must not be another's. */
   readonly lock: KeyLock
+  readonly directories: DurableDirectories
   /** Asked before the directory for temporary files is made: throws when it is another disk's. */
   readonly isRight: () => Promise<void>
 }
@@ -73,20 +75,22 @@ export class ObjectFile {
     await this.#file.close()
     signal?.throwIfAborted()
     const publish = ifAbsent ? () => this.#publishAbsent() : () => rename(this.#temporary, this.#path)
-    const { sink, key, lock } = this.#options
+    const { sink, key, lock, directories } = this.#options
+    const directory = dirname(this.#path)
     await lock.run(key, async () => {
       try {
         await publish()
       } catch (error) {
         if (!isCode(error, 'ENOENT')) throw error
-        await this.#makeParents()
+        await mkdir(directory, { recursive: true, mode: 0o700 })
         await publish()
       }
       checkPublished({ sink, key, sentBytes: this.#at, thereBytes: await sizeOf(this.#path) })
     })
     if (ifAbsent) await rm(this.#temporary, { force: true })
     // The name is on the disk only when its directory is.
-    await syncDirectory(dirname(this.#path))
+    await syncDirectory(directory)
+    await directories.ensure(directory)
   }
 
   async discard(): Promise<void> {
@@ -109,13 +113,6 @@ export class ObjectFile {
     }
     await rename(this.#temporary, this.#path)
   }
-
-  async #makeParents(): Promise<void> {
-    const first = await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
-    if (first === undefined) return
-    for (let made = dirname(this.#path); made.length > this.#options.root.length; made = dirname(made))
-      await syncDirectory(dirname(made))
-  }
 }
 
 /** @returns undefined when nothing has the name */
@@ -125,15 +122,6 @@ async function sizeOf(path: string): Promise<number | undefined> {
   } catch (error) {
     if (isCode(error, 'ENOENT')) return undefined
     throw error
-  }
-}
-
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
   }
 }
 

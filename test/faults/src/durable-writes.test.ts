@@ -65,3 +65,15 @@ test('a power cut leaves a file of the local state as it was before or as it is 
   }
   expect([...found].sort()).toEqual(['new', 'old'])
 })
+
+test('an object that is stored survives a power cut, also in directories that a killed process has made', async () => {
+  using recording = await recorded('object', (work) => void mkdirSync(work))
+  let stored = 0
+  for (const { done, state, how } of cutsOf(recording)) {
+    for (const key of done.map((name) => name.replaceAll('_', '/'))) {
+      expect(state.get(`work/${key}`)?.bytes.toString(), `${key} ${how}`).toBe(`bytes of ${key}`)
+      stored++
+    }
+  }
+  expect(stored).toBeGreaterThan(0)
+})
