@@ -31,11 +31,14 @@ export async function record(
   const [disk, before] = [join(root, 'disk'), join(root, 'before')]
   cpSync(disk, before, { recursive: true, preserveTimestamps: true })
   const calls = await recordCalls(join(root, 'calls'), command(root))
-  const ours = calls.filter((call) => ('to' in call ? call.to : call.path).startsWith(disk))
+  const isOurs = (call: DiskCall): boolean => {
+    const path = 'to' in call ? call.to : call.path
+    return path.startsWith(disk) || (call.type === 'sync' && path === '/')
+  }
   return {
     disk,
     before,
-    calls: ours,
+    calls: calls.filter(isOurs),
     [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }),
   }
 }

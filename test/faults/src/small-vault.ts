@@ -39,6 +39,15 @@ export interface VaultCall {
   readonly now: () => Date
 }
 
+/** As JSON. */
+interface SavedVault {
+  readonly timeMs: number
+  readonly edition: number
+  readonly host: string
+  readonly expected: readonly (readonly [id: string, fingerprint: string])[]
+  readonly everyMs: readonly (readonly [source: string, ms: number])[]
+}
+
 /** A vault of few small objects on sinks in memory, on a clock of its own: it can be copied, and is then broken at one point after the other. */
 export class SmallVault implements Disposable {
   readonly stores: readonly MemorySink[]
@@ -89,11 +98,11 @@ export class SmallVault implements Disposable {
 
   /** Another process's, of what `save` has written: it has no sinks of its own. */
   static open(root: string): SmallVault {
-    const saved = JSON.parse(readFileSync(join(root, SAVED), 'utf8'))
+    const saved = JSON.parse(readFileSync(join(root, SAVED), 'utf8')) as SavedVault
     const vault = new SmallVault([], undefined, decodeHostKey(saved.host), join(root, 'disk/state'))
     vault.#timeMs = saved.timeMs
     vault.#edition = saved.edition
-    vault.everyMs = saved.everyMs && new Map(saved.everyMs)
+    vault.everyMs = new Map(saved.everyMs)
     for (const [id, expected] of saved.expected) vault.expected.set(id, expected)
     return vault
   }
@@ -108,12 +117,12 @@ export class SmallVault implements Disposable {
         writeFileSync(join(root, 'disk', name, key), bytes)
       }
     }
-    const saved = {
+    const saved: SavedVault = {
       timeMs: this.#timeMs,
       edition: this.#edition,
       expected: [...this.expected],
       host: encodeHostKey(this.#host),
-      everyMs: this.everyMs && [...this.everyMs],
+      everyMs: [...(this.everyMs ?? [])],
     }
     writeFileSync(join(root, SAVED), JSON.stringify(saved))
   }

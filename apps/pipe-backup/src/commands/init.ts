@@ -54,7 +54,7 @@ export async function init(cli: CliContext, options: InitOptions): Promise<numbe
   }
   // Whoever says where a new phrase goes wants a new one, whatever the environment holds.
   const joining = phraseFile !== undefined || (phraseOut === undefined && cli.phraseVariable !== undefined)
-  const outlet = joining ? undefined : await choosePhraseOutlet(phraseOut, cli)
+  const outlet = joining ? undefined : await choosePhraseOutlet(phraseOut, cli, goOnHint)
   const config = await openConfig(cli)
   await refuseSharedLocations(config)
   const secrets = openSecrets(config, cli)
@@ -84,15 +84,19 @@ async function create(
   const phrase = generatePhrase()
   hide(phrase)
   const host = createVaultHost(await deriveKeys(masterFromPhrase(phrase)), role)
-  // The key and the phrase come first: a vault without them would be a place that nobody can write to or open.
+  // The phrase comes first, then the key, then the vault: whoever is killed in between, or whose machine loses its power, has a phrase that opens
+  // what there is, and can join with it. A key without a phrase would be in the way of the next try.
   await using undo = new AsyncDisposableStack()
+  undo.defer(await outlet.give(phrase))
   await writeHostKey(config.hostKey, host)
   undo.defer(() => rm(config.hostKey, { force: true }))
-  undo.defer(await outlet.give(phrase))
   const results = await makeVault({ sinks, config, cli }, host)
   undo.move()
   return print({ cli, config, sinks }, host, results, outlet)
 }
+
+const goOnHint = (file: string): string =>
+  `Was an init cut short that wrote it? Go on with it: pipe-backup init --phrase-file ${file}. Otherwise name another file.`
 
 const JOIN_HINT = 'To join a vault give its phrase: pipe-backup init --phrase-file FILE.'
 

@@ -21,14 +21,16 @@ export interface PhraseOutlet {
 /**
  * Decides where a new phrase goes, before anything is made: the file that was named, or the terminal.
  * @param phraseOut - from --phrase-out; `-` is standard output, even where it is no terminal
+ * @param takenHint - what to do when the file is there already
  * @throws UsageError where it would be lost or land in a log, or where the file is there already
  */
 export async function choosePhraseOutlet(
   phraseOut: string | undefined,
   cli: CliContext,
+  takenHint?: (file: string) => string,
 ): Promise<PhraseOutlet> {
   if (phraseOut === '-') return toStdout(cli.output.json)
-  if (phraseOut !== undefined) return await toFile(resolve(cli.machine.cwd, phraseOut))
+  if (phraseOut !== undefined) return await toFile(resolve(cli.machine.cwd, phraseOut), takenHint)
   if (process.stdout.isTTY && !cli.output.json) return toTerminal()
   throw new UsageError(
     'the recovery phrase has nowhere to go: standard output is no terminal',
@@ -67,9 +69,11 @@ function toStdout(json: boolean): PhraseOutlet {
   }
 }
 
-async function toFile(file: string): Promise<PhraseOutlet> {
-  if (await isTaken(file))
-    throw new UsageError(`${file} is there already; a recovery phrase never replaces anything`)
+async function toFile(file: string, takenHint?: (file: string) => string): Promise<PhraseOutlet> {
+  if (await isTaken(file)) {
+    const what = `${file} is there already; a recovery phrase never replaces anything`
+    throw new UsageError(what, takenHint?.(file))
+  }
   return {
     file,
     onStdout: false,
