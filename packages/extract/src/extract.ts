@@ -11,6 +11,7 @@ import { removeLeftOver, stagedName } from './staged-names.ts'
 import type { TargetDirectory } from './target-directory.ts'
 import { fatalTargetError, makeTarget, messageOf } from './target-errors.ts'
 import { isSameTime } from './times.ts'
+import { Unfinished } from './unfinished.ts'
 import { writeFile } from './write-file.ts'
 
 export interface ExtractOptions {
@@ -68,6 +69,7 @@ class Extraction {
   readonly #directories: OpenDirectories
   readonly #target: TargetDirectory
   readonly #metadata: MetadataWriter
+  readonly #unfinished: Unfinished
   readonly #userId = BigInt(process.geteuid?.() ?? 0)
   readonly #memory = Buffer.allocUnsafeSlow(MEMORY_BYTES)
   /** Paths of files that were not written: what is there under their names is not what a hard link means. */
@@ -86,6 +88,7 @@ class Extraction {
       this.#fail(joined(components), components, error),
     )
     this.#target = this.#directories.target
+    this.#unfinished = new Unfinished(directory)
   }
 
   async run(entries: AsyncIterable<Entry> | Iterable<Entry>): Promise<ExtractReport> {
@@ -97,6 +100,7 @@ class Extraction {
       this.#directories.abandon()
       throw error
     }
+    await this.#unfinished.end()
     for (const problem of this.#metadata.problems()) this.#report(problem)
     this.#options.onProgress?.(this.#entries, this.#bytes)
     return {
@@ -180,6 +184,7 @@ class Extraction {
     const staged = stagedName(path)
     try {
       await make(staged)
+      this.#unfinished.mark()
       renameSync(staged, path)
     } catch (error) {
       rmSync(staged, { force: true })
@@ -230,6 +235,7 @@ class Extraction {
       entry.size !== undefined &&
       there.size === BigInt(entry.size) &&
       isSameTime(there.mtimeNs, entry.mtimeNs) &&
+      !this.#unfinished.mayLackBytes(there.ctimeNs) &&
       // Somebody else's can't be given its mode, and one of such a name no attributes, other than under the name that it is written under.
       (this.#userId === 0n || there.uid === this.#userId) &&
       (entry.attributes === undefined || isUtf8(entry.path))

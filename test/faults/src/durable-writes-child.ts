@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { localSink } from '@pipe-backup/sink-local'
 import { writeStateFile } from '@pipe-backup/vault'
+import { restoreInto } from './restore-in-parts.ts'
 
 const [disk = '', name = ''] = process.argv.slice(2)
 const work = join(disk, 'work')
@@ -22,5 +23,6 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
     await Promise.all(['x', 'y', 'z'].map((one) => store(`packs/cd/${one}`)))
     await store('index/one')
   },
+  restore: () => restoreInto(work),
 }
 await PROGRAMS[name]?.()

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { readStateFile, writeStateFile } from '@pipe-backup/vault'
@@ -6,6 +6,7 @@ import { MAIN } from '@pipe-backup-test/e2e'
 import { expect, test } from 'vitest'
 import { type DiskState, powerCuts, writeState } from './disk-states.ts'
 import { type Recording, record } from './power-cuts.ts'
+import { RESTORED, restoreInto } from './restore-in-parts.ts'
 
 const CHILD = resolve(import.meta.dirname, 'durable-writes-child.ts')
 
@@ -115,5 +116,20 @@ test('init: whatever a power cut undoes, there is no key without its phrase, and
       true,
     )
     if (calls === recording.calls.length) expect(isThere, how).toEqual([true, true, true, true])
+  }
+})
+
+test('a file that is restored again after a power cut is as it was backed up', async () => {
+  using recording = await recorded('restore')
+  for (const { state, how } of cutsOf(recording)) {
+    const flaws = await looked(state, async (directory) => {
+      // The machine has started again since.
+      const mark = join(directory, '.pipe-backup-unfinished')
+      if (existsSync(mark)) writeFileSync(mark, readFileSync(mark, 'utf8').replace(/^\S+/, 'another'))
+      await restoreInto(directory)
+      const isWrong = (name: string) => !RESTORED[name]?.equals(readFileSync(join(directory, name)))
+      return readdirSync(directory).filter(isWrong)
+    })
+    expect(flaws, how).toEqual([])
   }
 })
