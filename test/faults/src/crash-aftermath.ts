@@ -82,12 +82,11 @@ async function leftOn(sink: MemorySink): Promise<string[]> {
 
 /** What has a proof is intact and gets to all; what has none goes. */
 async function archiveFlaws({ stores: sinks, call: { now } }: SmallVault): Promise<string[]> {
-  const { indexKey } = keys
   const flaws: string[] = []
-  const healed = await healArchives({ sinks, indexKey, damaged: [] })
+  const healed = await healArchives({ sinks, keys, damaged: [] })
   for (const { name, error } of healed.sinks) if (error) flaws.push(`archives of ${name}: ${error.message}`)
-  await pruneArchives({ sinks, indexKey, choose: () => new Set(), now })
-  const { archives } = await listArchives({ sinks, indexKey })
+  await pruneArchives({ sinks, keys, choose: () => new Set(), now })
+  const { archives } = await listArchives({ sinks, keys })
   for (const archive of archives) {
     if (archive.holders.length !== sinks.length) flaws.push(`${archive.id} is not on every sink`)
     const content = await buffer(receiveArchive({ archive, identity: keys }))

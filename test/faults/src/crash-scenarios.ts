@@ -71,7 +71,7 @@ function sendOptions(vault: SmallVault, sinks: readonly Sink[]): SendArchiveOpti
     time: now(),
     content: Readable.from([ARCHIVE_CONTENT], { objectMode: false }),
     keys,
-    hostId: host.hostId,
+    signer: host.signer,
     sinks,
     copies: sinks.length,
   }

@@ -1,22 +1,16 @@
-import { createHmac } from 'node:crypto'
-import { deriveSubkey } from '@pipe-backup/crypto'
 import { idOfSum, parseArchiveKey } from '../archive-key.ts'
 import { decodeSum, encodeSum } from '../archive-sum.ts'
+import { keysOf, signerOf } from './vault-keys.ts'
 
-const INDEX_KEY = new Uint8Array(32).fill(5)
+const KEYS = await keysOf(5)
+const SIGNER = signerOf(KEYS)
 const ID = '20261123t100000.000z-home.tar.pb'
-const SUM = { id: ID, sizeBytes: 1234, sha256: 'ab'.repeat(32), hostId: 'cd'.repeat(16) }
-const MAC_KEY = await deriveSubkey(INDEX_KEY, 1, 'pbarchiv')
+const SUM = { id: ID, sizeBytes: 1234, sha256: 'ab'.repeat(32) }
 
-/** With the right mac for what it says, as a host that was taken over would write it. */
-function signed(text: string): string {
-  const [, sha256, name, size, host] =
-    /^(\S*) {2}(\S+)\n# pipe-backup archive 1 (\S*) (\S*) /.exec(text) ?? []
-  if (name === undefined) return text
-  const mac = createHmac('sha256', MAC_KEY)
-    .update(`pipe-backup archive 1\n${name}\n${size}\n${sha256}\n${host}\n`)
-    .digest('hex')
-  return `${sha256}  ${name}\n# pipe-backup archive 1 ${size} ${host} ${mac}\n`
+/** Signed for what it says, as a host that was taken over would write it. */
+function signed(text: string): Buffer {
+  const [, sha256 = '', id, size] = /^(\S*) {2}(\S+)\n# pipe-backup archive 1 (\S*) /.exec(text) ?? []
+  return id === undefined ? Buffer.from(text) : encodeSum(SIGNER, { id, sizeBytes: Number(size), sha256 })
 }
 
 /** What test/fuzz feeds. */
@@ -27,15 +21,15 @@ export const fuzzTargets: readonly {
 }[] = [
   {
     name: 'archive-sum',
-    seeds: [await encodeSum(INDEX_KEY, SUM)],
-    decode: async (bytes) => await decodeSum(INDEX_KEY, ID, bytes),
+    seeds: [encodeSum(SIGNER, SUM)],
+    decode: (bytes) => decodeSum(KEYS, ID, bytes),
   },
   {
     name: 'archive-sum-signed',
-    seeds: [await encodeSum(INDEX_KEY, SUM)],
-    decode: async (bytes) => {
-      const object = Buffer.from(signed(Buffer.from(bytes).toString()))
-      const again = await encodeSum(INDEX_KEY, await decodeSum(INDEX_KEY, ID, object))
+    seeds: [encodeSum(SIGNER, SUM)],
+    decode: (bytes) => {
+      const object = signed(Buffer.from(bytes).toString())
+      const again = encodeSum(SIGNER, decodeSum(KEYS, ID, object))
       if (!again.equals(object)) throw new Error('it is encoded to other bytes than were decoded')
     },
   },

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
 import { zstdCompressSync } from 'node:zlib'
-import { sealAead, signDetached } from '@pipe-backup/crypto'
+import { sealAead, SIGNATURE_BYTES, signContent, signDetached } from '@pipe-backup/crypto'
 import { readAttributes } from '../format/attribute-codec.ts'
-import { signContent } from '../format/certificate.ts'
 import { CHUNK_OVERHEAD_BYTES, unsealChunk } from '../format/chunk-codec.ts'
 import { decodeIndex, encodeIndex, openIndex } from '../format/index-object.ts'
 import {
@@ -13,6 +12,7 @@ import {
   encodePackHeader,
   openFooter,
 } from '../format/pack-format.ts'
+import { encodeRevocation, openRevocation, revocationKey } from '../format/revocation.ts'
 import { openObject, sealObject } from '../format/sealed-object.ts'
 import { openSnapshotHead, sealSnapshot } from '../format/snapshot-object.ts'
 import { openTrash } from '../format/trash-object.ts'
@@ -41,6 +41,8 @@ const HEADER = encodePackHeader([{ id: Buffer.alloc(16, 1), boxes: [Buffer.alloc
 const FOOTER_LABEL = `pipe-backup footer 1\n${createHash('sha256').update(HEADER).digest('hex')}`
 const GRANT = Buffer.concat([Buffer.from('PBGRANT\u0001'), Buffer.alloc(80, 3)])
 const GRANT_LABEL = Buffer.from(`pipe-backup grant 1\n${grantKey(KEYS.publicKey)}\n`)
+const REVOCATION = { hostId: HOST.hostId, time: new Date(0), believed: new Set([HASH, 'cd'.repeat(32)]) }
+const REVOKED = revocationKey(HOST.hostId)
 const HEAD = {
   version: 1,
   id: '0123456789abcdef',
@@ -115,7 +117,7 @@ export const fuzzTargets: readonly {
     decode: (bytes) => {
       const out = Buffer.alloc(bytes.length + 40)
       sealAead(HOST.keys.indexKey, bytes, Buffer.concat([Buffer.from('PBFOOTER'), HEADER]), out, 0)
-      openFooter(HOST.keys, HEADER, out)
+      openFooter(HOST.keys, HASH, HEADER, out)
     },
   },
   {
@@ -165,6 +167,21 @@ export const fuzzTargets: readonly {
     name: 'grant',
     seeds: [Buffer.concat([GRANT, signDetached(KEYS.rootSeed, Buffer.concat([GRANT_LABEL, GRANT]))])],
     decode: (bytes) => checkGrant(HOST.keys, grantKey(KEYS.publicKey), bytes),
+  },
+  {
+    name: 'revocation',
+    seeds: [encodeRevocation(KEYS, REVOCATION)],
+    decode: (bytes) => openRevocation(KEYS, REVOKED, bytes),
+  },
+  {
+    name: 'revocation-signed',
+    seeds: [encodeRevocation(KEYS, REVOCATION).subarray(0, -SIGNATURE_BYTES)],
+    decode: (bytes) => {
+      const label = Buffer.from(`pipe-backup revocation 1\n${REVOKED}\n`)
+      const digest = createHash('sha256').update(bytes).digest()
+      const signature = signDetached(KEYS.rootSeed, Buffer.concat([label, digest]))
+      openRevocation(KEYS, REVOKED, Buffer.concat([bytes, signature]))
+    },
   },
   {
     name: 'host-key',
