@@ -87,6 +87,15 @@ export const CRASH_SCENARIOS: readonly CrashScenario[] = [
   { name: 'run with changes', prepare: changed, perform: (vault, sinks) => vault.backUp(sinks) },
   { name: 'run without changes', prepare: level, perform: (vault, sinks) => vault.backUp(sinks) },
   {
+    name: 'run that catches up',
+    prepare: async () => {
+      const vault = await uneven()
+      vault.live()
+      return vault
+    },
+    perform: (vault, sinks) => vault.backUp(sinks),
+  },
+  {
     name: 'prune',
     prepare: changed,
     removes: oldest,
