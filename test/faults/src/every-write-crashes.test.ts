@@ -5,7 +5,7 @@ import { ALL, SEED } from './fault-sample.ts'
 import { seeded } from './simulated-server.ts'
 
 /** Of a sample, one of so many writes is where it is killed. */
-const STRIDE = 4
+const STRIDE = 5
 
 beforeAll(watchStates)
 
