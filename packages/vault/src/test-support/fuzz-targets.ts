@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { zstdCompressSync } from 'node:zlib'
-import { sealAead, SIGNATURE_BYTES, signContent, signDetached } from '@pipe-backup/crypto'
+import { SIGNATURE_BYTES, sealAead, signContent, signDetached } from '@pipe-backup/crypto'
 import { readAttributes } from '../format/attribute-codec.ts'
 import { CHUNK_OVERHEAD_BYTES, unsealChunk } from '../format/chunk-codec.ts'
 import { decodeIndex, encodeIndex, openIndex } from '../format/index-object.ts'
