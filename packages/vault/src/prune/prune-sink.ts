@@ -144,22 +144,26 @@ export async function pruneSink(options: PruneSinkOptions): Promise<PruneSinkRes
 
 /**
  * Which of the due trash objects have done their work. One that names packs which the sink did not let go stays, to be tried again; one
- * that names snapshots which some sink may still show stays too, unless there are so many that they are put together.
+ * that names snapshots which some sink may still show stays too, unless there are so many that they are put together, or it says of
+ * packs or snapshots that they go, and they stay: as long as it did, no healing would bring them here.
  */
 function spentTrash(
-  { replica, remembered, shown, needed }: PruneSinkOptions,
+  { replica, remembered, shown, needed, gone }: PruneSinkOptions,
   { due }: PrunePlan,
   refused: ReadonlySet<string>,
 ): { forgotten: string[]; merged: string[] } {
   const forgotten: string[] = []
-  const merged: string[] = []
+  const reminders: string[] = []
+  const outdated: string[] = []
   for (const key of due) {
     const { packs = [], snapshots = [] } = replica.listing.trash.get(key) ?? {}
     if (packs.some((name) => refused.has(packKey(name)) || (shown.has(name) && !needed.has(name)))) continue
-    if (snapshots.some((id) => remembered.has(id))) merged.push(key)
-    else forgotten.push(key)
+    if (!snapshots.some((id) => remembered.has(id))) forgotten.push(key)
+    else if (packs.some((name) => needed.has(name)) || snapshots.some((id) => !gone.has(id)))
+      outdated.push(key)
+    else reminders.push(key)
   }
-  return { forgotten, merged: merged.length > MAX_REMINDERS ? merged : [] }
+  return { forgotten, merged: [...outdated, ...(reminders.length > MAX_REMINDERS ? reminders : [])] }
 }
 
 /**

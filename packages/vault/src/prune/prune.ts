@@ -103,7 +103,10 @@ class Prune {
       for (const [key, head] of heads) {
         if (shown.has(key)) continue
         const holders = this.#replicas.filter((replica) => replica.heads.has(key))
-        const times = holders.map(({ listing }) => listing.snapshots.get(key)?.storedAt.getTime() ?? Infinity)
+        // Also by the clock of one that can't be pruned: it may be the only one that has it whole.
+        const times = this.#all
+          .filter(({ isListed }) => isListed)
+          .flatMap(({ listing }) => listing.snapshots.get(key)?.storedAt.getTime() ?? [])
         const storedAt = new Date(Math.min(...times))
         const sinks = holders.map(({ sink }) => sink)
         shown.set(key, toSnapshotInfo(key, head, storedAt, sinks))
@@ -182,8 +185,9 @@ class Prune {
         snapshotsRemoved: first.snapshotsRemoved,
         packsDeleted: first.packsDeleted + (second?.packsDeleted ?? 0),
         bytesFreed: first.bytesFreed + (second?.bytesFreed ?? 0),
-        packsCondemned: first.packsCondemned - (second?.packsDeleted ?? 0),
-        bytesCondemned: first.bytesCondemned - (second?.bytesFreed ?? 0),
+        // The second may delete what an earlier prune has condemned, too.
+        packsCondemned: Math.max(0, first.packsCondemned - (second?.packsDeleted ?? 0)),
+        bytesCondemned: Math.max(0, first.bytesCondemned - (second?.bytesFreed ?? 0)),
         refused: second?.refused ?? first.refused,
         bytesBefore: this.#bytesBefore.get(replica) ?? 0,
         bytesAfter: totalBytes(replica.listing),
