@@ -8,6 +8,7 @@ import type { Replica } from '../store/replica.ts'
 import { readFromAny, removedSnapshots } from '../store/replicas.ts'
 import { bringPack } from './bring-pack.ts'
 import { type LostPack, ReconcileResult } from './reconcile-result.ts'
+import { uselessPacks } from './useless-packs.ts'
 
 /** Packs that are in memory at a time. */
 const PACKS_AT_ONCE = 4
@@ -71,7 +72,7 @@ class Reconciliation {
 
   /** Makes whole what the sinks show. */
   async repair(): Promise<void> {
-    const { thorough, mayRemove } = this.#options
+    const { thorough } = this.#options
     for (const result of this.results) {
       const { replica } = result
       await replica.attempt(async () => {
@@ -90,7 +91,6 @@ class Reconciliation {
           const corrupt = this.#corrupt.get(result) ?? new Set<string>()
           this.#corrupt.set(result, corrupt)
           for (const key of snapshots) corrupt.add(key)
-          if (snapshots.length === 0 && thorough && mayRemove) await removeUseless(result, packKey(name))
         })
       })
     }
@@ -256,6 +256,8 @@ class Reconciliation {
           (await isDisownedSnapshot(replica, key))
       if (isUseless) await removeUseless(result, key)
     }
+    for (const key of await uselessPacks(replica, this.#options.replicas, removed))
+      await removeUseless(result, key)
   }
 
   #knownDamage({ name, context }: Replica): readonly string[] {
