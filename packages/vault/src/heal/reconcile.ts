@@ -252,7 +252,7 @@ class Reconciliation {
       const isUseless = key.startsWith('trash/')
         ? this.#options.mayForgetTrash(replica)
         : (key.startsWith('index/') && !replica.has(key)) ||
-          removed.has(snapshotIdOf(key) ?? '') ||
+          (removed.has(snapshotIdOf(key) ?? '') && !(await replica.readSnapshot(key))) ||
           (await isDisownedSnapshot(replica, key))
       if (isUseless) await removeUseless(result, key)
     }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { newTrashKey, sealTrash } from '../format/trash-object.ts'
 import { MemorySource } from '../test-support/memory-source.ts'
 import { TestVault } from '../test-support/test-vault.ts'
 
@@ -46,4 +47,16 @@ test('a damaged pack that nothing needs is deleted', async () => {
   expect(await vault.verify()).toMatchObject({ exitCode: 1 })
   expect(await vault.heal()).toMatchObject({ exitCode: 0 })
   expect(one.keys('packs/')).toEqual(packs)
+})
+
+test('a snapshot that was falsely found damaged is not deleted, whatever trash says of it', async () => {
+  using vault = await vaultOfOneSink()
+  const one = vault.sink('one')
+  const [snapshot = ''] = one.keys('snapshots/')
+  const time = new Date()
+  const key = newTrashKey(time)
+  const trash = { packs: [], snapshots: [snapshot.slice(-16)], sessions: [] }
+  await one.put(key, sealTrash(vault.host, key, time, trash))
+  await vault.heal({ damaged: [{ sink: 'one', key: snapshot, why: 'corrupt' }] })
+  expect(one.keys('snapshots/')).toEqual([snapshot])
 })
