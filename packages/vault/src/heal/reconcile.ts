@@ -50,6 +50,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciled> 
   await reconciliation.complete()
   // What the replaced ones needed may be of no use now.
   if (isReplaced) await reconciliation.repair()
+  await reconciliation.removeUselessPacks()
   return { results: reconciliation.results, lost: reconciliation.lost() }
 }
 
@@ -134,6 +135,18 @@ class Reconciliation {
         if (thorough && mayRemove) await this.#removeCorrupt(result, removed)
       })
     }
+  }
+
+  /** Takes away packs that are damaged, and that nothing needs as things stand now. */
+  async removeUselessPacks(): Promise<void> {
+    const { replicas, thorough, mayRemove } = this.#options
+    if (!thorough || !mayRemove) return
+    const removed = removedSnapshots(replicas)
+    for (const result of this.results)
+      await result.replica.attempt(async () => {
+        for (const key of await uselessPacks(result.replica, replicas, removed))
+          await removeUseless(result, key)
+      })
   }
 
   #lacking(results: readonly ReconcileResult[], key: string): ReconcileResult[] {
@@ -256,8 +269,6 @@ class Reconciliation {
           (await isDisownedSnapshot(replica, key))
       if (isUseless) await removeUseless(result, key)
     }
-    for (const key of await uselessPacks(replica, this.#options.replicas, removed))
-      await removeUseless(result, key)
   }
 
   #knownDamage({ name, context }: Replica): readonly string[] {

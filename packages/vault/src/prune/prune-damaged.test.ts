@@ -67,3 +67,21 @@ test('trash that says of what the policy keeps that it goes is over with the pru
   expect(one.keys('snapshots/')).toContain(newest)
   expect(await vault.verify({ deep: true, now })).toMatchObject({ exitCode: 0 })
 })
+
+test('a pack stays that another sink needs and has lost, though that one can not be pruned', async () => {
+  const clock = { nowMs: START_MS }
+  const { vault, keys } = await three(clock)
+  using _ = vault
+  const [first = '', second = '', third = ''] = keys
+  const [one, two] = [vault.sink('one'), vault.sink('two')]
+  const texts = await vault.texts(vault.sinks, third.slice(-16))
+  // The newest is shown by the second sink alone, which has lost its packs, and on which another snapshot opens no more.
+  one.objects.delete(third)
+  for (const pack of two.keys('packs/')) two.objects.delete(pack)
+  one.objects.delete(first)
+  two.objects.set(first, Buffer.from('damaged'))
+  const now = () => new Date(clock.nowMs)
+  const report = await vault.prune({ now, keep: [second, third].map((key) => key.slice(-16)), graceMs: 0 })
+  expect(report.sinks.map(({ state }) => state)).toEqual(['pruned', 'failed'])
+  expect(await vault.texts(vault.sinks, third.slice(-16))).toEqual(texts)
+})

@@ -104,9 +104,9 @@ class Prune {
         if (shown.has(key)) continue
         const holders = this.#replicas.filter((replica) => replica.heads.has(key))
         // Also by the clock of one that can't be pruned: it may be the only one that has it whole.
-        const times = this.#all
-          .filter(({ isListed }) => isListed)
-          .flatMap(({ listing }) => listing.snapshots.get(key)?.storedAt.getTime() ?? [])
+        const times = this.#listed.flatMap(
+          ({ listing }) => listing.snapshots.get(key)?.storedAt.getTime() ?? [],
+        )
         const storedAt = new Date(Math.min(...times))
         const sinks = holders.map(({ sink }) => sink)
         shown.set(key, toSnapshotInfo(key, head, storedAt, sinks))
@@ -134,11 +134,17 @@ class Prune {
     return { removed, kept: kept.size }
   }
 
+  /** Those that were looked at, whether they can be pruned or not. */
+  get #listed(): Replica[] {
+    return this.#all.filter(({ isListed }) => isListed)
+  }
+
   #plan(replica: Replica, graceMs: number): PruneSinkOptions {
     return {
       replica,
       host: this.#options.host,
-      needed: neededPacks(replica, this.#replicas, this.#gone),
+      // Also what one shows that can't be pruned: it may have lost a pack that this one has.
+      needed: neededPacks(replica, this.#listed, this.#gone),
       shown: neededPacks(replica, [replica], new Set()),
       gone: this.#gone,
       remembered: this.#remembered,
