@@ -28,4 +28,10 @@ export class StressTally {
   bytesCompared = 0
   /** Snapshots that the harm which was done has taken from all sinks: allowed, and not asked for any more. */
   harmed = 0
+
+  addAll(other: StressTally): void {
+    for (const name of ['steps', 'faults', 'interruptions', 'damages', 'attacks'] as const)
+      this[name].addAll(other[name])
+    for (const name of ['episodes', 'restored', 'bytesCompared', 'harmed'] as const) this[name] += other[name]
+  }
 }

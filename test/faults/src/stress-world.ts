@@ -206,7 +206,7 @@ export class StressWorld implements Disposable {
       // What it remembers of its last run is not known.
       host.newest.clear()
       this.tally.interruptions.add(
-        `${options?.kind === 'abort' ? 'aborted' : 'killed'} ${what.split(' ', 1)}`,
+        `${options?.kind === 'abort' ? 'aborted' : 'killed'} ${what.split(' ', 1).join()}`,
       )
       return undefined
     }

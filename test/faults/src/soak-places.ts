@@ -1,0 +1,108 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Sandbox } from '@pipe-backup-test/e2e'
+import {
+  type ApacheServer,
+  type DropboxServer,
+  type RsyncDaemon,
+  type SshServer,
+  startApache,
+  startDropbox,
+  startRsyncd,
+  startSshd,
+} from '@pipe-backup-test/services'
+
+export const PLACE_KINDS = ['local', 'sftp', 'rsync', 'webdav', 'dropbox'] as const
+export type PlaceKind = (typeof PLACE_KINDS)[number]
+
+/** A place for a vault, beside one on a disk. */
+export interface Place {
+  readonly kind: PlaceKind
+  /** A sink, as configured. */
+  readonly config: object
+  /** Lets everything that dead processes have left behind count for nothing, as a day does. */
+  readonly forgetSessions: () => void
+}
+
+/** Servers of the kinds that are quick to start. */
+export class PlaceServers implements AsyncDisposable {
+  readonly #ssh: SshServer
+  readonly #rsync: RsyncDaemon
+  readonly #apache: ApacheServer
+  readonly #dropbox: DropboxServer
+  #made = 0
+
+  static async start(): Promise<PlaceServers> {
+    return new PlaceServers(
+      await startSshd({ chroot: true }),
+      await startRsyncd(),
+      await startApache(),
+      await startDropbox(),
+    )
+  }
+
+  private constructor(ssh: SshServer, rsync: RsyncDaemon, apache: ApacheServer, dropbox: DropboxServer) {
+    this.#ssh = ssh
+    this.#rsync = rsync
+    this.#apache = apache
+    this.#dropbox = dropbox
+  }
+
+  place(kind: PlaceKind, sandbox: Sandbox): Place {
+    const name = 'other'
+    const inDirectory = (config: object, directory: string): Place => ({
+      kind,
+      config: { ...config, name },
+      forgetSessions: () => rmSync(join(directory, 'sessions'), { recursive: true, force: true }),
+    })
+    switch (kind) {
+      case 'local': {
+        const path = sandbox.path('sinks', name)
+        return inDirectory({ type: 'local', path }, path)
+      }
+      case 'sftp': {
+        const { host, port, user, identity, hostKey } = this.#ssh
+        const { local, remote } = this.#ssh.makePlace()
+        return inDirectory({ type: 'sftp', host, port, user, identity, hostKey, path: remote }, local)
+      }
+      case 'rsync': {
+        const { host, port, user, password } = this.#rsync
+        const module = this.#rsync.makeModule()
+        return inDirectory(
+          { type: 'rsync', target: `rsync://${user}@${host}:${port}/${module.name}`, password },
+          module.local,
+        )
+      }
+      case 'webdav': {
+        const { user, password } = this.#apache
+        const { url, local } = this.#apache.makeCollection()
+        return inDirectory({ type: 'webdav', url, user, password }, local)
+      }
+      case 'dropbox': {
+        const { account, appKey, refreshToken } = this.#dropbox
+        const path = `/vault-${++this.#made}`
+        return {
+          kind,
+          config: {
+            type: 'dropbox',
+            name,
+            appKey,
+            refreshToken,
+            path,
+            apiUrl: this.#dropbox.apiUrl(),
+            contentUrl: this.#dropbox.contentUrl(),
+          },
+          forgetSessions: () => {
+            for (const file of account.files)
+              if (file.path.startsWith(`${path}/sessions/`)) account.delete(file.path, undefined)
+          },
+        }
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const server of [this.#ssh, this.#rsync, this.#apache, this.#dropbox])
+      await server[Symbol.asyncDispose]()
+  }
+}

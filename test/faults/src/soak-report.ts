@@ -1,0 +1,63 @@
+import { machine } from '@pipe-backup-test/bench/results'
+import type { KillTally } from './soak-vault.ts'
+import type { StressTally, Tally } from './stress-tally.ts'
+
+export interface SoakResult {
+  readonly seed: number
+  /** How long each part took, in milliseconds. */
+  readonly stressMs: number
+  readonly killMs: number
+  readonly stress: StressTally
+  readonly kills: KillTally
+  readonly violations: readonly string[]
+}
+
+const count = (value: number): string => value.toLocaleString('en-US')
+const minutes = (ms: number): string => `${(ms / 60_000).toFixed(1)} minutes`
+const mega = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`
+
+/** What a soak has done and found, as a part of docs/reliability.md. */
+export function reportOf({ seed, stressMs, killMs, stress, kills, violations }: SoakResult): string {
+  const { steps, faults, interruptions, damages, attacks, episodes, restored, bytesCompared, harmed } = stress
+  const speed = (steps.total / (stressMs / 1000)).toFixed(0)
+  const pace = (kills.kills.total / (killMs / 60_000)).toFixed(0)
+  return [
+    `${new Date().toISOString().slice(0, 10)}, seed ${seed}. ${machine()}.`,
+    `**Losses: ${violations.length}.** ${violations.length === 0 ? 'Everything that had to be intact was, and nothing wrong was given as good.' : 'See below.'}`,
+    ...violations.map((violation) => `- ${violation}`),
+    `**Stress**: ${count(steps.total)} steps in ${count(episodes)} vaults, ${minutes(stressMs)}, ${speed} steps a second. ` +
+      `${count(interruptions.total)} operations were interrupted, ${count(faults.total)} faults struck, ${count(damages.total)} damages and ` +
+      `${count(attacks.total)} attacks were done. ${count(restored)} snapshots were restored and compared, ${mega(bytesCompared)}. ` +
+      `${count(harmed)} times a damage took a snapshot's last intact copy, which no program could give back.`,
+    table('step', steps),
+    table('interrupted', interruptions),
+    table('fault', faults),
+    table('damage', damages),
+    table('attack', attacks),
+    `**Kills**: ${count(kills.kills.total)} processes killed in ${minutes(killMs)}, ${pace} a minute; ${count(kills.survived.total)} had ended before. After them ` +
+      `${count(kills.verified.total)} runs and verifications found all well, and ${count(kills.restored)} snapshots and archives were restored and compared, ${mega(kills.bytesCompared)}.`,
+    killTable(kills.kills),
+  ].join('\n\n')
+}
+
+function table(name: string, { counts }: Tally): string {
+  const rows = [...counts].toSorted(([, a], [, b]) => b - a)
+  return [
+    `| ${name} | times |`,
+    '|--|--:|',
+    ...rows.map(([what, times]) => `| ${what} | ${count(times)} |`),
+  ].join('\n')
+}
+
+/** A row for each kind of sink, a column for each command. */
+function killTable({ counts }: Tally): string {
+  const names = [...counts.keys()].map((name) => name.split(' ') as [string, string])
+  const kinds = [...new Set(names.map(([kind]) => kind))].sort()
+  const commands = [...new Set(names.map(([, command]) => command))].sort()
+  const cells = (kind: string) => commands.map((command) => count(counts.get(`${kind} ${command}`) ?? 0))
+  return [
+    `| a disk and | ${commands.map((command) => `\`${command}\``).join(' | ')} |`,
+    `|--|${commands.map(() => '--:').join('|')}|`,
+    ...kinds.map((kind) => `| ${kind === 'local' ? 'another disk' : kind} | ${cells(kind).join(' | ')} |`),
+  ].join('\n')
+}
