@@ -30,13 +30,13 @@ export function reportOf({ seed, stressMs, killMs, stress, kills, violations }: 
       `${count(attacks.total)} attacks were done. ${count(restored)} snapshots were restored and compared, ${mega(bytesCompared)}. ` +
       `${count(harmed)} times a damage took a snapshot's last intact copy, which no program could give back.`,
     table('step', steps),
-    table('interrupted', interruptions),
+    crossTable('interrupted', interruptions),
     table('fault', faults),
-    table('damage', damages),
-    table('attack', attacks),
+    crossTable('damage to', damages),
+    crossTable('attack on', attacks),
     `**Kills**: ${count(kills.kills.total)} processes killed in ${minutes(killMs)}, ${pace} a minute; ${count(kills.survived.total)} had ended before. After them ` +
       `${count(kills.verified.total)} runs and verifications found all well, and ${count(kills.restored)} snapshots and archives were restored and compared, ${mega(kills.bytesCompared)}.`,
-    killTable(kills.kills),
+    crossTable('a disk and', kills.kills),
   ].join('\n\n')
 }
 
@@ -49,15 +49,20 @@ function table(name: string, { counts }: Tally): string {
   ].join('\n')
 }
 
-/** A row for each kind of sink, a column for each command. */
-function killTable({ counts }: Tally): string {
-  const names = [...counts.keys()].map((name) => name.split(' ') as [string, string])
-  const kinds = [...new Set(names.map(([kind]) => kind))].sort()
-  const commands = [...new Set(names.map(([, command]) => command))].sort()
-  const cells = (kind: string) => commands.map((command) => count(counts.get(`${kind} ${command}`) ?? 0))
+/** A row for each first word of the names, a column for each rest. */
+function crossTable(name: string, { counts }: Tally): string {
+  const cell = new Map<string, Map<string, number>>()
+  for (const [what, times] of counts) {
+    const at = what.indexOf(' ')
+    const [row, column] = [what.slice(0, at).replace('/', ''), what.slice(at + 1)]
+    cell.set(row, (cell.get(row) ?? new Map<string, number>()).set(column, times))
+  }
+  const rows = [...cell.keys()].sort()
+  const columns = [...new Set([...cell.values()].flatMap((row) => [...row.keys()]))].sort()
+  const cells = (row: string) => columns.map((column) => count(cell.get(row)?.get(column) ?? 0))
   return [
-    `| a disk and | ${commands.map((command) => `\`${command}\``).join(' | ')} |`,
-    `|--|${commands.map(() => '--:').join('|')}|`,
-    ...kinds.map((kind) => `| ${kind === 'local' ? 'another disk' : kind} | ${cells(kind).join(' | ')} |`),
+    `| ${name} | ${columns.join(' | ')} |`,
+    `|--|${columns.map(() => '--:').join('|')}|`,
+    ...rows.map((row) => `| ${row === 'local' ? 'another disk' : row} | ${cells(row).join(' | ')} |`),
   ].join('\n')
 }

@@ -41,7 +41,7 @@ export function damage(random: Random, stores: readonly MemorySink[]): string | 
     if (bytes) one.objects.set(key, { ...object, bytes })
     else one.objects.delete(key)
   }
-  return `${kind} ${how}${everywhere ? ' on all sinks' : ''}: ${key.slice(0, 40)} of ${store.name}`
+  return `${kind} ${everywhere ? 'on all sinks' : how}: ${key.slice(0, 40)} of ${store.name}`
 }
 
 /** @param part - where, from 0 to 1 @returns undefined where it is gone */
@@ -105,7 +105,7 @@ export class Thief {
     const forged = this.#forge(kind, key, isBeside, Buffer.from(object.bytes), signer)
     if (!forged) return undefined
     store.objects.set(forged.key, { bytes: forged.bytes, storedAt: now })
-    return `${kind} forged ${isBeside ? 'beside' : 'in place of'} ${key.slice(0, 40)} of ${store.name}`
+    return `${kind} forged ${isBeside ? 'beside another' : 'in place'}: ${key.slice(0, 40)} of ${store.name}`
   }
 
   /** Trash that says of all packs and snapshots that they may go. */
@@ -128,7 +128,7 @@ export class Thief {
     objects.set(key, { bytes, storedAt: now })
     const isBelieved = signer === this.#maintainer
     if (isBelieved) this.#oracle.record(key, bytes)
-    return `trash of everything on ${name}, ${isBelieved ? 'by a host that may maintain' : 'forged'}`
+    return `trash/ ${isBelieved ? 'of everything, by a maintainer' : 'forged'}: on ${name}`
   }
 
   #forge(

@@ -199,15 +199,12 @@ export const STEPS: readonly Step[] = [
     weight: 13,
     act: harming('damages', '', ({ random, stores }) => damage(random, stores)),
   },
-  { name: 'roll a sink back', weight: 2, act: harming('damages', 'rolled back', rollBack) },
+  { name: 'roll a sink back', weight: 2, act: harming('damages', 'sink rolled back', rollBack) },
   { name: 'lose a sink', weight: 1, act: harming('damages', 'sink lost', loseSink) },
   {
     name: 'attack',
     weight: 5,
-    act: harming('attacks', '', (world) => {
-      const what = world.thief.plant(world.stores, world.sinkTime('a'))
-      return what?.replace(/(?: beside| in place of|,).*/, (rest) => `:${rest}`)
-    }),
+    act: harming('attacks', '', (world) => world.thief.plant(world.stores, world.sinkTime('a'))),
   },
   { name: 'copy a sink', weight: 2, act: copySink },
   { name: 'lose the state', weight: 1.5, act: loseState },
