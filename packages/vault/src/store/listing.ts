@@ -95,7 +95,7 @@ export class CurrentListing implements Listing {
 
   /** An object counts as absent, and is listed all the same. */
   exclude(key: string): void {
-    if (this.delete(key)) this.excluded.add(key)
+    if (this.excluded.has(key) || this.delete(key)) this.excluded.add(key)
   }
 
   set(key: string, object: StoredObject): void {
