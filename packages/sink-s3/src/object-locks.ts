@@ -8,6 +8,7 @@ import { aborting } from './s3-reads.ts'
 /** How an object came: a store may keep the lock that one kind of request asks for, and pass over that of the other. */
 export type Way = 'put' | 'parts'
 
+const DAY_MS = 24 * 60 * 60 * 1000
 /** What stores say of a bucket whose objects can't be locked, or of an object that is not. */
 const NO_LOCKS = [
   'InvalidRequest',
@@ -34,12 +35,31 @@ export class ObjectLocks {
     const { settings } = this.#bucket
     if (!settings.objectLock || this.#kept.has(way)) return
     const object = { ...this.#bucket.at(key), VersionId: versionId }
-    if (await this.#isLocked(object, options)) {
+    if ((await this.#lockedUntil(object, options)) !== undefined) {
       this.#kept.add(way)
       return
     }
+    await this.#lock(key, object, options)
+  }
+
+  /** As `Sink.renewLock`. @throws SinkError `protocol`, when it can't be locked */
+  async renew(key: string, storedAt: Date, options: SinkOptions): Promise<boolean> {
+    const { objectLock } = this.#bucket.settings
+    if (!objectLock) return false
+    const halfMs = (objectLock.days * DAY_MS) / 2
+    if (Date.now() - storedAt.getTime() < halfMs) return false
+    const object = this.#bucket.at(key)
+    const until = await this.#lockedUntil(object, options)
+    if (until && until.getTime() - Date.now() > halfMs) return false
+    await this.#lock(key, object, options)
+    return true
+  }
+
+  async #lock(key: string, object: GetObjectRetentionCommandInput, options: SinkOptions): Promise<void> {
     const { sdk, client } = await this.#bucket.open()
-    const { ObjectLockMode: Mode, ObjectLockRetainUntilDate: RetainUntilDate } = objectInput(settings)
+    const { ObjectLockMode: Mode, ObjectLockRetainUntilDate: RetainUntilDate } = objectInput(
+      this.#bucket.settings,
+    )
     try {
       const lock = new sdk.PutObjectRetentionCommand({ ...object, Retention: { Mode, RetainUntilDate } })
       await client.send(lock, aborting(options))
@@ -58,18 +78,22 @@ export class ObjectLocks {
     })
   }
 
-  async #isLocked(object: GetObjectRetentionCommandInput, options: SinkOptions): Promise<boolean> {
+  /** @returns undefined of one that is not locked */
+  async #lockedUntil(
+    object: GetObjectRetentionCommandInput,
+    options: SinkOptions,
+  ): Promise<Date | undefined> {
     const { sdk, client } = await this.#bucket.open()
     try {
       const { Retention: retention } = await client.send(
         new sdk.GetObjectRetentionCommand(object),
         aborting(options),
       )
-      return retention?.Mode !== undefined
+      return retention?.Mode === undefined ? undefined : (retention.RetainUntilDate ?? new Date(0))
     } catch (error) {
-      // Who may not look has to believe it.
-      if (statusOf(error) === 403) return true
-      if (isS3Error(error, ...NO_LOCKS)) return false
+      // Who may not look has to believe it, and locks anew what was stored long ago.
+      if (statusOf(error) === 403) return new Date(0)
+      if (isS3Error(error, ...NO_LOCKS)) return undefined
       throw error
     }
   }

@@ -84,6 +84,29 @@ test('a locked object can be hidden and brought back, and not deleted, whether i
   expect(await keysIn(sink)).toEqual(['parts', 'whole'])
 })
 
+test('a lock of which less than half is left is renewed, once the object is old enough to be asked for', async () => {
+  const bucket = newBucket(server)
+  const lockedFor = (days: number) => s3Sink({ ...bucket, objectLock: { mode: 'governance', days } })
+  await using three = lockedFor(3)
+  await using ten = lockedFor(10)
+  await using none = s3Sink(bucket)
+  await three.put('object', Buffer.from('bytes'))
+  const old = new Date(Date.now() - 6 * DAY_MS)
+  const until = async () => {
+    const object = { Bucket: bucket.bucket, Key: 'object' }
+    const { Retention: lock } = await client.send(new sdk.GetObjectRetentionCommand(object))
+    return Math.round(((lock?.RetainUntilDate?.getTime() ?? 0) - Date.now()) / DAY_MS)
+  }
+  expect(await three.renewLock?.('object', old)).toBe(false)
+  expect(await none.renewLock?.('object', old)).toBe(false)
+  expect(await ten.renewLock?.('object', new Date())).toBe(false)
+  expect(await until()).toBe(3)
+  expect(await ten.renewLock?.('object', old)).toBe(true)
+  expect(await until()).toBe(10)
+  expect(await ten.renewLock?.('object', old)).toBe(false)
+  await expect(ten.renewLock?.('absent', old)).rejects.toMatchObject({ code: 'not-found' })
+})
+
 test('a lock that the bucket can not keep is an error that says so', async () => {
   const bucket = newBucket(server)
   await s3Sink(bucket).put('object', Buffer.from('bytes'))

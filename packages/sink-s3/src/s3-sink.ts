@@ -38,6 +38,7 @@ class S3Provider implements SinkProvider {
   readonly partBytes: number
   readonly #bucket: S3Bucket
   readonly #reads: S3Reads
+  readonly #locks: ObjectLocks
   readonly #writes: S3Writes
   readonly #uploads: S3Uploads
 
@@ -48,10 +49,10 @@ class S3Provider implements SinkProvider {
     this.partBytes = settings.partBytes
     this.#bucket = new S3Bucket(settings)
     this.#reads = new S3Reads(this.#bucket)
-    const locks = new ObjectLocks(this.#bucket)
+    this.#locks = new ObjectLocks(this.#bucket)
     const quirks = unseenQuirks()
-    this.#writes = new S3Writes(this.#bucket, this.#reads, locks, quirks)
-    this.#uploads = new S3Uploads(this.#bucket, this.#reads, locks, quirks)
+    this.#writes = new S3Writes(this.#bucket, this.#reads, this.#locks, quirks)
+    this.#uploads = new S3Uploads(this.#bucket, this.#reads, this.#locks, quirks)
   }
 
   async upload(key: string, body: UploadBody, options: PutOptions): Promise<void> {
@@ -66,6 +67,10 @@ class S3Provider implements SinkProvider {
 
   head(key: string, options: SinkOptions): Promise<ObjectInfo | undefined> {
     return this.#reads.info(key, options)
+  }
+
+  renewLock(key: string, storedAt: Date, options: SinkOptions): Promise<boolean> {
+    return this.#locks.renew(key, storedAt, options)
   }
 
   async *list(folder: string, options: SinkOptions): AsyncGenerator<ObjectInfo> {

@@ -37,6 +37,8 @@ export interface SinkProvider {
   /** What an error of the protocol means. What is none is given back as it is. */
   toSinkError(cause: unknown, key?: string): unknown
   freeBytes?(options: SinkOptions): Promise<number | undefined>
+  /** As `Sink.renewLock`. */
+  renewLock?(key: string, storedAt: Date, options: SinkOptions): Promise<boolean>
   close?(): Promise<void>
 }
 
@@ -132,6 +134,8 @@ export function createSink(provider: SinkProvider, { heldBytes = HELD_BYTES }: D
       return run(undefined, options, () => provider.remove(keys, options))
     },
     freeBytes: (options = {}) => run(undefined, options, async () => await provider.freeBytes?.(options)),
+    renewLock: (key, storedAt, options = {}) =>
+      run(key, options, async () => (await provider.renewLock?.(key, storedAt, options)) ?? false),
     async [Symbol.asyncDispose]() {
       await provider.close?.()
     },

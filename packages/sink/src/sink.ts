@@ -80,4 +80,10 @@ export interface Sink extends AsyncDisposable {
   deleteMany(keys: readonly string[], options?: SinkOptions): Promise<ReadonlyMap<string, SinkError>>
   /** How many bytes there is still room for; undefined when there is no limit, or nobody says. */
   freeBytes?(options?: SinkOptions): Promise<number | undefined>
+  /**
+   * Where what is stored is locked: locks an object anew of whose lock less than half is left.
+   * @param storedAt - as listed: a younger object is not asked for
+   * @returns whether it was
+   */
+  renewLock?(key: string, storedAt: Date, options?: SinkOptions): Promise<boolean>
 }

@@ -38,6 +38,7 @@ export function withLimit(sink: Sink, options: LimitOptions): Sink {
     delete: (key, given) => sink.delete(key, given),
     deleteMany: (keys, given) => sink.deleteMany(keys, given),
     freeBytes: async (given) => await sink.freeBytes?.(given),
+    renewLock: async (key, storedAt, given) => (await sink.renewLock?.(key, storedAt, given)) ?? false,
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
   }
 }

@@ -47,6 +47,8 @@ export function withRetry(sink: Sink, options: RetryOptions = {}): Sink {
     delete: (key, options) => retried(() => sink.delete(key, options), options?.signal),
     deleteMany: (keys, options) => deleteAll(sink, attempts, keys, options),
     freeBytes: (free) => retried(async () => await sink.freeBytes?.(free), free?.signal),
+    renewLock: (key, storedAt, renew) =>
+      retried(async () => (await sink.renewLock?.(key, storedAt, renew)) ?? false, renew?.signal),
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
   }
 }

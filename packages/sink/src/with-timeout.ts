@@ -58,6 +58,8 @@ export function withTimeout(sink: Sink, { silentMs }: TimeoutOptions): Sink {
       )
     },
     freeBytes: (options) => watched(options, undefined, async (watching) => await sink.freeBytes?.(watching)),
+    renewLock: (key, storedAt, options) =>
+      watched(options, key, async (watching) => (await sink.renewLock?.(key, storedAt, watching)) ?? false),
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
   }
 }

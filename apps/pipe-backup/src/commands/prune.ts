@@ -121,12 +121,23 @@ function reportLines(
       ? [`${plural(compacted.from, 'pack')} moved into ${compacted.into}, ${formatBytes(compacted.bytes)}`]
       : []),
     ...sinks.map((sink) => {
-      const { name, state, bytesBefore, bytesAfter, bytesFreed, bytesCondemned, refused } = sink
+      const {
+        name,
+        state,
+        bytesBefore,
+        bytesAfter,
+        bytesFreed,
+        bytesCondemned,
+        refused,
+        locksRenewed,
+        locksFailed,
+      } = sink
       if (state === 'failed') return `${name.padEnd(width)}  failed`
       const later =
         bytesCondemned === 0 ? '' : `, ${formatBytes(bytesCondemned)} more when the grace time is over`
+      const locks = `${locksRenewed === 0 ? '' : `, ${plural(locksRenewed, 'lock')} renewed`}${locksFailed === 0 ? '' : `, ${plural(locksFailed, 'lock')} not renewed`}`
       const left = refused === 0 ? '' : `, ${plural(refused, 'object')} not let go`
-      return `${name.padEnd(width)}  ${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)}: ${formatBytes(bytesFreed)} ${dryRun ? 'would be ' : ''}freed${later}${left}`
+      return `${name.padEnd(width)}  ${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)}: ${formatBytes(bytesFreed)} ${dryRun ? 'would be ' : ''}freed${later}${left}${locks}`
     }),
   ]
 }

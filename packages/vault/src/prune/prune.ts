@@ -14,6 +14,7 @@ import { mergeIndexes } from './merge-indexes.ts'
 import { neededPacks } from './needed-packs.ts'
 import { openForPrune, readForPrune } from './open-for-prune.ts'
 import { type PruneSinkOptions, planPrune, pruneSink } from './prune-sink.ts'
+import { renewLocks } from './renew-locks.ts'
 import type { PrunedSink, PruneReport } from './report.ts'
 
 const GRACE_MS = 24 * 60 * 60 * 1000
@@ -92,7 +93,19 @@ class Prune {
       if (report) pruned.push(report)
     }
     await this.#mergeIndexes()
-    return this.#report(removed, kept, pruned, compacted)
+    return this.#report(removed, kept, await this.#renewLocks(pruned), compacted)
+  }
+
+  /** What is needed still is locked on, where a sink locks what it stores. */
+  async #renewLocks(pruned: readonly PrunedSink[]): Promise<PrunedSink[]> {
+    return await Promise.all(
+      pruned.map(async (sink) => {
+        const replica = this.#replicas.find(({ name }) => name === sink.name)
+        if (!replica) return sink
+        const { renewed, failed } = await renewLocks(replica)
+        return { ...sink, locksRenewed: renewed, locksFailed: failed }
+      }),
+    )
   }
 
   #choose(): { removed: string[]; kept: number } {
@@ -169,6 +182,8 @@ class Prune {
       packsCondemned: plan.condemned.length,
       bytesCondemned: bytesOf(plan.condemned),
       refused: 0,
+      locksRenewed: 0,
+      locksFailed: 0,
       bytesBefore: before,
       bytesAfter: before - bytesOf(plan.pendingDeletion),
     }
@@ -195,6 +210,8 @@ class Prune {
         packsCondemned: Math.max(0, first.packsCondemned - (second?.packsDeleted ?? 0)),
         bytesCondemned: Math.max(0, first.bytesCondemned - (second?.bytesFreed ?? 0)),
         refused: second?.refused ?? first.refused,
+        locksRenewed: 0,
+        locksFailed: 0,
         bytesBefore: this.#bytesBefore.get(replica) ?? 0,
         bytesAfter: totalBytes(replica.listing),
       }
@@ -268,13 +285,17 @@ class Prune {
         bytesFreed: 0,
         packsCondemned: 0,
         bytesCondemned: 0,
+        locksRenewed: 0,
+        locksFailed: 0,
         refused: 0,
         bytesBefore: bytes,
         bytesAfter: bytes,
         ...(replica.error && toFailure(replica.error)),
       }
     })
-    const isClean = sinks.every(({ state, refused }) => state === 'pruned' && refused === 0)
+    const isClean = sinks.every(
+      ({ state, refused, locksFailed }) => state === 'pruned' && refused === 0 && locksFailed === 0,
+    )
     return { removed, kept, compacted, sinks, exitCode: pruned.length === 0 ? 1 : isClean ? 0 : 3 }
   }
 }

@@ -10,6 +10,10 @@ export interface PrunedSink {
   readonly bytesCondemned: number
   /** Objects that the sink refused to delete: they are tried again by the next prune. */
   readonly refused: number
+  /** Objects whose lock was renewed, because they are needed still (`Sink.renewLock`). */
+  readonly locksRenewed: number
+  /** Whose lock could not be renewed. */
+  readonly locksFailed: number
   /** All that it holds, before and after. */
   readonly bytesBefore: number
   readonly bytesAfter: number

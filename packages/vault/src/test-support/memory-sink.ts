@@ -63,6 +63,8 @@ export class MemorySink implements Sink {
   before: Hook | undefined
   /** Called when an operation has been done, whose answer is then lost if it throws. */
   after: Hook | undefined
+  /** Where it locks what it stores. */
+  renewLock: NonNullable<Sink['renewLock']> = () => Promise.resolve(false)
   readonly #sink: ReturnType<typeof memorySink>
 
   /** @param now - its clock */

@@ -1,0 +1,35 @@
+import { forEachLimited } from '../for-each-limited.ts'
+import { packKey } from '../format/pack-format.ts'
+import type { StoredObject } from '../store/listing.ts'
+import type { Replica } from '../store/replica.ts'
+
+const LOCKS_AT_ONCE = 8
+
+/**
+ * Locks anew what a sink is to keep, where it locks what it stores: an object that is needed for longer than its lock lasts could be deleted by a
+ * thief of the sink's credentials. What is condemned runs out. A failure is reported, and the others are renewed all the same.
+ * @throws the abort's reason
+ */
+export async function renewLocks(replica: Replica): Promise<{ renewed: number; failed: number }> {
+  const { sink, context } = replica
+  const { signal } = context
+  const done = { renewed: 0, failed: 0 }
+  if (!sink.renewLock) return done
+  await forEachLimited(keptObjects(replica), LOCKS_AT_ONCE, async ([key, { storedAt }]) => {
+    try {
+      if (await sink.renewLock?.(key, storedAt, { signal })) done.renewed++
+    } catch (error) {
+      replica.report(error)
+      done.failed++
+    }
+  })
+  return done
+}
+
+function* keptObjects({ listing }: Replica): Generator<[string, StoredObject]> {
+  const { packs, condemned, snapshots, indexes, grants } = listing
+  // Nobody knows when it was stored: it is asked for each time.
+  yield ['vault.json', { sizeBytes: 0, storedAt: new Date(0) }]
+  for (const [name, object] of packs) if (!condemned.has(name)) yield [packKey(name), object]
+  for (const objects of [snapshots, indexes, grants]) yield* objects
+}
