@@ -30,6 +30,7 @@ export function withTimeout(source: Source, { silentMs }: SourceTimeoutOptions):
           yield step.value.type === 'file' ? watched(step.value, idle) : step.value
         }
       } finally {
+        idle.stop()
         const ended = isOver ? undefined : entries.return?.()
         if (idle.isBroken) ended?.catch(() => undefined)
         else await ended
@@ -60,9 +61,14 @@ function watchedReader(reader: EntryReader, idle: IdleTimeout): EntryReader {
   }
 }
 
+/** One timer for all that is waited for: to set one for each entry costs as much as to look at the entry. */
 class IdleTimeout {
   readonly #ms: number
   readonly #given: AbortController
+  readonly #waiting = new Set<(error: unknown) => void>()
+  /** When something came, or was waited for again. */
+  #movedAtMs = 0
+  #timer: NodeJS.Timeout | undefined
 
   /** @param given - what is aborted when nothing comes */
   constructor(ms: number, given: AbortController) {
@@ -74,20 +80,48 @@ class IdleTimeout {
     return this.#given.signal.aborted
   }
 
-  /** What is at hand is handed on as it is. @throws SourceError `timeout` */
-  watch<T>(coming: Promise<T>): Promise<T>
-  watch<T>(coming: T | Promise<T>): T | Promise<T>
   watch<T>(coming: T | Promise<T>): T | Promise<T> {
     if (!(coming instanceof Promise)) return coming
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        const error = new SourceError('timeout', `nothing has come of it for ${this.#ms / 1000} s`, {
-          hint: 'Look at what it waits for; `timeout` of the source says how long is too long.',
-        })
-        reject(error)
-        this.#given.abort(error)
-      }, this.#ms)
-      coming.then(resolve, reject).finally(() => clearTimeout(timer))
+    this.#movedAtMs = performance.now()
+    this.#timer ??= setTimeout(() => this.#check(), this.#ms)
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.add(reject)
+      const moved = (): void => {
+        this.#waiting.delete(reject)
+        this.#movedAtMs = performance.now()
+      }
+      coming.then(
+        (value) => {
+          moved()
+          resolve(value)
+        },
+        (error: unknown) => {
+          moved()
+          reject(error)
+        },
+      )
     })
+  }
+
+  /** Nothing more is expected. */
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  #check(): void {
+    this.#timer = undefined
+    if (this.#waiting.size === 0) return
+    // A timer may be early by a part of a millisecond.
+    const leftMs = Math.ceil(this.#ms - (performance.now() - this.#movedAtMs))
+    if (leftMs > 0) {
+      this.#timer = setTimeout(() => this.#check(), leftMs)
+      return
+    }
+    const error = new SourceError('timeout', `nothing has come of it for ${this.#ms / 1000} s`, {
+      hint: 'Look at what it waits for; `timeout` of the source says how long is too long.',
+    })
+    for (const reject of this.#waiting) reject(error)
+    this.#given.abort(error)
   }
 }
