@@ -5,7 +5,7 @@ import { afterPowerCut, recordScenario, sampled } from './power-cuts.ts'
 import { seeded } from './simulated-server.ts'
 
 /** Of a sample, one of so many states is looked at. */
-const STRIDE = 30
+const STRIDE = 90
 
 test.for(CRASH_SCENARIOS)(
   '$name: whatever a power cut undoes, what was reported as stored is there, and the next runs are clean',
