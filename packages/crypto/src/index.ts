@@ -28,4 +28,5 @@ export {
   vaultIdOf,
 } from './keys.ts'
 export { generatePhrase, masterFromPhrase, phraseFromMaster } from './phrase.ts'
+export { findSlip } from './phrase-slip.ts'
 export { isSignatureOf, SIGNATURE_BYTES, signDetached, signingKeyOf } from './signing.ts'

@@ -105,7 +105,7 @@ async function join(
   phraseFile: string | undefined,
   role: Role | undefined,
 ): Promise<number> {
-  const own = await readMaster(cli, phraseFile)
+  const own = await readMaster(cli, phraseFile, sinks)
   const found = await findVaultToJoin(sinks, cli)
   const isOwn = found === undefined || found.id === vaultIdOf((await deriveKeys(own.master)).publicKey)
   const keys = await deriveKeys(isOwn ? own.master : await openGranted(own, found.id, sinks, cli))

@@ -1,4 +1,11 @@
-import { deriveKeys, type HostKeys, masterFromPhrase, type VaultKeys, vaultIdOf } from '@pipe-backup/crypto'
+import {
+  deriveKeys,
+  findSlip,
+  type HostKeys,
+  masterFromPhrase,
+  type VaultKeys,
+  vaultIdOf,
+} from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { findVault, openGrant, VaultError } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
@@ -12,6 +19,8 @@ import { errorLine } from '../terminal/error-line.ts'
 
 /** What a recovery phrase stands for. */
 export interface OwnSecret {
+  /** The phrase itself. */
+  readonly words: string
   readonly master: Uint8Array
   /** The vault that it is for, as far as whoever keeps it has said so. */
   readonly vaultId: string | undefined
@@ -20,9 +29,14 @@ export interface OwnSecret {
 /**
  * Asks for the recovery phrase.
  * @param file - from --phrase-file
- * @throws UsageError when there is none to be had; CryptoError `bad-phrase`
+ * @param sinks - say what a phrase with a slip in it was, where they hold a vault
+ * @throws UsageError when there is none to be had; CryptoError `bad-phrase`; CommandError `wrong-phrase`, which says what is wrong with it
  */
-export async function readMaster(cli: CliContext, file: string | undefined): Promise<OwnSecret> {
+export async function readMaster(
+  cli: CliContext,
+  file: string | undefined,
+  sinks: readonly Sink[],
+): Promise<OwnSecret> {
   const { machine, options, output, phraseVariable } = cli
   const { stdin, stderr } = process
   const ask = (): Promise<string> => promptForPhrase(stdin, (text) => void stderr.write(text))
@@ -34,7 +48,21 @@ export async function readMaster(cli: CliContext, file: string | undefined): Pro
     warn: (message) => output.warn(message),
     ask: stdin.isTTY && stderr.isTTY ? ask : undefined,
   })
-  return { master: masterFromPhrase(words), vaultId: options.vaultId ?? vaultId }
+  try {
+    return { words, master: masterFromPhrase(words), vaultId: options.vaultId ?? vaultId }
+  } catch (error) {
+    const found = await findVault({ sinks, signal: cli.signal }).catch(() => undefined)
+    throw (found && (await slipOf(words, found.id))) ?? error
+  }
+}
+
+/** What the phrase would have to be to open this vault, if that is one slip away from what it is. */
+async function slipOf(words: string, vaultId: string): Promise<CommandError | undefined> {
+  const isRight = async (master: Uint8Array) => vaultIdOf((await deriveKeys(master)).publicKey) === vaultId
+  const slip = await findSlip(words, isRight)
+  if (slip === undefined) return undefined
+  const message = `the recovery phrase opens vault ${vaultId} ${slip}`
+  return new CommandError('wrong-phrase', message, 'Correct it where it is kept.')
 }
 
 /**
@@ -46,7 +74,7 @@ export async function openMaster(
   cli: CliContext,
   file: string | undefined,
 ): Promise<Uint8Array> {
-  const own = await readMaster(cli, file)
+  const own = await readMaster(cli, file, sinks)
   const { publicKey } = await deriveKeys(own.master)
   const found = await findVaultOf(publicKey, sinks, cli)
   return found === vaultIdOf(publicKey) ? own.master : await openGranted(own, found, sinks, cli)
@@ -58,14 +86,14 @@ export async function openMaster(
  * @throws CommandError `wrong-phrase`; `unknown-vault` where it is not known, or another
  */
 export async function openGranted(
-  { master, vaultId: expected }: OwnSecret,
+  { words, master, vaultId: expected }: OwnSecret,
   vaultId: string,
   sinks: readonly Sink[],
   { signal, output }: CliContext,
 ): Promise<Uint8Array> {
   const onProblem = (error: Error): void => output.warn(errorLine(error))
   const granted = await openGrant({ sinks, pair: await deriveKeys(master), vaultId, signal, onProblem })
-  if (granted === undefined) throw wrongPhrase(vaultId)
+  if (granted === undefined) throw (await slipOf(words, vaultId)) ?? wrongPhrase(vaultId)
   if (expected !== undefined && expected !== vaultId)
     throw new CommandError(
       'unknown-vault',
