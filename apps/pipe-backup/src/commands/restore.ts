@@ -2,6 +2,8 @@ import { resolve } from 'node:path'
 import type { ExtractOptions, ExtractReport } from '@pipe-backup/extract'
 import type { Entry } from '@pipe-backup/source'
 import type { CliContext } from '../cli-context.ts'
+import { showPreview } from '../restore/show-preview.ts'
+import { stripPaths } from '../restore/strip-paths.ts'
 import { toSnapshotPath } from '../snapshot-path.ts'
 import { failureLine } from '../terminal/error-line.ts'
 import { createProblemLog } from '../terminal/problem-log.ts'
@@ -15,6 +17,10 @@ export interface RestoreOptions {
   readonly to?: string | undefined
   /** What becomes of files that are there already: `changed` leaves those of the same size and modification time. */
   readonly overwrite: 'changed' | 'always'
+  /** Says what would be written, and writes nothing. */
+  readonly dryRun?: boolean | undefined
+  /** How many components are taken off the beginning of each path. */
+  readonly strip?: number | undefined
   readonly repair?: boolean | undefined
   readonly phraseFile?: string | undefined
 }
@@ -33,6 +39,8 @@ export async function restore(
   options: RestoreOptions,
 ): Promise<number> {
   const { machine, output } = cli
+  if (options.to === undefined && options.dryRun)
+    throw new UsageError('--dry-run needs --to DIR: it says what would change there')
   if (options.to === undefined && process.stdout.isTTY) {
     throw new UsageError('a tar is not for a terminal', 'Add --to DIR, or send it somewhere: > all.tar')
   }
@@ -40,7 +48,14 @@ export async function restore(
     throw new UsageError('--json needs --to DIR: standard output is the tar')
   const wanted = paths.length === 0 ? undefined : paths.map(toSnapshotPath)
   await using opened = await openReading(cli, spec, options.phraseFile, wanted)
-  const entries = opened.reader.entries(wanted)
+  const { strip = 0 } = options
+  const found = opened.reader.entries(wanted)
+  const entries = strip === 0 ? found : stripPaths(found, strip)
+  if (options.to !== undefined && options.dryRun)
+    return Math.max(
+      await showPreview(entries, resolve(machine.cwd, options.to), options.overwrite, cli),
+      opened.exitCode,
+    )
   const exitCode =
     options.to === undefined
       ? await toTar(entries, cli)

@@ -1,5 +1,5 @@
 import { Option } from 'commander'
-import { type Commands, PATTERN, PHRASE_FILE, SNAPSHOT } from './commands.ts'
+import { type Commands, PATTERN, PHRASE_FILE, SNAPSHOT, wholeNumber } from './commands.ts'
 
 /** Those that read what is in a vault. */
 export function addReadCommands({ add, act }: Commands): void {
@@ -65,13 +65,27 @@ export function addReadCommands({ add, act }: Commands): void {
         .choices(['changed', 'always'])
         .default('changed'),
     )
+    .option('--dry-run', 'say what would be written, and in place of what; write nothing')
+    .addOption(
+      new Option(
+        '--strip <count>',
+        'take so many components off the beginning of each path, as tar does: with 1, the name of the source; `--to / --strip 1` puts files back where they were',
+      ).argParser(wholeNumber),
+    )
     .option('--repair', 'put back on their sinks, from other sinks, the objects that were found damaged')
     .option(...PHRASE_FILE)
     .action(
       (
         snapshot: string,
         paths: string[],
-        options: { to?: string; overwrite: 'changed' | 'always'; repair?: boolean; phraseFile?: string },
+        options: {
+          to?: string
+          overwrite: 'changed' | 'always'
+          dryRun?: boolean
+          strip?: number
+          repair?: boolean
+          phraseFile?: string
+        },
       ) =>
         act(async (cli) => (await import('../commands/restore.ts')).restore(cli, snapshot, paths, options)),
     )
