@@ -82,7 +82,9 @@ function isSame(
       const linked = lookAt(target.pathOf(safeComponents(entry.linkTo)))
       return linked?.ino === there.ino && linked.dev === there.dev
     }
-    default:
+    case 'fifo':
+    case 'character-device':
+    case 'block-device':
       return false
   }
 }
