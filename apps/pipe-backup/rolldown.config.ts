@@ -13,7 +13,11 @@ const installed = Object.keys(manifest.dependencies)
 
 export default defineConfig({
   cwd: import.meta.dirname,
-  input: { main: 'src/main.ts', 'seal-worker': '../../packages/vault/src/seal/seal-worker.ts' },
+  input: {
+    main: 'src/main.ts',
+    'seal-worker': '../../packages/vault/src/seal/seal-worker.ts',
+    'write-worker': '../../packages/extract/src/write-worker.ts',
+  },
   platform: 'node',
   external: installed.map((name) => new RegExp(`^${name}(/|$)`)),
   resolve: {

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { type Attribute, type Entry, SourceError, type SourceProblem } from '@pipe-backup/source'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { modeWithout } from './access-acl.ts'
-import { type ExtractOptions, extract } from './extract.ts'
+import type { ExtractOptions } from './extract.ts'
+import { extract } from './test-support/either-way.ts'
 
 let target: string
 beforeEach(() => {

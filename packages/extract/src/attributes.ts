@@ -58,7 +58,7 @@ export class AttributeWriter {
       attribute,
     }))
     const isDirectory = entry.type === 'directory'
-    if (kind === 'made' && entry.type !== 'symlink' && this.#inherits(path)) {
+    if (kind === 'made' && entry.type !== 'symlink' && this.inherits(path)) {
       for (const name of isDirectory ? [ACCESS_ACL, DEFAULT_ACL] : [ACCESS_ACL])
         if (!wanted.some((one) => one.name === name)) this.#remove(path, isDirectory, name, entry)
     }
@@ -68,6 +68,22 @@ export class AttributeWriter {
       if (!this.#setOne(path, isDirectory, name, attribute, entry) && name === ACCESS_ACL) hasList = false
     }
     return hasList
+  }
+
+  /** Whether what is made in the directory of this path gets a control list of its own accord. */
+  inherits(path: Buffer): boolean {
+    const parent = path.subarray(0, path.lastIndexOf('/'))
+    if (this.#parent && parent.equals(this.#parent)) return this.#parentHasDefault
+    this.#parent = Buffer.from(parent)
+    this.#parentHasDefault = false
+    try {
+      withTextPath(parent, true, (text) => {
+        this.#parentHasDefault = (this.#library?.getAttributeSync(text, DEFAULT_ACL) ?? null) !== null
+      })
+    } catch {
+      // A file system without control lists has none to hand on.
+    }
+    return this.#parentHasDefault
   }
 
   /** A line for each reason why attributes are missing. */
@@ -129,22 +145,6 @@ export class AttributeWriter {
     failure.count++
     if (failure.names.size <= MAX_NAMES) failure.names.add(name)
     return false
-  }
-
-  /** Whether what is made in the directory of this path gets a control list of its own accord. */
-  #inherits(path: Buffer): boolean {
-    const parent = path.subarray(0, path.lastIndexOf('/'))
-    if (this.#parent && parent.equals(this.#parent)) return this.#parentHasDefault
-    this.#parent = Buffer.from(parent)
-    this.#parentHasDefault = false
-    try {
-      withTextPath(parent, true, (text) => {
-        this.#parentHasDefault = (this.#library?.getAttributeSync(text, DEFAULT_ACL) ?? null) !== null
-      })
-    } catch {
-      // A file system without control lists has none to hand on.
-    }
-    return this.#parentHasDefault
   }
 }
 

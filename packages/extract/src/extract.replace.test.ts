@@ -19,11 +19,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Entry, SourceProblem } from '@pipe-backup/source'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type ExtractOptions, type ExtractReport, extract } from './extract.ts'
+import type { ExtractOptions, ExtractReport } from './extract.ts'
+import { extract, way } from './test-support/either-way.ts'
 import { brokenFile, directory, fifo, file, hardlink, MTIME_NS, symlink } from './test-support/entries.ts'
 
 const CHILD = join(import.meta.dirname, 'test-support/extract-child.ts')
-const NODE = ['--conditions=pipe-backup-src', CHILD]
+const NODE = ['--conditions=pipe-backup-src', CHILD, way()]
 
 let base: string
 let target: string

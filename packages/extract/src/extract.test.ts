@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Entry, SourceProblem } from '@pipe-backup/source'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { extract } from './extract.ts'
+import { extract } from './test-support/either-way.ts'
 
 let base: string
 let target: string

@@ -15,6 +15,7 @@ import { ACCESS_ACL, type Entry, type EntryMetadata, type SourceProblem } from '
 import { modeWithout } from './access-acl.ts'
 import { AttributeWriter } from './attributes.ts'
 import { Owners } from './owners.ts'
+import type { PlainMetadata } from './small-file.ts'
 import { isSameTime, isUncommon, toTime } from './times.ts'
 
 /** Gives what was written its owner, attributes, mode and time. */
@@ -74,6 +75,15 @@ export class MetadataWriter {
     fchmodSync(file, this.#setAttributes(path, entry, 'made'))
     futimesSync(file, toTime(entry.mtimeNs), toTime(entry.mtimeNs))
     this.#checkTime(entry, () => fstatSync(file, { bigint: true }))
+  }
+
+  /** What a file gets that needs no attributes set or taken away, and a time that every file system has; undefined for others. */
+  plainOf(path: Buffer, entry: Entry): PlainMetadata | undefined {
+    const { attributes, mtimeNs } = entry
+    if ((attributes?.length ?? 0) > 0 || isUncommon(mtimeNs) || this.#attributes.inherits(path))
+      return undefined
+    const owner = this.#ownership ? { uid: this.#owners.uid(entry), gid: this.#owners.gid(entry) } : undefined
+    return { mode: this.#mode(entry), owner, mtimeNs }
   }
 
   /** File systems set the nearest time that they have, and say nothing. */

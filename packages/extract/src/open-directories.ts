@@ -16,6 +16,8 @@ const CLOCK_SLACK_MS = 60_000
 /** Of so many directories it is known that they have been swept. */
 const MAX_SWEPT = 10_000
 
+type Later = (components: readonly Buffer[], run: () => void) => void
+
 interface OpenDirectory {
   readonly components: readonly Buffer[]
   readonly close: (path: Buffer) => void
@@ -28,6 +30,7 @@ interface OpenDirectory {
 export class OpenDirectories {
   readonly target: TargetDirectory
   readonly #onError: (components: readonly Buffer[], error: unknown) => void
+  readonly #later: Later
   readonly #userId = BigInt(process.geteuid?.() ?? 0)
   /** Outermost first. */
   readonly #open: OpenDirectory[] = []
@@ -36,9 +39,13 @@ export class OpenDirectories {
   /** Inodes of directories that have nothing left over. */
   readonly #swept = new Set<bigint>()
 
-  /** @param onError - given each directory that did not get its metadata; may throw */
-  constructor(root: string, onError: (components: readonly Buffer[], error: unknown) => void) {
+  /**
+   * @param onError - given each directory that did not get its metadata; may throw
+   * @param later - does something once all is written that was begun before
+   */
+  constructor(root: string, onError: (components: readonly Buffer[], error: unknown) => void, later: Later) {
     this.#onError = onError
+    this.#later = later
     this.target = new TargetDirectory(root, (components, info) => this.#reopen(components, info))
   }
 
@@ -48,20 +55,23 @@ export class OpenDirectories {
    */
   enter(components: readonly Buffer[], setMetadata: (path: Buffer, kind: 'made' | 'kept') => void): void {
     const kind = this.#make(this.target.pathOf(components))
+    this.target.entered(components, kind === 'made')
     this.#open.push({ components, close: (path) => setMetadata(path, kind) })
   }
 
-  /** Sets the metadata of the directories that do not lead to this path. */
+  /** Sets the metadata of the directories that do not lead to this path, once all that is in them is written. */
   leave(next: readonly Buffer[]): void {
     for (let last = this.#open.at(-1); last; last = this.#open.at(-1)) {
       const { components, close } = last
       if (components.length < next.length && samePath(components, next.slice(0, components.length))) return
       this.#open.pop()
-      try {
-        close(this.target.pathOf(components))
-      } catch (error) {
-        this.#onError(components, error)
-      }
+      this.#later(components, () => {
+        try {
+          close(this.target.pathOf(components))
+        } catch (error) {
+          this.#onError(components, error)
+        }
+      })
     }
   }
 

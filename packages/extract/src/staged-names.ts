@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { lstatSync, opendirSync, rmdirSync, unlinkSync } from 'node:fs'
 
 const SLASH = 0x2f
+/** No two threads make the same names. */
+const THIS_THREAD = randomBytes(4).toString('hex')
+let made = 0
 const STAGED_NAME = /^\.pipe-backup-(\d+)-[0-9a-f]{16}$/
 
 /**
@@ -9,7 +12,8 @@ const STAGED_NAME = /^\.pipe-backup-(\d+)-[0-9a-f]{16}$/
  * what is there in one step. It has the number of the process, so that another one can see whether it is still needed.
  */
 export function stagedName(path: Buffer): Buffer {
-  const name = `.pipe-backup-${process.pid}-${randomBytes(8).toString('hex')}`
+  const count = (made++ % 2 ** 32).toString(16).padStart(8, '0')
+  const name = `.pipe-backup-${process.pid}-${THIS_THREAD}${count}`
   return Buffer.concat([path.subarray(0, path.lastIndexOf(SLASH) + 1), Buffer.from(name)])
 }
 

@@ -12,6 +12,8 @@ export class TargetDirectory {
   readonly root: Buffer
   readonly #onEnter: (components: Buffer[], info: BigIntStats) => void
   #verified: Buffer[] = []
+  /** How many of those at the end were made here, and not left since: nobody else has put anything there. */
+  #made = 0
 
   /** @param onEnter - called with each directory that was there already, before anything is made in it */
   constructor(root: string, onEnter: (components: Buffer[], info: BigIntStats) => void) {
@@ -37,6 +39,7 @@ export class TargetDirectory {
       this.#verified[same]?.equals(components[same] ?? SLASH)
     )
       same++
+    this.#made = Math.max(0, this.#made - (this.#verified.length - same))
     this.#verified.length = same
     for (let i = same; i < depth; i++) {
       const upTo = components.slice(0, i + 1)
@@ -52,8 +55,23 @@ export class TargetDirectory {
           path: shown,
         })
       }
-      this.#verified.push(Buffer.from(components[i] ?? SLASH))
+      this.#push(components[i] ?? SLASH, info === undefined)
     }
+  }
+
+  /** A directory whose parents were ensured just now is there, and real. @param isMade - it was not before */
+  entered(components: readonly Buffer[], isMade: boolean): void {
+    this.#push(components.at(-1) ?? SLASH, isMade)
+  }
+
+  /** Whether the directory whose path was ensured last was made here just now, so that nothing is in it but what was put there since. */
+  get isNew(): boolean {
+    return this.#made > 0
+  }
+
+  #push(component: Buffer, isMade: boolean): void {
+    this.#verified.push(Buffer.from(component))
+    this.#made = isMade ? this.#made + 1 : 0
   }
 
   /** As ensureParents, for a path that must exist: nothing is made. */

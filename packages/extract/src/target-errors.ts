@@ -31,6 +31,16 @@ const HINTS: Readonly<Record<string, readonly [what: string, hint: string]>> = {
   EIO: ['fails', 'Look at the disk and the log of the system, or choose another directory.'],
 }
 
+/** Whether no other file can be written either. */
+export function isOfWholeTarget(error: unknown): boolean {
+  return isSystemError(error) && HINTS[error.code] !== undefined
+}
+
+/** What is in it was not asked about. */
+export function directoryInTheWay(): SourceError {
+  return new SourceError('unreadable', 'was not written: there is a directory of this name')
+}
+
 /** Makes a target directory, unless it is there. @throws SourceError */
 export function makeTarget(directory: string): void {
   try {
@@ -70,7 +80,7 @@ export function fatalTargetError(
   isOpen: () => boolean,
 ): SourceError | undefined {
   if (!isSystemError(error)) return undefined
-  if (HINTS[error.code]) return stopped(directory, error)
+  if (isOfWholeTarget(error)) return stopped(directory, error)
   if ((error.code !== 'EACCES' && error.code !== 'EPERM') || mayWriteIn(directory) || isOpen())
     return undefined
   return new SourceError('unreadable', `nothing can be written in ${directory}: ${reasonOf(error)}`, {

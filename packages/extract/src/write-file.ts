@@ -2,7 +2,9 @@ import { closeSync, constants, fsync, ftruncateSync, openSync, write, writeSync 
 import { promisify } from 'node:util'
 import type { FileEntry } from '@pipe-backup/source'
 
-const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+/** It must not be there, and nothing is followed. */
+export const NEW_FILE_FLAGS: number =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 const HOLE_BYTES = 4096
 const ZEROS = Buffer.alloc(HOLE_BYTES)
 /** Pieces up to this are written at once; larger ones on the thread pool, so that the rest of the program goes on. */
@@ -28,7 +30,7 @@ export interface FileWriting {
  */
 export async function writeFile(path: Buffer, entry: FileEntry, writing: FileWriting): Promise<number> {
   // Before the entry is opened: where nothing may be written, nothing is fetched either.
-  const file = openSync(path, FLAGS, 0o600)
+  const file = openSync(path, NEW_FILE_FLAGS, 0o600)
   try {
     const at = await copyInto(file, entry, writing)
     writing.setMetadata(file)

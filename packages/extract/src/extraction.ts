@@ -1,0 +1,285 @@
+import { isUtf8 } from 'node:buffer'
+import { type BigIntStats, linkSync, lstatSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type Entry, type FileEntry, SourceError, type SourceProblem } from '@pipe-backup/source'
+import type { ExtractOptions, ExtractReport } from './extract.ts'
+import { LinkedFiles } from './linked-files.ts'
+import { makeNode } from './make-nodes.ts'
+import type { MetadataWriter } from './metadata-writer.ts'
+import { OpenDirectories } from './open-directories.ts'
+import { keyOf } from './path-key.ts'
+import { readWhole } from './read-whole.ts'
+import { safeComponents } from './safe-path.ts'
+import type { Placing } from './small-file.ts'
+import { removeLeftOver, stagedName } from './staged-names.ts'
+import type { TargetDirectory } from './target-directory.ts'
+import { directoryInTheWay, fatalTargetError, messageOf } from './target-errors.ts'
+import { isSameTime } from './times.ts'
+import { Unfinished } from './unfinished.ts'
+import { WriteBehind, type WriteLimits } from './write-behind.ts'
+import { writeFile } from './write-file.ts'
+
+/** Other things want their turn on the main thread at least so often. */
+const SLICE_MS = 10
+/** What is read of a large file at once. */
+const MEMORY_BYTES = 1024 * 1024
+
+/** One run of `extract`. */
+export class Extraction {
+  readonly #options: ExtractOptions
+  readonly #directory: string
+  readonly #directories: OpenDirectories
+  readonly #target: TargetDirectory
+  readonly #metadata: MetadataWriter
+  readonly #unfinished: Unfinished
+  readonly #behind: WriteBehind
+  readonly #userId = BigInt(process.geteuid?.() ?? 0)
+  readonly #memory = Buffer.allocUnsafeSlow(MEMORY_BYTES)
+  readonly #linked: LinkedFiles
+  #entries = 0
+  #bytes = 0
+  #unchanged = 0
+  #problems = 0
+
+  /** @param directory - absolute, and there */
+  constructor(directory: string, metadata: MetadataWriter, options: ExtractOptions, limits: WriteLimits) {
+    this.#options = options
+    this.#directory = directory
+    this.#metadata = metadata
+    this.#behind = new WriteBehind({
+      limits,
+      onError: (key, error) => this.#failWritten(key, error),
+      onWritten: (files, bytes) => {
+        this.#entries += files
+        this.#bytes += bytes
+      },
+    })
+    this.#directories = new OpenDirectories(
+      directory,
+      (components, error) => this.#fail(joined(components), components, error),
+      (components, run) => this.#behind.later(run, keyOf(joined(components))),
+    )
+    this.#target = this.#directories.target
+    this.#linked = new LinkedFiles(this.#target)
+    this.#unfinished = new Unfinished(directory)
+  }
+
+  async run(entries: AsyncIterable<Entry> | Iterable<Entry>): Promise<ExtractReport> {
+    removeLeftOver(this.#target.root)
+    try {
+      await this.#writeAll(entries)
+      this.#directories.leave([])
+      await this.#behind.drain()
+    } catch (error) {
+      await this.#behind.abandon()
+      this.#directories.abandon()
+      throw error
+    }
+    await this.#unfinished.end()
+    for (const problem of this.#metadata.problems()) this.#report(problem)
+    this.#options.onProgress?.(this.#entries, this.#bytes)
+    return {
+      entries: this.#entries,
+      bytes: this.#bytes,
+      unchanged: this.#unchanged,
+      problems: this.#problems,
+    }
+  }
+
+  async #writeAll(entries: AsyncIterable<Entry> | Iterable<Entry>): Promise<void> {
+    let sliceStart = performance.now()
+    for await (const entry of entries) {
+      this.#options.signal?.throwIfAborted()
+      this.#behind.check()
+      await this.#attempt(entry)
+      if (performance.now() - sliceStart > SLICE_MS) {
+        this.#options.onProgress?.(this.#entries, this.#bytes)
+        await nextTurn()
+        sliceStart = performance.now()
+      }
+    }
+  }
+
+  async #attempt(entry: Entry): Promise<void> {
+    let components: Buffer[] = []
+    const key = keyOf(entry.path)
+    try {
+      components = safeComponents(entry.path)
+      this.#directories.leave(components)
+      await this.#settle(key)
+      this.#target.ensureParents(components)
+      if (await this.#write(entry, components, key)) this.#entries++
+    } catch (error) {
+      this.#options.signal?.throwIfAborted()
+      this.#behind.check()
+      if (entry.type === 'file') this.#linked.fail(key)
+      const problem = this.#problemOf(Buffer.from(entry.path), components, error)
+      this.#behind.later(() => this.#report(problem))
+    }
+  }
+
+  /** Waits for what is under way under this path, or above it. */
+  async #settle(key: string): Promise<void> {
+    if (!this.#behind.isSettled) await this.#behind.settle(key)
+  }
+
+  /** A file that was handed over, and could not be written. */
+  #failWritten(key: string, error: Error): void {
+    const path = Buffer.from(key, 'latin1')
+    this.#linked.fail(key)
+    this.#fail(path, safeComponents(path), error)
+  }
+
+  /** Reports an entry that failed, unless all others would too. */
+  #fail(path: Buffer, components: readonly Buffer[], error: unknown): void {
+    this.#report(this.#problemOf(path, components, error))
+  }
+
+  /** @throws what ends everything */
+  #problemOf(path: Buffer, components: readonly Buffer[], error: unknown): SourceProblem {
+    const [first] = components
+    const isOpen = (): boolean =>
+      first !== undefined &&
+      lstatSync(this.#target.pathOf([first]), { throwIfNoEntry: false })?.isDirectory() === true
+    const fatal = fatalTargetError(this.#directory, error, isOpen)
+    if (fatal !== undefined) throw fatal
+    if (!this.#options.onProblem) throw error
+    return { code: 'unreadable', path: path.toString(), message: messageOf(error, this.#directory) }
+  }
+
+  #report(problem: SourceProblem): void {
+    const { onProblem } = this.#options
+    if (!onProblem)
+      throw new SourceError(problem.code, `${problem.path}: ${problem.message}`, { path: problem.path })
+    this.#problems++
+    onProblem(problem)
+  }
+
+  /** @returns false for a file that was handed over, and is counted when it is written */
+  async #write(entry: Entry, components: Buffer[], key: string): Promise<boolean> {
+    const path = this.#target.pathOf(components)
+    if (entry.type === 'directory') {
+      this.#directories.enter(components, (made, kind) => this.#metadata.set(made, entry, kind))
+      return true
+    }
+    if (entry.type === 'hardlink') await this.#settle(keyOf(entry.linkTo))
+    if (entry.type === 'file' && this.#target.isNew) {
+      const isWritten = await this.#writeSmall(entry, path, key, 'direct')
+      if (isWritten !== undefined) return isWritten
+    }
+    const there = lstatSync(path, { throwIfNoEntry: false, bigint: true })
+    if (there?.isDirectory()) throw directoryInTheWay()
+    if (
+      there &&
+      (entry.type === 'hardlink' ? this.#linked.isLinked(there, entry) : this.#isThere(there, entry))
+    ) {
+      if (entry.type === 'file') this.#unchanged++
+      if (this.#metadata.isOtherwise(there, entry)) this.#metadata.set(path, entry, 'kept')
+      return true
+    }
+    const replaces = there?.isFile() === true
+    if (entry.type === 'file') {
+      const isWritten = await this.#writeSmall(entry, path, key, replaces ? 'synced' : 'staged')
+      if (isWritten !== undefined) return isWritten
+    }
+    await this.#replace(path, (staged) => this.#make(entry, staged, replaces))
+    return true
+  }
+
+  /**
+   * Writes a small file that needs nothing but bytes, owner, mode and time, or hands it over to a thread that does.
+   * @returns whether it is written; undefined for another file
+   */
+  async #writeSmall(
+    entry: FileEntry,
+    path: Buffer,
+    key: string,
+    placing: Placing,
+  ): Promise<boolean | undefined> {
+    const { size } = entry
+    if (size === undefined || entry.sparse || !this.#behind.takes(path.length + size, placing))
+      return undefined
+    if (!this.#metadata.plainOf(path, entry)) return undefined
+    const room = await this.#behind.memoryFor(path, size)
+    const length = await readWhole(entry, room, this.#options.signal)
+    // Once more: a file that was replaced since it was listed is described as it is now.
+    const metadata = this.#metadata.plainOf(path, entry)
+    if (length === undefined || !metadata) return undefined
+    this.#unfinished.mark()
+    const isWritten = this.#behind.add(key, path, length, placing, metadata)
+    if (isWritten) this.#bytes += length
+    return isWritten
+  }
+
+  /** Makes something beside `path`, and renames it once it is whole: what was there stays until then, and for good when this fails. */
+  async #replace(path: Buffer, make: (staged: Buffer) => Promise<void>): Promise<void> {
+    const staged = stagedName(path)
+    try {
+      await make(staged)
+      this.#unfinished.mark()
+      renameSync(staged, path)
+    } catch (error) {
+      rmSync(staged, { force: true })
+      throw error
+    }
+  }
+
+  /** @param replaces - a file is lost when this one turns out not to be on the disk after a power failure */
+  async #make(entry: Exclude<Entry, { type: 'directory' }>, path: Buffer, replaces: boolean): Promise<void> {
+    switch (entry.type) {
+      case 'file': {
+        // Not added at once: it may change in the meantime.
+        const written = await writeFile(path, entry, {
+          setMetadata: (file) => this.#metadata.setOfFile(file, path, entry),
+          memory: this.#memory,
+          sync: replaces,
+          signal: this.#options.signal,
+        })
+        this.#bytes += written
+        return
+      }
+      case 'symlink':
+        symlinkSync(Buffer.from(entry.target), path)
+        this.#metadata.setOfLink(path, entry)
+        return
+      case 'hardlink':
+        linkSync(this.#linked.pathOf(entry), path)
+        return
+      case 'fifo':
+        await makeNode(path, ['mkfifo'])
+        break
+      case 'character-device':
+      case 'block-device':
+        await makeNode(path, [
+          'mknod',
+          entry.type === 'block-device' ? 'b' : 'c',
+          String(entry.major),
+          String(entry.minor),
+        ])
+        break
+    }
+    this.#metadata.set(path, entry, 'made')
+  }
+
+  /** Whether a file need not be written. One is only renamed to its name when it is whole and has its time: an older extraction left it whole. */
+  #isThere(there: BigIntStats, entry: Entry): boolean {
+    return (
+      this.#options.overwrite === 'changed' &&
+      entry.type === 'file' &&
+      there.isFile() &&
+      entry.size !== undefined &&
+      there.size === BigInt(entry.size) &&
+      isSameTime(there.mtimeNs, entry.mtimeNs) &&
+      !this.#unfinished.mayLackBytes(there.ctimeNs) &&
+      // Somebody else's can't be given its mode, and one of such a name no attributes, other than under the name that it is written under.
+      (this.#userId === 0n || there.uid === this.#userId) &&
+      (entry.attributes === undefined || isUtf8(entry.path))
+    )
+  }
+}
+
+function joined(components: readonly Buffer[]): Buffer {
+  return Buffer.concat(
+    components.flatMap((component, i) => (i === 0 ? [component] : [Buffer.from('/'), component])),
+  )
+}
