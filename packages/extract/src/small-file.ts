@@ -81,5 +81,6 @@ function writeAs({ path, content, metadata }: SmallFile, placing: Placing): void
 function setPlainMetadata(file: number, { mode, owner, mtimeNs }: PlainMetadata): void {
   if (owner) fchownSync(file, owner.uid, owner.gid)
   fchmodSync(file, mode)
-  futimesSync(file, toTime(mtimeNs), toTime(mtimeNs))
+  const time = toTime(mtimeNs)
+  futimesSync(file, time, time)
 }
