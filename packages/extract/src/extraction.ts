@@ -106,7 +106,8 @@ export class Extraction {
     try {
       components = safeComponents(entry.path)
       this.#directories.leave(components)
-      await this.#settle(key)
+      const settling = this.#behind.settle(key)
+      if (settling) await settling
       this.#target.ensureParents(components)
       if (await this.#write(entry, components, key)) this.#entries++
     } catch (error) {
@@ -116,11 +117,6 @@ export class Extraction {
       const problem = this.#problemOf(Buffer.from(entry.path), components, error)
       this.#behind.later(() => this.#report(problem))
     }
-  }
-
-  /** Waits for what is under way under this path, or above it. */
-  async #settle(key: string): Promise<void> {
-    if (!this.#behind.isSettled) await this.#behind.settle(key)
   }
 
   /** A file that was handed over, and could not be written. */
@@ -162,7 +158,7 @@ export class Extraction {
       this.#directories.enter(components, (made, kind) => this.#metadata.set(made, entry, kind))
       return true
     }
-    if (entry.type === 'hardlink') await this.#settle(keyOf(entry.linkTo))
+    if (entry.type === 'hardlink') await this.#behind.settle(keyOf(entry.linkTo))
     if (entry.type === 'file' && this.#target.isNew) {
       const isWritten = await this.#writeSmall(entry, path, key, 'direct')
       if (isWritten !== undefined) return isWritten
@@ -199,14 +195,14 @@ export class Extraction {
     const { size } = entry
     if (size === undefined || entry.sparse || !this.#behind.takes(path.length + size, placing))
       return undefined
-    if (!this.#metadata.plainOf(path, entry)) return undefined
-    const room = await this.#behind.memoryFor(path, size)
+    if (!this.#metadata.isPlain(path, entry)) return undefined
+    const memory = this.#behind.memoryFor(path, size)
+    const room = memory instanceof Promise ? await memory : memory
     const length = await readWhole(entry, room, this.#options.signal)
     // Once more: a file that was replaced since it was listed is described as it is now.
-    const metadata = this.#metadata.plainOf(path, entry)
-    if (length === undefined || !metadata) return undefined
+    if (length === undefined || !this.#metadata.isPlain(path, entry)) return undefined
     this.#unfinished.mark()
-    const isWritten = this.#behind.add(key, path, length, placing, metadata)
+    const isWritten = this.#behind.add(key, path, length, placing, this.#metadata.plainOf(entry))
     if (isWritten) this.#bytes += length
     return isWritten
   }

@@ -26,7 +26,7 @@ export class FileBatch {
   }
 
   /** Takes a file whose content is where `roomFor` said. */
-  add(path: Buffer, contentBytes: number, placing: Placing, metadata: PlainMetadata): SmallFile {
+  add(path: Buffer, contentBytes: number, placing: Placing, metadata: PlainMetadata): void {
     const bytes = this.#bytes
     const { mode, owner, mtimeNs } = metadata
     let at = bytes.writeUInt32LE(path.length, this.#length)
@@ -37,10 +37,7 @@ export class FileBatch {
     at = bytes.writeBigInt64LE(mtimeNs, at)
     at = bytes.writeUInt8(PLACINGS.indexOf(placing), at)
     at = bytes.writeUInt8(owner ? 1 : 0, at)
-    at += path.copy(bytes, at)
-    const content = bytes.subarray(at, at + contentBytes)
-    this.#length = at + contentBytes
-    return { path, content, placing, metadata }
+    this.#length = at + path.copy(bytes, at) + contentBytes
   }
 }
 

@@ -77,13 +77,15 @@ export class MetadataWriter {
     this.#checkTime(entry, () => fstatSync(file, { bigint: true }))
   }
 
-  /** What a file gets that needs no attributes set or taken away, and a time that every file system has; undefined for others. */
-  plainOf(path: Buffer, entry: Entry): PlainMetadata | undefined {
-    const { attributes, mtimeNs } = entry
-    if ((attributes?.length ?? 0) > 0 || isUncommon(mtimeNs) || this.#attributes.inherits(path))
-      return undefined
+  /** Whether a file needs no attributes set or taken away, and has a time that every file system has. */
+  isPlain(path: Buffer, { attributes, mtimeNs }: Entry): boolean {
+    return (attributes?.length ?? 0) === 0 && !isUncommon(mtimeNs) && !this.#attributes.inherits(path)
+  }
+
+  /** What such a file gets. */
+  plainOf(entry: Entry): PlainMetadata {
     const owner = this.#ownership ? { uid: this.#owners.uid(entry), gid: this.#owners.gid(entry) } : undefined
-    return { mode: this.#mode(entry), owner, mtimeNs }
+    return { mode: this.#mode(entry), owner, mtimeNs: entry.mtimeNs }
   }
 
   /** File systems set the nearest time that they have, and say nothing. */

@@ -23,7 +23,15 @@ export class TargetDirectory {
 
   /** The path below the target. */
   pathOf(components: readonly Buffer[]): Buffer {
-    return Buffer.concat([this.root, ...components.flatMap((component) => [SLASH, component])])
+    let length = this.root.length
+    for (const component of components) length += 1 + component.length
+    const path = Buffer.allocUnsafe(length)
+    let at = this.root.copy(path)
+    for (const component of components) {
+      path[at++] = 0x2f
+      at += component.copy(path, at)
+    }
+    return path
   }
 
   /**

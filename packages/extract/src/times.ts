@@ -2,7 +2,7 @@
 const MAX_SECONDS = 8_640_000_000_000n
 const BILLION = 1_000_000_000n
 /** Every file system has the times of a signed number of 32 bits: 1901 to 2038. */
-const COMMON_SECONDS = 2n ** 31n
+const COMMON_NS = 2n ** 31n * BILLION
 
 /**
  * A time as Node's utimes takes it, the nearest that it can take. Whole seconds are exact; of the rest a double holds today's times to a
@@ -17,7 +17,7 @@ export function toTime(ns: bigint): number | Date {
 
 /** Whether a file system may have another time instead: to be looked at once it is set. */
 export function isUncommon(ns: bigint): boolean {
-  return ns >= COMMON_SECONDS * BILLION || ns < -COMMON_SECONDS * BILLION
+  return ns >= COMMON_NS || ns < -COMMON_NS
 }
 
 /** Whether a file's time is the one that `toTime` sets for an entry's. */

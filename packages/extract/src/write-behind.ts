@@ -93,17 +93,10 @@ export class WriteBehind {
     return bytes <= this.#limits.fileBytes && !(placing === 'synced' && this.#isHere(bytes))
   }
 
-  /** Where the content of a file is to be put, as soon as there is room: more than its size. @throws what has failed */
-  async memoryFor(path: Buffer, sizeBytes: number): Promise<Buffer> {
-    for (;;) {
-      this.check()
-      const room = this.#filling?.roomFor(path.length)
-      if (room && room.length > sizeBytes) return room
-      this.#send()
-      const memory = this.#number - this.#done <= MAX_AHEAD ? this.#pool.takeMemory() : undefined
-      if (memory) this.#filling = new FileBatch(memory)
-      else await this.#change()
-    }
+  /** Where the content of a file is to be put, once there is room: more than its size. @throws what has failed */
+  memoryFor(path: Buffer, sizeBytes: number): Buffer | Promise<Buffer> {
+    const room = this.#filling?.roomFor(path.length)
+    return room && room.length > sizeBytes ? room : this.#nextMemoryFor(path, sizeBytes)
   }
 
   /**
@@ -147,17 +140,13 @@ export class WriteBehind {
     if (key !== undefined) this.#unsettled.set(key, after)
   }
 
-  /** Waits until nothing is under way under a path, nor above it. @throws what has failed */
-  async settle(key: string): Promise<void> {
-    for (let end = key.length; end > 0; end = key.lastIndexOf('/', end - 1)) {
-      const number = this.#unsettled.get(key.slice(0, end))
-      if (number !== undefined) await this.#until(number)
-    }
-  }
-
-  /** Whether there is anything that `settle` could wait for. */
-  get isSettled(): boolean {
-    return this.#unsettled.size === 0
+  /** Resolves when nothing is under way under a path, nor above it; undefined when nothing is. It rejects with what has failed. */
+  settle(key: string): Promise<void> | undefined {
+    if (this.#unsettled.size === 0) return undefined
+    let last = 0
+    for (let end = key.length; end > 0; end = key.lastIndexOf('/', end - 1))
+      last = Math.max(last, this.#unsettled.get(key.slice(0, end)) ?? 0)
+    return last === 0 ? undefined : this.#until(last)
   }
 
   /** Waits until all is written. @throws what has failed */
@@ -205,6 +194,19 @@ export class WriteBehind {
     if (!this.#filling || this.#filling.length === 0) return
     this.#pool.submit(this.#number++, this.#filling.memory, this.#filling.length)
     this.#filling = undefined
+  }
+
+  async #nextMemoryFor(path: Buffer, sizeBytes: number): Promise<Buffer> {
+    this.#send()
+    for (;;) {
+      this.check()
+      const memory = this.#number - this.#done <= MAX_AHEAD ? this.#pool.takeMemory() : undefined
+      if (memory) {
+        this.#filling = new FileBatch(memory)
+        return this.#filling.roomFor(path.length)
+      }
+      await this.#change()
+    }
   }
 
   async #until(number: number): Promise<void> {
