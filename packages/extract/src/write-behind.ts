@@ -96,7 +96,7 @@ export class WriteBehind {
   /** Where the content of a file is to be put, once there is room: more than its size. @throws what has failed */
   memoryFor(path: Buffer, sizeBytes: number): Buffer | Promise<Buffer> {
     const room = this.#filling?.roomFor(path.length)
-    return room && room.length > sizeBytes ? room : this.#nextMemoryFor(path, sizeBytes)
+    return room && room.length > sizeBytes ? room : this.#nextMemoryFor(path)
   }
 
   /**
@@ -196,7 +196,7 @@ export class WriteBehind {
     this.#filling = undefined
   }
 
-  async #nextMemoryFor(path: Buffer, sizeBytes: number): Promise<Buffer> {
+  async #nextMemoryFor(path: Buffer): Promise<Buffer> {
     this.#send()
     for (;;) {
       this.check()
