@@ -1,22 +1,15 @@
-import { chunkId, openSealed, type VaultKeys } from '@pipe-backup/crypto'
-import { type Sink, toError } from '@pipe-backup/sink'
-import { ChunkKind, unsealChunk } from '../format/chunk-codec.ts'
-import { packKey, runKeyId } from '../format/pack-format.ts'
+import type { VaultKeys } from '@pipe-backup/crypto'
+import type { Sink } from '@pipe-backup/sink'
+import { packKey } from '../format/pack-format.ts'
 import { derivedKeys } from '../format/vault-host.ts'
-import { hasCode } from '../has-code.ts'
-import { damageOf } from '../store/damage.ts'
 import { StoredPackProver } from '../store/prove-stored-pack.ts'
-import { readPackHeader } from '../store/read-pack-header.ts'
-import { getObject } from '../store/read-sink.ts'
 import { VaultError } from '../vault-error.ts'
 import { ByteCache } from './byte-cache.ts'
 import type { ChunkLocation, ChunkLocations } from './chunk-locations.ts'
+import { PackReader } from './pack-reader.ts'
 
-/** Whole packs that are kept: a restore goes through them in about the order in which they were written. */
-const PACK_CACHE_BYTES = 160 * 1024 * 1024
-const CHUNK_CACHE_BYTES = 32 * 1024 * 1024
-/** A pack is fetched whole from its second chunk on; larger ones never. */
-const WHOLE_PACK_BYTES = 64 * 1024 * 1024
+/** Nodes of manifests, and what is not read ahead. */
+const CHUNK_CACHE_BYTES = 16 * 1024 * 1024
 
 export interface ChunkReaderOptions {
   /** In order of preference. */
@@ -35,28 +28,19 @@ export interface ChunkReaderOptions {
 /** Reads chunks from whichever sink has them whole. What it gives has been proven by the chunk's id. */
 export class ChunkReader {
   readonly #options: ChunkReaderOptions
-  readonly #nodeIdKey: Uint8Array
-  readonly #packs = new ByteCache(PACK_CACHE_BYTES)
+  readonly #packs: PackReader
   readonly #chunks = new ByteCache(CHUNK_CACHE_BYTES)
-  readonly #uses = new Map<string, number>()
-  /** By sink and pack: nothing vouches for a header, and what one sink says of it must not be believed of another's. */
-  readonly #runKeys = new Map<string, readonly Uint8Array[]>()
-  readonly #opened = new Map<string, Uint8Array>()
-  readonly #reported = new Set<string>()
-  /** Packs that a sink lacks, or did not give when it was asked: not asked again. */
-  readonly #bad = new Set<string>()
-  /** Of these, the packs that a sink which did not answer may have whole. */
-  readonly #unanswered = new Set<string>()
   #more: Promise<void> | undefined
   #relocated: Promise<void> | undefined
 
   static async open(options: ChunkReaderOptions): Promise<ChunkReader> {
-    return new ChunkReader(options, (await derivedKeys(options.keys)).nodeIdKey)
+    const { nodeIdKey } = await derivedKeys(options.keys)
+    return new ChunkReader(options, new PackReader({ ...options, nodeIdKey }))
   }
 
-  private constructor(options: ChunkReaderOptions, nodeIdKey: Uint8Array) {
+  private constructor(options: ChunkReaderOptions, packs: PackReader) {
     this.#options = options
-    this.#nodeIdKey = nodeIdKey
+    this.#packs = packs
   }
 
   /** The plain bytes of a chunk. Valid for as long as they are held; not to be written to. @throws VaultError `missing`, `unanswered` */
@@ -88,7 +72,7 @@ export class ChunkReader {
   }
 
   #notRead(found: readonly ChunkLocation[]): VaultError {
-    const away = found.find(({ pack }) => this.#unanswered.has(pack))
+    const away = found.find(({ pack }) => this.#packs.isUnanswered(pack))
     if (away) {
       const key = packKey(away.pack)
       const hint = 'Do the same again when each sink answers.'
@@ -122,115 +106,10 @@ export class ChunkReader {
   async #readFromAny(found: readonly ChunkLocation[]): Promise<Uint8Array | undefined> {
     for (const location of found) {
       for (const sink of this.#options.sinks) {
-        const plain = await this.#readFrom(sink, location)
+        const plain = await this.#packs.readFrom(sink, location)
         if (plain) return plain
       }
     }
     return undefined
   }
-
-  async #readFrom(sink: Sink, location: ChunkLocation): Promise<Uint8Array | undefined> {
-    const key = packKey(location.pack)
-    const where = `${sink.name}\n${location.pack}`
-    if (this.#bad.has(where)) return undefined
-    const { signal } = this.#options
-    try {
-      const { chunk } = location
-      const pack = await this.#wholePack(sink, location.pack, key)
-      const sealed = pack
-        ? pack.subarray(chunk.offset, chunk.offset + chunk.length)
-        : await sink.get(key, { offset: chunk.offset, length: chunk.length, signal })
-      const runKey = await this.#runKey(sink, location, pack, where)
-      const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength)
-      const idKey = chunk.kind === ChunkKind.data ? this.#options.keys.idKey : this.#nodeIdKey
-      if (Buffer.compare(chunkId(idKey, plain), chunk.id) !== 0)
-        throw new VaultError('corrupt', 'a chunk is not what its id says')
-      return plain
-    } catch (cause) {
-      signal?.throwIfAborted()
-      // Damage in one location says nothing about the rest of the pack: the sink is asked for the next chunk by itself.
-      const damage =
-        (cause instanceof Error && cause.name !== 'SinkError') ||
-        hasCode(cause, 'range') ||
-        hasCode(cause, 'corrupt')
-      if (!damage) this.#bad.add(where)
-      if (!damage && damageOf(cause) === undefined) this.#unanswered.add(location.pack)
-      this.#packs.delete(location.pack)
-      this.#runKeys.delete(where)
-      this.#uses.set(location.pack, -64)
-      if (!this.#reported.has(where)) {
-        this.#reported.add(where)
-        this.#options.onProblem(
-          damage ? damagedPack(sink.name, key, cause) : absentPack(sink.name, key, cause),
-        )
-      }
-      return undefined
-    }
-  }
-
-  async #wholePack(sink: Sink, name: string, key: string): Promise<Uint8Array | undefined> {
-    const cached = this.#packs.get(name)
-    if (cached) return cached
-    const uses = (this.#uses.get(name) ?? 0) + 1
-    this.#uses.set(name, uses)
-    if (uses < 2) return undefined
-    const { signal } = this.#options
-    const info = await sink.head(key, { signal })
-    if (!info || info.sizeBytes > WHOLE_PACK_BYTES) return undefined
-    const pack = await getObject(sink, key, signal)
-    this.#packs.set(name, pack)
-    return pack
-  }
-
-  async #runKey(
-    sink: Sink,
-    location: ChunkLocation,
-    pack: Uint8Array | undefined,
-    where: string,
-  ): Promise<Uint8Array> {
-    let keys = this.#runKeys.get(where)
-    if (!keys) {
-      const { signal } = this.#options
-      const key = packKey(location.pack)
-      const { runKeys } = await readPackHeader(
-        async (length) => pack?.subarray(0, length) ?? sink.get(key, { offset: 0, length, signal }),
-        location.chunk.offset,
-      )
-      keys = await Promise.all(runKeys.map(({ id, boxes }) => this.#openRunKey(id, boxes)))
-      this.#runKeys.set(where, keys)
-    }
-    const runKey = keys[location.chunk.runKey]
-    if (!runKey) throw new VaultError('corrupt', 'a chunk names a run key that its pack does not have')
-    return runKey
-  }
-
-  async #openRunKey(id: Uint8Array, boxes: readonly Uint8Array[]): Promise<Uint8Array> {
-    const name = Buffer.from(id).toString('hex')
-    const known = this.#opened.get(name)
-    if (known) return known
-    for (const box of boxes) {
-      try {
-        const runKey = await openSealed(this.#options.keys, box)
-        if (Buffer.compare(runKeyId(runKey), id) !== 0) continue
-        this.#opened.set(name, runKey)
-        return runKey
-      } catch {
-        // For another recipient.
-      }
-    }
-    throw new VaultError('corrupt', 'no run key in its header opens with this phrase')
-  }
-}
-
-function damagedPack(sink: string, key: string, cause: unknown): VaultError {
-  const why = cause instanceof Error ? cause.message : String(cause)
-  return new VaultError('corrupt', `sink "${sink}": ${key} is damaged (${why})`, { sink, key, cause })
-}
-
-/** A pack that the sink lacks is missing; of one that it did not give for another reason nothing is known, and the reason is what is reported. */
-function absentPack(sink: string, key: string, cause: unknown): Error {
-  const error = toError(cause)
-  return damageOf(error) === undefined
-    ? error
-    : new VaultError('missing', error.message, { sink, key, cause })
 }

@@ -1,0 +1,225 @@
+import { chunkId, type VaultKeys } from '@pipe-backup/crypto'
+import { type Sink, toError } from '@pipe-backup/sink'
+import { ChunkKind, unsealChunk } from '../format/chunk-codec.ts'
+import { packKey } from '../format/pack-format.ts'
+import { hasCode } from '../has-code.ts'
+import { damageOf } from '../store/damage.ts'
+import { getObject } from '../store/read-sink.ts'
+import { VaultError } from '../vault-error.ts'
+import type { ChunkLocation } from './chunk-locations.ts'
+import { RunKeys } from './run-keys.ts'
+import { SealedStore } from './sealed-store.ts'
+
+/** Packs, and pieces of packs: a restore goes through some five of 16 MiB at a time, in about the order in which they were written. */
+const SEALED_BYTES = 96 * 1024 * 1024
+/** A pack is fetched whole from its second chunk on; larger ones never. */
+export const WHOLE_PACK_BYTES: number = 64 * 1024 * 1024
+
+export interface PackReaderOptions {
+  /** In order of preference. */
+  readonly sinks: readonly Sink[]
+  readonly keys: VaultKeys
+  readonly nodeIdKey: Uint8Array
+  /** Called with each object that a sink did not have whole, and of each sink that did not answer. */
+  readonly onProblem: (error: Error) => void
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A chunk that is still sealed, and the key that it opens with. */
+export interface SealedChunk {
+  /** Not to be used after anything was waited for. */
+  readonly sealed: Uint8Array
+  readonly runKey: Uint8Array
+}
+
+/** Reads chunks from packs, sink by sink, and remembers how that went. */
+export class PackReader {
+  readonly #options: PackReaderOptions
+  readonly #runKeys: RunKeys
+  readonly #store = new SealedStore(SEALED_BYTES)
+  readonly #uses = new Map<string, number>()
+  readonly #reported = new Set<string>()
+  /** Packs that a sink lacks, or did not give when it was asked: not asked again. */
+  readonly #bad = new Set<string>()
+  /** Of these, the packs that a sink which did not answer may have whole. */
+  readonly #unanswered = new Set<string>()
+  /** Packs in which something was damaged: read chunk by chunk. */
+  readonly #damaged = new Set<string>()
+
+  constructor(options: PackReaderOptions) {
+    this.#options = options
+    this.#runKeys = new RunKeys(options.keys)
+  }
+
+  /** Whether a sink that did not answer may have this pack whole. */
+  isUnanswered(pack: string): boolean {
+    return this.#unanswered.has(pack)
+  }
+
+  /** How many requests for what is ahead are under way. */
+  get requests(): number {
+    return this.#store.requests
+  }
+
+  /** The plain bytes of a chunk, proven by its id; undefined where the sink does not have it whole, which is reported. */
+  async readFrom(sink: Sink, location: ChunkLocation): Promise<Uint8Array | undefined> {
+    const { pack, chunk } = location
+    const where = nameOf(sink, pack)
+    if (this.#bad.has(where)) return undefined
+    const { signal, keys, nodeIdKey } = this.#options
+    const key = packKey(pack)
+    try {
+      await this.#fetchFrom(sink, location)
+      const runKey = await this.#runKeyOf(sink, location)
+      const { offset, length } = chunk
+      const sealed = this.#held(location) ?? (await sink.get(key, { offset, length, signal }))
+      const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength)
+      const idKey = chunk.kind === ChunkKind.data ? keys.idKey : nodeIdKey
+      if (Buffer.compare(chunkId(idKey, plain), chunk.id) !== 0)
+        throw new VaultError('corrupt', 'a chunk is not what its id says')
+      return plain
+    } catch (cause) {
+      signal?.throwIfAborted()
+      this.#fail(sink, pack, cause)
+      return undefined
+    }
+  }
+
+  /** Whether a chunk is here, or on its way. */
+  isFetched(location: ChunkLocation): boolean {
+    return [location.pack, pieceOf(location)].some(
+      (key) => this.#store.get(key) !== undefined || this.#store.coming(key) !== undefined,
+    )
+  }
+
+  /**
+   * Begins to fetch a chunk that will be read soon, or all its pack, from the sink that would be asked for it then.
+   * @param packBytes - of the whole pack, where that is wanted
+   * @param isNeeded - whether chunks of a pack will be read soon
+   * @returns false where there is no room for it yet
+   */
+  fetchAhead(
+    location: ChunkLocation,
+    packBytes: number | undefined,
+    isNeeded: (pack: string) => boolean,
+    signal: AbortSignal,
+  ): boolean {
+    const { pack, chunk } = location
+    const size = packBytes ?? chunk.length
+    if (!this.#store.makeRoom(size, (key) => isNeeded(key.slice(0, pack.length)))) return false
+    const key = packBytes === undefined ? pieceOf(location) : pack
+    const range = packBytes === undefined ? { offset: chunk.offset, length: chunk.length } : undefined
+    const load = async (): Promise<Uint8Array | undefined> => {
+      for (const sink of this.#options.sinks) {
+        if (this.#damaged.has(pack) || signal.aborted) break
+        if (this.#bad.has(nameOf(sink, pack))) continue
+        try {
+          return range
+            ? await sink.get(packKey(pack), { ...range, signal })
+            : await getObject(sink, packKey(pack), signal)
+        } catch (cause) {
+          if (!signal.aborted) this.#fail(sink, pack, cause)
+        }
+      }
+      return undefined
+    }
+    void this.#store.fetch(key, size, load)
+    return true
+  }
+
+  /** A chunk that was fetched ahead, once it has come; undefined where it has not. */
+  async sealedAhead(location: ChunkLocation): Promise<SealedChunk | undefined> {
+    const { pack } = location
+    await (this.#store.coming(pack) ?? this.#store.coming(pieceOf(location)))
+    const sink = this.#options.sinks.find((one) => !this.#bad.has(nameOf(one, pack)))
+    if (!sink || this.#damaged.has(pack)) return undefined
+    try {
+      const runKey = await this.#runKeyOf(sink, location)
+      const sealed = this.#held(location)
+      return sealed && { runKey, sealed }
+    } catch {
+      // It is read again by itself, which says what is wrong.
+      return undefined
+    }
+  }
+
+  /** A piece that was fetched by itself is of no use any more. */
+  letGo(location: ChunkLocation): void {
+    this.#store.delete(pieceOf(location))
+  }
+
+  #held(location: ChunkLocation): Uint8Array | undefined {
+    const { offset, length } = location.chunk
+    return (
+      this.#store.get(location.pack)?.subarray(offset, offset + length) ?? this.#store.get(pieceOf(location))
+    )
+  }
+
+  #runKeyOf(sink: Sink, location: ChunkLocation): Promise<Uint8Array> {
+    const { pack } = location
+    const { signal } = this.#options
+    return this.#runKeys.of(location, nameOf(sink, pack), async (length) => {
+      const whole = this.#store.get(pack)
+      return whole
+        ? Uint8Array.from(whole.subarray(0, length))
+        : sink.get(packKey(pack), { offset: 0, length, signal })
+    })
+  }
+
+  /** Waits for what is on its way, and fetches a pack whole that is read for the second time. */
+  async #fetchFrom(sink: Sink, location: ChunkLocation): Promise<void> {
+    const { pack } = location
+    await (this.#store.coming(pack) ?? this.#store.coming(pieceOf(location)))
+    if (this.#store.get(pack)) return
+    const uses = (this.#uses.get(pack) ?? 0) + 1
+    this.#uses.set(pack, uses)
+    if (uses < 2 || this.#store.get(pieceOf(location))) return
+    const { signal } = this.#options
+    const info = await sink.head(packKey(pack), { signal })
+    if (!info || info.sizeBytes > WHOLE_PACK_BYTES) return
+    this.#store.makeRoom(info.sizeBytes, () => false)
+    await (this.#store.coming(pack) ??
+      this.#store.fetch(pack, info.sizeBytes, () => getObject(sink, packKey(pack), signal)))
+  }
+
+  #fail(sink: Sink, pack: string, cause: unknown): void {
+    const key = packKey(pack)
+    const where = nameOf(sink, pack)
+    // Damage in one location says nothing about the rest of the pack: the sink is asked for the next chunk by itself.
+    const damage =
+      (cause instanceof Error && cause.name !== 'SinkError') ||
+      hasCode(cause, 'range') ||
+      hasCode(cause, 'corrupt')
+    if (damage) this.#damaged.add(pack)
+    else this.#bad.add(where)
+    if (!damage && damageOf(cause) === undefined) this.#unanswered.add(pack)
+    this.#store.delete(pack)
+    this.#runKeys.forget(where)
+    this.#uses.set(pack, -64)
+    if (this.#reported.has(where)) return
+    this.#reported.add(where)
+    this.#options.onProblem(damage ? damagedPack(sink.name, key, cause) : absentPack(sink.name, key, cause))
+  }
+}
+
+function nameOf(sink: Sink, pack: string): string {
+  return `${sink.name}\n${pack}`
+}
+
+/** Under which a chunk that was fetched by itself is kept. */
+function pieceOf({ pack, chunk }: ChunkLocation): string {
+  return `${pack}+${chunk.offset}`
+}
+
+function damagedPack(sink: string, key: string, cause: unknown): VaultError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new VaultError('corrupt', `sink "${sink}": ${key} is damaged (${why})`, { sink, key, cause })
+}
+
+/** A pack that the sink lacks is missing; of one that it did not give for another reason nothing is known, and the reason is what is reported. */
+function absentPack(sink: string, key: string, cause: unknown): Error {
+  const error = toError(cause)
+  return damageOf(error) === undefined
+    ? error
+    : new VaultError('missing', error.message, { sink, key, cause })
+}
