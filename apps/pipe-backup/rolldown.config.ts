@@ -17,6 +17,7 @@ export default defineConfig({
     main: 'src/main.ts',
     'seal-worker': '../../packages/vault/src/seal/seal-worker.ts',
     'write-worker': '../../packages/extract/src/write-worker.ts',
+    'open-worker': '../../packages/vault/src/restore/open-worker.ts',
   },
   platform: 'node',
   external: installed.map((name) => new RegExp(`^${name}(/|$)`)),

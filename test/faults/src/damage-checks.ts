@@ -47,7 +47,8 @@ export async function restore(vault: SmallVault, sinks: readonly Sink[], flaws: 
   for (const snapshot of shown ?? []) {
     const files = vault.files.get(snapshot.id)
     if (!files || snapshot.sources.length !== 2) flaws.push(`${from} shows ${snapshot.id}, which never was`)
-    const reader = await openSnapshot({ sinks, keys, snapshot, onProblem }).catch(failed)
+    const opening = openSnapshot({ sinks, keys, snapshot, onProblem })
+    await using reader = (await opening.catch(failed)) ?? undefined
     if (!reader) continue
     for (const { name } of snapshot.sources) {
       try {

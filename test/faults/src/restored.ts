@@ -11,7 +11,7 @@ export async function restored(
   snapshot: SnapshotInfo,
   signal?: AbortSignal,
 ): Promise<string> {
-  const reader = await openSnapshot({ sinks, keys, snapshot, signal })
+  await using reader = await openSnapshot({ sinks, keys, snapshot, signal })
   const files: [string, Uint8Array][] = []
   for await (const entry of reader.entries()) {
     if (entry.type !== 'file') continue

@@ -76,7 +76,12 @@ async function read(vault: ExpectedVault, keys: VaultKeys, id: string) {
   const sinks = [localSink({ name: 'vector', path: vault.sink })]
   const snapshot = selectSnapshot(await listSnapshots({ sinks, keys }), id)
   const problems: unknown[] = []
-  const reader = await openSnapshot({ sinks, keys, snapshot, onProblem: (error) => problems.push(error) })
+  await using reader = await openSnapshot({
+    sinks,
+    keys,
+    snapshot,
+    onProblem: (error) => problems.push(error),
+  })
   const sources = new Map<string, ExpectedEntry[]>(snapshot.sources.map(({ name }) => [name, []]))
   for await (const entry of reader.entries()) {
     const source = Buffer.from(entry.path).toString().split('/')[0] ?? ''

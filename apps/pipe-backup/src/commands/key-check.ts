@@ -37,7 +37,7 @@ async function openNewest(
   const onProblem = (error: Error): void => output.warn(errorLine(error))
   const snapshot = (await listSnapshots({ sinks, keys, signal, onProblem })).at(-1)
   if (snapshot === undefined) return undefined
-  const reader = await openSnapshot({ sinks, keys, snapshot, signal, onProblem })
+  await using reader = await openSnapshot({ sinks, keys, snapshot, signal, onProblem })
   for await (const _entry of reader.entries()) break
   return snapshot.id
 }

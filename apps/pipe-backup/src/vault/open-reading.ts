@@ -115,14 +115,16 @@ export async function openReading(
     unreadable,
   })
   const taken = new Set(from.values())
-  const reader = await openSnapshot({
-    sinks,
-    keys,
-    snapshot,
-    from: [...taken],
-    signal: cli.signal,
-    onProblem,
-  })
+  const reader = stack.use(
+    await openSnapshot({
+      sinks,
+      keys,
+      snapshot,
+      from: [...taken],
+      signal: cli.signal,
+      onProblem,
+    }),
+  )
   if (taken.size <= 1) noteSnapshot(cli, snapshot)
   else
     for (const [name, { id, host, time }] of from)

@@ -2,7 +2,13 @@ import type { ObjectKeys } from '@pipe-backup/crypto'
 import { type Sink, toError } from '@pipe-backup/sink'
 import { forEachLimited } from '../for-each-limited.ts'
 import { openIndex } from '../format/index-object.ts'
-import { decodeFooterContent, MAX_PACK_CHUNKS, type PackChunk, packKey } from '../format/pack-format.ts'
+import {
+  decodeFooterContent,
+  footerBytes,
+  MAX_PACK_CHUNKS,
+  type PackChunk,
+  packKey,
+} from '../format/pack-format.ts'
 import { readPackFooter } from '../store/read-pack-footer.ts'
 import { getObject, listObjects } from '../store/read-sink.ts'
 import { VaultError } from '../vault-error.ts'
@@ -23,20 +29,30 @@ const FOOTERS_AT_ONCE = 8
 export class ChunkLocations {
   readonly #packs: { name: string; footer: Buffer }[] = []
   readonly #byPrefix = new Map<number, number[]>()
+  readonly #sizes = new Map<string, number>()
 
   add(name: string, footer: Uint8Array): void {
     const pack =
       this.#packs.push({ name, footer: Buffer.from(footer.buffer, footer.byteOffset, footer.length) }) - 1
     const bytes = this.#packs[pack]?.footer ?? Buffer.alloc(0)
     const count = bytes.readUInt32LE(16)
+    let chunksEnd = 0
     for (let i = 0; i < count; i++) {
-      const prefix = bytes.readUInt32LE(20 + i * ENTRY_BYTES + 15)
+      const at = 20 + i * ENTRY_BYTES
+      chunksEnd = Math.max(chunksEnd, bytes.readUInt32LE(at + 3) + bytes.readUInt32LE(at + 7))
+      const prefix = bytes.readUInt32LE(at + 15)
       // Two numbers in one.
       const slot = pack * MAX_PACK_CHUNKS + i
       const known = this.#byPrefix.get(prefix)
       if (known) known.push(slot)
       else this.#byPrefix.set(prefix, [slot])
     }
+    this.#sizes.set(name, chunksEnd + footerBytes(count))
+  }
+
+  /** How long a pack is, by its footer. */
+  packBytes(name: string): number {
+    return this.#sizes.get(name) ?? 0
   }
 
   /** All the packs, and the contents of their footers. */

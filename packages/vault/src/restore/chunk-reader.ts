@@ -7,9 +7,10 @@ import { VaultError } from '../vault-error.ts'
 import { ByteCache } from './byte-cache.ts'
 import type { ChunkLocation, ChunkLocations } from './chunk-locations.ts'
 import { PackReader } from './pack-reader.ts'
+import { ReadAhead } from './read-ahead.ts'
 
 /** Nodes of manifests, and what is not read ahead. */
-const CHUNK_CACHE_BYTES = 16 * 1024 * 1024
+const CHUNK_CACHE_BYTES = 8 * 1024 * 1024
 
 export interface ChunkReaderOptions {
   /** In order of preference. */
@@ -28,6 +29,7 @@ export interface ChunkReaderOptions {
 /** Reads chunks from whichever sink has them whole. What it gives has been proven by the chunk's id. */
 export class ChunkReader {
   readonly #options: ChunkReaderOptions
+  readonly #nodeIdKey: Uint8Array
   readonly #packs: PackReader
   readonly #chunks = new ByteCache(CHUNK_CACHE_BYTES)
   #more: Promise<void> | undefined
@@ -35,12 +37,13 @@ export class ChunkReader {
 
   static async open(options: ChunkReaderOptions): Promise<ChunkReader> {
     const { nodeIdKey } = await derivedKeys(options.keys)
-    return new ChunkReader(options, new PackReader({ ...options, nodeIdKey }))
+    return new ChunkReader(options, nodeIdKey)
   }
 
-  private constructor(options: ChunkReaderOptions, packs: PackReader) {
+  private constructor(options: ChunkReaderOptions, nodeIdKey: Uint8Array) {
     this.#options = options
-    this.#packs = packs
+    this.#nodeIdKey = nodeIdKey
+    this.#packs = new PackReader({ ...options, nodeIdKey })
   }
 
   /** The plain bytes of a chunk. Valid for as long as they are held; not to be written to. @throws VaultError `missing`, `unanswered` */
@@ -69,6 +72,13 @@ export class ChunkReader {
       return plain
     }
     throw this.#notRead(found)
+  }
+
+  /** Reads ahead of who restores files; to be disposed of. */
+  readAhead(): ReadAhead {
+    const { keys, locations, signal } = this.#options
+    const opening = { idKey: Uint8Array.from(keys.idKey), nodeIdKey: Uint8Array.from(this.#nodeIdKey) }
+    return new ReadAhead({ chunks: this, packs: this.#packs, locations, keys: opening, signal })
   }
 
   #notRead(found: readonly ChunkLocation[]): VaultError {

@@ -75,7 +75,7 @@ test('a source that failed has nothing to select, and says why; the others are r
 test('entries can be read several times, and a file opened again', async () => {
   const [snapshot] = await vault.snapshots()
   if (!snapshot) throw new Error('no snapshot')
-  const reader = await openSnapshot({ sinks: vault.sinks, keys: vault.keys, snapshot })
+  await using reader = await openSnapshot({ sinks: vault.sinks, keys: vault.keys, snapshot })
   for (let pass = 0; pass < 2; pass++) {
     for await (const entry of reader.entries([Buffer.from('tree/a')])) {
       if (entry.type !== 'file') throw new Error('not a file')
@@ -95,7 +95,7 @@ test('an abort ends the reading with its reason', async () => {
   if (!snapshot) throw new Error('no snapshot')
   const stop = new AbortController()
   const { signal } = stop
-  const reader = await openSnapshot({ sinks: vault.sinks, keys: vault.keys, snapshot, signal })
+  await using reader = await openSnapshot({ sinks: vault.sinks, keys: vault.keys, snapshot, signal })
   const reading = async () => {
     for await (const entry of reader.entries()) if (entry.path.length > 0) stop.abort(new Error('enough'))
   }

@@ -1,15 +1,17 @@
 import type { VaultKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
-import type { Entry, EntryReader, Reading } from '@pipe-backup/source'
-import { CHUNK_ID_BYTES } from '../format/chunk-codec.ts'
-import { Extents } from '../format/extents.ts'
+import type { Entry } from '@pipe-backup/source'
 import type { ManifestEntry } from '../format/manifest-node.ts'
 import type { SnapshotSource } from '../format/snapshot-object.ts'
 import type { SnapshotInfo } from '../store/snapshots.ts'
 import { VaultError } from '../vault-error.ts'
 import type { ChunkReader } from './chunk-reader.ts'
+import { Leaf } from './leaves.ts'
 import { openChunks } from './open-chunks.ts'
-import { isBelow, walkExtents, walkManifest } from './walk-manifest.ts'
+import type { ReadAhead } from './read-ahead.ts'
+import type { Place } from './read-plan.ts'
+import { type StoredFile, StoredFileReader } from './stored-file-reader.ts'
+import { isBelow, walkLeaves, walkManifest } from './walk-manifest.ts'
 
 export interface OpenSnapshotOptions {
   /** In order of preference. */
@@ -23,7 +25,8 @@ export interface OpenSnapshotOptions {
   readonly onProblem?: ((error: Error) => void) | undefined
 }
 
-export interface SnapshotReader {
+/** To be disposed of: it may have threads. */
+export interface SnapshotReader extends AsyncDisposable {
   /**
    * The entries at and below these paths, or all, in order; each path is prefixed by its source's name. A hard link whose target is
    * not among them comes as a file, if the snapshot has the target at all.
@@ -37,24 +40,49 @@ export interface SnapshotReader {
 export async function openSnapshot(options: OpenSnapshotOptions): Promise<SnapshotReader> {
   const { snapshot, from = [snapshot], signal, ...rest } = options
   const chunks = await openChunks({ ...rest, snapshots: from, signal })
-  return { entries: (paths) => readEntries(chunks, snapshot, paths, signal) }
+  const ahead = chunks.readAhead()
+  return {
+    entries: (paths) => readEntries({ chunks, ahead }, snapshot, paths, signal),
+    [Symbol.asyncDispose]: () => ahead[Symbol.asyncDispose](),
+  }
+}
+
+/** What reads the vault. */
+interface Reading {
+  readonly chunks: ChunkReader
+  readonly ahead: ReadAhead
 }
 
 async function* readEntries(
-  chunks: ChunkReader,
+  reading: Reading,
   snapshot: SnapshotInfo,
   paths: readonly Uint8Array[] | undefined,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Entry> {
+  const { chunks, ahead } = reading
   const selections = select(snapshot, paths)
   for (const { source, below } of selections) {
     if (source.root === undefined) continue
     const root = Buffer.from(source.root, 'hex')
     const found = new Set<Uint8Array>()
-    for await (const entry of walkManifest(chunks, root, below)) {
-      signal?.throwIfAborted()
-      for (const path of below ?? []) if (isBelow(entry.path, path)) found.add(path)
-      yield await toEntry(chunks, root, source.name, entry, below)
+    const leaves = walkLeaves(chunks, root, below)
+    const toEntry = new EntryMaker(reading, root, source.name, below)
+    // No leaf before this one is held, for each leads to all that follow.
+    let leaf: Leaf | undefined = Leaf.before(leaves)
+    try {
+      for (; leaf; leaf = await leaf.next()) {
+        ahead.enter(leaf)
+        for (const [index, entry] of leaf.entries.entries()) {
+          signal?.throwIfAborted()
+          for (const path of below ?? []) if (isBelow(entry.path, path)) found.add(path)
+          const made = toEntry.make(entry, { leaf, index })
+          yield made instanceof Promise ? await made : made
+          // Who wants one entry does not wait for another leaf.
+          if (index === 0) void leaf.next()
+        }
+      }
+    } finally {
+      await leaves.return(undefined)
     }
     const lost = below?.find((path) => !found.has(path))
     if (lost) throw notFound(`${source.name}/${Buffer.from(lost).toString()}`, snapshot)
@@ -103,92 +131,49 @@ function notFound(path: string, snapshot: SnapshotInfo): VaultError {
   })
 }
 
-async function toEntry(
-  chunks: ChunkReader,
-  root: Uint8Array,
-  source: string,
-  entry: ManifestEntry,
-  below: readonly Uint8Array[] | undefined,
-): Promise<Entry> {
-  const prefix = Buffer.from(`${source}/`)
-  const path = Buffer.concat([prefix, entry.path])
-  if (entry.type === 'hardlink') {
+/** Makes what is given out of what a manifest has. */
+class EntryMaker {
+  readonly #reading: Reading
+  readonly #root: Uint8Array
+  readonly #prefix: Buffer
+  readonly #below: readonly Uint8Array[] | undefined
+
+  constructor(reading: Reading, root: Uint8Array, source: string, below: readonly Uint8Array[] | undefined) {
+    this.#reading = reading
+    this.#root = root
+    this.#prefix = Buffer.from(`${source}/`)
+    this.#below = below
+  }
+
+  make(entry: ManifestEntry, place: Place): Entry | Promise<Entry> {
+    const path = this.#prefixed(entry.path)
+    if (entry.type === 'hardlink') return this.#hardlink(entry, path)
+    return entry.type === 'file' ? this.#file(entry, path, place) : { ...entry, path }
+  }
+
+  async #hardlink(entry: Extract<ManifestEntry, { type: 'hardlink' }>, path: Uint8Array): Promise<Entry> {
     const { linkTo } = entry
-    if (!below || below.some((selected) => isBelow(linkTo, selected)))
-      return { ...entry, path, linkTo: Buffer.concat([prefix, linkTo]) }
-    for await (const target of walkManifest(chunks, root, [linkTo])) {
-      if (target.type === 'file') return fileEntry(chunks, { ...target, path })
+    const link = { ...entry, path, linkTo: this.#prefixed(linkTo) }
+    if (!this.#below || this.#below.some((selected) => isBelow(linkTo, selected))) return link
+    for await (const target of walkManifest(this.#reading.chunks, this.#root, [linkTo])) {
+      if (target.type === 'file') return this.#file(target, path, undefined)
     }
     // The file could not be read when this was stored. Whoever writes the entries says so of this one, and goes on.
-    return { ...entry, path, linkTo: Buffer.concat([prefix, linkTo]) }
-  }
-  return entry.type === 'file' ? fileEntry(chunks, { ...entry, path }) : { ...entry, path }
-}
-
-function fileEntry(chunks: ChunkReader, entry: Extract<ManifestEntry, { type: 'file' }>): Entry {
-  const { content: _content, ...metadata } = entry
-  return { ...metadata, open: () => new StoredFileReader(chunks, entry) }
-}
-
-/** Reads a file's extents one after the other. */
-class StoredFileReader implements EntryReader {
-  readonly #chunks: ChunkReader
-  readonly #entry: Extract<ManifestEntry, { type: 'file' }>
-  readonly #extents: AsyncIterator<Extents>
-  #batch = new Extents()
-  #next = 0
-  #piece: Uint8Array = new Uint8Array()
-  #bytes = 0
-
-  constructor(chunks: ChunkReader, entry: Extract<ManifestEntry, { type: 'file' }>) {
-    this.#chunks = chunks
-    this.#entry = entry
-    this.#extents = walkExtents(chunks, entry.content)[Symbol.asyncIterator]()
+    return link
   }
 
-  read(into: Uint8Array): number | Promise<number> {
-    return this.#piece.length > 0 ? this.#copy(into) : this.#fetch(into)
-  }
-
-  async #fetch(into: Uint8Array): Promise<number> {
-    while (this.#next >= this.#batch.count) {
-      const step = await this.#extents.next()
-      if (step.done) return this.#atEnd()
-      this.#batch = step.value
-      this.#next = 0
+  /** @param place - of a file that is restored in its order */
+  #file(entry: StoredFile, path: Uint8Array, place: Place | undefined): Entry {
+    const { chunks, ahead } = this.#reading
+    const { content: _content, ...metadata } = entry
+    const open = (): StoredFileReader => {
+      if (place) ahead.reach(place)
+      return new StoredFileReader(chunks, ahead, entry)
     }
-    const i = this.#next++
-    const plain = await this.#chunks.read(this.#batch.id(i).subarray(0, CHUNK_ID_BYTES))
-    const [offset, length] = [this.#batch.offset(i), this.#batch.length(i)]
-    if (offset + length > plain.length)
-      throw new VaultError('corrupt', `${this.#path()} uses more of a chunk than there is`)
-    this.#piece = plain.subarray(offset, offset + length)
-    return length === 0 ? this.#fetch(into) : this.#copy(into)
+    return { ...metadata, path, open }
   }
 
-  #copy(into: Uint8Array): number {
-    const length = Math.min(into.length, this.#piece.length)
-    into.set(this.#piece.subarray(0, length))
-    this.#piece = this.#piece.subarray(length)
-    this.#bytes += length
-    return length
-  }
-
-  #atEnd(): number {
-    if (this.#bytes !== this.#entry.size)
-      throw new VaultError('corrupt', `${this.#path()} has ${this.#bytes} bytes, not ${this.#entry.size}`)
-    return 0
-  }
-
-  #path(): string {
-    return Buffer.from(this.#entry.path).toString()
-  }
-
-  finish(): Reading {
-    return { steady: true, mtimeNs: this.#entry.mtimeNs }
-  }
-
-  async close(): Promise<void> {
-    await this.#extents.return?.()
+  #prefixed(path: Uint8Array): Buffer {
+    return Buffer.concat([this.#prefix, path])
   }
 }

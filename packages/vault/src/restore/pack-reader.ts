@@ -11,7 +11,7 @@ import { RunKeys } from './run-keys.ts'
 import { SealedStore } from './sealed-store.ts'
 
 /** Packs, and pieces of packs: a restore goes through some five of 16 MiB at a time, in about the order in which they were written. */
-const SEALED_BYTES = 96 * 1024 * 1024
+const SEALED_BYTES = 80 * 1024 * 1024
 /** A pack is fetched whole from its second chunk on; larger ones never. */
 export const WHOLE_PACK_BYTES: number = 64 * 1024 * 1024
 
@@ -37,6 +37,8 @@ export class PackReader {
   readonly #options: PackReaderOptions
   readonly #runKeys: RunKeys
   readonly #store = new SealedStore(SEALED_BYTES)
+  /** Where that is from: one sink's bytes say nothing of another's. */
+  readonly #origins = new WeakMap<Uint8Array, Sink>()
   readonly #uses = new Map<string, number>()
   readonly #reported = new Set<string>()
   /** Packs that a sink lacks, or did not give when it was asked: not asked again. */
@@ -72,7 +74,7 @@ export class PackReader {
       await this.#fetchFrom(sink, location)
       const runKey = await this.#runKeyOf(sink, location)
       const { offset, length } = chunk
-      const sealed = this.#held(location) ?? (await sink.get(key, { offset, length, signal }))
+      const sealed = this.#held(sink, location) ?? (await sink.get(key, { offset, length, signal }))
       const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength)
       const idKey = chunk.kind === ChunkKind.data ? keys.idKey : nodeIdKey
       if (Buffer.compare(chunkId(idKey, plain), chunk.id) !== 0)
@@ -80,7 +82,7 @@ export class PackReader {
       return plain
     } catch (cause) {
       signal?.throwIfAborted()
-      this.#fail(sink, pack, cause)
+      this.#fail(sink, location, cause)
       return undefined
     }
   }
@@ -96,6 +98,7 @@ export class PackReader {
    * Begins to fetch a chunk that will be read soon, or all its pack, from the sink that would be asked for it then.
    * @param packBytes - of the whole pack, where that is wanted
    * @param isNeeded - whether chunks of a pack will be read soon
+   * @param onDone - called when it has come, or has not
    * @returns false where there is no room for it yet
    */
   fetchAhead(
@@ -103,6 +106,7 @@ export class PackReader {
     packBytes: number | undefined,
     isNeeded: (pack: string) => boolean,
     signal: AbortSignal,
+    onDone: () => void,
   ): boolean {
     const { pack, chunk } = location
     const size = packBytes ?? chunk.length
@@ -114,28 +118,35 @@ export class PackReader {
         if (this.#damaged.has(pack) || signal.aborted) break
         if (this.#bad.has(nameOf(sink, pack))) continue
         try {
-          return range
-            ? await sink.get(packKey(pack), { ...range, signal })
-            : await getObject(sink, packKey(pack), signal)
+          const bytes = await (range
+            ? sink.get(packKey(pack), { ...range, signal })
+            : getObject(sink, packKey(pack), signal))
+          this.#origins.set(bytes, sink)
+          return bytes
         } catch (cause) {
-          if (!signal.aborted) this.#fail(sink, pack, cause)
+          if (!signal.aborted) this.#fail(sink, location, cause)
         }
       }
       return undefined
     }
-    void this.#store.fetch(key, size, load)
+    void this.#store.fetch(key, size, load).then(onDone)
     return true
+  }
+
+  /** Whether a chunk is on its way. */
+  isComing(location: ChunkLocation): boolean {
+    return this.#comingOf(location) !== undefined
   }
 
   /** A chunk that was fetched ahead, once it has come; undefined where it has not. */
   async sealedAhead(location: ChunkLocation): Promise<SealedChunk | undefined> {
     const { pack } = location
-    await (this.#store.coming(pack) ?? this.#store.coming(pieceOf(location)))
+    await this.#comingOf(location)
     const sink = this.#options.sinks.find((one) => !this.#bad.has(nameOf(one, pack)))
     if (!sink || this.#damaged.has(pack)) return undefined
     try {
       const runKey = await this.#runKeyOf(sink, location)
-      const sealed = this.#held(location)
+      const sealed = this.#held(sink, location)
       return sealed && { runKey, sealed }
     } catch {
       // It is read again by itself, which says what is wrong.
@@ -144,22 +155,32 @@ export class PackReader {
   }
 
   /** A piece that was fetched by itself is of no use any more. */
-  letGo(location: ChunkLocation): void {
-    this.#store.delete(pieceOf(location))
+  letGo(location: ChunkLocation | undefined): void {
+    if (location) this.#store.delete(pieceOf(location))
   }
 
-  #held(location: ChunkLocation): Uint8Array | undefined {
+  #comingOf(location: ChunkLocation): Promise<void> | undefined {
+    return this.#store.coming(location.pack) ?? this.#store.coming(pieceOf(location))
+  }
+
+  #held(sink: Sink, location: ChunkLocation): Uint8Array | undefined {
     const { offset, length } = location.chunk
     return (
-      this.#store.get(location.pack)?.subarray(offset, offset + length) ?? this.#store.get(pieceOf(location))
+      this.#from(sink, location.pack)?.subarray(offset, offset + length) ??
+      this.#from(sink, pieceOf(location))
     )
+  }
+
+  #from(sink: Sink, key: string): Uint8Array | undefined {
+    const bytes = this.#store.get(key)
+    return bytes && this.#origins.get(bytes) === sink ? bytes : undefined
   }
 
   #runKeyOf(sink: Sink, location: ChunkLocation): Promise<Uint8Array> {
     const { pack } = location
     const { signal } = this.#options
     return this.#runKeys.of(location, nameOf(sink, pack), async (length) => {
-      const whole = this.#store.get(pack)
+      const whole = this.#from(sink, pack)
       return whole
         ? Uint8Array.from(whole.subarray(0, length))
         : sink.get(packKey(pack), { offset: 0, length, signal })
@@ -169,20 +190,26 @@ export class PackReader {
   /** Waits for what is on its way, and fetches a pack whole that is read for the second time. */
   async #fetchFrom(sink: Sink, location: ChunkLocation): Promise<void> {
     const { pack } = location
-    await (this.#store.coming(pack) ?? this.#store.coming(pieceOf(location)))
-    if (this.#store.get(pack)) return
+    await this.#comingOf(location)
+    if (this.#from(sink, pack)) return
     const uses = (this.#uses.get(pack) ?? 0) + 1
     this.#uses.set(pack, uses)
-    if (uses < 2 || this.#store.get(pieceOf(location))) return
+    if (uses < 2 || this.#from(sink, pieceOf(location))) return
     const { signal } = this.#options
     const info = await sink.head(packKey(pack), { signal })
     if (!info || info.sizeBytes > WHOLE_PACK_BYTES) return
+    const coming = this.#comingOf(location)
+    if (coming) return await coming
     this.#store.makeRoom(info.sizeBytes, () => false)
-    await (this.#store.coming(pack) ??
-      this.#store.fetch(pack, info.sizeBytes, () => getObject(sink, packKey(pack), signal)))
+    await this.#store.fetch(pack, info.sizeBytes, async () => {
+      const bytes = await getObject(sink, packKey(pack), signal)
+      this.#origins.set(bytes, sink)
+      return bytes
+    })
   }
 
-  #fail(sink: Sink, pack: string, cause: unknown): void {
+  #fail(sink: Sink, location: ChunkLocation, cause: unknown): void {
+    const { pack } = location
     const key = packKey(pack)
     const where = nameOf(sink, pack)
     // Damage in one location says nothing about the rest of the pack: the sink is asked for the next chunk by itself.
@@ -194,6 +221,7 @@ export class PackReader {
     else this.#bad.add(where)
     if (!damage && damageOf(cause) === undefined) this.#unanswered.add(pack)
     this.#store.delete(pack)
+    this.letGo(location)
     this.#runKeys.forget(where)
     this.#uses.set(pack, -64)
     if (this.#reported.has(where)) return

@@ -61,21 +61,30 @@ export async function* walkManifest(
   chunks: ReadsChunks,
   id: Uint8Array,
   below: readonly Uint8Array[] | undefined,
+): AsyncGenerator<ManifestEntry> {
+  for await (const entries of walkLeaves(chunks, id, below)) yield* entries
+}
+
+/** As walkManifest, leaf by leaf. */
+export async function* walkLeaves(
+  chunks: ReadsChunks,
+  id: Uint8Array,
+  below: readonly Uint8Array[] | undefined,
   levels: number = MAX_LEVELS,
   range: PathRange = {},
-): AsyncGenerator<ManifestEntry> {
+): AsyncGenerator<readonly ManifestEntry[]> {
   checkLevels(levels)
   const node = openNode(await chunks.read(id), range)
   if (node.type === 'leaf') {
-    for (const entry of node.entries) {
-      if (!below || below.some((selected) => isBelow(entry.path, selected))) yield entry
-    }
+    yield below
+      ? node.entries.filter(({ path }) => below.some((selected) => isBelow(path, selected)))
+      : node.entries
     return
   }
   for (const [i, child] of node.children.entries()) {
     const next = node.children[i + 1]?.firstPath ?? range.next
     if (below && !below.some((selected) => mayHold(selected, child.firstPath, next))) continue
-    yield* walkManifest(chunks, child.id, below, levels - 1, { first: child.firstPath, next })
+    yield* walkLeaves(chunks, child.id, below, levels - 1, { first: child.firstPath, next })
   }
 }
 

@@ -151,7 +151,7 @@ export class TestVault implements Disposable {
   ): Promise<Map<string, RestoredEntry>> {
     const { paths, onProblem } = options
     const snapshot = selectSnapshot(await this.snapshots(sinks), spec)
-    const reader = await openSnapshot({
+    await using reader = await openSnapshot({
       sinks,
       keys: this.keys,
       snapshot,
