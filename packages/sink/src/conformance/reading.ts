@@ -37,6 +37,18 @@ export const reading: Readonly<Record<string, Check>> = {
     assert.equal((await keysOf(sink)).length, 5)
   },
 
+  'what is got is in memory of its own: whoever gets it may free it': async (sink) => {
+    const bytes = sample(400_000)
+    await sink.put('object', bytes)
+    for (const range of [{}, { offset: 10, length: 300_000 }]) {
+      const { buffer } = await sink.get('object', range)
+      assert.ok(buffer instanceof ArrayBuffer)
+      buffer.transfer(0)
+    }
+    assert.equal(digest(await sink.get('object')), digest(bytes))
+    assert.equal(digest(bytes), digest(sample(400_000)))
+  },
+
   'a range is those bytes, and one that can not be filled is refused': async (sink) => {
     const bytes = sample(300_000)
     await sink.put('object', bytes)
