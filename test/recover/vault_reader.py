@@ -13,6 +13,7 @@ TYPES = ('file', 'directory', 'symlink', 'hardlink', 'fifo', 'chardev', 'blockde
 MAX_CHUNK = 16 << 20
 MOST_LEVELS = 64
 MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES = 4096, 512 << 10
+MAX_PATHS_BYTES = 64 << 20
 
 class Damaged(Exception):
     pass
@@ -285,11 +286,13 @@ class Vault:
             return
         need(kind == 1, f'a manifest node of unknown type {kind}')
         ids = [node.raw(32) for _ in range(node.count(node.uvarint(), 32))]
-        path, found = b'', []
+        path, found, path_bytes = b'', [], 0
         for _ in range(node.count(node.uvarint(), 12)):
             shared = node.uvarint()
             need(shared <= len(path), 'a manifest path begins with what is not there')
             path = path[:shared] + node.bytes()
+            path_bytes += len(path)
+            need(path_bytes <= MAX_PATHS_BYTES, 'the paths of a manifest leaf are longer than any can be')
             need(b'\0' not in path and not any(part in (b'', b'.', b'..') for part in path.split(b'/')), f'the manifest has the path {path!r}')
             number, flags = node.u8(), node.u8()
             need(number < len(TYPES), f'{path!r} is of an unknown type')
