@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { startThread } from '../start-thread.ts'
 import type { Batch, FromOpener, OpenedBatch, OpenerStart, ToOpener } from './open-messages.ts'
 
 /** Beside the main thread, which writes what is opened; more than these would wait for it. */
@@ -71,22 +72,9 @@ export class OpenPool implements AsyncDisposable {
   }
 
   #startOne(): Opener {
-    // From source the worker needs the condition that finds the other packages' sources; built code does not.
-    const fromSource = import.meta.url.endsWith('.ts')
-    const url = new URL(fromSource ? './open-worker.ts' : './open-worker.js', import.meta.url)
-    const compileCache = process.env['NODE_COMPILE_CACHE']
     const isEnded = new Int32Array(new SharedArrayBuffer(4))
-    const thread = new Worker(url, {
-      workerData: { ...this.#keys, isEnded } satisfies OpenerStart,
-      execArgv: fromSource ? ['--conditions=pipe-backup-src', '--disable-warning=ExperimentalWarning'] : [],
-      stdin: false,
-      // Of the environment, where secrets may be, it gets what starts it faster.
-      env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
-      resourceLimits: WORKER_LIMITS,
-    })
-    const ended = new Promise<void>((resolve) => {
-      thread.once('exit', () => resolve())
-    })
+    const start = { ...this.#keys, isEnded } satisfies OpenerStart
+    const { thread, ended } = startThread(new URL('./open-worker', import.meta.url), start, WORKER_LIMITS)
     const opener: Opener = { thread, ended, isEnded, isReady: false, batches: 0 }
     thread.on('message', (message: FromOpener) => this.#receive(opener, message))
     // What it had is opened on the main thread.

@@ -1,6 +1,6 @@
-import { Worker } from 'node:worker_threads'
 import { toError } from '@pipe-backup/sink'
 import { CHUNK_ID_BYTES } from '../format/chunk-codec.ts'
+import { startThread } from '../start-thread.ts'
 import { VaultError } from '../vault-error.ts'
 import type { FromSealer, SealerKeys, SlabPiece, ToSealer, ToWorker, WorkerStart } from './messages.ts'
 import { NODE_PACK_BYTES, OPEN_PACKS, PACK_BYTES } from './open-packs.ts'
@@ -161,22 +161,8 @@ export class SealPool implements AsyncDisposable {
   }
 
   #startWorker(): Hand {
-    // From source the worker needs the condition that finds the other packages' sources; built code does not.
-    const fromSource = import.meta.url.endsWith('.ts')
-    const url = new URL(fromSource ? './seal-worker.ts' : './seal-worker.js', import.meta.url)
-    const compileCache = process.env['NODE_COMPILE_CACHE']
     const start: WorkerStart = { keys: this.#options.keys, isEnded: new Int32Array(new SharedArrayBuffer(4)) }
-    const thread = new Worker(url, {
-      workerData: start,
-      execArgv: fromSource ? ['--conditions=pipe-backup-src', '--disable-warning=ExperimentalWarning'] : [],
-      stdin: false,
-      // Of the environment, where secrets may be, it gets what starts it faster.
-      env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
-      resourceLimits: WORKER_LIMITS,
-    })
-    const ended = new Promise<void>((resolve) => {
-      thread.once('exit', () => resolve())
-    })
+    const { thread, ended } = startThread(new URL('./seal-worker', import.meta.url), start, WORKER_LIMITS)
     const worker: Hand = {
       slabs: 0,
       send: (message, transfer) => thread.postMessage(message, transfer),
