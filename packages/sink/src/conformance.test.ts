@@ -31,6 +31,21 @@ const flaws: readonly [string, keyof typeof promises, () => Sink][] = [
       })),
   ],
   [
+    'it gives out what it keeps',
+    'what is got is in memory of its own: whoever gets it may free it',
+    () =>
+      flawed((good) => {
+        const kept = new Map<string, Uint8Array>()
+        return {
+          get: async (key, options) => {
+            const bytes = kept.get(key) ?? (await good.get(key, options))
+            kept.set(key, bytes)
+            return bytes
+          },
+        }
+      }),
+  ],
+  [
     'it believes how long an object says it is',
     'what has more bytes than may be read is corrupt, and is not read',
     () =>
