@@ -91,7 +91,7 @@ export class ObjectLocks {
       )
       return retention?.Mode === undefined ? undefined : (retention.RetainUntilDate ?? new Date(0))
     } catch (error) {
-      // Who may not look has to believe it, and locks anew what was stored long ago.
+      // Who may not look has to believe it, and locks again what was stored long ago.
       if (statusOf(error) === 403) return new Date(0)
       if (isS3Error(error, ...NO_LOCKS)) return undefined
       throw error

@@ -81,7 +81,7 @@ export interface Sink extends AsyncDisposable {
   /** How many bytes there is still room for; undefined when there is no limit, or nobody says. */
   freeBytes?(options?: SinkOptions): Promise<number | undefined>
   /**
-   * Where what is stored is locked: locks an object anew of whose lock less than half is left.
+   * Where what is stored is locked: locks an object again of whose lock less than half is left.
    * @param storedAt - as listed: a younger object is not asked for
    * @returns whether it was
    */

@@ -3,8 +3,7 @@ import { learnRevokedHosts } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
 import { formatBytes, formatTime } from '../terminal/quantities.ts'
-import { openConfig, openReadingSinks } from '../vault/open-config.ts'
-import { openListingKeys } from '../vault/vault-keys.ts'
+import { openListing } from '../vault/open-listing.ts'
 
 /** `archives`: what there is, oldest first, and which sinks hold it. @returns the exit code */
 export async function archives(
@@ -12,11 +11,10 @@ export async function archives(
   options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
   const { output, signal } = cli
-  const config = await openConfig(cli)
-  await using opened = await openReadingSinks(config, cli)
-  const keys = await openListingKeys(config, opened.sinks, cli, options.phraseFile)
-  await learnRevokedHosts({ sinks: opened.sinks, keys, signal })
-  const { archives: found, failures, badSums } = await listArchives({ sinks: opened.sinks, keys, signal })
+  await using opened = await openListing(cli, options.phraseFile)
+  const { sinks, keys } = opened
+  await learnRevokedHosts({ sinks, keys, signal })
+  const { archives: found, failures, badSums } = await listArchives({ sinks, keys, signal })
   for (const [sink, error] of failures) output.warn(sinkLine(sink, errorLine(error)))
   for (const { sink, error } of badSums) output.warn(sinkLine(sink, errorLine(error)))
   for (const archive of found) output.printJson(toJson(archive))

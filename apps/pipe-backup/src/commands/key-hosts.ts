@@ -2,8 +2,7 @@ import { listHosts } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { formatTime } from '../terminal/quantities.ts'
-import { openConfig, openReadingSinks } from '../vault/open-config.ts'
-import { openListingKeys } from '../vault/vault-keys.ts'
+import { openListing } from '../vault/open-listing.ts'
 
 /** `key hosts`: the hosts that have stored something, what each may do, and which are revoked. @returns the exit code */
 export async function keyHosts(
@@ -11,11 +10,10 @@ export async function keyHosts(
   options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
   const { output, signal } = cli
-  const config = await openConfig(cli)
-  await using opened = await openReadingSinks(config, cli)
-  const keys = await openListingKeys(config, opened.sinks, cli, options.phraseFile)
+  await using opened = await openListing(cli, options.phraseFile)
+  const { sinks, keys } = opened
   const hosts = await listHosts({
-    sinks: opened.sinks,
+    sinks,
     keys,
     signal,
     onProblem: (error) => output.warn(errorLine(error)),

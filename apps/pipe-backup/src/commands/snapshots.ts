@@ -3,8 +3,7 @@ import type { CliContext } from '../cli-context.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { escapeText } from '../terminal/escape-bytes.ts'
 import { formatBytes, formatTime } from '../terminal/quantities.ts'
-import { openConfig, openReadingSinks } from '../vault/open-config.ts'
-import { openListingKeys } from '../vault/vault-keys.ts'
+import { openListing } from '../vault/open-listing.ts'
 
 /** `snapshots`: what there is, oldest first, and which sinks hold it. @returns the exit code */
 export async function snapshots(
@@ -12,16 +11,15 @@ export async function snapshots(
   options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
   const { output, signal } = cli
-  const config = await openConfig(cli)
-  await using opened = await openReadingSinks(config, cli)
-  const keys = await openListingKeys(config, opened.sinks, cli, options.phraseFile)
+  await using opened = await openListing(cli, options.phraseFile)
+  const { sinks, keys } = opened
   const listed = await listSnapshots({
-    sinks: opened.sinks,
+    sinks,
     keys,
     signal,
     onProblem: (error) => output.warn(errorLine(error)),
   })
-  const order = opened.sinks.map(({ name }) => name)
+  const order = sinks.map(({ name }) => name)
   const found = listed.map((snapshot) => ({
     ...snapshot,
     sinks: snapshot.sinks.toSorted((a, b) => order.indexOf(a) - order.indexOf(b)),

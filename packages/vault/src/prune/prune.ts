@@ -102,8 +102,7 @@ class Prune {
       pruned.map(async (sink) => {
         const replica = this.#replicas.find(({ name }) => name === sink.name)
         if (!replica) return sink
-        const { renewed, failed } = await renewLocks(replica)
-        return { ...sink, locksRenewed: renewed, locksFailed: failed }
+        return { ...sink, ...(await renewLocks(replica)) }
       }),
     )
   }

@@ -2,25 +2,28 @@ import { forEachLimited } from '../for-each-limited.ts'
 import { packKey } from '../format/pack-format.ts'
 import type { StoredObject } from '../store/listing.ts'
 import type { Replica } from '../store/replica.ts'
+import type { PrunedSink } from './report.ts'
 
 const LOCKS_AT_ONCE = 8
 
 /**
- * Locks anew what a sink is to keep, where it locks what it stores: an object that is needed for longer than its lock lasts could be deleted by a
+ * Locks again what a sink is to keep, where it locks what it stores: an object that is needed for longer than its lock lasts could be deleted by a
  * thief of the sink's credentials. What is condemned runs out. A failure is reported, and the others are renewed all the same.
  * @throws the abort's reason
  */
-export async function renewLocks(replica: Replica): Promise<{ renewed: number; failed: number }> {
+export async function renewLocks(
+  replica: Replica,
+): Promise<Pick<PrunedSink, 'locksRenewed' | 'locksFailed'>> {
   const { sink, context } = replica
   const { signal } = context
-  const done = { renewed: 0, failed: 0 }
+  const done = { locksRenewed: 0, locksFailed: 0 }
   if (!sink.renewLock) return done
   await forEachLimited(keptObjects(replica), LOCKS_AT_ONCE, async ([key, { storedAt }]) => {
     try {
-      if (await sink.renewLock?.(key, storedAt, { signal })) done.renewed++
+      if (await sink.renewLock?.(key, storedAt, { signal })) done.locksRenewed++
     } catch (error) {
       replica.report(error)
-      done.failed++
+      done.locksFailed++
     }
   })
   return done
