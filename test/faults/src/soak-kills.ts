@@ -5,10 +5,9 @@ import { KillTally, SoakVault } from './soak-vault.ts'
 /** Vaults that are at work at a time: each runs one process. */
 const AT_ONCE = 2
 
-/** Kills processes of the real command, on sinks of all kinds in turn, until the time is over. */
-export async function soakKills(ms: number, seed: number): Promise<KillTally> {
+/** Kills processes of the real command, on sinks of all kinds in turn, until the tally is called enough. */
+export async function soakKills(isEnough: (tally: KillTally) => boolean, seed: number): Promise<KillTally> {
   const tally = new KillTally()
-  const until = performance.now() + ms
   await using servers = await PlaceServers.start()
   const random = seeded(seed)
   const vaults: SoakVault[] = []
@@ -17,7 +16,7 @@ export async function soakKills(ms: number, seed: number): Promise<KillTally> {
       vaults.push(await SoakVault.create((sandbox) => servers.place(kind, sandbox), random, tally))
     const waiting = [...vaults]
     const work = async (): Promise<void> => {
-      while (performance.now() < until && tally.violations.length < 20) {
+      while (!isEnough(tally) && tally.violations.length < 20) {
         const vault = waiting.shift()
         if (!vault) return
         await vault.round()

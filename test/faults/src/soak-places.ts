@@ -1,18 +1,21 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { s3Sink } from '@pipe-backup/sink-s3'
 import type { Sandbox } from '@pipe-backup-test/e2e'
 import {
   type ApacheServer,
   type DropboxServer,
   type RsyncDaemon,
+  type S3Server,
   type SshServer,
   startApache,
   startDropbox,
   startRsyncd,
+  startS3,
   startSshd,
 } from '@pipe-backup-test/services'
 
-export const PLACE_KINDS = ['local', 'sftp', 'rsync', 'webdav', 'dropbox'] as const
+export const PLACE_KINDS = ['local', 'sftp', 'rsync', 'webdav', 'dropbox', 's3'] as const
 export type PlaceKind = (typeof PLACE_KINDS)[number]
 
 /** A place for a vault, beside one on a disk. */
@@ -21,15 +24,16 @@ export interface Place {
   /** A sink, as configured. */
   readonly config: object
   /** Lets everything that dead processes have left behind count for nothing, as a day does. */
-  readonly forgetSessions: () => void
+  readonly forgetSessions: () => void | Promise<void>
 }
 
-/** Servers of the kinds that are quick to start. */
+/** Servers of every kind. */
 export class PlaceServers implements AsyncDisposable {
   readonly #ssh: SshServer
   readonly #rsync: RsyncDaemon
   readonly #apache: ApacheServer
   readonly #dropbox: DropboxServer
+  readonly #s3: S3Server
   #made = 0
 
   static async start(): Promise<PlaceServers> {
@@ -38,14 +42,22 @@ export class PlaceServers implements AsyncDisposable {
       await startRsyncd(),
       await startApache(),
       await startDropbox(),
+      await startS3(),
     )
   }
 
-  private constructor(ssh: SshServer, rsync: RsyncDaemon, apache: ApacheServer, dropbox: DropboxServer) {
+  private constructor(
+    ssh: SshServer,
+    rsync: RsyncDaemon,
+    apache: ApacheServer,
+    dropbox: DropboxServer,
+    s3: S3Server,
+  ) {
     this.#ssh = ssh
     this.#rsync = rsync
     this.#apache = apache
     this.#dropbox = dropbox
+    this.#s3 = s3
   }
 
   place(kind: PlaceKind, sandbox: Sandbox): Place {
@@ -98,11 +110,24 @@ export class PlaceServers implements AsyncDisposable {
           },
         }
       }
+      case 's3': {
+        const { endpoint, region, accessKeyId, secretAccessKey } = this.#s3
+        const prefix = `vault-${++this.#made}`
+        const options = { name, endpoint, region, accessKeyId, secretAccessKey, bucket: 'soak', prefix }
+        return {
+          kind,
+          config: { type: 's3', ...options },
+          forgetSessions: async () => {
+            await using sink = s3Sink(options)
+            for await (const { key } of sink.list('sessions/')) await sink.delete(key)
+          },
+        }
+      }
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const server of [this.#ssh, this.#rsync, this.#apache, this.#dropbox])
+    for (const server of [this.#ssh, this.#rsync, this.#apache, this.#dropbox, this.#s3])
       await server[Symbol.asyncDispose]()
   }
 }

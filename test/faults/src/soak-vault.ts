@@ -87,7 +87,7 @@ export class SoakVault implements Disposable {
       this.#change()
       const [name, args] = this.#choose()
       await this.#kill(name, args)
-      this.#forgetSessions()
+      await this.#forgetSessions()
       if (name === 'restore') await this.#checkRestored('again', undefined, args)
       isAnySent ||= name === 'send'
     }
@@ -105,8 +105,8 @@ export class SoakVault implements Disposable {
   }
 
   /** As if a day had passed: what dead processes have left behind counts for nothing then. */
-  #forgetSessions(): void {
-    this.#place.forgetSessions()
+  async #forgetSessions(): Promise<void> {
+    await this.#place.forgetSessions()
     rmSync(this.#sandbox.path('sinks/disk/sessions'), { recursive: true, force: true })
   }
 

@@ -7,10 +7,10 @@ import { KillTally } from './soak-vault.ts'
 import { fastDirectory, runEpisode } from './stress.ts'
 import { StressTally } from './stress-tally.ts'
 
-const USAGE = `npm run soak -- [--minutes 25] [--seed S] [--only stress | kills]
+const USAGE = `npm run soak -- [--minutes 25] [--steps N] [--kills N] [--seed S] [--only stress | kills]
 
-Stresses a vault in memory for half of the time, in random steps, and kills processes of the built command for the other half. Writes
-docs/reliability.md. What went wrong is printed with the steps that led to it, and npm run soak -- --only stress --seed S does them again.`
+Stresses a vault in memory for half of the time, in random steps, and kills processes of the built command for the other half; with
+--steps or --kills until there were so many. Writes docs/reliability.md. What went wrong is printed with the steps that led to it, and npm run soak -- --only stress --seed S does them again.`
 const ROOT = resolve(import.meta.dirname, '../../..')
 const STEPS = 80
 /** Of what went wrong; the first ones say enough. */
@@ -19,6 +19,8 @@ const MAX_FAILURES = 5
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '25' },
+    steps: { type: 'string' },
+    kills: { type: 'string' },
     seed: { type: 'string' },
     only: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
@@ -33,10 +35,23 @@ async function soak(): Promise<void> {
   process.env['NODE_COMPILE_CACHE'] = join(ROOT, 'node_modules/.cache/compile')
   const seed = values.seed === undefined ? Math.floor(Math.random() * 1e6) : Number(values.seed)
   const ms = Number(values.minutes) * 60_000 * (values.only === undefined ? 0.5 : 1)
-  if (!(ms > 0) || !Number.isSafeInteger(seed)) throw new RangeError(USAGE)
-  const stress = values.only === 'kills' ? undefined : await stressFor(ms, seed)
+  const numbers = [seed, Number(values.steps ?? 0), Number(values.kills ?? 0)]
+  if (!(ms > 0) || !numbers.every(Number.isSafeInteger)) throw new RangeError(USAGE)
+  const stress =
+    values.only === 'kills'
+      ? undefined
+      : await stressUntil(
+          enough(ms, values.steps, (tally) => tally.steps.total),
+          seed,
+        )
   const started = performance.now()
-  const kills = values.only === 'stress' ? new KillTally() : await soakKills(ms, seed)
+  const kills =
+    values.only === 'stress'
+      ? new KillTally()
+      : await soakKills(
+          enough(ms, values.kills, (tally) => tally.kills.total),
+          seed,
+        )
   const killMs = performance.now() - started
   for (const violation of kills.violations) say(violation)
   const violations = [...(stress?.violations ?? []), ...kills.violations]
@@ -53,15 +68,25 @@ async function soak(): Promise<void> {
   process.exitCode = violations.length === 0 ? 0 : 1
 }
 
-async function stressFor(
+/** @returns whether so many are counted, or, where no number is asked for, whether the time is over */
+function enough<Counted>(
   ms: number,
+  wanted: string | undefined,
+  count: (tally: Counted) => number,
+): (tally: Counted) => boolean {
+  const until = performance.now() + ms
+  return wanted === undefined ? () => performance.now() >= until : (tally) => count(tally) >= Number(wanted)
+}
+
+async function stressUntil(
+  isEnough: (tally: StressTally) => boolean,
   seed: number,
 ): Promise<{ readonly tally: StressTally; readonly violations: readonly string[]; readonly ms: number }> {
   const tally = new StressTally()
   const failures: string[] = []
   const started = performance.now()
   const passedMs = () => performance.now() - started
-  for (let next = seed; passedMs() < ms && failures.length < MAX_FAILURES; next++) {
+  for (let next = seed; !isEnough(tally) && failures.length < MAX_FAILURES; next++) {
     const { tally: own, violations, log } = await runEpisode(next, STEPS)
     tally.addAll(own)
     if (own.episodes > 0 && tally.episodes % 100 === 0)
