@@ -2,8 +2,9 @@ import type { Source } from '@pipe-backup/source'
 import { type BackupReport, backup, createProgress } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
+import { ifSet } from '../config/if-set.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
-import { toMilliseconds } from '../config/values.ts'
+import { toBytes, toMilliseconds } from '../config/values.ts'
 import { loadHost } from '../host/load-host.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofFailedRun, ofRun } from '../notify/observations.ts'
@@ -89,6 +90,7 @@ async function runOnce(
         sources,
         sinks: opened.sinks,
         copies: config.copies,
+        windowBytes: ifSet(config.window, toBytes),
         // Who names a source wants it read.
         everyMs: options.source.length === 0 ? everyMs(config) : undefined,
         beforeSource: (name) => hooks.beforeSource(name),

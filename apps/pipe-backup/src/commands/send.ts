@@ -9,7 +9,9 @@ import {
 } from '@pipe-backup/vault'
 import { archiveContent } from '../archives/archive-content.ts'
 import type { CliContext } from '../cli-context.ts'
+import { ifSet } from '../config/if-set.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
+import { toBytes } from '../config/values.ts'
 import { loadHost } from '../host/load-host.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofFailure } from '../notify/observations.ts'
@@ -122,6 +124,7 @@ async function sendOnce(
         signer: host.signer,
         sinks: opened.sinks,
         copies: config.copies,
+        windowBytes: ifSet(config.window, toBytes),
         // A disk that is not mounted must not have its mount point filled.
         check: async (sink) => {
           await requireVault(sink, host.vaultId, signal)

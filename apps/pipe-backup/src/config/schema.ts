@@ -8,7 +8,7 @@ import type { SourceType } from '../providers/source-type.ts'
 import * as sourceTypes from '../providers/source-types.ts'
 import { parseCron } from '../schedule/cron-expression.ts'
 import { strictObject } from './strict-object.ts'
-import { command, duration, filePath, name, text } from './values.ts'
+import { command, duration, filePath, name, size, text } from './values.ts'
 
 const SINKS: ReadonlyMap<string, SinkType> = byType(Object.values(sinkTypes))
 const SOURCES: ReadonlyMap<string, SourceType> = byType(Object.values(sourceTypes))
@@ -80,6 +80,11 @@ export const configSchema = strictObject({
     .optional()
     .describe(
       'Within which time scheduled runs prove every byte of every sink, a sample at a time. Default 7d; false: never',
+    ),
+  window: size
+    .optional()
+    .describe(
+      'Memory for what is ready to be sent and waits for slower sinks, beside some 220 MiB that a run takes anyway. Default 32MiB',
     ),
   before: command.optional().describe('A command to run before each run; when it fails nothing is backed up'),
   after: command

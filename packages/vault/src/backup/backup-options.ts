@@ -20,7 +20,7 @@ export interface BackupOptions {
   readonly afterSource?: ((report: SourceReport) => Promise<void>) | undefined
   /** For this host's caches; made when missing, mode 0700. */
   readonly stateDirectory: string
-  /** How much of the data may be in memory at once, in bytes. Default 256 MiB; below 184 MiB is taken as that. */
+  /** How many bytes of finished packs may wait for sinks, or be on their way to them. Default 32 MiB; a pack, of 8 MiB at most, always may. */
   readonly windowBytes?: number | undefined
   /** How long a full window is waited for before the slowest sink is left behind. Default 30 s. */
   readonly detachAfterMs?: number | undefined

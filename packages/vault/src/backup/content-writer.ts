@@ -8,7 +8,8 @@ import { type PieceRef, Slab } from './slab.ts'
 
 const AVERAGE_CHUNK_BYTES: number = 1024 * 1024
 const LARGEST_CHUNK_BYTES: number = 4 * AVERAGE_CHUNK_BYTES
-export const SLAB_BYTES: number = 2 * LARGEST_CHUNK_BYTES
+/** The largest chunk, and what is read of the next while that is not known to end. */
+export const SLAB_BYTES: number = LARGEST_CHUNK_BYTES + 2 * AVERAGE_CHUNK_BYTES
 /** How much is asked of a large file at once. */
 const READ_BYTES = 1024 * 1024
 

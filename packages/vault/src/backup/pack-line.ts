@@ -11,19 +11,18 @@ import { decodeFooterContent, encodePackHeader, packKey, runKeyId } from '../for
 import type { DerivedKeys } from '../format/vault-host.ts'
 import type { SealerKeys } from '../seal/messages.ts'
 import type { FinishedPack } from '../seal/pack-writer.ts'
-import { poolBytes, SealPool } from '../seal/seal-pool.ts'
+import { SealPool } from '../seal/seal-pool.ts'
 import type { ChunkIndex } from '../store/chunk-index.ts'
 import { VaultError } from '../vault-error.ts'
 import type { RunContext } from './backup-options.ts'
 import type { BackupTarget } from './backup-target.ts'
 import { SLAB_BYTES } from './content-writer.ts'
 
-const WINDOW_BYTES = 256 * 1024 * 1024
-/** However small the window: a pack for each that is sent, and one that waits. */
-const MIN_TEE_BYTES = 64 * 1024 * 1024
+/** A pack for each that a sink is sent, and one that waits. */
+const WINDOW_BYTES = 32 * 1024 * 1024
 const DETACH_AFTER_MS = 30_000
 /** Packs that one sink is sent at the same time. */
-const PACKS_AT_ONCE = 2
+const PACKS_AT_ONCE = 3
 /** So much of a program's output is read on, this often, while the window is full. */
 const PIECE_BYTES = 1024 * 1024
 const PIECE_EVERY_MS = 10_000
@@ -63,8 +62,7 @@ export class PackLine implements AsyncDisposable {
         write: (pack, writing, onBytes) => this.#send(target, pack, writing, onBytes),
       })),
       {
-        // The window is all that a run may hold: what is being filled is a part of it.
-        windowBytes: Math.max(windowBytes - poolBytes(SLAB_BYTES), MIN_TEE_BYTES),
+        windowBytes,
         sizeOf: (pack) => pack.buffer.byteLength,
         onRelease: (pack) => this.pool.recycle(pack.buffer),
         detachAfterMs,

@@ -10,10 +10,12 @@ import type { ChunkLocation } from './chunk-locations.ts'
 import { RunKeys } from './run-keys.ts'
 import { SealedStore } from './sealed-store.ts'
 
-/** Packs, and pieces of packs: a restore goes through some five of 16 MiB at a time, in about the order in which they were written. */
-const SEALED_BYTES = 80 * 1024 * 1024
+/** Packs, and pieces of packs: a restore goes through some four of 8 MiB at a time, and the next ones are on their way, in about the order in which they were written. */
+const SEALED_BYTES = 48 * 1024 * 1024
 /** A pack is fetched whole from its second chunk on; larger ones never. */
-export const WHOLE_PACK_BYTES: number = 64 * 1024 * 1024
+const WHOLE_PACK_BYTES = 64 * 1024 * 1024
+/** A pack that was let go so often, and is wanted again, has what is wanted scattered: only that is fetched. */
+const MAX_WHOLE_FETCHES = 2
 
 export interface PackReaderOptions {
   /** In order of preference. */
@@ -40,6 +42,7 @@ export class PackReader {
   /** Where that is from: one sink's bytes say nothing of another's. */
   readonly #origins = new WeakMap<Uint8Array, Sink>()
   readonly #uses = new Map<string, number>()
+  readonly #wholeFetches = new Map<string, number>()
   readonly #reported = new Set<string>()
   /** Packs that a sink lacks, or did not give when it was asked: not asked again. */
   readonly #bad = new Set<string>()
@@ -87,6 +90,11 @@ export class PackReader {
     }
   }
 
+  /** Whether it is sensible to fetch all of a pack of this size. */
+  mayFetchWhole(pack: string, sizeBytes: number): boolean {
+    return sizeBytes <= WHOLE_PACK_BYTES && (this.#wholeFetches.get(pack) ?? 0) < MAX_WHOLE_FETCHES
+  }
+
   /** Whether a chunk is here, or on its way. */
   isFetched(location: ChunkLocation): boolean {
     return [location.pack, pieceOf(location)].some(
@@ -129,6 +137,7 @@ export class PackReader {
       }
       return undefined
     }
+    if (packBytes !== undefined) this.#countWhole(pack)
     void this.#store.fetch(key, size, load).then(onDone)
     return true
   }
@@ -194,18 +203,23 @@ export class PackReader {
     if (this.#from(sink, pack)) return
     const uses = (this.#uses.get(pack) ?? 0) + 1
     this.#uses.set(pack, uses)
-    if (uses < 2 || this.#from(sink, pieceOf(location))) return
+    if (uses < 2 || this.#from(sink, pieceOf(location)) || !this.mayFetchWhole(pack, 0)) return
     const { signal } = this.#options
     const info = await sink.head(packKey(pack), { signal })
-    if (!info || info.sizeBytes > WHOLE_PACK_BYTES) return
+    if (!info || !this.mayFetchWhole(pack, info.sizeBytes)) return
     const coming = this.#comingOf(location)
     if (coming) return await coming
     this.#store.makeRoom(info.sizeBytes, () => false)
+    this.#countWhole(pack)
     await this.#store.fetch(pack, info.sizeBytes, async () => {
       const bytes = await getObject(sink, packKey(pack), signal)
       this.#origins.set(bytes, sink)
       return bytes
     })
+  }
+
+  #countWhole(pack: string): void {
+    this.#wholeFetches.set(pack, (this.#wholeFetches.get(pack) ?? 0) + 1)
   }
 
   #fail(sink: Sink, location: ChunkLocation, cause: unknown): void {

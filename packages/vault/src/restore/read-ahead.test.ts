@@ -126,7 +126,7 @@ const threads = () => process.getActiveResourcesInfo().filter((name) => name ===
 
 test('what is read in order is fetched pack by pack, each once, and opened on threads that end with the reading', async () => {
   const sink = new MemorySink('one')
-  const stored = await store([sink], 70, 5)
+  const stored = await store([sink], 70, 5, MIB / 2)
   const gets = countGets(sink)
   const before = threads()
   const open = await reading([sink], stored)
@@ -137,6 +137,16 @@ test('what is read in order is fetched pack by pack, each once, and opened on th
   expect(gets.whole).toEqual(new Map(stored.packs.map((key) => [key, 1])))
   // Of each, a chunk or two and the header were read before more of it was known to follow.
   for (const count of gets.part.values()) expect(count).toBeLessThan(5)
+}, 30_000)
+
+test('packs that are too large to be held side by side are fetched twice, and then chunk by chunk', async () => {
+  const sink = new MemorySink('one')
+  const stored = await store([sink], 70, 5)
+  const gets = countGets(sink)
+  const open = await reading([sink], stored)
+  expect(await readFiles(open, stored)).toEqual(all(70))
+  await open.ahead[Symbol.asyncDispose]()
+  for (const count of gets.whole.values()) expect(count).toBeLessThanOrEqual(2)
 }, 30_000)
 
 test('little is read without a thread, and nothing before a file is opened', async () => {

@@ -3,20 +3,18 @@ import type { ChunkLocation, ChunkLocations } from './chunk-locations.ts'
 import { ChunkOpener } from './chunk-opener.ts'
 import type { Leaf } from './leaves.ts'
 import type { OpenerStart } from './open-messages.ts'
-import { type PackReader, WHOLE_PACK_BYTES } from './pack-reader.ts'
+import type { PackReader } from './pack-reader.ts'
 import { LEAVES_AHEAD, type Place, ReadPlan } from './read-plan.ts'
 import type { ReadsChunks } from './walk-manifest.ts'
 
 const MIB = 1024 * 1024
 /** How far ahead of what is read, in plain bytes: little at first, and as much more as is read of what was ahead. */
 const FIRST_AHEAD_BYTES = 4 * MIB
-const MAX_AHEAD_BYTES = 64 * MIB
+const MAX_AHEAD_BYTES = 32 * MIB
 /** So much ahead is worth threads: they take a tenth of a second to start. */
-const THREADS_FROM_BYTES = 24 * MIB
+const THREADS_FROM_BYTES = 16 * MIB
 /** So many at once hide what a request waits for; more would only share a line. */
 const MAX_REQUESTS = 6
-/** A pack that was let go so often, and is wanted again, has what is wanted scattered: only that is fetched. */
-const MAX_WHOLE_FETCHES = 2
 
 export interface ReadAheadOptions {
   /** Reads what is not ahead, from whichever sink has it whole. */
@@ -53,7 +51,6 @@ export class ReadAhead implements AsyncDisposable {
   /** In order; the first is being read. */
   readonly #ahead: Ahead[] = []
   readonly #byName = new Map<string, Ahead>()
-  readonly #fetches = new Map<string, number>()
   /** What was read by itself: the small files behind the first are in the same chunk. */
   #last: { readonly name: string; readonly plain: Uint8Array } | undefined
   #aheadBytes = 0
@@ -195,9 +192,8 @@ export class ReadAhead implements AsyncDisposable {
       if (!packs.isFetched(location)) {
         if (packs.requests >= MAX_REQUESTS) return
         const { pack } = location
-        const fetches = this.#fetches.get(pack) ?? 0
         const size = locations.packBytes(pack)
-        const isWhole = size <= WHOLE_PACK_BYTES && fetches < MAX_WHOLE_FETCHES && (wanted.get(pack) ?? 0) > 1
+        const isWhole = (wanted.get(pack) ?? 0) > 1 && packs.mayFetchWhole(pack, size)
         // More of its pack may be wanted by what is not planned yet.
         if (!isWhole && !this.#isPlanned && i > this.#ahead.length / 2) continue
         const isNeeded = (name: string) => wanted.has(name)
@@ -205,7 +201,6 @@ export class ReadAhead implements AsyncDisposable {
           !packs.fetchAhead(location, isWhole ? size : undefined, isNeeded, this.#signal, () => this.#goOn())
         )
           return
-        if (isWhole) this.#fetches.set(pack, fetches + 1)
       }
       item.isRequested = true
     }

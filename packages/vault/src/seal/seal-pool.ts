@@ -3,7 +3,6 @@ import { CHUNK_ID_BYTES } from '../format/chunk-codec.ts'
 import { startThread } from '../start-thread.ts'
 import { VaultError } from '../vault-error.ts'
 import type { FromSealer, SealerKeys, SlabPiece, ToSealer, ToWorker, WorkerStart } from './messages.ts'
-import { NODE_PACK_BYTES, OPEN_PACKS, PACK_BYTES } from './open-packs.ts'
 import type { FinishedPack } from './pack-writer.ts'
 import { Sealer } from './sealer.ts'
 
@@ -14,15 +13,12 @@ import { Sealer } from './sealer.ts'
 const WORKERS = 2
 /** What the main thread seals itself: most runs store little, and a thread takes as long to start as this does, a tenth of a second. */
 const HERE_BYTES = 2 * 1024 * 1024
-/** Slabs under way: one being filled, and for each worker one at work and one that waits. */
-const SLABS_PER_WORKER = 3
+/** Slabs under way: two being filled, for small files and for large ones, and for each worker one at work. */
+const SLABS = 4
+/** Memory for packs that a sealer may have in reserve. */
+const SPARE_PACKS = 1
 /** Their garbage is small beside what is transferred; V8 would let it grow with the machine's memory. */
-const WORKER_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 }
-
-/** What the pool may hold beside finished packs: slabs, and the packs that are being filled; the main thread's go to the first worker. */
-export function poolBytes(slabBytes: number): number {
-  return WORKERS * (SLABS_PER_WORKER * slabBytes + OPEN_PACKS * PACK_BYTES + NODE_PACK_BYTES)
-}
+const WORKER_LIMITS = { maxYoungGenerationSizeMb: 3, maxOldGenerationSizeMb: 128 }
 
 export interface SealPoolOptions {
   readonly keys: SealerKeys
@@ -43,6 +39,8 @@ interface Job {
 interface Hand {
   /** Slabs that it has. */
   slabs: number
+  /** Memory for packs that it was given back and has not used again. */
+  spare: number
   send(message: ToSealer, transfer: ArrayBuffer[]): void
   end(): Promise<unknown>
 }
@@ -65,12 +63,12 @@ export class SealPool implements AsyncDisposable {
   #nextSlab = 0
   #unflushed = 0
   #failure: Error | undefined
-  #nextRecycle = 0
 
   constructor(options: SealPoolOptions) {
     this.#options = options
     this.#here = {
       slabs: 0,
+      spare: 0,
       // Later, as a thread would: who submits a slab does not get its ids before it has gone on.
       send: (message) => void setImmediate(() => this.#handleHere(message)),
       end: () => Promise.resolve(),
@@ -85,7 +83,7 @@ export class SealPool implements AsyncDisposable {
       this.#check()
       const slab = this.#freeSlabs.pop()
       if (slab) return slab
-      if (this.#slabsMade < WORKERS * SLABS_PER_WORKER) {
+      if (this.#slabsMade < SLABS) {
         this.#slabsMade++
         return new ArrayBuffer(this.#options.slabBytes)
       }
@@ -111,7 +109,11 @@ export class SealPool implements AsyncDisposable {
   /** Returns memory of a pack that no sink needs any more. */
   recycle(buffer: ArrayBuffer): void {
     if (this.#failure !== undefined) return
-    const hand = this.#workers[this.#nextRecycle++ % this.#workers.length] ?? this.#here
+    const [first = this.#here, ...others] = this.#workers
+    const hand = others.reduce((one, other) => (other.spare < one.spare ? other : one), first)
+    // What nobody is going to use soon is freed at once, not when it is collected.
+    if (hand.spare >= SPARE_PACKS) return void buffer.transfer(0)
+    hand.spare++
     hand.send({ type: 'recycle', buffer }, [buffer])
   }
 
@@ -165,6 +167,7 @@ export class SealPool implements AsyncDisposable {
     const { thread, ended } = startThread(new URL('./seal-worker', import.meta.url), start, WORKER_LIMITS)
     const worker: Hand = {
       slabs: 0,
+      spare: 0,
       send: (message, transfer) => thread.postMessage(message, transfer),
       end: async () => {
         // Not terminated: Node aborts the whole process when a thread dies just as it begins to compress.
@@ -217,6 +220,7 @@ export class SealPool implements AsyncDisposable {
         this.#freeSlabs.push(message.memory)
         break
       case 'pack':
+        hand.spare = Math.max(0, hand.spare - 1)
         this.#options.onPack(message.pack)
         break
       case 'flushed':
