@@ -52,7 +52,7 @@ function boundMemory() {
   // Windows has nothing of the kind.
   if (isBound || !process.execve || process.platform === 'win32') return
   if (!process.argv.slice(2).some((word) => MOVING_DATA.has(word))) return
-  const args = [process.argv0, '--max-semi-space-size=2', ...process.execArgv, ...process.argv.slice(1)]
+  const args = [process.argv0, '--max-semi-space-size=4', ...process.execArgv, ...process.argv.slice(1)]
   process.execve(process.execPath, args, { [name]: value, ...process.env })
 }
 

@@ -108,6 +108,6 @@ test('a command that moves data does so in bounded memory, as the same process; 
     return JSON.parse(stdout)
   }
   const args = ['--config', 'a b', 'run', '--json']
-  expect(await start(...args)).toEqual([['--max-semi-space-size=2', '--conditions=some'], args, 'this', null])
+  expect(await start(...args)).toEqual([['--max-semi-space-size=4', '--conditions=some'], args, 'this', null])
   expect(await start('--version')).toEqual([['--conditions=some'], ['--version'], 'this', null])
 })
