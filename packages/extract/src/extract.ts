@@ -5,15 +5,17 @@ import { MetadataWriter } from './metadata-writer.ts'
 import { makeTarget } from './target-errors.ts'
 import { WRITE_LIMITS, type WriteLimits } from './write-behind.ts'
 
+export type Overwrite = 'always' | 'changed' | 'never'
+
 export interface ExtractOptions {
   readonly signal?: AbortSignal | undefined
   /** Restore owners, set-id bits, file capabilities and `trusted.*` attributes. Default: when run as root. */
   readonly ownership?: boolean | undefined
   /**
-   * What becomes of a file that is there already: `always` writes it again, `changed` leaves it when it is a file of the same size and
-   * modification time, and sets its other metadata. Default `always`.
+   * What becomes of what is there already under an entry's name: `always` writes it again, `changed` leaves a file of the same size and
+   * modification time, and sets its other metadata, `never` leaves whatever is there as it is. Default `always`.
    */
-  readonly overwrite?: 'always' | 'changed' | undefined
+  readonly overwrite?: Overwrite | undefined
   /**
    * Called with each entry that could not be written, and at the end, in a line for each reason, of attributes that could not be set; the rest goes on.
    * Without it the first one is thrown.
@@ -27,8 +29,10 @@ export interface ExtractReport {
   readonly entries: number
   /** That were written. */
   readonly bytes: number
-  /** Files that were there already, and left. */
+  /** Files that were there already, of the same size and time, and left. */
   readonly unchanged: number
+  /** What else was there, and left, as nothing was to be overwritten. */
+  readonly kept: number
   readonly problems: number
 }
 

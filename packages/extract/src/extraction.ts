@@ -7,7 +7,7 @@ import { LinkedFiles } from './linked-files.ts'
 import { makeNode } from './make-nodes.ts'
 import type { MetadataWriter } from './metadata-writer.ts'
 import { OpenDirectories } from './open-directories.ts'
-import { keyOf } from './path-key.ts'
+import { joined, keyOf } from './path-key.ts'
 import { readWhole } from './read-whole.ts'
 import { safeComponents } from './safe-path.ts'
 import type { Placing } from './small-file.ts'
@@ -39,6 +39,7 @@ export class Extraction {
   #entries = 0
   #bytes = 0
   #unchanged = 0
+  #kept = 0
   #problems = 0
 
   /** @param directory - absolute, and there */
@@ -82,6 +83,7 @@ export class Extraction {
       entries: this.#entries,
       bytes: this.#bytes,
       unchanged: this.#unchanged,
+      kept: this.#kept,
       problems: this.#problems,
     }
   }
@@ -155,7 +157,9 @@ export class Extraction {
   async #write(entry: Entry, components: Buffer[], key: string): Promise<boolean> {
     const path = this.#target.pathOf(components)
     if (entry.type === 'directory') {
-      this.#directories.enter(components, (made, kind) => this.#metadata.set(made, entry, kind))
+      const there = this.#options.overwrite === 'never' && lstatSync(path, { throwIfNoEntry: false })
+      if (there && !there.isDirectory()) this.#kept++
+      if (!there) this.#directories.enter(components, (made, kind) => this.#metadata.set(made, entry, kind))
       return true
     }
     if (entry.type === 'hardlink') await this.#behind.settle(keyOf(entry.linkTo))
@@ -170,15 +174,34 @@ export class Extraction {
       (entry.type === 'hardlink' ? this.#linked.isLinked(there, entry) : this.#isThere(there, entry))
     ) {
       if (entry.type === 'file') this.#unchanged++
-      if (this.#metadata.isOtherwise(there, entry)) this.#metadata.set(path, entry, 'kept')
+      if (this.#options.overwrite !== 'never' && this.#metadata.isOtherwise(there, entry))
+        this.#metadata.set(path, entry, 'kept')
       return true
     }
+    if (there && this.#options.overwrite === 'never') return this.#keep(there, entry, key)
     const replaces = there?.isFile() === true
     if (entry.type === 'file') {
       const isWritten = await this.#writeSmall(entry, path, key, replaces ? 'synced' : 'staged')
       if (isWritten !== undefined) return isWritten
     }
     await this.#replace(path, (staged) => this.#make(entry, staged, replaces))
+    return true
+  }
+
+  /** Leaves what is there. @throws SourceError where it may be what an interrupted restore left half written */
+  #keep(there: BigIntStats, entry: Entry, key: string): boolean {
+    if (entry.type === 'file') {
+      if (
+        there.isFile() &&
+        there.size < BigInt(entry.size ?? 0) &&
+        this.#unfinished.mayBeLeftOver(there.ctimeNs)
+      )
+        throw new SourceError('unreadable', 'may be half of what an interrupted restore wrote: it was left', {
+          hint: 'Restore it with --overwrite changed.',
+        })
+      this.#linked.fail(key)
+    }
+    this.#kept++
     return true
   }
 
@@ -260,7 +283,8 @@ export class Extraction {
   /** Whether a file need not be written. One is only renamed to its name when it is whole and has its time: an older extraction left it whole. */
   #isThere(there: BigIntStats, entry: Entry): boolean {
     return (
-      this.#options.overwrite === 'changed' &&
+      this.#options.overwrite !== 'always' &&
+      this.#options.overwrite !== undefined &&
       entry.type === 'file' &&
       there.isFile() &&
       entry.size !== undefined &&
@@ -272,10 +296,4 @@ export class Extraction {
       (entry.attributes === undefined || isUtf8(entry.path))
     )
   }
-}
-
-function joined(components: readonly Buffer[]): Buffer {
-  return Buffer.concat(
-    components.flatMap((component, i) => (i === 0 ? [component] : [Buffer.from('/'), component])),
-  )
 }

@@ -2,3 +2,10 @@
 export function keyOf(path: Uint8Array): string {
   return Buffer.from(path.buffer, path.byteOffset, path.length).toString('latin1')
 }
+
+/** The path of these components. */
+export function joined(components: readonly Buffer[]): Buffer {
+  return Buffer.concat(
+    components.flatMap((component, i) => (i === 0 ? [component] : [Buffer.from('/'), component])),
+  )
+}

@@ -1,6 +1,7 @@
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Entry } from '@pipe-backup/source'
+import type { Overwrite } from './extract.ts'
 import { safeComponents } from './safe-path.ts'
 import { TargetDirectory } from './target-directory.ts'
 import { isSameTime } from './times.ts'
@@ -8,9 +9,10 @@ import { isSameTime } from './times.ts'
 /**
  * - `new`: nothing is there under its name; `changed`: something is, and would be replaced;
  * - `same`: it is there already, as far as a look shows: its metadata may be set again;
+ * - `kept`: something else is there, and would be left;
  * - `blocked`: it could not be written, for a directory is there, or a link or no directory in its path.
  */
-export type PreviewState = 'new' | 'changed' | 'same' | 'blocked'
+export type PreviewState = 'new' | 'changed' | 'same' | 'kept' | 'blocked'
 
 export interface Preview {
   readonly path: Uint8Array
@@ -21,7 +23,7 @@ export interface Preview {
 
 export interface PreviewOptions {
   /** As for `extract`. Default `always`. */
-  readonly overwrite?: 'always' | 'changed' | undefined
+  readonly overwrite?: Overwrite | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -40,7 +42,7 @@ export async function* preview(
   }
 }
 
-function stateOf(entry: Entry, target: TargetDirectory, overwrite: 'always' | 'changed'): PreviewState {
+function stateOf(entry: Entry, target: TargetDirectory, overwrite: Overwrite): PreviewState {
   let components: Buffer[]
   try {
     components = safeComponents(entry.path)
@@ -56,9 +58,11 @@ function stateOf(entry: Entry, target: TargetDirectory, overwrite: 'always' | 'c
   const path = target.pathOf(components)
   const there = lookAt(path)
   if (!there) return 'new'
-  if (entry.type === 'directory') return there.isDirectory() ? 'same' : 'changed'
+  if (entry.type === 'directory' && there.isDirectory()) return 'same'
+  if (entry.type === 'directory') return overwrite === 'never' ? 'kept' : 'changed'
   if (there.isDirectory()) return 'blocked'
-  return isSame(entry, path, there, target, overwrite) ? 'same' : 'changed'
+  if (isSame(entry, path, there, target, overwrite)) return 'same'
+  return overwrite === 'never' ? 'kept' : 'changed'
 }
 
 function isSame(
@@ -66,12 +70,12 @@ function isSame(
   path: Buffer,
   there: Stats,
   target: TargetDirectory,
-  overwrite: 'always' | 'changed',
+  overwrite: Overwrite,
 ): boolean {
   switch (entry.type) {
     case 'file':
       return (
-        overwrite === 'changed' &&
+        overwrite !== 'always' &&
         there.isFile() &&
         there.size === entry.size &&
         isSameTime(lstatSync(path, { bigint: true }).mtimeNs, entry.mtimeNs)

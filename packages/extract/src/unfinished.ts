@@ -56,11 +56,18 @@ export class Unfinished {
     return ctimeNs >= first.sinceNs - CLOCK_SLACK_NS && !isSince
   }
 
+  /** @param ctimeNs - when the file was changed last @returns whether an extraction that did not end may have written it */
+  mayBeLeftOver(ctimeNs: bigint): boolean {
+    const [first] = this.#begun
+    return first !== undefined && ctimeNs >= first.sinceNs - CLOCK_SLACK_NS
+  }
+
   /** When all is written: waits for the disk, and takes the mark away. Where that fails, or it does not come to that, it stays for the next one. */
   async end(): Promise<void> {
     if (!this.#isMarked) return
     try {
-      await run('sync', ['--file-system', this.#directory])
+      // Other file systems are mounted below the root.
+      await run('sync', this.#directory === '/' ? [] : ['--file-system', this.#directory])
       rmSync(this.#file, { force: true })
     } catch {
       // Its files are looked at more closely then, and written once more.

@@ -28,7 +28,12 @@ export {
 export { type FindOptions, type FoundEntry, findEntries } from './restore/find-entries.ts'
 export type { ListedEntry } from './restore/listed-entry.ts'
 export type { OpenSnapshotsOptions } from './restore/open-chunks.ts'
-export { type OpenSnapshotOptions, openSnapshot, type SnapshotReader } from './restore/open-snapshot.ts'
+export {
+  type IsWanted,
+  type OpenSnapshotOptions,
+  openSnapshot,
+  type SnapshotReader,
+} from './restore/open-snapshot.ts'
 export {
   type SelectedSources,
   type SelectSourcesOptions,

@@ -1,7 +1,9 @@
 import { resolve } from 'node:path'
-import type { ExtractOptions, ExtractReport } from '@pipe-backup/extract'
+import type { ExtractOptions, ExtractReport, Overwrite } from '@pipe-backup/extract'
 import type { Entry } from '@pipe-backup/source'
 import type { CliContext } from '../cli-context.ts'
+import { chooseEntries } from '../restore/choose-entries.ts'
+import { choosePutBack } from '../restore/in-place.ts'
 import { showPreview } from '../restore/show-preview.ts'
 import { stripPaths } from '../restore/strip-paths.ts'
 import { toSnapshotPath } from '../snapshot-path.ts'
@@ -15,8 +17,13 @@ import { openReading, type Reading } from '../vault/open-reading.ts'
 
 export interface RestoreOptions {
   readonly to?: string | undefined
-  /** What becomes of files that are there already: `changed` leaves those of the same size and modification time. */
-  readonly overwrite: 'changed' | 'always'
+  /** Back to where it was. */
+  readonly inPlace?: boolean | undefined
+  /** Patterns of what is restored, and of what is not. */
+  readonly include?: readonly string[] | undefined
+  readonly exclude?: readonly string[] | undefined
+  /** What becomes of what is there already. */
+  readonly overwrite: Overwrite
   /** Says what would be written, and writes nothing. */
   readonly dryRun?: boolean | undefined
   /** How many components are taken off the beginning of each path. */
@@ -39,30 +46,41 @@ export async function restore(
   options: RestoreOptions,
 ): Promise<number> {
   const { machine, output } = cli
-  if (options.to === undefined && options.dryRun)
-    throw new UsageError('--dry-run needs --to DIR: it says what would change there')
-  if (options.to === undefined && process.stdout.isTTY) {
-    throw new UsageError('a tar is not for a terminal', 'Add --to DIR, or send it somewhere: > all.tar')
-  }
-  if (options.to === undefined && output.json)
-    throw new UsageError('--json needs --to DIR: standard output is the tar')
+  const { inPlace = false, strip = inPlace ? 1 : 0, overwrite } = options
+  const directory = inPlace ? '/' : options.to === undefined ? undefined : resolve(machine.cwd, options.to)
+  if (directory === undefined) refuseWithoutDirectory(options, output.json)
+  const isWanted = chooseEntries(options.include, options.exclude)
   const wanted = paths.length === 0 ? undefined : paths.map(toSnapshotPath)
   await using opened = await openReading(cli, spec, options.phraseFile, wanted)
-  const { strip = 0 } = options
-  const found = opened.reader.entries(wanted)
-  const entries = strip === 0 ? found : stripPaths(found, strip)
-  if (options.to !== undefined && options.dryRun)
-    return Math.max(
-      await showPreview(entries, resolve(machine.cwd, options.to), options.overwrite, cli),
-      opened.exitCode,
+  const { paths: chosen, leftOut } = inPlace
+    ? choosePutBack(wanted, opened.snapshot, opened.config)
+    : { paths: wanted, leftOut: [] }
+  for (const name of leftOut)
+    output.warn(
+      `source "${name}" is left out: it is no files source of the configuration, and has no place to go back to`,
     )
-  const exitCode =
-    options.to === undefined
-      ? await toTar(entries, cli)
-      : await toDirectory(entries, resolve(machine.cwd, options.to), options.overwrite, opened, cli)
-  const repaired = options.repair ? await repair(opened, cli) : 0
+  const found = opened.reader.entries(chosen, isWanted)
+  const entries = strip === 0 ? found : stripPaths(found, strip)
+  const gauge: Gauge = { entries: 0, bytes: 0 }
+  let exitCode: number
+  if (directory === undefined) exitCode = await toTar(entries, gauge, cli)
+  else if (options.dryRun) exitCode = await showPreview(gauged(entries, gauge), directory, overwrite, cli)
+  else exitCode = await toDirectory(entries, directory, overwrite, { opened, gauge, cli })
+  if (isWanted && gauge.entries === 0) {
+    output.error('--include and --exclude leave nothing of what was asked for')
+    return 1
+  }
+  const repaired = options.repair && !options.dryRun ? await repair(opened, cli) : 0
   // A restore that failed in part is the worst that can be said of it.
-  return exitCode === 0 ? Math.max(opened.exitCode, repaired) : exitCode
+  return exitCode === 0 ? Math.max(opened.exitCode, repaired, leftOut.length > 0 ? 3 : 0) : exitCode
+}
+
+/** Without a directory it is a tar on standard output. @throws UsageError where that can't be meant */
+function refuseWithoutDirectory({ dryRun }: RestoreOptions, json: boolean): void {
+  if (dryRun) throw new UsageError('--dry-run needs --to DIR or --in-place: it says what would change there')
+  if (process.stdout.isTTY)
+    throw new UsageError('a tar is not for a terminal', 'Add --to DIR, or send it somewhere: > all.tar')
+  if (json) throw new UsageError('--json needs --to DIR or --in-place: standard output is the tar')
 }
 
 /** Repairs what was found rotten on the way. What was restored is whole either way: a sink that is not repaired is something to look at. */
@@ -72,10 +90,9 @@ async function repair(opened: Reading, { output }: CliContext): Promise<number> 
   return report === undefined || report.exitCode === 0 ? 0 : 3
 }
 
-async function toTar(entries: AsyncIterable<Entry>, cli: CliContext): Promise<number> {
+async function toTar(entries: AsyncIterable<Entry>, gauge: Gauge, cli: CliContext): Promise<number> {
   const { output, signal } = cli
   const { packTar } = await import('@pipe-backup/tar')
-  const gauge: Gauge = { entries: 0, bytes: 0 }
   using _display = showGauge(gauge, cli)
   await output.stream(packTar(gauged(entries, gauge), { signal }), signal)
   return 0
@@ -84,25 +101,28 @@ async function toTar(entries: AsyncIterable<Entry>, cli: CliContext): Promise<nu
 async function toDirectory(
   entries: AsyncIterable<Entry>,
   directory: string,
-  overwrite: RestoreOptions['overwrite'],
-  { snapshot }: Reading,
-  cli: CliContext,
+  overwrite: Overwrite,
+  { opened, gauge, cli }: { readonly opened: Reading; readonly gauge: Gauge; readonly cli: CliContext },
 ): Promise<number> {
   const { output, signal } = cli
+  const { snapshot } = opened
   const log = createProblemLog(output)
   const report = await extractShown(
     entries,
     directory,
     { signal, overwrite, onProblem: (problem) => log.report(problem.path, problem) },
+    gauge,
     cli,
   ).finally(() => log.finish())
-  const { entries: count, bytes, unchanged, problems } = report
+  const { entries: count, bytes, unchanged, kept, problems } = report
   const look = problems === 0 ? '' : `, ${plural(problems, 'problem')}`
-  const left = unchanged === 0 ? '' : `, ${plural(unchanged, 'file')} left, of the same size and time`
+  const left =
+    (unchanged === 0 ? '' : `, ${plural(unchanged, 'file')} left, of the same size and time`) +
+    (kept === 0 ? '' : `, ${formatCount(kept)} left as they were`)
   output.print(
     `restored ${plural(count, 'entry', 'entries')}, ${formatBytes(bytes)}, of snapshot ${snapshot.id} to ${directory}${left}${look}`,
   )
-  output.printJson({ snapshot: snapshot.id, to: directory, entries: count, bytes, unchanged, problems })
+  output.printJson({ snapshot: snapshot.id, to: directory, entries: count, bytes, unchanged, kept, problems })
   return problems === 0 ? 0 : 1
 }
 
@@ -110,10 +130,10 @@ async function extractShown(
   entries: AsyncIterable<Entry>,
   directory: string,
   options: ExtractOptions,
+  gauge: Gauge,
   cli: CliContext,
 ): Promise<ExtractReport> {
   const { extract } = await import('@pipe-backup/extract')
-  const gauge: Gauge = { entries: 0, bytes: 0 }
   using _display = showGauge(gauge, cli)
   return await extract(entries, directory, {
     ...options,

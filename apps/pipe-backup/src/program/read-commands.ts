@@ -1,5 +1,5 @@
 import { Option } from 'commander'
-import { type Commands, PATTERN, PHRASE_FILE, SNAPSHOT, wholeNumber } from './commands.ts'
+import { type Commands, collect, PATTERN, PHRASE_FILE, SNAPSHOT, wholeNumber } from './commands.ts'
 
 /** Those that read what is in a vault. */
 export function addReadCommands({ add, act }: Commands): void {
@@ -52,24 +52,40 @@ export function addReadCommands({ add, act }: Commands): void {
   add(
     'restore',
     'restore into a directory, or as a tar on standard output',
-    'pipe-backup restore latest wallet --to /tmp/restored\npipe-backup restore 2026-11-23T10:00 > all.tar',
+    "pipe-backup restore latest wallet --to /tmp/restored\npipe-backup restore latest --in-place --dry-run\npipe-backup restore latest --include '*.json' --to /tmp/restored\npipe-backup restore 2026-11-23T10:00 > all.tar",
   )
     .argument('<snapshot>', SNAPSHOT)
     .argument('[paths...]', 'these entries and all below them')
     .option('--to <dir>', 'restore below this directory')
     .addOption(
       new Option(
+        '--in-place',
+        'put files back where they were; what is of no files source, such as a dump, is left out',
+      ).conflicts(['to', 'strip']),
+    )
+    .addOption(
+      new Option('--include <pattern>', `only what matches, with all below it; again for another: ${PATTERN}`)
+        .argParser(collect)
+        .default([], 'all'),
+    )
+    .addOption(
+      new Option('--exclude <pattern>', 'not what matches, and nothing below it; again for another')
+        .argParser(collect)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option(
         '--overwrite <which>',
-        'files that are there already: `changed` leaves those of the same size and modification time, `always` writes all again',
+        'what is there already: `changed` leaves files of the same size and modification time, `always` writes all again, `never` leaves everything',
       )
-        .choices(['changed', 'always'])
+        .choices(['changed', 'always', 'never'])
         .default('changed'),
     )
     .option('--dry-run', 'say what would be written, and in place of what; write nothing')
     .addOption(
       new Option(
         '--strip <count>',
-        'take so many components off the beginning of each path, as tar does: with 1, the name of the source; `--to / --strip 1` puts files back where they were',
+        'take so many components off the beginning of each path, as tar does: with 1, the name of the source',
       ).argParser(wholeNumber),
     )
     .option('--repair', 'put back on their sinks, from other sinks, the objects that were found damaged')
@@ -80,7 +96,10 @@ export function addReadCommands({ add, act }: Commands): void {
         paths: string[],
         options: {
           to?: string
-          overwrite: 'changed' | 'always'
+          inPlace?: boolean
+          include: readonly string[]
+          exclude: readonly string[]
+          overwrite: 'changed' | 'always' | 'never'
           dryRun?: boolean
           strip?: number
           repair?: boolean

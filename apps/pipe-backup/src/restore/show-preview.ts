@@ -1,19 +1,19 @@
-import type { PreviewState } from '@pipe-backup/extract'
+import type { Overwrite, PreviewState } from '@pipe-backup/extract'
 import type { Entry } from '@pipe-backup/source'
 import type { CliContext } from '../cli-context.ts'
 import { formatBytes, plural } from '../terminal/quantities.ts'
 
-const SIGNS: Record<PreviewState, string> = { new: '+', changed: '~', same: '=', blocked: '!' }
+const SIGNS: Record<PreviewState, string> = { new: '+', changed: '~', same: '=', kept: '.', blocked: '!' }
 
 /** Prints what a restore would do: a line for each entry that would be written or can't be, and the sum. @returns the exit code: 1 where something is in the way */
 export async function showPreview(
   entries: AsyncIterable<Entry>,
   directory: string,
-  overwrite: 'changed' | 'always',
+  overwrite: Overwrite,
   { output, options, signal }: CliContext,
 ): Promise<number> {
   const { preview } = await import('@pipe-backup/extract')
-  const counts: Record<PreviewState, number> = { new: 0, changed: 0, same: 0, blocked: 0 }
+  const counts: Record<PreviewState, number> = { new: 0, changed: 0, same: 0, kept: 0, blocked: 0 }
   let bytes = 0
   for await (const { path, state, sizeBytes } of preview(entries, directory, { overwrite, signal })) {
     counts[state]++
@@ -23,7 +23,7 @@ export async function showPreview(
     output.printJson({ path: name, state, sizeBytes })
   }
   output.print(
-    `would write ${plural(counts.new + counts.changed, 'entry', 'entries')}, ${formatBytes(bytes)}, to ${directory}: ${counts.new} new (+), ${counts.changed} in place of others (~); ${counts.same} are there already`,
+    `would write ${plural(counts.new + counts.changed, 'entry', 'entries')}, ${formatBytes(bytes)}, to ${directory}: ${counts.new} new (+), ${counts.changed} in place of others (~); ${counts.same} are there already${counts.kept === 0 ? '' : `, ${counts.kept} would be left as they are (.)`}`,
   )
   if (counts.blocked > 0)
     output.error(

@@ -25,15 +25,19 @@ export interface OpenSnapshotOptions {
   readonly onProblem?: ((error: Error) => void) | undefined
 }
 
+/** Whether an entry is wanted. @param path - raw bytes, from its source's name on */
+export type IsWanted = (path: Uint8Array, isDirectory: boolean) => boolean
+
 /** To be disposed of: it may have threads. */
 export interface SnapshotReader extends AsyncDisposable {
   /**
    * The entries at and below these paths, or all, in order; each path is prefixed by its source's name. A hard link whose target is
    * not among them comes as a file, if the snapshot has the target at all.
    * @param paths - raw bytes, each beginning with a source's name
+   * @param isWanted - leaves out entries of these
    * @throws VaultError `not-found` when a path selects nothing, or its source failed in this snapshot
    */
-  entries(paths?: readonly Uint8Array[]): AsyncIterable<Entry>
+  entries(paths?: readonly Uint8Array[], isWanted?: IsWanted): AsyncIterable<Entry>
 }
 
 /** Opens a snapshot for reading. Needs the phrase's keys. */
@@ -42,9 +46,15 @@ export async function openSnapshot(options: OpenSnapshotOptions): Promise<Snapsh
   const chunks = await openChunks({ ...rest, snapshots: from, signal })
   const ahead = chunks.readAhead()
   return {
-    entries: (paths) => readEntries({ chunks, ahead }, snapshot, paths, signal),
+    entries: (paths, isWanted) => readEntries({ chunks, ahead }, snapshot, { paths, isWanted }, signal),
     [Symbol.asyncDispose]: () => ahead[Symbol.asyncDispose](),
   }
+}
+
+/** What is asked for. */
+interface Choice {
+  readonly paths: readonly Uint8Array[] | undefined
+  readonly isWanted: IsWanted | undefined
 }
 
 /** What reads the vault. */
@@ -56,7 +66,7 @@ interface Reading {
 async function* readEntries(
   reading: Reading,
   snapshot: SnapshotInfo,
-  paths: readonly Uint8Array[] | undefined,
+  { paths, isWanted }: Choice,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Entry> {
   const { chunks, ahead } = reading
@@ -66,7 +76,7 @@ async function* readEntries(
     const root = Buffer.from(source.root, 'hex')
     const found = new Set<Uint8Array>()
     const leaves = walkLeaves(chunks, root, below)
-    const toEntry = new EntryMaker(reading, root, source.name, below)
+    const toEntry = new EntryMaker(reading, root, source.name, { below, isWanted })
     // No leaf before this one is held, for each leads to all that follow.
     let leaf: Leaf | undefined = Leaf.before(leaves)
     try {
@@ -75,7 +85,9 @@ async function* readEntries(
         for (const [index, entry] of leaf.entries.entries()) {
           signal?.throwIfAborted()
           for (const path of below ?? []) if (isBelow(entry.path, path)) found.add(path)
-          const made = toEntry.make(entry, { leaf, index })
+          const path = toEntry.pathOf(entry)
+          if (isWanted?.(path, entry.type === 'directory') === false) continue
+          const made = toEntry.make(entry, path, { leaf, index })
           yield made instanceof Promise ? await made : made
           // Who wants one entry does not wait for another leaf.
           if (index === 0) void leaf.next()
@@ -131,22 +143,32 @@ function notFound(path: string, snapshot: SnapshotInfo): VaultError {
   })
 }
 
+/** Of a source. */
+interface Chosen {
+  readonly below: readonly Uint8Array[] | undefined
+  readonly isWanted: IsWanted | undefined
+}
+
 /** Makes what is given out of what a manifest has. */
 class EntryMaker {
   readonly #reading: Reading
   readonly #root: Uint8Array
   readonly #prefix: Buffer
-  readonly #below: readonly Uint8Array[] | undefined
+  readonly #chosen: Chosen
 
-  constructor(reading: Reading, root: Uint8Array, source: string, below: readonly Uint8Array[] | undefined) {
+  constructor(reading: Reading, root: Uint8Array, source: string, chosen: Chosen) {
     this.#reading = reading
     this.#root = root
     this.#prefix = Buffer.from(`${source}/`)
-    this.#below = below
+    this.#chosen = chosen
   }
 
-  make(entry: ManifestEntry, place: Place): Entry | Promise<Entry> {
-    const path = this.#prefixed(entry.path)
+  /** With the source's name before it. */
+  pathOf({ path }: ManifestEntry): Buffer {
+    return this.#prefixed(path)
+  }
+
+  make(entry: ManifestEntry, path: Uint8Array, place: Place): Entry | Promise<Entry> {
     if (entry.type === 'hardlink') return this.#hardlink(entry, path)
     return entry.type === 'file' ? this.#file(entry, path, place) : { ...entry, path }
   }
@@ -154,7 +176,9 @@ class EntryMaker {
   async #hardlink(entry: Extract<ManifestEntry, { type: 'hardlink' }>, path: Uint8Array): Promise<Entry> {
     const { linkTo } = entry
     const link = { ...entry, path, linkTo: this.#prefixed(linkTo) }
-    if (!this.#below || this.#below.some((selected) => isBelow(linkTo, selected))) return link
+    const { below, isWanted } = this.#chosen
+    const isChosen = !below || below.some((selected) => isBelow(linkTo, selected))
+    if (isChosen && isWanted?.(link.linkTo, false) !== false) return link
     for await (const target of walkManifest(this.#reading.chunks, this.#root, [linkTo])) {
       if (target.type === 'file') return this.#file(target, path, undefined)
     }

@@ -1,0 +1,66 @@
+import type { IsWanted } from '@pipe-backup/vault'
+import { type PathPattern, parsePathPattern } from '../find/path-pattern.ts'
+
+/** Directories that are remembered: the entries of one come together. */
+const MAX_REMEMBERED = 10_000
+
+interface Verdict {
+  readonly isIncluded: boolean
+  readonly isExcluded: boolean
+}
+
+/**
+ * What `--include` and `--exclude` leave of a snapshot: an entry is included, or excluded, with all below it, and excluded is excluded. Without
+ * an `--include` all is included.
+ * @returns undefined where nothing is left out
+ * @throws UsageError for a pattern that can match nothing
+ */
+export function chooseEntries(
+  include: readonly string[] = [],
+  exclude: readonly string[] = [],
+): IsWanted | undefined {
+  if (include.length === 0 && exclude.length === 0) return undefined
+  const choice = new Choice(include.map(parsePathPattern), exclude.map(parsePathPattern))
+  return (path, isDirectory) => {
+    const text = Buffer.from(path.buffer, path.byteOffset, path.length).toString('latin1')
+    const { isIncluded, isExcluded } = choice.verdictOn(text, isDirectory)
+    return isIncluded && !isExcluded
+  }
+}
+
+class Choice {
+  readonly #include: readonly PathPattern[]
+  readonly #exclude: readonly PathPattern[]
+  readonly #directories = new Map<string, Verdict>()
+
+  constructor(include: readonly PathPattern[], exclude: readonly PathPattern[]) {
+    this.#include = include
+    this.#exclude = exclude
+  }
+
+  /** @param path - from its source's name on, a character for each byte */
+  verdictOn(path: string, isDirectory: boolean): Verdict {
+    const slash = path.lastIndexOf('/')
+    // A source is no entry, and no pattern means it alone.
+    if (slash < 0) return { isIncluded: this.#include.length === 0, isExcluded: false }
+    const above = this.#ofDirectory(path.slice(0, slash))
+    const first = path.indexOf('/')
+    const source = Buffer.from(path.slice(0, first), 'latin1').toString()
+    const within = Buffer.from(path.slice(first + 1), 'latin1')
+    const isOne = (patterns: readonly PathPattern[]): boolean =>
+      patterns.some((pattern) => pattern.wantsSource(source) && pattern.matches(within, isDirectory))
+    return {
+      isIncluded: above.isIncluded || isOne(this.#include),
+      isExcluded: above.isExcluded || isOne(this.#exclude),
+    }
+  }
+
+  #ofDirectory(path: string): Verdict {
+    const known = this.#directories.get(path)
+    if (known) return known
+    const verdict = this.verdictOn(path, true)
+    if (this.#directories.size >= MAX_REMEMBERED) this.#directories.clear()
+    this.#directories.set(path, verdict)
+    return verdict
+  }
+}
