@@ -8,6 +8,7 @@
  * - `too-few-copies`: fewer sinks are left than must hold a snapshot;
  * - `not-permitted`: this host's key was not made for it;
  * - `busy`: another host is doing what only one may do at a time;
+ * - `clock`: the clocks of this host and of a sink are far apart;
  * - `fault`: a pack did not open again after it was sealed: memory or processor can't be trusted.
  */
 export type VaultErrorCode =
@@ -23,6 +24,7 @@ export type VaultErrorCode =
   | 'too-few-copies'
   | 'not-permitted'
   | 'busy'
+  | 'clock'
   | 'fault'
 
 export class VaultError extends Error {

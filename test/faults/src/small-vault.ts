@@ -194,7 +194,11 @@ export class SmallVault implements Disposable {
     )
   }
 
-  async backUp(sinks: readonly Sink[] = this.stores, signal?: AbortSignal): Promise<BackupReport> {
+  async backUp(
+    sinks: readonly Sink[] = this.stores,
+    signal?: AbortSignal,
+    onLine?: (line: string) => void,
+  ): Promise<BackupReport> {
     const files = filesOf(this.#edition)
     const report = await backup({
       ...this.call,
@@ -204,6 +208,7 @@ export class SmallVault implements Disposable {
       copies: Math.min(2, sinks.length),
       everyMs: this.everyMs,
       signal,
+      onSinkProblem: (_, { message }) => onLine?.(message),
     })
     if (report.snapshot !== null) {
       this.expected.set(report.snapshot, this.fingerprint)

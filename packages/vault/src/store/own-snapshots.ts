@@ -44,7 +44,11 @@ export class OwnSnapshots {
       const { excluded, truncated } = replica.listing
       if (replica.has(key) || excluded.has(key) || truncated.has(key)) continue
       isAnyMissing = true
-      const why = 'it was rolled back, or somebody deletes there'
+      // A sink that was rolled back to before it has nothing newer.
+      const hasNewer = [...replica.listing.snapshots.keys()].some((shown) => shown > key)
+      const why = hasNewer
+        ? "somebody deletes there, or this host's state is from before a prune"
+        : 'it was rolled back, or somebody deletes there'
       replica.found(key, 'missing', `${key} was stored by this host and is not there any more: ${why}`)
     }
     return isAnyMissing

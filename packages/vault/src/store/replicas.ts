@@ -3,6 +3,9 @@ import type { Replica } from './replica.ts'
 import { KnownRevocations, requireTrusted } from './revocations.ts'
 import { requireVault } from './vault-header.ts'
 
+/** Two clocks may be apart by so much without a word: less than what a wrong time zone makes. */
+const CLOCKS_APART_MS = 30 * 60_000
+
 /**
  * Looks whether each sink holds the vault and whom it says to be revoked, joins the session there, then lists it: on all of them before any is listed, so that of two
  * sessions that begin at once the later one sees the other everywhere. One that fails has its `error`.
@@ -26,10 +29,36 @@ export async function openReplicas(
   )
   await known?.save()
   if (context?.session) requireTrusted(context.keys, context.session.hostId)
+  const joined = new Map<Replica, Date>()
   await onEach(replicas, (replica) =>
-    replica.within('what it holds', async (signal) => replica.context.session?.join(replica.sink, signal)),
+    replica.within('what it holds', async (signal) => {
+      await replica.context.session?.join(replica.sink, signal)
+      joined.set(replica, replica.context.now())
+    }),
   )
   await onEach(replicas, (replica) => replica.within('what it holds', (signal) => replica.list(signal)))
+  for (const [replica, time] of joined) compareClocks(replica, time)
+}
+
+/** Reports a sink whose clock is far from this host's, by the session that it has just stored. @param joined - when that was, by this host's */
+function compareClocks(replica: Replica, joined: Date): void {
+  const { session } = replica.context
+  const own = session && replica.isListed ? replica.listing.sessions.get(session.id) : undefined
+  if (!own || replica.error) return
+  const aheadMs = joined.getTime() - own.storedAt.getTime()
+  if (Math.abs(aheadMs) <= CLOCKS_APART_MS) return
+  const { name } = replica
+  const how = aheadMs > 0 ? 'ahead of' : 'behind'
+  const message = `this machine's clock is ${timeSpan(Math.abs(aheadMs))} ${how} that of sink "${name}"`
+  const hint =
+    'One of them is wrong: let NTP set both. Nothing is removed because of it, but snapshots have the wrong time.'
+  replica.report(new VaultError('clock', message, { sink: name, hint }))
+}
+
+function timeSpan(ms: number): string {
+  const hours = Math.round(ms / 3_600_000)
+  if (hours > 47) return `${Math.round(hours / 24)} days`
+  return hours === 1 ? '1 hour' : `${hours} hours`
 }
 
 /** @throws VaultError `not-a-vault` where the sink does not hold this vault */
