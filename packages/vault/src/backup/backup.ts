@@ -19,6 +19,8 @@ import { SourceReader, type SourceResult } from './source-reader.ts'
 interface RunOutcome {
   readonly report: BackupReport
   readonly isToRepeat: boolean
+  /** A bit has flipped in memory: what came of it is mended, and this machine needs a look. */
+  readonly isFaulty: boolean
 }
 
 /**
@@ -32,7 +34,8 @@ export async function backup(options: BackupOptions): Promise<BackupReport> {
   const first = await performRun(options, mayRepeat)
   if (!first.isToRepeat) return first.report
   const second = await performRun(options, false)
-  return bothReports(first.report, second.report)
+  const report = bothReports(first.report, second.report)
+  return first.isFaulty && report.exitCode === 0 ? { ...report, exitCode: 3 } : report
 }
 
 /** The second one's outcome, with what both have sent. */
@@ -91,6 +94,7 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
         session,
         targets,
         book,
+        memory: line.memory,
         sources: results.map(({ head }) => head),
         through: line.through(),
         live: index.livePacks(),
@@ -106,9 +110,10 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
     await reader.keepForLater()
   }
   run.progress.phase = 'done'
-  const report = describe(run, targets, results, id, isRolledBack || lost !== undefined)
+  const isFaulty = line.memory.fault !== undefined
+  const report = describe(run, targets, results, id, isRolledBack || isFaulty || lost !== undefined)
   const seconds = Math.round(performance.now() - startedAt) / 1000
-  return { report: { ...report, bytesStored: line.bytesStored, seconds }, isToRepeat }
+  return { report: { ...report, bytesStored: line.bytesStored, seconds }, isToRepeat, isFaulty }
 }
 
 /** No source could be read. What was sent nevertheless serves the next run. */
@@ -122,7 +127,7 @@ function describe(
   targets: readonly BackupTarget[],
   results: readonly SourceResult[],
   snapshot: string | null,
-  isAnyLost: boolean,
+  needsLook: boolean,
 ): Omit<BackupReport, 'bytesStored' | 'seconds'> {
   const sources = results.map(({ report }) => report)
   const copies = snapshot === null ? 0 : targets.filter(({ state }) => state === 'ok').length
@@ -134,7 +139,7 @@ function describe(
     error: replica.error?.message,
   }))
   const clean =
-    !isAnyLost &&
+    !needsLook &&
     sinks.every(({ state, error }) => state === 'ok' && error === undefined) &&
     sources.every(({ state, problems }) => state === 'ok' && problems === 0)
   const exitCode = snapshot === null || copies < run.copies ? 1 : clean ? 0 : 3

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { forEachLimited } from '../for-each-limited.ts'
-import { type IndexedPack, sealIndexes } from '../format/index-object.ts'
+import { type IndexedPack, openIndex, sealIndexes } from '../format/index-object.ts'
 import { packKey } from '../format/pack-format.ts'
 import {
+  openSnapshotHead,
   type SnapshotHead,
   type SnapshotSource,
   sealSnapshot,
@@ -17,6 +18,7 @@ import { VaultError } from '../vault-error.ts'
 import type { RunContext } from './backup-options.ts'
 import { type BackupTarget, openReplicasOf } from './backup-target.ts'
 import { checkArrived } from './check-arrived.ts'
+import { type MemoryWatch, proveObject } from './memory-watch.ts'
 
 /** Packs that are in memory at a time, of those that are brought to a sink. */
 const PACKS_AT_ONCE = 2
@@ -25,6 +27,8 @@ export interface CommitSnapshotOptions {
   readonly session: VaultSession
   readonly targets: readonly BackupTarget[]
   readonly book: DamageBook
+  /** Sees what changes in memory while it is sent. */
+  readonly memory: MemoryWatch
   readonly sources: readonly SnapshotSource[]
   /** Yields each sink that new packs go to when all have arrived there, or it has failed. */
   readonly through: AsyncIterable<BackupTarget>
@@ -52,11 +56,19 @@ export interface Commitment {
  */
 export async function commitSnapshot(run: RunContext, options: CommitSnapshotOptions): Promise<Commitment> {
   const { host, started, signal, progress } = run
-  const { session, targets, through, book, live, unlisted, mayRepeat } = options
+  const { session, targets, through, book, memory, live, unlisted, mayRepeat } = options
   const id = randomBytes(8).toString('hex')
   const key = snapshotKey(started, id)
-  const snapshot = sealSnapshot(host, key, headOf(run, options, id))
-  const indexes = sealIndexes(host, unlisted)
+  const head = headOf(run, options, id)
+  const sealed = sealSnapshot(host, key, head)
+  const snapshot = proveObject(
+    key,
+    sealed,
+    () => JSON.stringify(openSnapshotHead(host.keys, key, sealed)) === JSON.stringify(head),
+  )
+  const indexes = sealIndexes(host, unlisted).map((index) =>
+    proveObject(index.key, index.object, () => openIndex(host.keys, index.key, index.object).length > 0),
+  )
 
   const tried = new Set<BackupTarget>()
   const held: BackupTarget[] = []
@@ -69,9 +81,9 @@ export async function commitSnapshot(run: RunContext, options: CommitSnapshotOpt
     try {
       await bringAll(run, options, target)
       progress.phase = 'committing'
-      for (const index of indexes) await target.put(index.key, index.object)
+      for (const index of indexes) await memory.put(target, index)
       await session.requireAlive(replica.sink, signal)
-      await target.put(key, snapshot)
+      await memory.put(target, snapshot)
       target.succeed()
       held.push(target)
     } catch (error) {

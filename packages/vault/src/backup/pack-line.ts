@@ -17,6 +17,7 @@ import { VaultError } from '../vault-error.ts'
 import type { RunContext } from './backup-options.ts'
 import type { BackupTarget } from './backup-target.ts'
 import { SLAB_BYTES } from './content-writer.ts'
+import { MemoryWatch } from './memory-watch.ts'
 
 /** A pack for each that a sink is sent, and one that waits. */
 const WINDOW_BYTES = 32 * 1024 * 1024
@@ -34,6 +35,7 @@ export class PackLine implements AsyncDisposable {
   readonly pool: SealPool
   /** Packs that no index object lists yet. */
   readonly unlisted: IndexedPack[]
+  readonly memory: MemoryWatch = new MemoryWatch()
   readonly #run: RunContext
   readonly #targets: readonly BackupTarget[]
   readonly #index: ChunkIndex
@@ -64,7 +66,10 @@ export class PackLine implements AsyncDisposable {
       {
         windowBytes,
         sizeOf: (pack) => pack.buffer.byteLength,
-        onRelease: (pack) => this.pool.recycle(pack.buffer),
+        onRelease: (pack) => {
+          this.memory.release(pack)
+          this.pool.recycle(pack.buffer)
+        },
         detachAfterMs,
         minAttached: run.copies,
         takeTurns: true,
@@ -168,6 +173,7 @@ export class PackLine implements AsyncDisposable {
       const target = this.#targets.find(({ replica }) => replica.name === name)
       if (!target) continue
       if (state !== 'ok') target.fail(error, state)
+      this.memory.check(target)
       yield target
     }
   }
@@ -228,6 +234,7 @@ export class PackLine implements AsyncDisposable {
     }
     show(pack.length)
     target.sent.set(pack.name, pack.length)
+    this.memory.sent(pack, target)
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import { CHUNK_OVERHEAD_BYTES, type ChunkKind, sealChunk } from '../format/chunk-codec.ts'
 import { encodeFooterContent, footerBytes, type PackChunk, writePackFooter } from '../format/pack-format.ts'
 import type { SealingHost } from '../format/sealed-object.ts'
@@ -17,6 +18,8 @@ export interface FinishedPack {
   readonly name: string
   readonly buffer: ArrayBuffer
   readonly length: number
+  /** CRC-32 of the bytes that were proven: a bit that flips in memory while they wait for a sink is seen by it. */
+  readonly crc: number
   /** The footer's content. */
   readonly footer: Uint8Array
 }
@@ -87,9 +90,11 @@ export class PackWriter {
     const footer = Uint8Array.from(encodeFooterContent({ hostId: this.#hostId, chunks: this.#chunks }))
     const length = writePackFooter(this.#keys.host, this.#header, footer, this.#pack, this.#at)
     const pack = this.#pack.subarray(0, length)
+    // First: what flips between this and the proof is found by the proof.
+    const crc = crc32(pack)
     const name = createHash('sha256').update(pack).digest('hex')
     const ids = this.#chunks.map(({ id }) => id)
     provePack(this.#keys, this.#header, ids, pack)
-    return { name, buffer: this.#pack.buffer as ArrayBuffer, length, footer }
+    return { name, buffer: this.#pack.buffer as ArrayBuffer, length, crc, footer }
   }
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { snapshotIdOf } from '../format/snapshot-object.ts'
+import { snapshotIdOf, snapshotTimeOf } from '../format/snapshot-object.ts'
 import { isObject } from '../is-object.ts'
 import { readStateFile, writeStateFile } from '../state-file.ts'
 import type { Replica } from './replica.ts'
@@ -44,10 +44,12 @@ export class OwnSnapshots {
       const { excluded, truncated } = replica.listing
       if (replica.has(key) || excluded.has(key) || truncated.has(key)) continue
       isAnyMissing = true
-      // A sink that was rolled back to before it has nothing newer.
-      const hasNewer = [...replica.listing.snapshots.keys()].some((shown) => shown > key)
+      const timeMs = snapshotTimeOf(key)?.getTime() ?? 0
+      const hasNewer = [...replica.listing.snapshots.keys()].some(
+        (shown) => (snapshotTimeOf(shown)?.getTime() ?? 0) > timeMs,
+      )
       const why = hasNewer
-        ? "somebody deletes there, or this host's state is from before a prune"
+        ? "it was rolled back, somebody deletes there, or this host's state is from before a prune"
         : 'it was rolled back, or somebody deletes there'
       replica.found(key, 'missing', `${key} was stored by this host and is not there any more: ${why}`)
     }

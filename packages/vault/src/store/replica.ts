@@ -12,6 +12,7 @@ import { putRepaired } from './put-repaired.ts'
 import { getObject } from './read-sink.ts'
 import { type KnownRevocations, learnRevocations } from './revocations.ts'
 import { openSession, type SessionRecord, type VaultSession } from './session.ts'
+import { changedInMemory, watchMemory } from './watch-memory.ts'
 
 const HEADS_AT_ONCE = 8
 /** For the listings of some millions of objects; one that is as slow as this is of no use in a run that comes each hour. */
@@ -241,13 +242,22 @@ export class Replica {
     return needed
   }
 
-  /** Stores an object; in place of a damaged one it is read back. @throws SinkError; VaultError `corrupt` */
+  /**
+   * Stores an object; in place of a damaged one it is read back.
+   * @throws SinkError; VaultError `corrupt`; `fault` where a bit has flipped in memory meanwhile
+   */
   async put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
     const { book, now, signal } = this.context
+    const isChanged = watchMemory(key, bytes, options)
     const putting = { signal, ...options }
     const isDamaged = book?.of(this.name).get(key)?.why === 'corrupt'
     if (isDamaged) await putRepaired(this.sink, key, bytes, putting)
     else await this.sink.put(key, bytes, putting)
+    if (isChanged()) {
+      const fault = changedInMemory(this.name, key)
+      this.found(key, 'corrupt', fault.message, { cause: fault })
+      throw fault
+    }
     this.proven(key)
     this.include(key, { sizeBytes: bytes.length, storedAt: now() })
   }
