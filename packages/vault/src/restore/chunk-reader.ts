@@ -23,6 +23,7 @@ export interface ChunkReaderOptions {
   readonly locateAgain?: (() => Promise<void>) | undefined
   /** Called with each object that a sink did not have whole, and of each sink that did not answer. */
   readonly onProblem: (error: Error) => void
+  readonly slowAfterMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -115,7 +116,7 @@ export class ChunkReader {
 
   async #readFromAny(found: readonly ChunkLocation[]): Promise<Uint8Array | undefined> {
     for (const location of found) {
-      for (const sink of this.#options.sinks) {
+      for (const sink of this.#packs.sinks) {
         const plain = await this.#packs.readFrom(sink, location)
         if (plain) return plain
       }

@@ -14,11 +14,13 @@ export interface OpenSnapshotsOptions {
   readonly signal?: AbortSignal | undefined
   /** Called with each object that was missing or damaged on a sink; reading goes on from another. */
   readonly onProblem?: ((error: Error) => void) | undefined
+  /** How long a sink may give less than 1 kB a second of what another may have, in milliseconds: then it is asked last. Default a minute. */
+  readonly slowAfterMs?: number | undefined
 }
 
 /** Reads the chunks of these snapshots. */
 export async function openChunks(options: OpenSnapshotsOptions): Promise<ChunkReader> {
-  const { sinks, keys, snapshots, signal } = options
+  const { sinks, keys, snapshots, slowAfterMs, signal } = options
   const onProblem = options.onProblem ?? (() => undefined)
   const packs = new Set(snapshots.flatMap(({ head }) => head.packs.map(([name]) => name)))
   const reading = { sinks, onProblem, signal }
@@ -29,7 +31,7 @@ export async function openChunks(options: OpenSnapshotsOptions): Promise<ChunkRe
     for (const { name, footer } of more.packs()) locations.add(name, footer)
   }
   const locateAgain = () => relocateChunks(locations, { ...reading, keys, packs })
-  return await ChunkReader.open({ ...reading, keys, locations, locateMore, locateAgain })
+  return await ChunkReader.open({ ...reading, keys, locations, locateMore, locateAgain, slowAfterMs })
 }
 
 /** The packs of the snapshots as each sink has them: where a compaction did not come they are other ones, with the same chunks. */

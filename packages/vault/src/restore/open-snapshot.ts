@@ -23,6 +23,8 @@ export interface OpenSnapshotOptions {
   readonly signal?: AbortSignal | undefined
   /** Called with each object that was missing or damaged on a sink; reading goes on from another. */
   readonly onProblem?: ((error: Error) => void) | undefined
+  /** How long a sink may give less than 1 kB a second of what another may have, in milliseconds: then it is asked last. Default a minute. */
+  readonly slowAfterMs?: number | undefined
 }
 
 /** Whether an entry is wanted. @param path - raw bytes, from its source's name on */

@@ -1,14 +1,15 @@
 import { chunkId, type VaultKeys } from '@pipe-backup/crypto'
-import { type Sink, toError } from '@pipe-backup/sink'
+import { type ReadOptions, type Sink, toError } from '@pipe-backup/sink'
 import { ChunkKind, unsealChunk } from '../format/chunk-codec.ts'
 import { packKey } from '../format/pack-format.ts'
 import { hasCode } from '../has-code.ts'
 import { damageOf } from '../store/damage.ts'
-import { getObject } from '../store/read-sink.ts'
+import { MAX_PACK_BYTES } from '../store/read-sink.ts'
 import { VaultError } from '../vault-error.ts'
 import type { ChunkLocation } from './chunk-locations.ts'
 import { RunKeys } from './run-keys.ts'
 import { SealedStore } from './sealed-store.ts'
+import { SinkOrder, TooSlowError } from './sink-order.ts'
 
 /** Packs, and pieces of packs: a restore goes through some four of 8 MiB at a time, and the next ones are on their way, in about the order in which they were written. */
 const SEALED_BYTES = 48 * 1024 * 1024
@@ -24,6 +25,7 @@ export interface PackReaderOptions {
   readonly nodeIdKey: Uint8Array
   /** Called with each object that a sink did not have whole, and of each sink that did not answer. */
   readonly onProblem: (error: Error) => void
+  readonly slowAfterMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -36,6 +38,8 @@ export interface SealedChunk {
 
 /** Reads chunks from packs, sink by sink, and remembers how that went. */
 export class PackReader {
+  /** In the order in which they are to be asked. */
+  readonly sinks: SinkOrder
   readonly #options: PackReaderOptions
   readonly #runKeys: RunKeys
   readonly #store = new SealedStore(SEALED_BYTES)
@@ -53,6 +57,7 @@ export class PackReader {
 
   constructor(options: PackReaderOptions) {
     this.#options = options
+    this.sinks = new SinkOrder(options)
     this.#runKeys = new RunKeys(options.keys)
   }
 
@@ -77,7 +82,9 @@ export class PackReader {
       await this.#fetchFrom(sink, location)
       const runKey = await this.#runKeyOf(sink, location)
       const { offset, length } = chunk
-      const sealed = this.#held(sink, location) ?? (await sink.get(key, { offset, length, signal }))
+      const sealed =
+        this.#held(sink, location) ??
+        (await this.sinks.ask(sink, signal, (until) => sink.get(key, { offset, length, ...until })))
       const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength)
       const idKey = chunk.kind === ChunkKind.data ? keys.idKey : nodeIdKey
       if (Buffer.compare(chunkId(idKey, plain), chunk.id) !== 0)
@@ -122,13 +129,13 @@ export class PackReader {
     const key = packBytes === undefined ? pieceOf(location) : pack
     const range = packBytes === undefined ? { offset: chunk.offset, length: chunk.length } : undefined
     const load = async (): Promise<Uint8Array | undefined> => {
-      for (const sink of this.#options.sinks) {
+      for (const sink of this.sinks) {
         if (this.#damaged.has(pack) || signal.aborted) break
         if (this.#bad.has(nameOf(sink, pack))) continue
         try {
-          const bytes = await (range
-            ? sink.get(packKey(pack), { ...range, signal })
-            : getObject(sink, packKey(pack), signal))
+          const bytes = await this.sinks.ask(sink, signal, (until) =>
+            range ? sink.get(packKey(pack), { ...range, ...until }) : getPack(sink, pack, until),
+          )
           this.#origins.set(bytes, sink)
           return bytes
         } catch (cause) {
@@ -151,7 +158,8 @@ export class PackReader {
   async sealedAhead(location: ChunkLocation): Promise<SealedChunk | undefined> {
     const { pack } = location
     await this.#comingOf(location)
-    const sink = this.#options.sinks.find((one) => !this.#bad.has(nameOf(one, pack)))
+    const held = this.#store.get(pack) ?? this.#store.get(pieceOf(location))
+    const sink = held && this.#origins.get(held)
     if (!sink || this.#damaged.has(pack)) return undefined
     try {
       const runKey = await this.#runKeyOf(sink, location)
@@ -192,7 +200,7 @@ export class PackReader {
       const whole = this.#from(sink, pack)
       return whole
         ? Uint8Array.from(whole.subarray(0, length))
-        : sink.get(packKey(pack), { offset: 0, length, signal })
+        : this.sinks.ask(sink, signal, (until) => sink.get(packKey(pack), { offset: 0, length, ...until }))
     })
   }
 
@@ -212,7 +220,7 @@ export class PackReader {
     this.#store.makeRoom(info.sizeBytes, () => false)
     this.#countWhole(pack)
     await this.#store.fetch(pack, info.sizeBytes, async () => {
-      const bytes = await getObject(sink, packKey(pack), signal)
+      const bytes = await this.sinks.ask(sink, signal, (until) => getPack(sink, pack, until))
       this.#origins.set(bytes, sink)
       return bytes
     })
@@ -226,6 +234,7 @@ export class PackReader {
     const { pack } = location
     const key = packKey(pack)
     const where = nameOf(sink, pack)
+    if (cause instanceof TooSlowError) return
     // Damage in one location says nothing about the rest of the pack: the sink is asked for the next chunk by itself.
     const damage =
       (cause instanceof Error && cause.name !== 'SinkError') ||
@@ -242,6 +251,11 @@ export class PackReader {
     this.#reported.add(where)
     this.#options.onProblem(damage ? damagedPack(sink.name, key, cause) : absentPack(sink.name, key, cause))
   }
+}
+
+/** A whole pack. @throws SinkError */
+function getPack(sink: Sink, pack: string, options: ReadOptions): Promise<Uint8Array> {
+  return sink.get(packKey(pack), { ...options, maxBytes: MAX_PACK_BYTES })
 }
 
 function nameOf(sink: Sink, pack: string): string {

@@ -5,12 +5,14 @@ import { revokedHostOf } from '../format/revocation.ts'
 import { MAX_SEALED_BYTES } from '../format/sealed-object.ts'
 import { hasCode } from '../has-code.ts'
 
+/** How long a pack can be. */
+export const MAX_PACK_BYTES: number = 128 * 1024 * 1024
 /** How long an object can be, by the first part of its key (docs/format.md section 11). */
 const MAX_BYTES = new Map([
   ['vault.json', 64 * 1024],
   ['sessions', 64 * 1024],
   ['grants', 64 * 1024],
-  ['packs', 128 * 1024 * 1024],
+  ['packs', MAX_PACK_BYTES],
 ])
 const LARGE_BYTES = 8 * 1024 * 1024
 const large = new PQueue({ concurrency: 1 })
