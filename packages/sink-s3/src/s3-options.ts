@@ -28,6 +28,13 @@ export interface S3SinkOptions {
   readonly storageClass?: string | undefined
   /** Of a bucket that was made for it. */
   readonly objectLock?: ObjectLock | undefined
+  /**
+   * Each object is stored with `If-None-Match: *`, as a policy of the bucket may want (`s3:if-none-match`): none is replaced, and what the same bytes
+   * are in already is stored. Default false.
+   */
+  readonly appendOnly?: boolean | undefined
+  /** With `appendOnly`: what has a key that begins so is replaced all the same, and stored without the condition. */
+  readonly replaceable?: readonly string[] | undefined
   /** What the store encrypts with, beside what is encrypted already. Default: what the bucket says. */
   readonly serverSideEncryption?: 'AES256' | 'aws:kms' | 'aws:kms:dsse' | undefined
   /** Of the KMS; `serverSideEncryption` is `aws:kms` then. */

@@ -45,7 +45,7 @@ class S3Provider implements SinkProvider {
   constructor(options: S3SinkOptions) {
     const settings = checkOptions(options)
     this.name = settings.name
-    this.appendOnly = settings.objectLock !== undefined
+    this.appendOnly = settings.objectLock !== undefined || settings.appendOnly === true
     this.partBytes = settings.partBytes
     this.#bucket = new S3Bucket(settings)
     this.#reads = new S3Reads(this.#bucket)
@@ -56,6 +56,20 @@ class S3Provider implements SinkProvider {
   }
 
   async upload(key: string, body: UploadBody, options: PutOptions): Promise<void> {
+    const { appendOnly, replaceable = [] } = this.#bucket.settings
+    const isKept = appendOnly === true && !replaceable.some((prefix) => key.startsWith(prefix))
+    if (!isKept || options.ifAbsent) return await this.#store(key, body, options)
+    try {
+      await this.#store(key, body, { ...options, ifAbsent: true })
+    } catch (error) {
+      if (!(error instanceof SinkError) || error.code !== 'exists') throw error
+      if (body.bytes && (await this.#writes.holds(key, body.bytes, options))) return
+      const what = 'is another object, and `appendOnly` lets none be replaced'
+      throw new SinkError('forbidden', what, { sink: this.name, key, cause: error })
+    }
+  }
+
+  async #store(key: string, body: UploadBody, options: PutOptions): Promise<void> {
     if (body.bytes) return await this.#writes.put(key, body.bytes, options)
     const { signal = new AbortController().signal } = options
     await this.#uploads.store(key, body, { ...options, signal })

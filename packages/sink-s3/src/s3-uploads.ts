@@ -236,7 +236,8 @@ export class S3Uploads {
     try {
       return await send(conditional)
     } catch (error) {
-      if (!conditional || !refusedHeaders(error)?.condition) throw error
+      const mayLeave = this.#bucket.settings.appendOnly !== true
+      if (!conditional || !mayLeave || !refusedHeaders(error)?.condition) throw error
       this.#quirks.takesCondition = false
       return send(false)
     }

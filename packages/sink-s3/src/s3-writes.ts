@@ -42,6 +42,13 @@ export class S3Writes {
     await this.#locks.ensure('put', key, answer.VersionId, options)
   }
 
+  /** Whether there is an object of these bytes already. */
+  holds(key: string, bytes: Uint8Array, options: PutOptions): Promise<boolean> {
+    const { sha256: digest } = new Digests(bytes, options.sha256)
+    const parts = [{ sizeBytes: bytes.length, digest }]
+    return readsBack(this.#reads, { key, eTag: undefined, parts, algorithm: 'sha256' }, options)
+  }
+
   async #send(
     key: string,
     bytes: Uint8Array,
@@ -67,7 +74,8 @@ export class S3Writes {
       } catch (error) {
         const refused = refusedHeaders(error)
         const leaveSha256 = takesSha256 && refused?.sha256 === true
-        const leaveCondition = takesCondition && ifAbsent && refused?.condition === true
+        const mayLeave = this.#bucket.settings.appendOnly !== true
+        const leaveCondition = takesCondition && ifAbsent && mayLeave && refused?.condition === true
         if (!leaveSha256 && !leaveCondition) {
           const place = { sink: this.#bucket.settings.name, key }
           throw toStoreError(this.#locks.explained(error, key), place)

@@ -7,6 +7,7 @@ export {
 } from './apache.ts'
 export { giveToApache } from './apache-process.ts'
 export { S3_KMS_KEY_ID, type S3Server, startS3 } from './ceph.ts'
+export { type ConditionalWrites, startConditionalWrites } from './conditional-writes.ts'
 export { type ConnectProxy, startConnectProxy } from './connect-proxy.ts'
 export { ensureDebianPackages, missingDebianPackages } from './debian-packages.ts'
 export { type DropboxServer, type DropboxServerOptions, startDropbox } from './dropbox/dropbox-server.ts'

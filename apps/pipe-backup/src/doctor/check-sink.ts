@@ -43,7 +43,7 @@ async function probe(sink: Sink, signal: AbortSignal): Promise<Finding[]> {
   const key = `${PROBES}${randomBytes(8).toString('hex')}`
   const bytes = randomBytes(PROBE_BYTES)
   const before = Date.now()
-  await sink.put(key, bytes, { signal })
+  await sink.put(key, bytes, { ifAbsent: true, signal })
   const stored = (before + Date.now()) / 2
   const findings: Finding[] = []
   const failed: Finding[] = []

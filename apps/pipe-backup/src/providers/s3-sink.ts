@@ -7,6 +7,9 @@ import { below } from './sink-location.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
 import { webProxy } from './web-proxy.ts'
 
+/** Sessions are stored again while they last, by which others see that they do. */
+const REPLACEABLE = ['sessions/']
+
 export const s3: SinkType = sinkType(
   's3',
   'A bucket of Amazon S3, or of a store that speaks its language',
@@ -42,6 +45,12 @@ export const s3: SinkType = sinkType(
     })
       .optional()
       .describe('What is stored can not be deleted for so long. Of a bucket that has Object Lock'),
+    appendOnly: z
+      .boolean()
+      .optional()
+      .describe(
+        'Nothing is replaced: each object is stored with If-None-Match, as a policy of the bucket may want. Default: false',
+      ),
     serverSideEncryption: z
       .enum(['AES256', 'aws:kms', 'aws:kms:dsse'])
       .optional()
@@ -53,7 +62,7 @@ export const s3: SinkType = sinkType(
   async (given, context) => {
     const { s3Sink } = await import('@pipe-backup/sink-s3')
     const { prefix, region, endpoint, forcePathStyle, accessKeyId, secretAccessKey, sessionToken } = given
-    const { profile, storageClass, objectLock, serverSideEncryption, kmsKeyId } = given
+    const { profile, storageClass, objectLock, appendOnly, serverSideEncryption, kmsKeyId } = given
     const options = {
       name: context.name,
       bucket: given.bucket,
@@ -68,6 +77,8 @@ export const s3: SinkType = sinkType(
       profile,
       storageClass,
       objectLock,
+      appendOnly,
+      replaceable: REPLACEABLE,
       serverSideEncryption,
       kmsKeyId,
     }
