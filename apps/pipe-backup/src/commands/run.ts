@@ -29,6 +29,8 @@ import { openConfig, openSecrets } from '../vault/open-config.ts'
 export interface RunOptions {
   readonly source: readonly string[]
   readonly stdin?: string | undefined
+  /** Reads every file, also those that look unchanged. */
+  readonly force?: boolean | undefined
 }
 
 /** `run`: backs up now. @returns the exit code */
@@ -93,6 +95,7 @@ async function runOnce(
         windowBytes: ifSet(config.window, toBytes),
         // Who names a source wants it read.
         everyMs: options.source.length === 0 ? everyMs(config) : undefined,
+        force: options.force,
         beforeSource: (name) => hooks.beforeSource(name),
         afterSource: (source) => hooks.afterSource(source),
         stateDirectory: config.state,

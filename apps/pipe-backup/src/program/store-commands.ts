@@ -37,7 +37,11 @@ export function addStoreCommands({ add, act }: Commands): void {
         .default([], 'all'),
     )
     .option('--stdin <path>', 'store what is piped in as one entry, SOURCE/PATH')
-    .action((options: { source: string[]; stdin?: string }) =>
+    .option(
+      '--force',
+      'read every file, also those whose size and times are as they were, and sources that `every` lets rest',
+    )
+    .action((options: { source: string[]; stdin?: string; force?: boolean }) =>
       act(async (cli) => (await import('../commands/run.ts')).run(cli, options)),
     )
 }

@@ -14,6 +14,8 @@ export interface BackupOptions {
   readonly copies: number
   /** Sources, by name, that are read no more often than this, in milliseconds; between, the snapshot has them as they were read last. */
   readonly everyMs?: ReadonlyMap<string, number> | undefined
+  /** Reads every file, also those that look as they did when they were stored, and every source, whenever it was read last. Default false. */
+  readonly force?: boolean | undefined
   /** Called before a source is read. @throws SourceError when it is not to be: the source has failed */
   readonly beforeSource?: ((name: string) => Promise<void>) | undefined
   /** Called when a source was read, or failed, or its `beforeSource` did. What it throws is reported as a problem of the source. */

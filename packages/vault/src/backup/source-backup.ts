@@ -38,6 +38,8 @@ export interface SourceBackupOptions {
   readonly nodeIdKey: Uint8Array
   /** Chunks to be left behind, hex: less than half of each is in use. */
   readonly mostlyDead: ReadonlySet<string>
+  /** Whether files are read that look unchanged. */
+  readonly isForced: boolean
   /** Resolves when the run may take up more: the window has room. */
   readonly room: () => Promise<void>
   /** The same for a program's output, which is never left unread for long. @returns how many bytes may be read before it is called again */
@@ -118,8 +120,8 @@ export class SourceBackup {
   }
 
   #unchanged(entry: FileEntry, pathHash: string): KnownFile | undefined {
-    const { state, index, mostlyDead } = this.#options
-    if (entry.size === undefined || !entry.identity) return undefined
+    const { state, index, mostlyDead, isForced } = this.#options
+    if (isForced || entry.size === undefined || !entry.identity) return undefined
     const known = state.unchanged(stateKey(pathHash), entry.size, entry.mtimeNs, entry.identity)
     if (!known) return undefined
     const { extents } = known

@@ -78,7 +78,7 @@ export class SourceReader {
   /** A source that is not due and still whole on the sinks, as it was read last. */
   #carry({ name }: Source): SourceResult | undefined {
     const everyMs = this.#run.everyMs?.get(name)
-    if (everyMs === undefined) return undefined
+    if (everyMs === undefined || this.#run.force === true) return undefined
     const { carried: remembered, index } = this.#parts
     const carried = remembered.find(name, everyMs, this.#run.started)
     if (!carried || !index.keepWalked(Buffer.from(carried.ids, 'base64'))) return undefined
@@ -143,7 +143,7 @@ export class SourceReader {
   }
 
   #walk(source: Source): SourceBackup {
-    const { progress, onProblem, signal } = this.#run
+    const { progress, force = false, onProblem, signal } = this.#run
     const { derived, index, line, state } = this.#parts
     index.beginWalk()
     return new SourceBackup({
@@ -155,6 +155,7 @@ export class SourceReader {
       pathKey: derived.pathKey,
       nodeIdKey: derived.nodeIdKey,
       mostlyDead: state.mostlyDead(),
+      isForced: force,
       room: () => line.room(),
       roomForPiece: () => line.roomForPiece(),
       onProblem: (problem) => onProblem?.({ ...problem, source: source.name }),
