@@ -109,6 +109,7 @@ test.for(OFF)(
     const during = await host.left()
     // The good ones of before are there but for those that three days have made old; those of the bad days are, too.
     expect(during).toEqual(expect.arrayContaining([...before.filter((i) => i >= 6), 10, 11, 12]))
+    await expectWell(host)
     host.offMs = 0
     for (let day = 0; day < 3; day++) expect(await host.day()).toMatchObject({ exitCode: 0, copies: 2 })
     expect(await host.left()).toEqual(expect.arrayContaining([9, 10, 11, 12, 13, 14, 15]))
