@@ -196,6 +196,33 @@ test('files of the same size and time are left, and opened no more; all others a
   expect(await extracted(entries)).toMatchObject({ unchanged: 0, bytes: 56 })
 })
 
+test('with never, whatever is there stays as it is, and what is not there is written', async () => {
+  mkdirSync(join(target, 'd'), { mode: 0o700 })
+  for (const path of ['d/f', 'link', 'dir']) put(path, 'mine')
+  chmodSync(join(target, 'd/f'), 0o640)
+  const entries = [
+    file('dir'),
+    directory('d', 0o755),
+    file('d/f'),
+    file('d/new'),
+    hardlink('h', 'd/f'),
+    symlink('link', 'elsewhere'),
+  ]
+  expect(await extracted(entries, { overwrite: 'never' })).toMatchObject({
+    kept: 3,
+    lines: ['h: was not linked: d/f was not written'],
+  })
+  expect([text('d/f'), text('link'), text('dir'), text('d/new')]).toEqual(['mine', 'mine', 'mine', 'content'])
+  expect([mode('d/f'), mode('d')]).toEqual([0o640, 0o700])
+})
+
+test('with never, what an interrupted extraction may have left half written is reported', async () => {
+  put('f', 'cont')
+  put('.pipe-backup-unfinished', `some-boot ${BigInt(Date.now() - 5000) * 1_000_000n}\n`)
+  const { lines } = await extracted([file('f')], { overwrite: 'never' })
+  expect(lines).toEqual(['f: may be half of what an interrupted restore wrote: it was left'])
+})
+
 test('a file that is left gets its mode, owner and attributes all the same', async () => {
   const attributes = [{ name: Buffer.from('user.a'), value: Buffer.from('x') }]
   const odd = Buffer.from([0x61, 0xff])

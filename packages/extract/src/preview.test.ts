@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Entry } from '@pipe-backup/source'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Overwrite } from './extract.ts'
 import { preview } from './preview.ts'
 
 let directory: string
@@ -27,7 +28,7 @@ const other = (entry: { type: 'directory' } | { type: 'symlink'; target: Buffer 
   path: Buffer.from(path),
 })
 
-async function statesOf(entries: readonly Entry[], overwrite?: 'always' | 'changed') {
+async function statesOf(entries: readonly Entry[], overwrite?: Overwrite) {
   const found: Record<string, string> = {}
   for await (const { path, state } of preview(entries, directory, { overwrite }))
     found[Buffer.from(path).toString()] = state
@@ -69,6 +70,12 @@ test('it says what would be written, what is there, and what is in the way, and 
     '../outside': 'blocked',
   })
   expect(await statesOf(entries)).toMatchObject({ 'there/same': 'changed' })
+  expect(await statesOf(entries, 'never')).toMatchObject({
+    'there/same': 'same',
+    'there/longer': 'kept',
+    'there/new': 'new',
+    'in-the-way': 'blocked',
+  })
   expect(existsSync(join(directory, 'absent'))).toBe(false)
 })
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { Sandbox } from './sandbox.ts'
 
@@ -20,10 +20,7 @@ test('files go back where they were, after a look at what would change', async (
     'restore',
     'latest',
     `tree${sandbox.path('tree')}`,
-    '--to',
-    '/',
-    '--strip',
-    '1',
+    '--in-place',
     '--phrase-file',
     'phrase',
   ]
@@ -41,6 +38,8 @@ test('files go back where they were, after a look at what would change', async (
   for (const [more, said] of [
     [['--strip', 'x', '--to', 'out'], 'It must be a whole number'],
     [['--dry-run'], '--dry-run needs --to DIR'],
+    [['--in-place', '--to', 'out'], "'--in-place' cannot be used with option '--to"],
+    [['--include', '..', '--to', 'out'], '".." is no pattern'],
   ] as const) {
     const refused = await sandbox.run(['restore', 'latest', '--phrase-file', 'phrase', ...more])
     expect([refused.code, refused.err]).toEqual([2, expect.stringContaining(said)])
@@ -49,4 +48,48 @@ test('files go back where they were, after a look at what would change', async (
   mkdirSync(sandbox.path('tree/lost'))
   const blocked = await sandbox.run([...inPlace, '--dry-run'])
   expect([blocked.code, blocked.out.toString()]).toEqual([1, expect.stringContaining(`! ${at('lost')}`)])
+})
+
+test('what is of no files source has no place to go back to, and what matches nothing is no success', async () => {
+  using sandbox = new Sandbox()
+  mkdirSync(sandbox.path('tree/cache'), { recursive: true })
+  for (const name of ['a.json', 'cache/b.json', 'c.txt']) writeFileSync(sandbox.path('tree', name), name)
+  linkSync(sandbox.path('tree/a.json'), sandbox.path('tree/linked.json'))
+  sandbox.configure({
+    sources: [
+      { type: 'files', name: 'tree', paths: [sandbox.path('tree')] },
+      { type: 'command', name: 'dump', run: ['echo', 'rows'], path: 'dump.sql' },
+    ],
+    sinks: sandbox.sinks('one'),
+  })
+  await sandbox.ok(['init', '--phrase-out', 'phrase'])
+  await sandbox.ok(['run'])
+  const restore = async (...args: string[]) =>
+    await sandbox.run(['restore', 'latest', ...args, '--phrase-file', 'phrase'])
+  rmSync(sandbox.path('tree'), { recursive: true })
+
+  const all = await restore('--in-place')
+  expect([all.code, all.err]).toEqual([3, expect.stringContaining('source "dump" is left out')])
+  expect(readFileSync(sandbox.path('tree/cache/b.json'), 'utf8')).toBe('cache/b.json')
+  const none = await restore('dump', '--in-place')
+  expect([none.code, none.err]).toEqual([2, expect.stringContaining('has no place to go back to')])
+
+  // The file that it is another name of is left out: it comes as a file.
+  expect(
+    await restore('--include', '*.json', '--exclude', 'cache', '--exclude', 'a.json', '--to', 'out'),
+  ).toMatchObject({
+    code: 0,
+  })
+  const at = (name: string) => sandbox.path(`out/tree${sandbox.path('tree')}`, name)
+  expect(readFileSync(at('linked.json'), 'utf8')).toBe('a.json')
+  for (const name of ['a.json', 'cache', 'c.txt']) expect(existsSync(at(name))).toBe(false)
+  const nothing = await restore('--include', '*.gone', '--to', 'out')
+  expect([nothing.code, nothing.err]).toEqual([
+    1,
+    expect.stringContaining('leave nothing of what was asked for'),
+  ])
+
+  writeFileSync(at('linked.json'), 'mine')
+  expect(await restore('--to', 'out', '--overwrite', 'never', '--json')).toMatchObject({ code: 0 })
+  expect([readFileSync(at('linked.json'), 'utf8'), existsSync(at('c.txt'))]).toEqual(['mine', true])
 })
