@@ -103,14 +103,16 @@ class Vault:
         self.sink = sink
         head = parse_json(self.read('vault.json'), 'vault.json')
         need(head.get('format') == 'pipe-backup vault', 'vault.json is not that of a vault')
-        need(head.get('version') == 1, f"the vault has version {head.get('version')}, this reads version 1")
+        version, public = head.get('version'), str(head.get('publicKey'))
+        need(isinstance(version, int) and re.fullmatch('[0-9a-f]{64}', public), 'vault.json has no version or no public key')
+        need(head.get('id') == hashlib.sha256(b'pipe-backup vault %d\n' % version + bytes.fromhex(public)).hexdigest()[:32], 'the id in vault.json is wrong')
+        need(version == 1, f'the vault has version {version}, this reads version 1')
         master = master_of(phrase)
         self.public, self.secret = pair_of(master)
-        if head.get('publicKey') != self.public.hex():
+        if public != self.public.hex():
             master = self.granted()
             self.public, self.secret = pair_of(master)
-        need(head.get('publicKey') == self.public.hex(), 'this is the phrase of another vault')
-        need(head.get('id') == hashlib.sha256(b'pipe-backup vault 1\n' + self.public).hexdigest()[:32], 'the id in vault.json is wrong')
+        need(public == self.public.hex(), 'this is the phrase of another vault')
         self.id_key, self.index_key = kdf(master, 2, b'pbvault1'), kdf(master, 3, b'pbvault1')
         self.root_key = sodium.crypto_sign_seed_keypair(kdf(master, 4, b'pbvault1'))[0]
         self.node_id_key = kdf(self.id_key, 1, b'pbnodeid')

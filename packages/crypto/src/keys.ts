@@ -63,9 +63,13 @@ export async function deriveSubkey(key: Uint8Array, number: number, context: str
   return sodium.crypto_kdf_derive_from_key(32, number, context, key)
 }
 
-/** 32 hex digits: the first 16 bytes of SHA-256("pipe-backup vault 1\n" ‖ public key). */
-export function vaultIdOf(publicKey: Uint8Array): string {
-  return createHash('sha256').update('pipe-backup vault 1\n').update(publicKey).digest('hex').slice(0, 32)
+/** 32 hex digits: the first 16 bytes of SHA-256("pipe-backup vault VERSION\n" ‖ public key). */
+export function vaultIdOf(publicKey: Uint8Array, version: number = 1): string {
+  return createHash('sha256')
+    .update(`pipe-backup vault ${version}\n`)
+    .update(publicKey)
+    .digest('hex')
+    .slice(0, 32)
 }
 
 /** Seals a few bytes so that only the key pair opens them: libsodium's `crypto_box_seal`; 48 bytes longer. About 150 µs. */

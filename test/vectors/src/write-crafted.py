@@ -412,7 +412,7 @@ def revoked(directory):
 def newer_vault(directory):
     """The whole vault is of a version to come: refused before anything else is looked at."""
     vault = Vault(directory, sha256(b'pipe-backup crafted vector 4'))
-    vault.write_header(version=2)
+    vault.write_header(version=2, id=sha256(b'pipe-backup vault 2\n' + vault.public)[:16].hex())
     vault.write_expected(newer_vault.__doc__, refused='version 2', snapshots=[])
 
 def keys(path):

@@ -40,7 +40,7 @@ test('flipping any byte, or cutting anywhere, gives the same vault or an error t
       expect(error).toMatchObject({ sink: 'one', key: 'vault.json' })
     }
   }
-  expect([...outcomes].sort()).toEqual(['not-a-vault', 'unsupported-version'])
+  expect([...outcomes]).toEqual(['not-a-vault'])
 })
 
 test.for(['"2"', '{"toString":1,"valueOf":1}', '"1\\n"', '[[]]', 'null'])(
@@ -60,7 +60,9 @@ test.for(['null', '[]', '7', '"x"', '{}', '{"format":"pipe-backup vault","versio
 )
 
 test('a vault of a later version says which, and what to do', async () => {
-  const sink = sinkHolding('{"format":"pipe-backup vault","version":2}')
+  const publicKey = Buffer.from(ours).toString('hex')
+  const header = { format: 'pipe-backup vault', version: 2, id: vaultIdOf(ours, 2), publicKey }
+  const sink = sinkHolding(JSON.stringify(header))
   await expect(readVaultHeader(sink)).rejects.toMatchObject({
     code: 'unsupported-version',
     message: 'sink "one": the vault has version 2',

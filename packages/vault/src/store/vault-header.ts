@@ -40,19 +40,20 @@ export function decodeVaultHeader(bytes: Uint8Array, sink: string): VaultHeader 
   const file = new Map<string, unknown>(Object.entries(parsed ?? {}))
   if (file.get('format') !== FORMAT) throw bad('is not that of a vault')
   const version = file.get('version')
+  if (typeof version !== 'number') throw bad('does not say its version')
+  const publicKeyHex = file.get('publicKey')
+  if (typeof publicKeyHex !== 'string' || !/^[0-9a-f]{64}$/.test(publicKeyHex)) throw bad('has no public key')
+  const publicKey = Uint8Array.from(Buffer.from(publicKeyHex, 'hex'))
+  const id = vaultIdOf(publicKey, version)
+  // The id is of the version too: a digit that was flipped makes no newer vault.
+  if (file.get('id') !== id) throw bad('has an id that is not that of its version and public key')
   if (version !== 1) {
-    if (typeof version !== 'number') throw bad('does not say its version')
     throw new VaultError('unsupported-version', `sink "${sink}": the vault has version ${version}`, {
       sink,
       key: KEY,
       hint: 'A newer pipe-backup made it: update this program.',
     })
   }
-  const publicKeyHex = file.get('publicKey')
-  if (typeof publicKeyHex !== 'string' || !/^[0-9a-f]{64}$/.test(publicKeyHex)) throw bad('has no public key')
-  const publicKey = Uint8Array.from(Buffer.from(publicKeyHex, 'hex'))
-  const id = vaultIdOf(publicKey)
-  if (file.get('id') !== id) throw bad('has an id that is not that of its public key')
   return { id, publicKey }
 }
 
