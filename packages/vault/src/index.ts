@@ -26,6 +26,7 @@ export {
   diffSnapshots,
 } from './restore/diff-snapshots.ts'
 export { type FindOptions, type FoundEntry, findEntries } from './restore/find-entries.ts'
+export type { Child } from './restore/list-children.ts'
 export type { ListedEntry } from './restore/listed-entry.ts'
 export type { OpenSnapshotsOptions } from './restore/open-chunks.ts'
 export {

@@ -7,6 +7,8 @@ import type { SnapshotInfo } from '../store/snapshots.ts'
 import { VaultError } from '../vault-error.ts'
 import type { ChunkReader } from './chunk-reader.ts'
 import { Leaf } from './leaves.ts'
+import { type Child, walkChildren } from './list-children.ts'
+import { type ListedEntry, toListed } from './listed-entry.ts'
 import { openChunks } from './open-chunks.ts'
 import type { ReadAhead } from './read-ahead.ts'
 import type { Place } from './read-plan.ts'
@@ -40,6 +42,13 @@ export interface SnapshotReader extends AsyncDisposable {
    * @throws VaultError `not-found` when a path selects nothing, or its source failed in this snapshot
    */
   entries(paths?: readonly Uint8Array[], isWanted?: IsWanted): AsyncIterable<Entry>
+  /**
+   * What is directly in a directory, in the order of names; nothing where there is no such directory.
+   * @param directory - raw bytes, beginning with a source's name
+   * @param from - the first name to be given, or what it begins with; default: from the first on
+   * @throws VaultError `not-found` when the source is not there, or failed in this snapshot
+   */
+  children(directory: Uint8Array, from?: Uint8Array): AsyncIterable<Child<ListedEntry>>
 }
 
 /** Opens a snapshot for reading. Needs the phrase's keys. */
@@ -49,6 +58,7 @@ export async function openSnapshot(options: OpenSnapshotOptions): Promise<Snapsh
   const ahead = chunks.readAhead()
   return {
     entries: (paths, isWanted) => readEntries({ chunks, ahead }, snapshot, { paths, isWanted }, signal),
+    children: (directory, from) => readChildren(chunks, snapshot, directory, from),
     [Symbol.asyncDispose]: () => ahead[Symbol.asyncDispose](),
   }
 }
@@ -100,6 +110,20 @@ async function* readEntries(
     }
     const lost = below?.find((path) => !found.has(path))
     if (lost) throw notFound(`${source.name}/${Buffer.from(lost).toString()}`, snapshot)
+  }
+}
+
+async function* readChildren(
+  chunks: ChunkReader,
+  snapshot: SnapshotInfo,
+  directory: Uint8Array,
+  from: Uint8Array | undefined,
+): AsyncGenerator<Child<ListedEntry>> {
+  for (const { source, below = [Buffer.of()] } of select(snapshot, [directory])) {
+    if (source.root === undefined) continue
+    for (const path of below)
+      for await (const { name, entry } of walkChildren(chunks, Buffer.from(source.root, 'hex'), path, from))
+        yield { name, entry: entry && toListed(source.name, entry) }
   }
 }
 
