@@ -23,8 +23,8 @@ export async function cat(
   return opened.exitCode
 }
 
-/** The file at a path. Another name of a file stands for that file. */
-async function findFile(reader: SnapshotReader, path: Uint8Array): Promise<FileEntry> {
+/** The file at a path. Another name of a file stands for that file. @throws CommandError `not-a-file` */
+export async function findFile(reader: SnapshotReader, path: Uint8Array): Promise<FileEntry> {
   const entry = await firstEntry(reader, path)
   const shown = escapeBytes(path)
   switch (entry.type) {
@@ -60,7 +60,8 @@ async function firstEntry(reader: SnapshotReader, path: Uint8Array): Promise<Ent
   )
 }
 
-async function* contentOf(file: FileEntry, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+/** A file's bytes, in pieces of 1 MiB at most. */
+export async function* contentOf(file: FileEntry, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const reader = await file.open()
   try {
     for (;;) {

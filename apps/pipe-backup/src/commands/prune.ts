@@ -28,11 +28,35 @@ export interface PruneCommandOptions {
 /** For a week the last snapshot of each day stays, whatever the policy: a host that was taken over can't crowd the good ones out. */
 const FLOOR_DAYS = 7
 
+/** What a prune has done, or would do. */
+export interface PruneOutcome {
+  readonly report: PruneReport
+  /** The snapshots that there were, oldest first. */
+  readonly seen: readonly SnapshotInfo[]
+  readonly retention: Retention
+  readonly archives: Awaited<ReturnType<typeof pruneArchivesOf>>
+}
+
 /** `prune`: applies `keep`. @returns the exit code */
-export async function prune(
+export async function prune(cli: CliContext, options: PruneCommandOptions): Promise<number> {
+  const { output } = cli
+  const { report, seen, retention, archives } = await applyPolicy(cli, options)
+  for (const sink of report.sinks) if (sink.state === 'failed') output.error(failureLine(sink))
+  output.print(
+    [...reportLines(report, seen, retention, options.dryRun ?? false), ...archives.lines].join('\n'),
+  )
+  output.printJson({ ...reportToJson(report, retention), archives: archives.json })
+  return Math.max(report.exitCode, archives.exitCode)
+}
+
+/**
+ * Applies `keep`, or finds what that would do.
+ * @throws UsageError without a policy; CommandError `mass-removal`
+ */
+export async function applyPolicy(
   cli: CliContext,
   { dryRun = false, compact = false, force = false }: PruneCommandOptions,
-): Promise<number> {
+): Promise<PruneOutcome> {
   const { output, signal } = cli
   const config = await openConfig(cli)
   const policy = requirePolicy(config)
@@ -67,20 +91,17 @@ export async function prune(
       output.warn(sink === undefined ? errorLine(error) : sinkLine(sink, errorLine(error))),
   }
   const report = dryRun ? await pruneVault(options) : await notifier.watch('prune', () => pruneVault(options))
-  for (const sink of report.sinks) if (sink.state === 'failed') output.error(failureLine(sink))
   const archives = await pruneArchivesOf(
     config,
     policy,
     { sinks: opened.sinks, keys: host.keys, dryRun, force },
     cli,
   )
-  output.print([...reportLines(report, seen, retention, dryRun), ...archives.lines].join('\n'))
-  output.printJson({ ...reportToJson(report, retention), archives: archives.json })
   if (!dryRun) {
     if (report.exitCode !== 1) await routine.record(policy, report.kept)
     await notifier.notify(ofPrune(report))
   }
-  return Math.max(report.exitCode, archives.exitCode)
+  return { report, seen, retention, archives }
 }
 
 function massRemovalError(why: string): CommandError {

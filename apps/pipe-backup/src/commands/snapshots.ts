@@ -30,7 +30,7 @@ export async function snapshots(
 }
 
 /** A snapshot for programs. */
-function snapshotToJson(snapshot: SnapshotInfo): Readonly<Record<string, unknown>> {
+export function snapshotToJson(snapshot: SnapshotInfo): Readonly<Record<string, unknown>> {
   const { id, key, time, host, hostId, sources, sinks } = snapshot
   return {
     id,

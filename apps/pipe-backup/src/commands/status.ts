@@ -1,19 +1,6 @@
-import { vaultIdOf } from '@pipe-backup/crypto'
-import { type VaultStatus, vaultStatus } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
-import type { LoadedConfig } from '../config/load-config.ts'
-import { findHost } from '../host/load-host.ts'
-import { readNotifyLog } from '../notify/notify-log.ts'
-import { findStale } from '../notify/observations.ts'
-import { stillConfigured } from '../notify/watch.ts'
-import { openSinks } from '../providers/open-sinks.ts'
-import { findScheduler } from '../schedule/find-scheduler.ts'
-import { ScheduleLog } from '../schedule/schedule-log.ts'
-import { exitCodeOf, lastGoodOf, sourcesOf } from '../status/assess.ts'
-import { type StatusReport, statusLines, statusToJson, type Worry } from '../status/status-report.ts'
-import { errorLine } from '../terminal/error-line.ts'
-import { readLastDrill } from '../vault/drill-log.ts'
-import { openConfig, openSecrets } from '../vault/open-config.ts'
+import { readStatus } from '../status/read-status.ts'
+import { statusLines, statusToJson } from '../status/status-report.ts'
 import { openVaultKeys } from '../vault/vault-keys.ts'
 
 /** `status`: how the vault, its sources and each of its sinks stand. @returns the exit code */
@@ -21,66 +8,9 @@ export async function status(
   cli: CliContext,
   options: { readonly phraseFile?: string | undefined },
 ): Promise<number> {
-  const { output, signal } = cli
-  const now = new Date()
-  const config = await openConfig(cli)
-  await using opened = await openSinks(config, {
-    secrets: openSecrets(config, cli),
-    signal,
-    names: cli.options.from,
-  })
-  const { sinks } = opened
-  // The host's key does, and then no sink need answer for the others to be shown.
-  const host = await findHost(config.hostKey)
-  const keys = host?.keys ?? (await openVaultKeys(sinks, cli, options.phraseFile))
-  const vaultId = vaultIdOf(keys.publicKey)
-  const found = await vaultStatus({
-    vaultId,
-    keys,
-    sinks,
-    stateDirectory: config.state,
-    signal,
-    onProblem: (error) => output.warn(errorLine(error)),
-  })
-  const worries = await worriesOf(config, found, now)
-  const log = await ScheduleLog.open(config.state)
-  const begun = {
-    run: log.begun('run'),
-    prune: log.begun('prune'),
-    verify: log.begun('verify'),
-  }
-  const report: StatusReport = {
-    config,
-    vaultId,
-    now,
-    vault: found,
-    lastGood: lastGoodOf(found, config, host?.hostId),
-    sources: sourcesOf(found, config, host?.hostId),
-    scheduler: await findScheduler(config, cli.machine),
-    nextRun: await nextRunOf(config, now),
-    begun,
-    drill: await readLastDrill(config.state),
-    worries,
-    exitCode: exitCodeOf(found, config, host?.hostId, worries.length > 0),
-  }
+  const { output } = cli
+  const report = await readStatus(cli, (sinks) => openVaultKeys(sinks, cli, options.phraseFile))
   output.print(statusLines(report).join('\n'))
   output.printJson(statusToJson(report))
   return report.exitCode
-}
-
-async function nextRunOf({ schedule }: LoadedConfig, now: Date): Promise<Date | undefined> {
-  if (schedule === undefined) return undefined
-  const { nextRuns } = await import('../schedule/next-runs.ts')
-  return nextRuns(schedule, 1, now)[0]
-}
-
-/** What earlier commands have found and what has grown old, and is not to be seen on the sinks themselves. */
-async function worriesOf(config: LoadedConfig, { sinks }: VaultStatus, now: Date): Promise<Worry[]> {
-  const log = await readNotifyLog(config.state)
-  const known = Object.entries(stillConfigured(log.reminders, config))
-    .filter(([subject]) => !subject.startsWith('age of '))
-    // A sink that is down now says so itself, and one that has caught up is shown so, whatever was reported before.
-    .filter(([subject]) => !sinks.some(({ name }) => [`sink ${name}`, `heal ${name}`].includes(subject)))
-    .map(([subject, { message, since }]): Worry => ({ subject, message, since }))
-  return [...known, ...(await findStale(config, log, now))]
 }

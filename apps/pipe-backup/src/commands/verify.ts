@@ -11,6 +11,7 @@ import { ifSet } from '../config/if-set.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofVerifiedArchives, ofVerify } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
+import { sayProgress } from '../run/with-progress.ts'
 import { failureLine } from '../terminal/error-line.ts'
 import { RecentRate } from '../terminal/progress-lines.ts'
 import { formatBytes, formatCount, formatSeconds, formatTime, plural } from '../terminal/quantities.ts'
@@ -39,6 +40,7 @@ export async function verify(cli: CliContext, options: VerifyCommandOptions): Pr
   const keys = deepKeys ?? (await openListingKeys(config, sinks, cli, options.phraseFile))
   const progress = createVerifyProgress()
   using _display = showVerifyProgress(progress, cli)
+  using lines = sayProgress(cli, progress)
   const notifier = new Notifier(config, cli)
   const report = await notifier.watch('vault', () =>
     verifyVault({
@@ -69,6 +71,7 @@ export async function verify(cli: CliContext, options: VerifyCommandOptions): Pr
     cli,
   )
   _display?.[Symbol.dispose]()
+  lines?.[Symbol.dispose]()
   print(report, archives, await readLastDrill(config.state), cli)
   await notifier.notify([...ofVerify(report), ofVerifiedArchives(archives)])
   return Math.max(report.exitCode, archives.exitCode)
@@ -125,7 +128,7 @@ function showVerifyProgress(
   progress: VerifyProgress,
   { output, options }: CliContext,
 ): Disposable | undefined {
-  if (!process.stderr.isTTY || options.quiet) return undefined
+  if (!process.stderr.isTTY || options.quiet || (options.json && options.verbose)) return undefined
   const rate = new RecentRate()
   const lines = (elapsedMs: number): readonly string[] => {
     const { packs, packsToProve, bytesRead } = progress

@@ -41,7 +41,7 @@ export async function readPhrase(input: PhraseInput): Promise<KeptPhrase> {
     )
   }
   const vaultId = VAULT_LINE.exec(text)?.[1]?.toLowerCase()
-  const words = normalisePhrase(text.replace(VAULT_LINE, ''))
+  const words = wordsOf(text)
   if (words === '') throw new UsageError('the recovery phrase is empty')
   hide(words)
   return { words, vaultId }
@@ -52,6 +52,11 @@ const VAULT_LINE = /^\s*vault:?\s+([0-9a-f]{32})\s*$/im
 /** The line that says which vault a recipient's phrase is for. */
 export function vaultLine(vaultId: string): string {
   return `vault ${vaultId}\n`
+}
+
+/** The words of a phrase as somebody has kept it, without the line of its vault. */
+export function wordsOf(text: string): string {
+  return normalisePhrase(text.replace(VAULT_LINE, ''))
 }
 
 /** The words alone, however they were written down: in lines, numbered, with capitals, with commas. */

@@ -10,6 +10,12 @@ export function hide(secret: string): void {
   hidden.add(encodeURIComponent(secret))
 }
 
+/** From now on nothing here holds this secret: it is no longer used, and `redact` lets it pass. */
+export function forget(secret: string): void {
+  hidden.delete(secret)
+  hidden.delete(encodeURIComponent(secret))
+}
+
 /** The last line of defence: errors of other people's libraries may quote what they were given. */
 export function redact(text: string): string {
   let safe = text
