@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { defineConfig, type Plugin } from 'rolldown'
 
 /**
@@ -9,6 +9,8 @@ import { defineConfig, type Plugin } from 'rolldown'
 const manifest = JSON.parse(readFileSync(join(import.meta.dirname, 'package.json'), 'utf8')) as {
   readonly dependencies: Readonly<Record<string, string>>
 }
+const UI = join(import.meta.dirname, '../ui')
+const PAGE = join(UI, 'dist/page')
 const installed = Object.keys(manifest.dependencies)
 
 export default defineConfig({
@@ -27,9 +29,33 @@ export default defineConfig({
     // Some packages say in `module` where their ES modules are.
     mainFields: ['module', 'main'],
   },
-  plugins: [licences()],
+  plugins: [page(), licences()],
   output: { dir: 'bundle', format: 'esm', cleanDir: true },
 })
+
+/** The page that `ui` serves, as the build of apps/ui has made it. */
+function page(): Plugin {
+  return {
+    name: 'page',
+    generateBundle() {
+      for (const file of readdirSync(PAGE, { recursive: true, withFileTypes: true })) {
+        if (!file.isFile()) continue
+        const path = join(file.parentPath, file.name)
+        this.emitFile({
+          type: 'asset',
+          fileName: join('ui', relative(PAGE, path)),
+          source: readFileSync(path),
+        })
+      }
+    },
+  }
+}
+
+/** What is in the page and not ours. */
+function pageLibraries(): string[] {
+  const { dependencies } = JSON.parse(readFileSync(join(UI, 'package.json'), 'utf8')) as typeof manifest
+  return Object.keys(dependencies).map((name) => join(UI, '../../node_modules', name))
+}
 
 /** Writes the licences of what is in the bundle and not ours: they ask to be passed on with it. */
 function licences(): Plugin {
@@ -37,7 +63,10 @@ function licences(): Plugin {
     name: 'licences',
     generateBundle(_, bundle) {
       const modules = Object.values(bundle).flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []))
-      const directories = modules.flatMap((id) => /^.*\/node_modules\/(@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? [])
+      const directories = [
+        ...modules.flatMap((id) => /^.*\/node_modules\/(@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []),
+        ...pageLibraries(),
+      ]
       const texts = [...new Set(directories)].sort().map((directory) => {
         const file = readdirSync(directory).find((name) => /^licen[cs]e/i.test(name))
         if (file === undefined) throw new Error(`${directory} has no licence that could be passed on`)

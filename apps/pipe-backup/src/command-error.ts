@@ -7,7 +7,8 @@
  * - `no-state`: a file of the state directory could not be written;
  * - `hook-failed`: a command that the configuration runs before or after;
  * - `mass-removal`: a prune that would take most of what is there;
- * - `no-scheduler`: neither systemd nor cron does what was asked.
+ * - `no-scheduler`: neither systemd nor cron does what was asked;
+ * - `no-page`: the page that `ui` serves was not built; `port-taken`: it can't listen where it was asked to.
  */
 export type CommandErrorCode =
   | 'vault-exists'
@@ -21,6 +22,8 @@ export type CommandErrorCode =
   | 'hook-failed'
   | 'mass-removal'
   | 'no-scheduler'
+  | 'no-page'
+  | 'port-taken'
   | 'nothing-piped'
 
 /** A command that failed for a reason that a person can understand: exit code 1. */

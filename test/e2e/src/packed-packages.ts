@@ -20,11 +20,21 @@ interface PackReport {
   readonly files: readonly { readonly path: string }[]
 }
 
-/** Packs every package and app of this repository into a directory. */
+/** Packs every package of this repository that is published into a directory. */
 export async function packPackages(directory: string): Promise<PackedPackage[]> {
   const { stdout } = await execa(
     'npm',
-    ['pack', '-w', 'packages', '-w', 'apps', '--json', '--ignore-scripts', '--pack-destination', directory],
+    [
+      'pack',
+      '-w',
+      'packages',
+      '-w',
+      'pipe-backup',
+      '--json',
+      '--ignore-scripts',
+      '--pack-destination',
+      directory,
+    ],
     { cwd: ROOT, stderr: 'ignore' },
   )
   const parsed = JSON.parse(stdout) as Record<string, PackReport> | PackReport[]

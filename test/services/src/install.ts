@@ -7,6 +7,7 @@ const PACKAGES = [
   'attr',
   'ceph-mon',
   'ceph-osd',
+  'chromium',
   'cron',
   'fish',
   'libapache2-mod-php',

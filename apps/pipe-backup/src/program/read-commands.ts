@@ -108,4 +108,18 @@ export function addReadCommands({ add, act }: Commands): void {
       ) =>
         act(async (cli) => (await import('../commands/restore.ts')).restore(cli, snapshot, paths, options)),
     )
+
+  add(
+    'ui',
+    'serve a page on this machine alone: how the vault stands, its snapshots and what is in them, downloads, and run, verify and heal',
+    'pipe-backup ui\npipe-backup ui --port 8080',
+  )
+    .addOption(
+      new Option('--port <number>', 'where it listens, on 127.0.0.1; default: any that is free').argParser(
+        wholeNumber,
+      ),
+    )
+    .action((options: { port?: number }) =>
+      act(async (cli) => (await import('../commands/ui.ts')).ui(cli, options)),
+    )
 }

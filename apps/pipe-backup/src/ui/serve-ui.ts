@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import { CommandError } from '../command-error.ts'
+import { Access } from './access.ts'
+import { createApp } from './app.ts'
+import { Keyring } from './keyring.ts'
+import { readPage } from './page-files.ts'
+import type { UiContext } from './request-cli.ts'
+import { Tasks } from './tasks.ts'
+
+const HOST = '127.0.0.1'
+
+/**
+ * Serves the page on this machine alone until the program is stopped.
+ * @param port - 0 for any that is free
+ * @param onListening - called with the address to open
+ * @throws CommandError `no-page`; `port-taken`
+ */
+export async function serveUi(
+  ui: UiContext,
+  port: number,
+  onListening: (address: string) => void,
+): Promise<void> {
+  const { signal } = ui.cli
+  const files = await readPage()
+  const keyring = new Keyring(ui)
+  const tasks = new Tasks(ui)
+  const portOf = (): number => {
+    const address = server.address()
+    return typeof address === 'object' && address !== null ? address.port : port
+  }
+  const access = new Access(portOf)
+  const app = createApp({ ui, keyring, tasks }, access, files)
+  const answer = getRequestListener(app.fetch)
+  const server = createServer((incoming, outgoing) => {
+    // Its own failures are answered; this is what no answer could be given for.
+    answer(incoming, outgoing).catch(() => outgoing.destroy())
+  })
+  const closed = once(server, 'close')
+  await listen()
+  onListening(access.address)
+  try {
+    if (!signal.aborted) await once(signal, 'abort')
+  } finally {
+    await tasks.stop()
+    server.close()
+    // Pages that are open keep their connections.
+    server.closeAllConnections()
+    await closed
+    await keyring.forget()
+  }
+
+  async function listen(): Promise<void> {
+    server.listen(port, HOST)
+    try {
+      await once(server, 'listening')
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+      if (code !== 'EADDRINUSE' && code !== 'EACCES') throw error
+      throw new CommandError(
+        'port-taken',
+        `port ${port} can't be used: ${code}`,
+        'Give another one, or none: a free one is taken.',
+      )
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import type { Task, TaskEvent, TaskKind } from '@pipe-backup/ui/api'
+import { execa } from 'execa'
+import { CommandError } from '../command-error.ts'
+import { thisCommand } from '../schedule/this-command.ts'
+import { redact } from '../secrets/redact.ts'
+import type { UiContext } from './request-cli.ts'
+
+/** So many events are given to who comes later. */
+const MAX_EVENTS = 500
+const STOP_MS = 9500
+
+/** A command that was started from the page: a process of its own, one at a time. */
+export class Tasks {
+  readonly #ui: UiContext
+  readonly #listeners = new Set<(event: TaskEvent) => void>()
+  #events: TaskEvent[] = []
+  #task: Task | undefined
+  #stop: AbortController | undefined
+  #ended: Promise<void> = Promise.resolve()
+
+  constructor(ui: UiContext) {
+    this.#ui = ui
+  }
+
+  /** The last that was started. */
+  get task(): Task | undefined {
+    return this.#task
+  }
+
+  /** @throws CommandError `locked` while another goes on */
+  start(kind: TaskKind): Task {
+    if (this.#stop) throw new CommandError('locked', `${this.#task?.kind ?? 'a command'} goes on already`)
+    const stop = new AbortController()
+    const task: Task = { kind, started: new Date().toISOString() }
+    this.#stop = stop
+    this.#task = task
+    this.#events = []
+    this.#say({ type: 'started', task })
+    this.#ended = this.#work(task, stop.signal).catch((error: unknown) => this.#end(task, 1, String(error)))
+    return task
+  }
+
+  cancel(): void {
+    this.#stop?.abort()
+  }
+
+  /** Cancels what goes on, and waits for its end. */
+  async stop(): Promise<void> {
+    this.cancel()
+    await this.#ended
+  }
+
+  /** Calls a listener with what has happened and what will. @returns what ends that */
+  listen(listener: (event: TaskEvent) => void): Disposable {
+    for (const event of this.#events) listener(event)
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  async #work(task: Task, signal: AbortSignal): Promise<void> {
+    const { cli, config, env } = this.#ui
+    const [program, ...args] = thisCommand(config, task.kind, '--json', '--verbose')
+    const child = execa(program, args, {
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+      buffer: false,
+      extendEnv: false,
+      env: { ...env, NO_COLOR: '1' },
+      reject: false,
+      cancelSignal: AbortSignal.any([cli.signal, signal]),
+      killSignal: 'SIGTERM',
+      forceKillAfterDelay: STOP_MS,
+    })
+    const reports = async (): Promise<void> => {
+      for await (const line of child.iterable({ from: 'stdout' })) this.#say(eventOf(line))
+    }
+    const lines = async (): Promise<void> => {
+      for await (const line of child.iterable({ from: 'stderr' }))
+        this.#say({ type: 'line', text: redact(line.replace(/^pipe-backup: /, '')) })
+    }
+    // How it has ended is what `child` says; its streams say the same again.
+    await Promise.allSettled([reports(), lines()])
+    const { exitCode } = await child
+    this.#end(task, exitCode ?? 1)
+  }
+
+  #end(task: Task, exitCode: number, text?: string): void {
+    this.#stop = undefined
+    this.#task = { ...task, exitCode }
+    if (text !== undefined) this.#say({ type: 'line', text: redact(text) })
+    this.#say({ type: 'ended', task: this.#task })
+  }
+
+  #say(event: TaskEvent): void {
+    // Of progress the last counts.
+    if (event.type === 'progress' && this.#events.at(-1)?.type === 'progress') this.#events.pop()
+    this.#events.push(event)
+    // What it began with stays.
+    if (this.#events.length > MAX_EVENTS) this.#events.splice(1, 1)
+    for (const listener of this.#listeners) listener(event)
+  }
+}
+
+function eventOf(line: string): TaskEvent {
+  try {
+    const report: unknown = JSON.parse(line)
+    if (typeof report === 'object' && report !== null && 'progress' in report)
+      return { type: 'progress', progress: report.progress }
+    return { type: 'report', report }
+  } catch {
+    return { type: 'line', text: redact(line) }
+  }
+}

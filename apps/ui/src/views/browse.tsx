@@ -1,0 +1,127 @@
+import { useEffect, useId, useState } from 'preact/hooks'
+import type { Snapshots as Listed, Snapshot } from '../api.ts'
+import { formatTime } from '../format.ts'
+import { Answered } from '../parts/answered.tsx'
+import { Warnings } from '../parts/notice.tsx'
+import { SnapshotPicker } from '../parts/snapshot-picker.tsx'
+import { stepsOf } from '../paths.ts'
+import { linkTo } from '../route.ts'
+import { useAnswer } from '../use-answer.ts'
+import { Directory } from './directory.tsx'
+import { Search } from './search.tsx'
+import type { ViewProps } from './view-props.ts'
+
+/** What is in a snapshot. */
+export function Browse({ rest, session, onSession, taskEnds }: ViewProps) {
+  const answer = useAnswer<Listed>('snapshots', taskEnds)
+  const [id, path = ''] = rest
+  return (
+    <>
+      <h1>Files</h1>
+      <Answered answer={answer} why="Lists of files can only be opened with it." onSession={onSession}>
+        {({ snapshots, warnings }) => {
+          const chosen = snapshots.find((snapshot) => snapshot.id === id) ?? snapshots[0]
+          return (
+            <>
+              <Warnings lines={warnings} />
+              {chosen === undefined ? (
+                <p>There is no snapshot yet: start a run under Actions.</p>
+              ) : (
+                <Inside
+                  snapshots={snapshots}
+                  snapshot={chosen}
+                  path={path}
+                  isUnlocked={session.unlockedUntil !== null}
+                  onSession={onSession}
+                />
+              )}
+            </>
+          )
+        }}
+      </Answered>
+    </>
+  )
+}
+
+function Inside({
+  snapshots,
+  snapshot,
+  path,
+  isUnlocked,
+  onSession,
+}: {
+  readonly snapshots: readonly Snapshot[]
+  readonly snapshot: Snapshot
+  readonly path: string
+  readonly isUnlocked: boolean
+  readonly onSession: () => void
+}) {
+  const [pattern, setPattern] = useState('')
+  const [typed, setTyped] = useState('')
+  const field = useId()
+  useEffect(() => setPattern(''), [path])
+  return (
+    <>
+      <div class="fields">
+        <SnapshotPicker
+          label="Snapshot"
+          snapshots={snapshots}
+          value={snapshot.id}
+          onChange={(id) => {
+            location.hash = linkTo('browse', id, ...(path === '' ? [] : [path]))
+          }}
+        />
+        {isUnlocked ? (
+          <form
+            class="field"
+            role="search"
+            onSubmit={(event) => {
+              event.preventDefault()
+              setPattern(typed.trim())
+            }}
+          >
+            <label for={field}>
+              Find by name or pattern <small>*.json, wallet/**/key</small>
+            </label>
+            <div class="with-button">
+              <input
+                id={field}
+                type="search"
+                value={typed}
+                onInput={(event) => setTyped(event.currentTarget.value)}
+              />
+              <button type="submit">Find</button>
+            </div>
+          </form>
+        ) : null}
+      </div>
+      {pattern === '' ? (
+        <>
+          <nav aria-label="Directory" class="crumbs">
+            <a href={linkTo('browse', snapshot.id)}>{formatTime(snapshot.time)}</a>
+            {(path === '' ? [] : stepsOf(path)).map((step) => (
+              <span key={step.path}>
+                {' / '}
+                <a
+                  href={linkTo('browse', snapshot.id, step.path)}
+                  aria-current={step.path === path ? 'page' : undefined}
+                >
+                  {step.name}
+                </a>
+              </span>
+            ))}
+          </nav>
+          <Directory snapshot={snapshot.id} path={path} onSession={onSession} />
+        </>
+      ) : (
+        <Search
+          pattern={pattern}
+          snapshot={snapshot.id}
+          snapshots={snapshots}
+          onClose={() => setPattern('')}
+          onSession={onSession}
+        />
+      )}
+    </>
+  )
+}

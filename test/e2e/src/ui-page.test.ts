@@ -1,0 +1,212 @@
+import { readFileSync } from 'node:fs'
+import axe from 'axe-core'
+import { execa } from 'execa'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Sandbox } from './sandbox.ts'
+import { makeUiVault, phraseOf, startUi, type UiServer } from './ui-server.ts'
+
+const VIEWS = ['overview', 'snapshots', 'browse', 'differences', 'actions', 'retention', 'configuration']
+
+let sandbox: Sandbox
+let ui: UiServer
+let browser: Browser
+let page: Page
+/** What the browser complained of, and what it asked for elsewhere. */
+const complaints: string[] = []
+beforeAll(async () => {
+  sandbox = await makeUiVault()
+  ui = await startUi(sandbox)
+  browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-background-networking'],
+  })
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
+  page = await context.newPage()
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  page.on('console', (message) => {
+    // That the phrase is needed, or wrong, is an answer as any other.
+    if (message.type() === 'error' && !/status of 42[23]/.test(message.text()))
+      complaints.push(message.text())
+  })
+  page.on('request', (request) => {
+    if (!request.url().startsWith(`${ui.origin}/`)) complaints.push(request.url())
+  })
+  await page.goto(ui.address)
+})
+afterAll(async () => {
+  await browser.close()
+  await ui[Symbol.asyncDispose]()
+  sandbox[Symbol.dispose]()
+})
+
+async function open(view: string): Promise<void> {
+  await page.goto(`${ui.origin}/#/${view}`)
+}
+
+/** Rules of accessibility that the page breaks. Evaluated by the browser's debugger: the page's policy lets no script in. */
+async function broken(): Promise<unknown> {
+  const session = await page.context().newCDPSession(page)
+  const expression = `${axe.source}; axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).slice(0, 3).join(' ')))`
+  const { result } = await session.send('Runtime.evaluate', {
+    expression,
+    awaitPromise: true,
+    returnByValue: true,
+  })
+  await session.detach()
+  return result.value
+}
+
+/** What a click downloads. */
+async function downloaded(click: () => Promise<void>): Promise<{ name: string; path: string }> {
+  const [download] = await Promise.all([page.waitForEvent('download'), click()])
+  return { name: download.suggestedFilename(), path: await download.path() }
+}
+
+test('the overview shows how the vault stands, and the token is gone from the address', async () => {
+  await page.getByText('All is well').waitFor()
+  expect(page.url()).toBe(`${ui.origin}/`)
+  const sinks = page.getByRole('table', { name: 'Sinks' })
+  expect(await sinks.getByRole('row').allTextContents()).toEqual([
+    expect.stringContaining('Newest snapshot'),
+    expect.stringMatching(/^disk✓ ok.*none2/),
+    expect.stringMatching(/^usb✓ ok.*none2/),
+  ])
+  expect(await page.getByRole('table', { name: 'Sources' }).textContent()).toContain('tree')
+})
+
+test('the snapshots are in a list and in calendars, by keyboard too', async () => {
+  await open('snapshots')
+  const rows = page.getByRole('table', { name: 'Snapshots, newest first' }).getByRole('row')
+  await rows.nth(2).waitFor()
+  expect(await rows.count()).toBe(3)
+  expect(await rows.nth(1).textContent()).toMatch(/bot-1treewordsdiskusb/)
+  const hours = page.getByRole('grid', { name: /seven days/ })
+  const last = hours.locator('td[tabindex="0"]')
+  expect(await last.getAttribute('aria-label')).toMatch(/: [12] snapshots?, on disk, usb$/)
+  await last.focus()
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: 'Show all' }).waitFor()
+  await page.keyboard.press('ArrowLeft')
+  expect(await page.locator(':focus').getAttribute('aria-label')).toMatch(/\d\d:00: /)
+})
+
+test('files need the phrase: a wrong one is said, the right one opens them', async () => {
+  await open('browse')
+  const field = page.getByLabel(/Recovery phrase/)
+  await field.fill('abandon '.repeat(24))
+  await page.getByRole('button', { name: 'Open the vault' }).click()
+  await page.getByRole('alert').waitFor()
+  await field.fill(phraseOf(sandbox))
+  await field.press('Enter')
+  await page.getByRole('link', { name: 'words/' }).waitFor()
+  expect(await page.getByText(/Vault open until/).isVisible()).toBe(true)
+})
+
+async function walkTo(...names: readonly string[]): Promise<void> {
+  await open('browse')
+  for (const name of ['tree', ...sandbox.path('tree').split('/').filter(Boolean), ...names])
+    await page.locator('.list .name a', { hasText: new RegExp(`^${name}/$`) }).click()
+}
+
+test('a directory is walked into, a file and a directory are downloaded as they were', async () => {
+  await walkTo('docs')
+  await page.getByRole('link', { name: 'wallet.json', exact: true }).waitFor()
+  const quoted = await downloaded(() => page.getByRole('link', { name: 'a "b" é.txt', exact: true }).click())
+  expect(readFileSync(quoted.path, 'utf8')).toBe('quoted')
+  expect(quoted.name).toMatch(/^a .b. é\.txt$/)
+  const latin = await downloaded(() => page.getByRole('link', { name: 'latin-\\xe9', exact: true }).click())
+  expect(readFileSync(latin.path, 'utf8')).toBe('no UTF-8')
+  const tar = await downloaded(() => page.getByRole('link', { name: 'tar of deep' }).click())
+  expect(tar.name).toMatch(/^deep-[0-9a-f]{8}\.tar$/)
+  const { stdout } = await execa('tar', ['-tf', tar.path])
+  expect(stdout).toContain('docs/deep/large.bin')
+})
+
+test('a long directory is drawn in part, read as one scrolls, and jumped into', async () => {
+  await walkTo('many')
+  await page.getByText('500 entries so far').waitFor()
+  expect(await page.locator('.list .rows [role=row]').count()).toBeLessThan(60)
+  await page.locator('.list').evaluate((list) => list.scrollTo(0, list.scrollHeight))
+  await page.getByText('1,000 entries so far').waitFor()
+  await page.getByLabel('Go to names from').fill('file-011')
+  await page.getByRole('link', { name: 'file-01100.txt', exact: true }).waitFor()
+  await page.getByText('100 entries', { exact: true }).waitFor()
+  await page.locator('.list .name a').first().focus()
+  await page.keyboard.press('End')
+  await page.locator(':focus', { hasText: 'file-01199.txt' }).waitFor()
+  await page.keyboard.press('Backspace')
+  await page.getByRole('link', { name: 'docs/' }).waitFor()
+})
+
+test('what matches a pattern is found, in all snapshots each state of it', async () => {
+  await open('browse')
+  await page.getByRole('searchbox').fill('wallet.json')
+  await page.keyboard.press('Enter')
+  await page.getByText('1 match in 1 snapshot').waitFor()
+  await page.getByLabel('In all snapshots').check()
+  await page.getByText('2 matches in 2 snapshots').waitFor()
+  const sizes = page.getByRole('grid', { name: 'Matches' }).locator('.rows .number')
+  expect(await sizes.allTextContents()).toEqual(['5 B', '14 B'])
+})
+
+test('two snapshots are compared', async () => {
+  await open('differences')
+  await page.getByRole('button', { name: '1 added' }).waitFor()
+  const rows = page.getByRole('grid', { name: 'Differences' }).getByRole('row')
+  expect(await rows.allTextContents()).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^\+ added.*docs\/new\.txt/),
+      expect.stringMatching(/^~ changed.*docs\/wallet\.json.*5 B14 B.*content/),
+    ]),
+  )
+  await page.getByRole('button', { name: '1 added' }).click()
+  expect(await rows.count()).toBe(2)
+})
+
+test('a run is started from the page, followed to its end, and its snapshot is there', async () => {
+  await open('actions')
+  await page.getByRole('button', { name: 'Back up now' }).click()
+  await page.getByText('Back up: done').waitFor()
+  expect(await page.getByRole('table', { name: 'Sources of this run' }).textContent()).toContain('tree')
+  await page.getByRole('button', { name: 'Verify now' }).click()
+  await page.getByText('Verify: done').waitFor()
+  await open('snapshots')
+  await page.getByText('3 snapshots', { exact: true }).waitFor()
+})
+
+test('what a prune would remove is shown, and nothing is removed', async () => {
+  await open('retention')
+  await page.getByText('1 snapshot would stay, 2 would go.').waitFor()
+  expect((await sandbox.ok(['snapshots', '--json'])).toString().trim().split('\n')).toHaveLength(3)
+})
+
+test.for([
+  ['light', 1280],
+  ['dark', 1280],
+  ['light', 360],
+] as const)(
+  '%s, at %i pixels, every view is accessible and no wider than the window',
+  async ([colorScheme, width]) => {
+    await page.emulateMedia({ colorScheme })
+    await page.setViewportSize({ width, height: 800 })
+    for (const view of VIEWS) {
+      await open(view)
+      await page.locator('main :is(table, .list, .cards, .settings)').first().waitFor()
+      expect(await broken(), view).toEqual([])
+      expect(await page.evaluate('document.documentElement.scrollWidth'), view).toBeLessThanOrEqual(width)
+    }
+  },
+)
+
+test('what was opened is forgotten on demand, and no longer shown', async () => {
+  await open('browse')
+  await page.getByRole('link', { name: 'words/' }).waitFor()
+  await page.getByRole('button', { name: 'Forget now' }).click()
+  await page.getByLabel(/Recovery phrase/).waitFor()
+  expect(await page.getByRole('link', { name: 'words/' }).count()).toBe(0)
+})
+
+test('the browser had nothing to complain of, and asked nobody else', () => {
+  expect(complaints).toEqual([])
+})
