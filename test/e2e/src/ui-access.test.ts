@@ -139,3 +139,22 @@ test('help loads neither the server nor the page, and a port that is taken is sa
   expect([code, err.split('\n')[0]]).toEqual([1, expect.stringMatching(/port \d+ can't be used: EADDRINUSE/)])
   expect((await sandbox.run(['ui', '--port', 'x'])).code).toBe(2)
 })
+
+test('a run that was started is cancelled: it ends as after Ctrl-C, and another can be started', async () => {
+  sandbox.configure({
+    sources: [{ type: 'command', name: 'slow', run: ['sleep', '600'], path: 'slow.txt' }],
+    sinks: sandbox.sinks('disk', 'usb'),
+  })
+  expect((await post('/api/task', { kind: 'run' })).status).toBe(200)
+  const events = await fetch(`${ui.origin}/api/task/events`, { headers: { cookie } })
+  expect((await post('/api/task', { kind: 'verify' })).status).toBe(409)
+  let seen = ''
+  for await (const piece of events.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    seen += piece
+    // It has begun to read, and would do so for ten minutes.
+    if (seen.includes('"phase":"reading"') && !seen.includes('stopping')) await post('/api/task/cancel', {})
+    if (seen.includes('"type":"ended"')) break
+  }
+  expect(seen).toContain('"exitCode":143')
+  expect((await post('/api/task', { kind: 'heal' })).status).toBe(200)
+})

@@ -100,7 +100,7 @@ test('files need the phrase: a wrong one is said, the right one opens them', asy
   await field.fill(phraseOf(sandbox))
   await field.press('Enter')
   await page.getByRole('link', { name: 'words/' }).waitFor()
-  expect(await page.getByText(/Vault open until/).isVisible()).toBe(true)
+  await page.getByText(/Vault open until/).waitFor()
 })
 
 async function walkTo(...names: readonly string[]): Promise<void> {
@@ -136,7 +136,11 @@ test('a long directory is drawn in part, read as one scrolls, and jumped into', 
   await page.keyboard.press('End')
   await page.locator(':focus', { hasText: 'file-01199.txt' }).waitFor()
   await page.keyboard.press('Backspace')
-  await page.getByRole('link', { name: 'docs/' }).waitFor()
+  await page.locator('.list :focus', { hasText: 'docs/' }).waitFor()
+  await page.keyboard.press('ArrowDown')
+  await page.locator('.list :focus', { hasText: 'many/' }).waitFor()
+  await page.keyboard.press('Enter')
+  await page.locator('.list :focus', { hasText: 'file-00000.txt' }).waitFor()
 })
 
 test('what matches a pattern is found, in all snapshots each state of it', async () => {
@@ -183,7 +187,7 @@ test('what a prune would remove is shown, and nothing is removed', async () => {
 
 test.for([
   ['light', 1280],
-  ['dark', 1280],
+  ['dark', 920],
   ['light', 360],
 ] as const)(
   '%s, at %i pixels, every view is accessible and no wider than the window',

@@ -48,6 +48,7 @@ function settingsOf(of: object, at: string, secrets: ReadonlySet<string>): reado
         !(APART.has(key) && (at === '' || key === 'name' || key === 'type')) && value !== undefined,
     )
     .map(([key, value]) => ({ key, value: shown(key, value, at === '' ? key : `${at}/${key}`, secrets) }))
+    .filter(({ value }) => value !== '')
 }
 
 function shown(key: string, value: unknown, at: string, secrets: ReadonlySet<string>): string {

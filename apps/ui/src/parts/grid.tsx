@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 export interface Cell {
   readonly label: string
@@ -35,6 +35,12 @@ export function Grid({
   const last = lastOf(rows)
   const [row, column] = at && rows[at[0]]?.cells[at[1]] ? at : last
 
+  const box = useRef<HTMLDivElement>(null)
+  useLayoutEffect(() => {
+    // Where not all of it has room, what is recent is seen first.
+    if (box.current) box.current.scrollLeft = box.current.scrollWidth
+  }, [])
+
   const onKeyDown = (event: KeyboardEvent): void => {
     const step = STEPS[event.key]
     if (!step) return
@@ -53,7 +59,7 @@ export function Grid({
   }
 
   return (
-    <div class="grid-scroll">
+    <div ref={box} class="grid-scroll">
       <table role="grid" class="grid" aria-label={label} onKeyDown={onKeyDown}>
         <thead>
           <tr>

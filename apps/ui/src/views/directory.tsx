@@ -34,6 +34,9 @@ export function Directory({
   const [typed, setTyped] = useState('')
   const [round, setRound] = useState(0)
   const isLoading = useRef(false)
+  const box = useRef<HTMLDivElement>(null)
+  /** Another directory was opened from the list: who did so by the keyboard goes on in it. */
+  const isFollowed = useRef(false)
   const field = useId()
 
   const load = async (begin: string | undefined, signal?: AbortSignal): Promise<Children> =>
@@ -70,6 +73,12 @@ export function Directory({
     const timer = setTimeout(() => setFrom(typed), TYPING_MS)
     return () => clearTimeout(timer)
   }, [typed])
+
+  useEffect(() => {
+    if (!loaded || !isFollowed.current) return
+    isFollowed.current = false
+    box.current?.querySelector<HTMLElement>('.rows :is(a, button)')?.focus({ preventScroll: true })
+  }, [loaded])
 
   const more = (): void => {
     if (isLoading.current || loaded?.next === undefined || loaded.next === null) return
@@ -117,21 +126,30 @@ export function Directory({
         </div>
         <p role="status">{loaded ? countOf(loaded) : 'Reading…'}</p>
       </div>
-      <VirtualList
-        key={`${snapshot} ${path} ${from}`}
-        label="Entries"
-        heads={ENTRY_HEADS}
-        kind="entries"
-        rows={loaded?.entries ?? []}
-        keyOf={(entry) => entry.path}
-        row={(entry, tabIndex) => <EntryCells snapshot={snapshot} entry={entry} tabIndex={tabIndex} />}
-        onNearEnd={more}
-        {...(path !== '' && {
-          onUp: () => {
-            location.hash = linkTo('browse', snapshot, ...(parent === undefined ? [] : [parent]))
-          },
-        })}
-      />
+      <div
+        ref={box}
+        onClick={({ target }) => {
+          if (target instanceof Element && target.matches('.name a:not([download])'))
+            isFollowed.current = true
+        }}
+      >
+        <VirtualList
+          key={`${snapshot} ${path} ${from}`}
+          label="Entries"
+          heads={ENTRY_HEADS}
+          kind="entries"
+          rows={loaded?.entries ?? []}
+          keyOf={(entry) => entry.path}
+          row={(entry, tabIndex) => <EntryCells snapshot={snapshot} entry={entry} tabIndex={tabIndex} />}
+          onNearEnd={more}
+          {...(path !== '' && {
+            onUp: () => {
+              isFollowed.current = true
+              location.hash = linkTo('browse', snapshot, ...(parent === undefined ? [] : [parent]))
+            },
+          })}
+        />
+      </div>
     </>
   )
 }

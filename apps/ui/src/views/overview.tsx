@@ -110,6 +110,12 @@ function Worries({ status }: { readonly status: Status }) {
   const { worries, sinks } = status
   const lines = [
     ...worries.map(({ subject, message }) => `${subject}: ${message}`),
+    ...sinks.flatMap(({ name, behind, damaged }) => [
+      ...(damaged > 0 ? [`${name}: ${plural(damaged, 'object')} missing or damaged. Heal repairs it.`] : []),
+      ...(behind > 0
+        ? [`${name}: lacks ${plural(behind, 'snapshot')} that others have. Heal copies them.`]
+        : []),
+    ]),
     ...sinks.flatMap(({ name, error, hint }) =>
       error === undefined ? [] : [`${name}: ${error}. ${hint ?? ''}`],
     ),
