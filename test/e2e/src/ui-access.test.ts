@@ -140,6 +140,17 @@ test('help loads neither the server nor the page, and a port that is taken is sa
   expect((await sandbox.run(['ui', '--port', 'x'])).code).toBe(2)
 })
 
+test('a machine without a host key shows nothing before the phrase is given, and all after', async () => {
+  await using other = await startUi(sandbox, 'new-machine')
+  const opened = await fetch(other.address, { redirect: 'manual' })
+  const headers = { cookie: opened.headers.get('set-cookie')?.split(';')[0] ?? '', origin: other.origin }
+  const statusOf = async (path: string) => (await fetch(`${other.origin}/api/${path}`, { headers })).status
+  expect([await statusOf('overview'), await statusOf('snapshots')]).toEqual([423, 423])
+  const body = JSON.stringify({ phrase: phraseOf(sandbox) })
+  expect((await fetch(`${other.origin}/api/phrase`, { method: 'POST', headers, body })).status).toBe(200)
+  expect([await statusOf('overview'), await statusOf('snapshots')]).toEqual([200, 200])
+})
+
 test('a run that was started is cancelled: it ends as after Ctrl-C, and another can be started', async () => {
   sandbox.configure({
     sources: [{ type: 'command', name: 'slow', run: ['sleep', '600'], path: 'slow.txt' }],

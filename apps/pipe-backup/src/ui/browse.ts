@@ -63,7 +63,8 @@ export async function found(
   const { sinks, keys, onProblem } = opened
   const entries: Found['found'][number][] = []
   let isCut = false
-  const { output, signal } = cli
+  const { output } = cli
+  const signal = AbortSignal.any([cli.signal, opened.signal])
   const onUnreadable = (error: Error, source: string): void =>
     output.warn(`a part of source "${source}" can't be searched: ${errorLine(error)}`)
   for await (const one of findEntries({
@@ -102,7 +103,8 @@ export async function differences(
   const totals = new DiffTotals()
   const shown: Differences['differences'][number][] = []
   let isCut = false
-  for await (const one of diffSnapshots({ sinks, keys, before, after, signal: cli.signal, onProblem })) {
+  const signal = AbortSignal.any([cli.signal, opened.signal])
+  for await (const one of diffSnapshots({ sinks, keys, before, after, signal, onProblem })) {
     totals.add(one)
     isCut = shown.length === MAX_DIFFERENCES
     if (isCut) continue

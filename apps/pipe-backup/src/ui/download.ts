@@ -24,7 +24,8 @@ export async function download(c: DownloadContext, ui: UiContext, keyring: Keyri
   const snapshot = await keyring.snapshot(c.req.query('snapshot') ?? '')
   using opened = keyring.use()
   const { sinks, keys, onProblem } = opened
-  await using reader = await openSnapshot({ sinks, keys, snapshot, signal: cli.signal, onProblem })
+  const signal = AbortSignal.any([cli.signal, opened.signal])
+  await using reader = await openSnapshot({ sinks, keys, snapshot, signal, onProblem })
   const name = Buffer.from(path.subarray(path.lastIndexOf(0x2f) + 1)).toString()
   const { outgoing } = c.env
   if (c.req.query('as') === 'tar') {
@@ -37,7 +38,7 @@ export async function download(c: DownloadContext, ui: UiContext, keyring: Keyri
       yield* { [Symbol.asyncIterator]: () => entries }
     }
     outgoing.writeHead(200, headersOf(`${name}-${snapshot.id.slice(0, 8)}.tar`, 'application/x-tar'))
-    return await send(packTar(all(), { signal: cli.signal }))
+    return await send(packTar(all(), { signal }))
   }
   const file = await findFile(reader, path)
   const { size } = file
@@ -45,15 +46,15 @@ export async function download(c: DownloadContext, ui: UiContext, keyring: Keyri
     ...headersOf(name, 'application/octet-stream'),
     ...(size !== undefined && { 'Content-Length': String(size) }),
   })
-  return await send(contentOf(file, cli.signal))
+  return await send(contentOf(file, signal))
 
   async function send(content: Readable | AsyncIterable<Uint8Array>): Promise<Response> {
     try {
-      await pipeline(content, outgoing, { signal: cli.signal })
+      await pipeline(content, outgoing, { signal })
     } catch (error) {
       // The pipeline has cut the connection. A person who has cancelled need not hear of it.
       if (
-        !cli.signal.aborted &&
+        !signal.aborted &&
         error instanceof Error &&
         !('code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE')
       )

@@ -8,6 +8,7 @@ import {
 import { wordsOf } from '../phrase/read-phrase.ts'
 import { forget } from '../secrets/redact.ts'
 import { type OpenedSnapshots, openSnapshots } from '../vault/open-reading.ts'
+import { IdleWatch } from './idle-watch.ts'
 import { LockedError } from './locked-error.ts'
 import { requestCli, type UiContext } from './request-cli.ts'
 
@@ -16,6 +17,12 @@ const IDLE_MS = 15 * 60_000
 /** Of so many snapshots the places of their chunks are kept. */
 const MAX_READERS = 4
 
+/** The vault, while somebody reads it. */
+export interface UsedVault extends OpenedSnapshots, Disposable {
+  /** Aborted when it is forgotten. */
+  readonly signal: AbortSignal
+}
+
 /**
  * The vault opened with the recovery phrase, for as long as somebody reads. The phrase itself is not kept: what it stands for is, in this
  * process's memory alone.
@@ -23,19 +30,21 @@ const MAX_READERS = 4
 export class Keyring {
   readonly #ui: UiContext
   #opened: OpenedSnapshots | undefined
+  #closing = new AbortController()
   #snapshots: readonly SnapshotInfo[] = []
   readonly #readers = new Map<string, Promise<SnapshotReader>>()
-  #users = 0
-  #until: Date | undefined
-  #timer: NodeJS.Timeout | undefined
+  readonly #idle: IdleWatch
 
   constructor(ui: UiContext) {
     this.#ui = ui
+    this.#idle = new IdleWatch(IDLE_MS, () => {
+      this.forget().catch((error: unknown) => ui.cli.output.note(String(error)))
+    })
   }
 
   /** When it will be forgotten unless it is used; `undefined` while it is not there. */
   get until(): Date | undefined {
-    return this.#until
+    return this.#idle.until
   }
 
   /** @throws as `openSnapshots`: CryptoError `bad-phrase`, CommandError `wrong-phrase` */
@@ -45,8 +54,9 @@ export class Keyring {
       const opened = await openSnapshots({ ...cli, phraseVariable: phrase }, undefined)
       await this.forget()
       this.#opened = opened
+      this.#closing = new AbortController()
       this.#snapshots = opened.snapshots
-      this.#renew()
+      this.#idle.start()
     } finally {
       // It need not be kept out of messages by something that remembers it.
       forget(wordsOf(phrase))
@@ -55,30 +65,21 @@ export class Keyring {
 
   /** Forgets all of it. What is being read ends. */
   async forget(): Promise<void> {
-    clearTimeout(this.#timer)
+    this.#idle.stop()
     const [opened, readers] = [this.#opened, [...this.#readers.values()]]
     this.#opened = undefined
+    this.#closing.abort(new DOMException('the vault was closed', 'AbortError'))
     this.#snapshots = []
-    this.#until = undefined
     this.#readers.clear()
     for (const reader of readers) await (await reader.catch(() => undefined))?.[Symbol.asyncDispose]()
     await opened?.[Symbol.asyncDispose]()
   }
 
   /** The vault, for reading until it is disposed of. @throws LockedError */
-  use(): OpenedSnapshots & Disposable {
+  use(): UsedVault {
     if (!this.#opened) throw new LockedError()
-    this.#users++
-    this.#renew()
-    let done = false
-    return {
-      ...this.#opened,
-      [Symbol.dispose]: () => {
-        if (!done) this.#users--
-        done = true
-        if (this.#opened) this.#renew()
-      },
-    }
+    const { signal } = this.#closing
+    return { ...this.#opened, signal, [Symbol.dispose]: this.#idle.use()[Symbol.dispose] }
   }
 
   /** All the snapshots that there are now, oldest first. @throws LockedError */
@@ -121,17 +122,5 @@ export class Keyring {
     // One that could not be opened is tried again.
     opening.catch(() => this.#readers.delete(snapshot.id))
     return opening
-  }
-
-  #renew(): void {
-    clearTimeout(this.#timer)
-    this.#until = new Date(Date.now() + IDLE_MS)
-    this.#timer = setTimeout(() => this.#expire(), IDLE_MS)
-    this.#timer.unref()
-  }
-
-  #expire(): void {
-    if (this.#users > 0) this.#renew()
-    else this.forget().catch((error: unknown) => this.#ui.cli.output.note(String(error)))
   }
 }

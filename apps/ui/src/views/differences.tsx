@@ -124,6 +124,15 @@ function Shown({
 const HEADS = ['Change', 'Path', 'Before', 'After', 'What']
 const SIGNS: Readonly<Record<Change, string>> = { added: '+', removed: '−', changed: '~' }
 
+/** What has another content has another time, too: that says nothing more. */
+function wordsOf(parts: readonly string[]): string {
+  const isOther = parts.includes('content') || parts.includes('type')
+  return parts
+    .filter((part) => !(isOther && part === 'mtime'))
+    .map((part) => (part === 'mtime' ? 'time' : part === 'attributes' ? 'extended attributes' : part))
+    .join(', ')
+}
+
 function Cells({
   one,
   snapshot,
@@ -163,7 +172,7 @@ function Cells({
         {change === 'removed' || entry.size === undefined ? '' : formatBytes(entry.size)}
       </span>
       <span role="gridcell" class="wide">
-        {parts.join(', ')}
+        {wordsOf(parts)}
       </span>
     </>
   )

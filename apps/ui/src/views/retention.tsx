@@ -81,7 +81,7 @@ const SINKS: readonly Column<Preview['sinks'][number]>[] = [
 const SNAPSHOTS: readonly Column<Preview['snapshots'][number]>[] = [
   { head: 'Time', cell: ({ time }) => <Time at={time} /> },
   { head: 'Id', cell: ({ id }) => <span class="id">{id}</span> },
-  { head: 'Host', cell: ({ host }) => host },
+  { head: 'Host', cell: ({ host }) => <span class="nowrap">{host}</span> },
   {
     head: 'Kept by',
     cell: ({ kept }) =>

@@ -1,7 +1,7 @@
 import { useMemo, useState } from 'preact/hooks'
 import type { Snapshots as Listed, Snapshot } from '../api.ts'
 import { dayOf, hourOf, weekCalendar, yearCalendar } from '../calendar.ts'
-import { formatBytes, formatCount, plural } from '../format.ts'
+import { formatBytes, formatCount, formatTime, plural } from '../format.ts'
 import { Answered } from '../parts/answered.tsx'
 import { Badge } from '../parts/badge.tsx'
 import { type Cell, Grid } from '../parts/grid.tsx'
@@ -115,7 +115,7 @@ function columnsOf(sinks: readonly string[], all: readonly Snapshot[]): readonly
         </a>
       ),
     },
-    { head: 'Host', cell: ({ host }) => host },
+    { head: 'Host', cell: ({ host }) => <span class="nowrap">{host}</span> },
     {
       head: 'Sources',
       cell: ({ sources }) =>
@@ -164,8 +164,8 @@ function columnsOf(sinks: readonly string[], all: readonly Snapshot[]): readonly
         const older = before.get(id)
         if (older === undefined) return '–'
         return (
-          <a href={linkTo('differences', older, id)} aria-label={`What changed before ${time}`}>
-            what changed
+          <a href={linkTo('differences', older, id)} aria-label={`changes up to ${formatTime(time)}`}>
+            changes
           </a>
         )
       },
