@@ -101,6 +101,7 @@ test('files need the phrase: a wrong one is said, the right one opens them', asy
   await field.press('Enter')
   await page.getByRole('link', { name: 'words/' }).waitFor()
   await page.getByText(/Vault open until/).waitFor()
+  expect(await field.count()).toBe(0)
 })
 
 async function walkTo(...names: readonly string[]): Promise<void> {
