@@ -1,4 +1,6 @@
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Sandbox } from './sandbox.ts'
@@ -149,6 +151,28 @@ test('a machine without a host key shows nothing before the phrase is given, and
   const body = JSON.stringify({ phrase: phraseOf(sandbox) })
   expect((await fetch(`${other.origin}/api/phrase`, { method: 'POST', headers, body })).status).toBe(200)
   expect([await statusOf('overview'), await statusOf('snapshots')]).toEqual([200, 200])
+})
+
+test('a file that is damaged on every sink is no download that looks complete', async () => {
+  await post('/api/phrase', { phrase: phraseOf(sandbox) })
+  const [{ id }] = JSON.parse((await get('/api/snapshots')).body).snapshots
+  const path = Buffer.from(`tree${sandbox.path('tree')}/docs/deep/large.bin`).toString('base64url')
+  const download = async () =>
+    await fetch(`${ui.origin}/api/download?snapshot=${id}&path=${path}`, { headers: { cookie } })
+  const whole = Buffer.from(await (await download()).arrayBuffer())
+  expect(whole.equals(readFileSync(sandbox.path('tree/docs/deep/large.bin')))).toBe(true)
+  const files = readdirSync(sandbox.path('sinks'), { recursive: true, encoding: 'utf8' })
+  const packs = files
+    .map((name) => join(sandbox.path('sinks'), name))
+    .filter((name) => statSync(name).isFile() && statSync(name).size > 2_000_000)
+  expect(packs).toHaveLength(2)
+  for (const pack of packs) {
+    chmodSync(pack, 0o600)
+    const bytes = readFileSync(pack)
+    writeFileSync(pack, bytes.fill(0, 1_500_000, 1_501_000))
+  }
+  const cut = await download()
+  await expect(cut.arrayBuffer()).rejects.toThrow('terminated')
 })
 
 test('a run that was started is cancelled: it ends as after Ctrl-C, and another can be started', async () => {

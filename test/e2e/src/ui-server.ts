@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -24,7 +25,7 @@ export async function makeUiVault(): Promise<Sandbox> {
     writeFileSync(`${tree}/many/file-${String(i).padStart(5, '0')}.txt`, `number ${i}`)
   writeFileSync(`${tree}/docs/a "b" é.txt`, 'quoted')
   writeFileSync(`${tree}/docs/wallet.json`, 'first')
-  writeFileSync(`${tree}/docs/deep/large.bin`, Buffer.alloc(3_000_000, 'large'))
+  writeFileSync(`${tree}/docs/deep/large.bin`, randomBytes(3_000_000))
   writeFileSync(Buffer.concat([Buffer.from(`${tree}/docs/latin-`), Buffer.from([0xe9])]), 'no UTF-8')
   sandbox.configure({
     host: 'bot-1',
