@@ -7,8 +7,8 @@ export interface CommandOptions {
   readonly path: string
   /** Working directory. Default: this process's. */
   readonly cwd?: string | undefined
-  /** Environment variables besides those of this process. */
-  readonly env?: Readonly<Record<string, string>> | undefined
+  /** Environment variables besides those of this process; `undefined` takes one of those away. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined
   /** What the program gets on standard input. Default nothing: it finds the end at once. */
   readonly input?: Uint8Array | undefined
   /** What a complaint calls the program. Default its name. */

@@ -1,4 +1,4 @@
-import { type EntryReader, type Reading, SourceError } from '@pipe-backup/source'
+import type { EntryReader, Reading } from '@pipe-backup/source'
 import type { DumpRewriter } from './dump-rewriter.ts'
 
 const PIECE_BYTES = 64 * 1024
@@ -7,16 +7,13 @@ const PIECE_BYTES = 64 * 1024
 export class DumpReader implements EntryReader {
   readonly #inner: EntryReader
   readonly #rewriter: DumpRewriter
-  readonly #toFailure: (error: unknown) => unknown
   readonly #piece = Buffer.allocUnsafeSlow(PIECE_BYTES)
   #ready: Uint8Array[] = []
   #isOver = false
 
-  /** @param toFailure - what is thrown for what the program's own reader has thrown */
-  constructor(inner: EntryReader, rewriter: DumpRewriter, toFailure: (error: unknown) => unknown) {
+  constructor(inner: EntryReader, rewriter: DumpRewriter) {
     this.#inner = inner
     this.#rewriter = rewriter
-    this.#toFailure = toFailure
   }
 
   read(into: Uint8Array): number | Promise<number> {
@@ -26,7 +23,7 @@ export class DumpReader implements EntryReader {
   async #next(into: Uint8Array): Promise<number> {
     while (this.#ready.length === 0) {
       if (this.#isOver) return 0
-      const got = await this.#watched(() => this.#inner.read(this.#piece))
+      const got = await this.#inner.read(this.#piece)
       this.#isOver = got === 0
       this.#ready = this.#isOver ? this.#rewriter.end() : this.#rewriter.push(this.#piece.subarray(0, got))
     }
@@ -45,34 +42,11 @@ export class DumpReader implements EntryReader {
     return filled
   }
 
-  finish(): Promise<Reading> {
-    return this.#watched(() => this.#inner.finish())
+  finish(): Reading | Promise<Reading> {
+    return this.#inner.finish()
   }
 
   close(): void | Promise<void> {
     return this.#inner.close()
   }
-
-  async #watched<T>(work: () => T | Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      throw this.#toFailure(error)
-    }
-  }
-}
-
-/**
- * What failed is this database alone, and the others are still to be had: `unreadable`, as the source that can't go on would be
- * `command-failed`. Everything but a dump's own failure stays as it is.
- */
-export function ofThisEntryAlone(error: unknown): unknown {
-  if (!(error instanceof SourceError)) return error
-  const { code, message, path, hint } = error
-  if (code !== 'command-failed' && code !== 'truncated') return error
-  return new SourceError('unreadable', message, {
-    cause: error,
-    path,
-    hint,
-  })
 }

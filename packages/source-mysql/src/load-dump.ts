@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { Readable, Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { SourceError } from '@pipe-backup/source'
-import { execa } from 'execa'
+import { feed, SECRET_FILE } from '@pipe-backup/source-command'
 import {
   type ClientProgram,
   connectionOptions,
@@ -43,9 +41,6 @@ async function* statement(sql: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(`${sql};\n`)
 }
 
-/** Standard input is the SQL, so the option file comes on a pipe of its own, which the shell makes: Node gives a child sockets. */
-const WITH_OPTIONS = '{ cat <&3 | exec "$0" "$@" 5<&0 0<&4; } 4<&0'
-
 async function runClient(
   program: ClientProgram,
   server: ScratchServer,
@@ -56,39 +51,14 @@ async function runClient(
   const { own, secret } = connectionOptions(program, server)
   // The client's own limit is 16 MB by default.
   const all = [...own, '--default-character-set=utf8mb4', '--max-allowed-packet=1G', ...args]
-  const argv =
-    secret === undefined
-      ? [program.name, ...all]
-      : ['sh', '-c', WITH_OPTIONS, program.name, '--defaults-file=/dev/fd/5', ...all]
-  const [file = '', ...rest] = argv
-  const child = execa(file, rest, {
-    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-    reject: false,
-    ...(signal && { cancelSignal: signal }),
-  })
-  const options = child.stdio[3] as unknown as Writable | Readable
-  if ('end' in options) options.end(secret)
-  // A client that gives up closes its end: what it says of it counts, not the broken pipe.
-  const fed = await pipeline(input, child.stdin as Writable).then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-  const ran = await child
-  signal?.throwIfAborted()
-  if (ran.failed) {
-    const said = String(ran.stderr)
-      .trim()
-      .split('\n')
-      .findLast((line) => !NOISE.test(line))
-    const hint = hintOf(said ?? '')
-    throw new SourceError(
-      'command-failed',
-      `${program.name} could not load it: ${said || (ran.originalMessage ?? '')}`,
-      { hint },
-    )
+  const withFile = secret === undefined ? [] : [`--defaults-file=${SECRET_FILE}`]
+  try {
+    return await feed([program.name, ...withFile, ...all], { input, secret, ignoreComplaint: NOISE, signal })
+  } catch (error) {
+    const hint = error instanceof SourceError ? hintOf(error.message) : undefined
+    if (!(error instanceof SourceError) || hint === undefined) throw error
+    throw new SourceError(error.code, error.message, { cause: error, hint })
   }
-  if (fed instanceof Error) throw fed
-  return String(ran.stdout).trim()
 }
 
 /** What to do about the two reasons for which a server refuses a dump that is good. */

@@ -3,6 +3,7 @@ import {
   type Entry,
   type EntryReader,
   type FileEntry,
+  failingAlone,
   type ReadContext,
   type Source,
   SourceError,
@@ -11,7 +12,7 @@ import {
 import { command } from '@pipe-backup/source-command'
 import { type ClientProgram, clientCommand, findProgram, type ServerOptions } from './client-program.ts'
 import { canDumpHistory, dumpOptions } from './dump-options.ts'
-import { DumpReader, ofThisEntryAlone } from './dump-reader.ts'
+import { DumpReader } from './dump-reader.ts'
 import { DumpRewriter } from './dump-rewriter.ts'
 import { type ServerSurvey, surveyDatabase, surveyServer } from './survey.ts'
 
@@ -62,25 +63,17 @@ export async function* dumps(
     report({ code: 'unreadable', path: '', message: `${message} (${grants.join('; ')})` })
   const paths = names.map((name) => ({ name, path: fileName(name) }))
   paths.sort((a, b) => comparePaths(Buffer.from(a.path), Buffer.from(b.path)))
-  const failures = new Map<string, unknown>()
+  const files: FileEntry[] = []
   for (const { name, path } of paths) {
-    context.signal?.throwIfAborted()
-    const toFailure = (error: unknown): unknown => {
-      failures.set(name, error)
-      return names.length === 1 ? error : ofThisEntryAlone(error)
-    }
     const dump = { name, path, program, server, options, report, more, signal: context.signal }
-    for await (const entry of command([program.name], { path })) {
-      if (entry.type === 'file') yield { ...entry, open: () => openDump(dump, toFailure) }
+    for await (const entry of command([program.name], { path, signal: context.signal })) {
+      if (entry.type === 'file') files.push({ ...entry, open: () => openDump(dump) })
     }
   }
-  const [first] = failures.values()
-  if (names.length > 1 && failures.size === names.length)
-    throw new SourceError(
-      'command-failed',
-      `none of the ${names.length} databases could be dumped: ${first instanceof Error ? first.message : String(first)}`,
-      { cause: first },
-    )
+  for await (const file of failingAlone(files, 'databases could be dumped')) {
+    yield file
+    context.signal?.throwIfAborted()
+  }
 }
 
 /** @returns which databases are to be dumped, and what looks like one and is not */
@@ -126,56 +119,51 @@ interface Dump {
   readonly signal: AbortSignal | undefined
 }
 
-async function openDump(dump: Dump, toFailure: (error: unknown) => unknown): Promise<EntryReader> {
+async function openDump(dump: Dump): Promise<EntryReader> {
   const { name, path, program, server, options, report, more, signal } = dump
-  try {
-    const found = await surveyDatabase(options, name, signal)
-    const lost = canDumpHistory(program, server) ? found.versionedByTransaction : found.versioned
-    if (lost.length > 0) {
-      const message = `the history of ${found.versioned.join(', ')} is not in it: ${
-        found.versionedByTransaction.length > 0
-          ? `${found.versionedByTransaction.join(', ')} has versions by transaction, which no dump can hold`
-          : 'that needs a server and a mariadb-dump from MariaDB 10.11 on'
-      }`
-      report({ code: 'unreadable', path, message })
-    }
-    if (found.hiddenRoutines.length > 0)
-      report({
-        code: 'unreadable',
-        path,
-        message: `left out, as ${server.user} may not see what is in them: ${found.hiddenRoutines.join(', ')}`,
-      })
-    const choices = dumpOptions(program, {
-      history: found.versioned.length > 0 && lost.length === 0,
-      // The program would fail at the first that it can't show.
-      routines: found.hiddenRoutines.length === 0,
-      events: server.grants.has('EVENT', name),
-    })
-    const run = clientCommand(program, options, [...choices, ...more, '--', name])
-    const shownAs = `${program.name} of database ${name}`
-    const checkTail = (tail: Uint8Array): void => {
-      if (TRAILER.test(Buffer.from(tail).toString('latin1'))) return
-      throw new SourceError(
-        'truncated',
-        `the dump of database ${name} lacks its last line, "-- Dump completed"`,
-        { path, hint: 'The server may have gone away in the middle.' },
-      )
-    }
-    for await (const entry of command(run.argv, {
-      path,
-      ...run.options,
-      shownAs,
-      checkTail,
-      signal,
-    })) {
-      if (entry.type === 'file')
-        return new DumpReader(await entry.open(), new DumpRewriter(name, headOf(name, server)), toFailure)
-    }
-    throw new TypeError('a command gives one file')
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw toFailure(error)
+  const found = await surveyDatabase(options, name, signal)
+  const lost = canDumpHistory(program, server) ? found.versionedByTransaction : found.versioned
+  if (lost.length > 0) {
+    const message = `the history of ${found.versioned.join(', ')} is not in it: ${
+      found.versionedByTransaction.length > 0
+        ? `${found.versionedByTransaction.join(', ')} has versions by transaction, which no dump can hold`
+        : 'that needs a server and a mariadb-dump from MariaDB 10.11 on'
+    }`
+    report({ code: 'unreadable', path, message })
   }
+  if (found.hiddenRoutines.length > 0)
+    report({
+      code: 'unreadable',
+      path,
+      message: `left out, as ${server.user} may not see what is in them: ${found.hiddenRoutines.join(', ')}`,
+    })
+  const choices = dumpOptions(program, {
+    history: found.versioned.length > 0 && lost.length === 0,
+    // The program would fail at the first that it can't show.
+    routines: found.hiddenRoutines.length === 0,
+    events: server.grants.has('EVENT', name),
+  })
+  const run = clientCommand(program, options, [...choices, ...more, '--', name])
+  const shownAs = `${program.name} of database ${name}`
+  const checkTail = (tail: Uint8Array): void => {
+    if (TRAILER.test(Buffer.from(tail).toString('latin1'))) return
+    throw new SourceError(
+      'truncated',
+      `the dump of database ${name} lacks its last line, "-- Dump completed"`,
+      { path, hint: 'The server may have gone away in the middle.' },
+    )
+  }
+  for await (const entry of command(run.argv, {
+    path,
+    ...run.options,
+    shownAs,
+    checkTail,
+    signal,
+  })) {
+    if (entry.type === 'file')
+      return new DumpReader(await entry.open(), new DumpRewriter(name, headOf(name, server)))
+  }
+  throw new TypeError('a command gives one file')
 }
 
 /** What gives the database that the dump is loaded into the character set of the one that it is of: new tables, and bodies of routines, go by it. */

@@ -21,6 +21,7 @@ export type {
   Reading,
   SymlinkEntry,
 } from './entry.ts'
+export { failingAlone } from './failing-alone.ts'
 export { SourceError, type SourceErrorCode, type SourceProblem } from './problem.ts'
 export type { ReadContext, Source } from './source.ts'
 export { type SourceTimeoutOptions, withTimeout } from './with-timeout.ts'
