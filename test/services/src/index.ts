@@ -19,6 +19,7 @@ export {
   type NextcloudSettings,
   startNextcloud,
 } from './nextcloud.ts'
+export { type PostgresServer, startPostgres } from './postgres.ts'
 export { startProftpd } from './proftpd.ts'
 export { startRclone } from './rclone.ts'
 export { type RsyncDaemon, startRsyncd } from './rsyncd.ts'

@@ -18,6 +18,7 @@ const PACKAGES = [
   'openssh-client',
   'openssh-server',
   'php-sabre-dav',
+  'postgresql',
   'proftpd-core',
   'proftpd-mod-crypto',
   'python3-dropbox',
