@@ -20,6 +20,7 @@ export default defineConfig({
     'seal-worker': '../../packages/vault/src/seal/seal-worker.ts',
     'write-worker': '../../packages/extract/src/write-worker.ts',
     'open-worker': '../../packages/vault/src/restore/open-worker.ts',
+    'copy-worker': '../../packages/source-sqlite/src/copy-worker.ts',
   },
   platform: 'node',
   external: installed.map((name) => new RegExp(`^${name}(/|$)`)),

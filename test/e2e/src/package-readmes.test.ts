@@ -1,6 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type MariadbServer, startMariadb } from '@pipe-backup-test/services'
+import {
+  type MariadbServer,
+  type PostgresServer,
+  startMariadb,
+  startPostgres,
+} from '@pipe-backup-test/services'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { difference, Sandbox } from './sandbox.ts'
@@ -46,17 +51,29 @@ class Project extends Sandbox {
 }
 
 let mariadb: MariadbServer
+let postgres: PostgresServer
 let environment: Record<string, string>
 beforeAll(async () => {
-  mariadb = await startMariadb()
+  ;[mariadb, postgres] = await Promise.all([startMariadb(), startPostgres()])
   mariadb.query(`CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY); INSERT INTO shop.orders VALUES (7);
     CREATE PROCEDURE shop.nothing() SELECT 1;
     CREATE USER backup@localhost IDENTIFIED BY 'a pass''word';`)
   const readme = readFileSync(join(ROOT, 'packages/source-mysql/README.md'), 'utf8')
   for (const grant of readme.match(/GRANT .*?;/g) ?? []) mariadb.query(grant)
-  environment = { MYSQL_SOCKET: mariadb.socket, MYSQL_PASSWORD: "a pass'word" }
+  postgres.query('CREATE DATABASE shop; CREATE ROLE backup LOGIN')
+  postgres.query('CREATE TABLE orders AS SELECT 7 AS id', 'shop')
+  const rights = readFileSync(join(ROOT, 'packages/source-postgres/README.md'), 'utf8')
+  for (const grant of rights.match(/GRANT .*?;/g) ?? []) postgres.query(grant)
+  environment = {
+    MYSQL_SOCKET: mariadb.socket,
+    MYSQL_PASSWORD: "a pass'word",
+    POSTGRES_SOCKET: join(postgres.socket, `.s.PGSQL.${postgres.port}`),
+    POSTGRES_PASSWORD: "a pass'word",
+  }
 })
-afterAll(() => mariadb.stop())
+afterAll(async () => {
+  await Promise.all([mariadb.stop(), postgres.stop()])
+})
 
 test.for(examples)('the README of $name has an example of few lines', ({ code }) => {
   expect(code).toBeDefined()
@@ -126,4 +143,12 @@ test("source-mysql's example dumps all, with the rights that its README names", 
   const { stdout } = await execa('tar', ['-xOf', project.path('databases.tar'), 'shop.sql'])
   expect(stdout).toContain('INSERT INTO `orders` VALUES')
   expect(stdout).toContain('PROCEDURE `nothing`')
+})
+
+test("source-postgres's example dumps all, with the rights that its README names", async () => {
+  using project = new Project()
+  await project.example('source-postgres', environment)
+  const { stdout } = await execa('tar', ['-xOf', project.path('databases.tar'), 'shop.sql', '@globals.sql'])
+  expect(stdout).toContain('COPY public.orders (id) FROM stdin;\n7\n')
+  expect(stdout).toContain('CREATE ROLE backup;')
 })

@@ -159,6 +159,30 @@ test.for([
   expect(line?.endsWith(`: ${message}`), line).toBe(true)
 })
 
+test.for([
+  ['type: sqlite, name: s', 'sources[0]: must have path or paths, and not both'],
+  ['type: sqlite, name: s, path: /a.db, paths: [/b.db]', 'sources[0]: must have path or paths, and not both'],
+  ['type: sqlite, name: s, pathes: [/b.db]', 'sources[0].pathes: unknown key; did you mean "paths"?'],
+  ['type: sqlite, name: s, paths: []', 'sources[0].paths: must name at least one database'],
+  ['type: postgres, name: p', 'sources[0].databases: must be a list of names, or all'],
+  ['type: postgres, name: p, databases: shop', 'sources[0].databases: must be a list of names, or all'],
+  [
+    'type: postgres, name: p, databases: all, global: true',
+    'sources[0].global: unknown key; did you mean "globals"?',
+  ],
+  [
+    'type: postgres, name: p, databases: all, ssl: { cert: a.pem }',
+    'sources[0].ssl: cert and key go together',
+  ],
+  [
+    'type: postgress, name: p, databases: all',
+    'unknown source type "postgress"; known: command, files, mysql, postgres, sqlite',
+  ],
+] as const)('a source { %s } is refused: %s', async ([source, message]) => {
+  const lines = await refusal(`${SINKS}sources:\n  - { ${source} }\n`)
+  expect(lines.join('\n')).toContain(message)
+})
+
 test('a refused secret is not quoted', async () => {
   const lines = await refusal(
     `${SINKS}sources:\n  - { type: mysql, name: db, databases: [x], password: [hunter2] }\n`,

@@ -1,47 +1,16 @@
 import { SourceError } from '@pipe-backup/source'
-import type { ScratchServer, ServerOptions, SslOptions } from '@pipe-backup/source-mysql'
-import { z } from 'zod'
-import { ifSet } from '../config/if-set.ts'
+import type { ScratchServer } from '@pipe-backup/source-mysql'
 import { strictObject } from '../config/strict-object.ts'
-import { filePath, secret, text } from '../config/values.ts'
 import { type Finding, failureOf } from '../doctor/finding.ts'
 import { plural } from '../terminal/quantities.ts'
-import type { OpenContext } from './sink-type.ts'
+import { databaseNames, serverOf, serverShape } from './database-server.ts'
 import { type SourceType, sourceType } from './source-type.ts'
-
-/** What reaches a server: the one that is read, and the scratch server of drills. */
-const serverShape = {
-  user: text.optional(),
-  password: secret.optional(),
-  socket: filePath.optional().describe("Path of the server's socket"),
-  host: text.optional(),
-  port: z.number().int().min(1).max(65_535).optional(),
-  ssl: strictObject({
-    ca: filePath.optional().describe("Certificates that sign the server's, PEM"),
-    cert: filePath.optional().describe('The certificate that the server wants of its user, PEM; with key'),
-    key: filePath.optional(),
-    verify: z
-      .boolean()
-      .optional()
-      .describe("Whether the server's certificate and name are checked. Default true with a ca"),
-  })
-    .refine(({ cert, key }) => (cert === undefined) === (key === undefined), 'cert and key go together')
-    .optional()
-    .describe('Encrypts the connection'),
-}
-
-/** How a server is reached, as its schema has accepted it. */
-type ServerConfig = z.output<z.ZodObject<typeof serverShape>>
 
 export const mysql: SourceType = sourceType(
   'mysql',
   'MySQL or MariaDB databases, each dumped to NAME.sql without a password in any argument',
   {
-    databases: z
-      .union([z.literal('all'), z.array(text).min(1, 'must name at least one database')], {
-        error: (issue) => (issue.input === undefined ? undefined : 'must be a list of names, or all'),
-      })
-      .describe("Names, or all: all but the server's own"),
+    databases: databaseNames.describe("Names, or all: all but the server's own"),
     ...serverShape,
     drill: strictObject(serverShape)
       .optional()
@@ -120,31 +89,4 @@ async function checkDrill(
 
 async function* statements(sql: readonly string[]): AsyncGenerator<Uint8Array> {
   yield Buffer.from(sql.map((one) => `${one};\n`).join(''))
-}
-
-/** How a server is reached, with its password read. */
-async function serverOf(
-  { user, password, socket, host, port, ssl }: ServerConfig,
-  context: Pick<OpenContext, 'path' | 'secretLine'>,
-): Promise<ServerOptions> {
-  return {
-    user,
-    password: await ifSet(password, context.secretLine),
-    socket: ifSet(socket, context.path),
-    host,
-    port,
-    ssl: ifSet(ssl, (given) => sslOf(given, context)),
-  }
-}
-
-function sslOf(
-  { ca, cert, key, verify }: NonNullable<ServerConfig['ssl']>,
-  { path }: Pick<OpenContext, 'path'>,
-): SslOptions {
-  return {
-    ca: ifSet(ca, path),
-    cert: ifSet(cert, path),
-    key: ifSet(key, path),
-    verify,
-  }
 }

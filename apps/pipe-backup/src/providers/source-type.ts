@@ -67,6 +67,7 @@ export interface Drill {
 /**
  * Says how a type of source is configured, opened and tried. `open` imports the source's package itself.
  * @param shape - its options, besides those of every source
+ * @param oneOf - two of its options, of which a source has one
  */
 export function sourceType<const Shape extends z.ZodRawShape>(
   type: string,
@@ -75,16 +76,23 @@ export function sourceType<const Shape extends z.ZodRawShape>(
   open: (options: z.output<z.ZodObject<Shape>>, context: SourceContext) => Promise<Source>,
   check: (options: z.output<z.ZodObject<Shape>>, context: SourceContext) => Promise<readonly Finding[]>,
   drill?: (options: z.output<z.ZodObject<Shape>>, context: SourceContext) => Drill | undefined,
+  oneOf?: readonly [string, string],
 ): SourceType {
   const options = z.object(shape)
+  const schema = strictObject({
+    type: z.literal(type),
+    name: name.describe('The first component of the paths of all that it yields'),
+    ...shape,
+    ...common,
+  })
+  const hasOne = (config: object): boolean =>
+    oneOf?.filter((option) => Object.hasOwn(config, option)).length === 1
   return {
     type,
-    schema: strictObject({
-      type: z.literal(type),
-      name: name.describe('The first component of the paths of all that it yields'),
-      ...shape,
-      ...common,
-    }).describe(description),
+    schema: (oneOf
+      ? schema.refine(hasOne, `must have ${oneOf.join(' or ')}, and not both`)
+      : schema
+    ).describe(description),
     secrets: secretKeys(shape),
     open: async (config, context) => {
       const source = await open(options.parse(config), { ...context, name: config.name })
