@@ -7,7 +7,9 @@ import { ofHeal, ofHealed } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import { errorLine, failureLine, sinkLine } from '../terminal/error-line.ts'
-import { formatBytes, plural } from '../terminal/quantities.ts'
+import { RecentRate } from '../terminal/progress-lines.ts'
+import { formatBytes, formatSeconds, plural } from '../terminal/quantities.ts'
+import { showProgress } from '../terminal/show-progress.ts'
 import { readKnownSinks, rememberSinks } from '../vault/known-sinks.ts'
 import { openConfig, openSecrets } from '../vault/open-config.ts'
 
@@ -28,6 +30,8 @@ export async function heal(cli: CliContext, { sink: names }: HealCommandOptions)
   const secrets = openSecrets(config, cli)
   await using opened = await openSinks(config, { secrets, signal, create: isNew })
   const notifier = new Notifier(config, cli)
+  const gauge = { objects: 0, bytes: 0 }
+  using _display = showHealing(gauge, cli)
   const report = await notifier.watch('heal', () =>
     healVault({
       host,
@@ -38,7 +42,11 @@ export async function heal(cli: CliContext, { sink: names }: HealCommandOptions)
       stateDirectory: config.state,
       signal,
       onProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
-      onHealed: (sink, key, sizeBytes) => output.note(`sink "${sink}": ${key}, ${formatBytes(sizeBytes)}`),
+      onHealed: (sink, key, sizeBytes) => {
+        gauge.objects++
+        gauge.bytes += sizeBytes
+        output.note(`sink "${sink}": ${key}, ${formatBytes(sizeBytes)}`)
+      },
     }),
   )
   const level = report.sinks.filter(({ state }) => state !== 'failed').map(({ name }) => name)
@@ -48,6 +56,19 @@ export async function heal(cli: CliContext, { sink: names }: HealCommandOptions)
   print(report, archives, cli)
   await notifier.notify([...ofHeal(report), ...ofHealed(report)])
   return Math.max(report.exitCode, archives.exitCode)
+}
+
+/** Draws what has been brought so far, on a terminal: what is still to come is known as each sink is looked at. */
+function showHealing(
+  gauge: { readonly objects: number; readonly bytes: number },
+  { output, options }: CliContext,
+): Disposable | undefined {
+  if (!process.stderr.isTTY || options.quiet) return undefined
+  const rate = new RecentRate()
+  const lines = (elapsedMs: number): readonly string[] => [
+    `healing  ${plural(gauge.objects, 'object')}  ${formatBytes(gauge.bytes)}  ${formatBytes(rate.measure(gauge.bytes, elapsedMs))}/s  ${formatSeconds(elapsedMs / 1000)}`,
+  ]
+  return showProgress(lines, process.stderr, output)
 }
 
 function print(

@@ -8,6 +8,7 @@ import { showPreview } from '../restore/show-preview.ts'
 import { stripPaths } from '../restore/strip-paths.ts'
 import { toSnapshotPath } from '../snapshot-path.ts'
 import { failureLine } from '../terminal/error-line.ts'
+import { howFar } from '../terminal/how-far.ts'
 import { createProblemLog } from '../terminal/problem-log.ts'
 import { RecentRate } from '../terminal/progress-lines.ts'
 import { formatBytes, formatCount, formatSeconds, plural } from '../terminal/quantities.ts'
@@ -36,6 +37,8 @@ export interface RestoreOptions {
 interface Gauge {
   entries: number
   bytes: number
+  /** What will have come out in the end, where that is known. */
+  readonly totalBytes: number | undefined
 }
 
 /** `restore`: into a directory, or as a tar on standard output. @returns the exit code */
@@ -61,7 +64,7 @@ export async function restore(
     )
   const found = opened.reader.entries(chosen, isWanted)
   const entries = strip === 0 ? found : stripPaths(found, strip)
-  const gauge: Gauge = { entries: 0, bytes: 0 }
+  const gauge: Gauge = { entries: 0, bytes: 0, totalBytes: isWanted ? undefined : sizeOf(chosen, opened) }
   let exitCode: number
   if (directory === undefined) exitCode = await toTar(entries, gauge, cli)
   else if (options.dryRun) exitCode = await showPreview(gauged(entries, gauge), directory, overwrite, cli)
@@ -73,6 +76,14 @@ export async function restore(
   const repaired = options.repair && !options.dryRun ? await repair(opened, cli) : 0
   // A restore that failed in part is the worst that can be said of it.
   return exitCode === 0 ? Math.max(opened.exitCode, repaired, leftOut.length > 0 ? 3 : 0) : exitCode
+}
+
+/** How large whole sources are; undefined where parts of some are asked for. */
+function sizeOf(paths: readonly Uint8Array[] | undefined, { snapshot }: Reading): number | undefined {
+  const names = paths?.map((path) => Buffer.from(path).toString())
+  const chosen = snapshot.sources.filter(({ name }) => names?.includes(name) ?? true)
+  if (names && chosen.length < new Set(names).size) return undefined
+  return chosen.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 /** Without a directory it is a tar on standard output. @throws UsageError where that can't be meant */
@@ -154,11 +165,17 @@ function showGauge(gauge: Gauge, { output, options }: CliContext): Disposable | 
   if (!process.stderr.isTTY || options.quiet) return undefined
   const rate = new RecentRate()
   const lines = (elapsedMs: number): readonly string[] => {
-    const { entries, bytes } = gauge
-    const speed = `${formatBytes(rate.measure(bytes, elapsedMs))}/s`
-    return [
-      `restoring  ${formatCount(entries)} entries  ${formatBytes(bytes)}  ${speed}  ${formatSeconds(elapsedMs / 1000)}`,
+    const { entries, bytes, totalBytes } = gauge
+    const speed = rate.measure(bytes, elapsedMs)
+    const words = [
+      'restoring',
+      ...howFar(bytes, totalBytes, speed),
+      formatBytes(bytes),
+      `${formatBytes(speed)}/s`,
+      `${formatCount(entries)} entries`,
+      formatSeconds(elapsedMs / 1000),
     ]
+    return [words.join('  ')]
   }
   return showProgress(lines, process.stderr, output)
 }

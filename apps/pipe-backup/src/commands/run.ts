@@ -15,6 +15,7 @@ import { chooseSources, refuseTerminal } from '../run/choose-sources.ts'
 import { Hooks } from '../run/hooks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import { reportLines, reportToJson } from '../run/run-report.ts'
+import { lastSizeOf, rememberSizes } from '../run/source-sizes.ts'
 import { stdinSource } from '../run/stdin-source.ts'
 import { supervise } from '../run/supervise.ts'
 import { withProgress } from '../run/with-progress.ts'
@@ -84,7 +85,11 @@ async function runOnce(
   try {
     await notifier.ping('start')
     await hooks.beforeRun()
-    report = await withProgress(cli, progress, () =>
+    const lastSize = await lastSizeOf(
+      config.state,
+      sources.map(({ name }) => name),
+    )
+    const work = (): Promise<BackupReport> =>
       backup({
         host,
         hostName: config.host,
@@ -106,8 +111,8 @@ async function runOnce(
           if (sink !== undefined) reported.add(sink)
           output.error(sink === undefined ? errorLine(error) : sinkLine(sink, errorLine(error)))
         },
-      }),
-    )
+      })
+    report = await withProgress(cli, progress, work, lastSize)
   } finally {
     await hooks.afterRun(report)
   }
@@ -118,6 +123,7 @@ async function runOnce(
     report.sinks.filter(({ state }) => state === 'ok').map(({ name }) => name),
     output,
   )
+  await rememberSizes(config.state, report.sources, output)
   print(report, config, cli, reported)
   await notifier.ended('run', ofRun(report))
   return report.exitCode

@@ -13,6 +13,7 @@ import { ofVerifiedArchives, ofVerify } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
 import { sayProgress } from '../run/with-progress.ts'
 import { failureLine } from '../terminal/error-line.ts'
+import { howFar } from '../terminal/how-far.ts'
 import { RecentRate } from '../terminal/progress-lines.ts'
 import { formatBytes, formatCount, formatSeconds, formatTime, plural } from '../terminal/quantities.ts'
 import { showProgress } from '../terminal/show-progress.ts'
@@ -129,13 +130,18 @@ function showVerifyProgress(
   { output, options }: CliContext,
 ): Disposable | undefined {
   if (!process.stderr.isTTY || options.quiet || (options.json && options.verbose)) return undefined
-  const rate = new RecentRate()
+  const [rate, packRate] = [new RecentRate(), new RecentRate()]
   const lines = (elapsedMs: number): readonly string[] => {
     const { packs, packsToProve, bytesRead } = progress
-    const speed = `${formatBytes(rate.measure(bytesRead, elapsedMs))}/s`
-    return [
-      `verifying  ${formatCount(packs)} of ${formatCount(packsToProve)} packs  ${formatBytes(bytesRead)}  ${speed}  ${formatSeconds(elapsedMs / 1000)}`,
+    const words = [
+      'verifying',
+      ...howFar(packs, packsToProve, packRate.measure(packs, elapsedMs)),
+      `${formatCount(packs)} of ${formatCount(packsToProve)} packs`,
+      formatBytes(bytesRead),
+      `${formatBytes(rate.measure(bytesRead, elapsedMs))}/s`,
+      formatSeconds(elapsedMs / 1000),
     ]
+    return [words.join('  ')]
   }
   return showProgress(lines, process.stderr, output)
 }

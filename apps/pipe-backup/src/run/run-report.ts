@@ -29,10 +29,11 @@ export function reportToJson(report: BackupReport): Readonly<Record<string, unkn
     snapshot,
     copies,
     exitCode,
-    sources: sources.map(({ name, state, entries, bytesRead, bytesNew, problems, error }) => ({
+    sources: sources.map(({ name, state, entries, bytes, bytesRead, bytesNew, problems, error }) => ({
       name,
       state,
       entries,
+      bytes,
       bytesRead,
       bytesNew,
       problems,

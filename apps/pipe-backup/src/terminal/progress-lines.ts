@@ -1,25 +1,42 @@
 import type { BackupProgress } from '@pipe-backup/vault'
-import { formatBytes, formatCount, formatSeconds } from './quantities.ts'
+import { howFar } from './how-far.ts'
+import { formatBytes, formatSeconds, plural } from './quantities.ts'
 
 /** How a run, or the sending of an archive, stands. */
-export type RunProgress = Omit<BackupProgress, 'bytesNew'> & Partial<Pick<BackupProgress, 'bytesNew'>>
+export type RunProgress = Omit<BackupProgress, 'bytesNew' | 'bytesUnchanged'> &
+  Partial<Pick<BackupProgress, 'bytesNew' | 'bytesUnchanged'>>
+
+/** Of late, in bytes a second. */
+export interface Rates {
+  readonly read: number
+  /** What was read, and what did not have to be. */
+  readonly passed: number
+  readonly sent: number
+}
 
 /**
  * A run in progress, in a line and one more for each sink.
  * @param elapsedMs - since the run began
+ * @param expectedBytes - the size of all that is to be read, as far as it is known
  */
 export function progressLines(
   progress: RunProgress,
-  rateBytes: number,
+  rates: Rates,
   elapsedMs: number,
+  expectedBytes?: number,
 ): readonly string[] {
-  const { phase, source, entries, bytesRead, bytesNew, sinks } = progress
+  const { phase, source, entries, bytesRead, bytesUnchanged = 0, bytesNew, sinks } = progress
   const width = Math.max(0, ...sinks.map(({ name }) => name.length))
+  const waiting = Math.max(0, ...sinks.map(({ queuedBytes }) => queuedBytes))
   const first = [
     phase === 'reading' && source !== '' ? `reading ${source}` : phase,
-    `${formatCount(entries)} entries`,
+    ...(phase === 'reading' ? howFar(bytesRead + bytesUnchanged, expectedBytes, rates.passed) : []),
+    ...(phase === 'sending' && waiting > 0 && rates.sent > 0
+      ? [`${formatSeconds(waiting / rates.sent)} left`]
+      : []),
     `${formatBytes(bytesRead)} read`,
-    `${formatBytes(rateBytes)}/s`,
+    `${formatBytes(phase === 'sending' ? rates.sent : rates.read)}/s`,
+    plural(entries, 'entry', 'entries'),
     ...(bytesNew === undefined ? [] : [`${formatBytes(bytesNew)} new`]),
     formatSeconds(elapsedMs / 1000),
   ].join('  ')

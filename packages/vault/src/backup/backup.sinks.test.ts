@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { vaultIdOf } from '@pipe-backup/crypto'
 import { expect, test } from 'vitest'
 import { encodeIndex } from '../format/index-object.ts'
 import { sealObject } from '../format/sealed-object.ts'
@@ -190,7 +191,14 @@ test('a sink of another vault, or of a newer version, is not written to; the oth
   using other = await TestVault.create(['theirs'], 99)
   const theirs = vault.sink('theirs')
   theirs.objects.set('vault.json', other.sink('theirs').objects.get('vault.json') ?? Buffer.alloc(0))
-  vault.sink('newer').objects.set('vault.json', Buffer.from('{"format":"pipe-backup vault","version":2}'))
+  const { publicKey } = vault.keys
+  const newer = {
+    format: 'pipe-backup vault',
+    version: 2,
+    id: vaultIdOf(publicKey, 2),
+    publicKey: Buffer.from(publicKey).toString('hex'),
+  }
+  vault.sink('newer').objects.set('vault.json', Buffer.from(JSON.stringify(newer)))
   vault.sink('empty').objects.clear()
   const puts = vault.sinks.map((sink) => sink.puts.length)
   const report = await vault.run([new MemorySource('tree', TREE)], { copies: 1 })

@@ -7,7 +7,9 @@ export interface BackupProgress {
   source: string
   entries: number
   bytesRead: number
-  /** Of these, bytes that were new and had to be stored; before compression. */
+  /** Of files that did not change, and of sources that were not due: they were not read. */
+  bytesUnchanged: number
+  /** Of the bytes read, those that were new and had to be stored; before compression. */
   bytesNew: number
   sinks: SinkProgress[]
 }
@@ -22,7 +24,15 @@ export interface SinkProgress {
 }
 
 export function createProgress(): BackupProgress {
-  return { phase: 'preparing', source: '', entries: 0, bytesRead: 0, bytesNew: 0, sinks: [] }
+  return {
+    phase: 'preparing',
+    source: '',
+    entries: 0,
+    bytesRead: 0,
+    bytesUnchanged: 0,
+    bytesNew: 0,
+    sinks: [],
+  }
 }
 
 export interface SourceReport {
@@ -30,6 +40,8 @@ export interface SourceReport {
   /** `incomplete`: some entries could not be taken, or would not hold still. */
   readonly state: 'ok' | 'incomplete' | 'failed'
   readonly entries: number
+  /** Sum of its files' sizes. */
+  readonly bytes: number
   readonly bytesRead: number
   readonly bytesNew: number
   readonly problems: number

@@ -47,6 +47,8 @@ export interface SourceBackupOptions {
   readonly onProblem: (problem: SourceProblem) => void
   readonly onRead: (bytes: number) => void
   readonly onEntry: () => void
+  /** Called with the size of each file that has not changed. */
+  readonly onUnchanged: (bytes: number) => void
   readonly signal?: AbortSignal | undefined
 }
 
@@ -112,6 +114,7 @@ export class SourceBackup {
     const known = this.#unchanged(entry, pathHash)
     if (known) {
       const { extents, attributes } = known
+      this.#options.onUnchanged(entry.size ?? 0)
       this.#queue.push({ ...queued, size: entry.size ?? 0, attributes, content: { extents: () => extents } })
       return
     }

@@ -82,9 +82,10 @@ export class SourceReader {
     const { carried: remembered, index } = this.#parts
     const carried = remembered.find(name, everyMs, this.#run.started)
     if (!carried || !index.keepWalked(Buffer.from(carried.ids, 'base64'))) return undefined
-    const { state, entries, problems, takenAt } = carried.head
+    const { state, entries, bytes, problems, takenAt } = carried.head
+    this.#run.progress.bytesUnchanged += bytes
     return {
-      report: { name, state, entries, bytesRead: 0, bytesNew: 0, problems, takenAt },
+      report: { name, state, entries, bytes, bytesRead: 0, bytesNew: 0, problems, takenAt },
       head: carried.head,
     }
   }
@@ -126,7 +127,7 @@ export class SourceReader {
       const head = { name, state, root: Buffer.from(root).toString('hex'), entries, bytes, problems } as const
       if (ids && state === 'ok') this.#readNow.push({ head, ids })
       return {
-        report: { name, state, entries, bytesRead, bytesNew: line.bytesNew - newBefore, problems },
+        report: { name, state, entries, bytes, bytesRead, bytesNew: line.bytesNew - newBefore, problems },
         head,
       }
     } catch (error) {
@@ -136,7 +137,12 @@ export class SourceReader {
       const { entries, bytesRead: lastRead, problems } = walk.counts
       const failure = { name, state: 'failed', entries, problems, error: error.message } as const
       return {
-        report: { ...failure, bytesRead: bytesRead + lastRead, bytesNew: line.bytesNew - newBefore },
+        report: {
+          ...failure,
+          bytes: 0,
+          bytesRead: bytesRead + lastRead,
+          bytesNew: line.bytesNew - newBefore,
+        },
         head: { ...failure, entries: 0, bytes: 0 },
       }
     }
@@ -165,6 +171,9 @@ export class SourceReader {
       onEntry: () => {
         progress.entries++
       },
+      onUnchanged: (bytes) => {
+        progress.bytesUnchanged += bytes
+      },
       signal,
     })
   }
@@ -173,5 +182,5 @@ export class SourceReader {
 function failedSource(name: string, reason: unknown): SourceResult {
   const error = reason instanceof Error ? reason.message : String(reason)
   const failure = { name, state: 'failed', entries: 0, problems: 0, error } as const
-  return { report: { ...failure, bytesRead: 0, bytesNew: 0 }, head: { ...failure, bytes: 0 } }
+  return { report: { ...failure, bytes: 0, bytesRead: 0, bytesNew: 0 }, head: { ...failure, bytes: 0 } }
 }

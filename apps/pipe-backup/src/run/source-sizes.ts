@@ -1,0 +1,44 @@
+import { join } from 'node:path'
+import { readStateFile, type SourceReport } from '@pipe-backup/vault'
+import { writeState } from '../state/write-state.ts'
+import { errorLine } from '../terminal/error-line.ts'
+import type { Output } from '../terminal/output.ts'
+
+const FILE = 'sizes.json'
+
+/**
+ * How large these sources were when they were read last: what a run that goes on is measured by.
+ * @returns bytes; undefined when one of them is not known
+ */
+export async function lastSizeOf(
+  stateDirectory: string,
+  names: readonly string[],
+): Promise<number | undefined> {
+  const known = await readSizes(stateDirectory)
+  let sum = 0
+  for (const name of names) {
+    const bytes = known.get(name)
+    if (bytes === undefined) return undefined
+    sum += bytes
+  }
+  return sum
+}
+
+/** Not to be able to is reported, and no reason for the run to have failed. */
+export async function rememberSizes(
+  stateDirectory: string,
+  sources: readonly Pick<SourceReport, 'name' | 'state' | 'bytes'>[],
+  output: Output,
+): Promise<void> {
+  const known = await readSizes(stateDirectory)
+  for (const { name, state, bytes } of sources) if (state !== 'failed') known.set(name, bytes)
+  await writeState(join(stateDirectory, FILE), Object.fromEntries(known)).catch((error: Error) =>
+    output.warn(errorLine(error)),
+  )
+}
+
+async function readSizes(stateDirectory: string): Promise<Map<string, number>> {
+  const saved = await readStateFile(join(stateDirectory, FILE))
+  const entries = typeof saved === 'object' && saved !== null ? Object.entries(saved) : []
+  return new Map(entries.filter((entry): entry is [string, number] => typeof entry[1] === 'number'))
+}
