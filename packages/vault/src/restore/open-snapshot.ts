@@ -89,10 +89,9 @@ async function* readEntries(
     const found = new Set<Uint8Array>()
     const leaves = walkLeaves(chunks, root, below)
     const toEntry = new EntryMaker(reading, root, source.name, { below, isWanted })
-    // No leaf before this one is held, for each leads to all that follow.
     let leaf: Leaf | undefined = Leaf.before(leaves)
     try {
-      for (; leaf; leaf = await leaf.next()) {
+      for (; leaf; leaf = await leaf.pass()) {
         ahead.enter(leaf)
         for (const [index, entry] of leaf.entries.entries()) {
           signal?.throwIfAborted()

@@ -35,7 +35,6 @@ export class ReadPlan {
   }
 
   async *#walk(leaf: Leaf | undefined): AsyncGenerator<Buffer | undefined> {
-    // No leaf before this one is held, for each leads to all that follow.
     for (; leaf; leaf = await leaf.next()) {
       while (leaf.number > this.#reached.leaf.number + LEAVES_AHEAD) yield undefined
       const { entries } = leaf
