@@ -28,7 +28,9 @@ export function describeIssues(
           problem('unknown-key', [...issue.path, key], 'key', messages[index] ?? 'unknown key'),
         )
       }
-      const missing = issue.code !== 'invalid_union' && issue.input === undefined
+      // A choice of types that has something to say says it.
+      const isSilent = issue.code !== 'invalid_union' || issue.message === 'Invalid input'
+      const missing = isSilent && issue.input === undefined
       if (missing && issue.path.length > 0) return [problem('missing', issue.path, 'value', 'is missing')]
       return [problem('bad-value', issue.path, 'value', describe(issue))]
     })

@@ -235,6 +235,14 @@ test('JSON with comments and a comma at its end is accepted, and its places are 
   ])
 })
 
+test('a secret that is missing is missing, and what stands in its place is named', async () => {
+  const sink = '{ type: nextcloud, name: c, server: cloud.example.com, user: u, pasword: p }'
+  expect(await refusal(`sinks:\n  - ${sink}\n`)).toEqual([
+    expect.stringMatching(/sinks\[0\]\.password: is missing$/),
+    expect.stringMatching(/sinks\[0\]\.pasword: unknown key; did you mean "password"\?$/),
+  ])
+})
+
 test("an application's own JSON holds the configuration in its backup object", async () => {
   const config = await load(
     '{"bot": {"x": 1}, "backup": {"vault": "tip", "sinks": [{"type": "local", "name": "d", "path": "/x"}]}}',
