@@ -19,13 +19,10 @@ export {
 export { type HealedSink, type HealOptions, type HealReport, heal } from './heal/heal.ts'
 export { type PruneOptions, prune } from './prune/prune.ts'
 export type { PrunedSink, PruneReport } from './prune/report.ts'
-export {
-  type ChangedPart,
-  type Difference,
-  type DiffOptions,
-  diffSnapshots,
-} from './restore/diff-snapshots.ts'
+export type { ChangedPart } from './restore/changed-parts.ts'
+export { type Difference, type DiffOptions, diffSnapshots } from './restore/diff-snapshots.ts'
 export { type FindOptions, type FoundEntry, findEntries } from './restore/find-entries.ts'
+export type { HostHistory, PathVersion } from './restore/host-versions.ts'
 export type { Child } from './restore/list-children.ts'
 export type { ListedEntry } from './restore/listed-entry.ts'
 export type { OpenSnapshotsOptions } from './restore/open-chunks.ts'
@@ -35,6 +32,7 @@ export {
   openSnapshot,
   type SnapshotReader,
 } from './restore/open-snapshot.ts'
+export { type HistoryOptions, pathHistory } from './restore/path-history.ts'
 export {
   type SelectedSources,
   type SelectSourcesOptions,

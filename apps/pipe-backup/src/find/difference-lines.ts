@@ -16,7 +16,7 @@ export function differenceLine(one: Difference): string {
     case 'changed': {
       const { before, after, parts } = one
       const first = parts.includes('type') ? 'T' : parts.includes('content') ? 'M' : ' '
-      return `${first}${hasMetadataMark(parts) ? 'm' : ' '} ${shown(after)}  (${notes(before, after, parts)})`
+      return `${first}${hasMetadataMark(parts) ? 'm' : ' '} ${shown(after)}  (${changeNotes(before, after, parts)})`
     }
   }
 }
@@ -91,7 +91,8 @@ function sizeNote(entry: ListedEntry): string {
   return entry.type === 'file' ? `  (${formatBytes(sizeOf(entry))})` : ''
 }
 
-function notes(before: ListedEntry, after: ListedEntry, parts: readonly ChangedPart[]): string {
+/** In what an entry is another one than before, in words; empty where there is no more to say than that. */
+export function changeNotes(before: ListedEntry, after: ListedEntry, parts: readonly ChangedPart[]): string {
   return parts
     .flatMap((part) => {
       switch (part) {

@@ -30,6 +30,17 @@ export function addReadCommands({ add, act }: Commands): void {
     )
 
   add(
+    'history',
+    'show when a path was added, changed and removed, and which snapshot to restore each version from',
+    'pipe-backup history wallet/home/bot/.qrl/wallet.json',
+  )
+    .argument('<path>', "a file, a link or a directory: its source's name first")
+    .option(...PHRASE_FILE)
+    .action((path: string, options: { phraseFile?: string }) =>
+      act(async (cli) => (await import('../commands/history.ts')).history(cli, path, options)),
+    )
+
+  add(
     'diff',
     'show what was added, removed and changed between two snapshots',
     'pipe-backup diff latest~1 latest',

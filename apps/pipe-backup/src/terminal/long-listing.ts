@@ -19,8 +19,12 @@ export function longLine(entry: ListedEntry): string {
   const owner = escapeText(entry.user === '' ? String(entry.uid) : entry.user)
   const group = escapeText(entry.group === '' ? String(entry.gid) : entry.group)
   const time = listedTime(entry.mtimeNs)
-  const mode = `${LETTER[entry.type]}${permissions(entry.mode)}`
-  return `${mode} ${owner.padEnd(8)} ${group.padEnd(8)} ${sizeOf(entry).padStart(12)} ${time} ${escapeBytes(entry.path)}${suffix(entry)}`
+  return `${listedType(entry)} ${owner.padEnd(8)} ${group.padEnd(8)} ${sizeOf(entry).padStart(12)} ${time} ${escapeBytes(entry.path)}${suffix(entry)}`
+}
+
+/** `-rw-r--r--`: type and permissions. */
+export function listedType({ type, mode }: ListedEntry): string {
+  return `${LETTER[type]}${permissions(mode)}`
 }
 
 /** An entry for programs: see the README for the fields. */
@@ -57,14 +61,14 @@ function details(entry: ListedEntry): Readonly<Record<string, unknown>> {
 }
 
 /** JSON has no bytes: what is no UTF-8 also comes exactly, as base64. */
-function jsonPath(key: string, bytes: Uint8Array): Readonly<Record<string, string>> {
+export function jsonPath(key: string, bytes: Uint8Array): Readonly<Record<string, string>> {
   const text = decodeUtf8(bytes)
   if (text !== undefined) return { [key]: text }
   return { [key]: new TextDecoder().decode(bytes), [`${key}Base64`]: Buffer.from(bytes).toString('base64') }
 }
 
 /** As `formatTime`; a year of more than four digits, or before the first, as seconds since the epoch: `@9400000000000`. */
-function listedTime(mtimeNs: bigint): string {
+export function listedTime(mtimeNs: bigint): string {
   const time = new Date(Number(mtimeNs / 1_000_000n))
   const year = time.getFullYear()
   return year >= 0 && year <= 9999 ? formatTime(time) : `@${mtimeNs / 1_000_000_000n}`.padEnd(TIME_WIDTH)
@@ -91,7 +95,8 @@ function sizeOf(entry: ListedEntry): string {
   }
 }
 
-function suffix(entry: ListedEntry): string {
+/** What comes after a path: where a link points to, and what is to be known of the content. */
+export function suffix(entry: ListedEntry): string {
   switch (entry.type) {
     case 'symlink':
       return ` -> ${escapeBytes(entry.target)}`
