@@ -79,7 +79,7 @@ test('a person reads a line for each', async () => {
     ['TIME', 'changed', '-rw-------', '14 B', 'TIME', ids[4], '1 snapshot', '(rw-r--r-- -> rw-------)'],
     ['TIME', 'changed', '-rw-------', '14 B', 'TIME', ids[5], '1 snapshot', '(time)'],
     ['TIME', 'removed', '1 snapshot'],
-    ['TIME', 'added', 'lrwxrwxrwx', '-', 'TIME', ids[7], '1 snapshot -> other'],
+    ['TIME', 'added', 'lrwxrwxrwx', '-', 'TIME', ids[7], '1 snapshot', '-> other'],
   ])
 })
 

@@ -5,6 +5,7 @@ import { type KnownHost, listHosts, type RevokeReport, revokeHost } from '@pipe-
 import type { CliContext } from '../cli-context.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
+import { timeOption } from '../time-option.ts'
 import { UsageError } from '../usage-error.ts'
 import { openConfig, openSecrets } from '../vault/open-config.ts'
 import { openMaster } from '../vault/vault-keys.ts'
@@ -24,7 +25,7 @@ export async function keyRevoke(cli: CliContext, host: string, options: RevokeOp
   const { output, signal } = cli
   if (cli.options.from.length > 0)
     throw new UsageError('--from is for commands that read; key revoke writes to every sink')
-  const since = parseSince(options.since)
+  const since = timeOption('--since', options.since)
   const config = await openConfig(cli)
   await using opened = await openSinks(config, { secrets: openSecrets(config, cli), signal })
   const { sinks } = opened
@@ -42,14 +43,6 @@ export async function keyRevoke(cli: CliContext, host: string, options: RevokeOp
     onProblem,
   })
   return print(report, hostId, config.copies, cli)
-}
-
-/** A date alone means its first moment. @throws UsageError */
-function parseSince(spec: string | undefined): Date | undefined {
-  if (spec === undefined) return undefined
-  const time = new Date(spec.length === 10 ? `${spec}T00:00` : spec)
-  if (!Number.isNaN(time.getTime())) return time
-  throw new UsageError(`--since: "${spec}" is not a time`, 'Write it as 2026-11-23T10:00.')
 }
 
 /** @throws UsageError where it fits no host, or several */

@@ -1,16 +1,18 @@
 import { listSnapshots, type SnapshotInfo } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
+import { nothingMatches, type SnapshotFilters, snapshotFilter } from '../find/filter-snapshots.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { escapeText } from '../terminal/escape-bytes.ts'
 import { formatBytes, formatTime } from '../terminal/quantities.ts'
 import { openListing } from '../vault/open-listing.ts'
 
-/** `snapshots`: what there is, oldest first, and which sinks hold it. @returns the exit code */
+/** `snapshots`: what there is, or what of it matches, oldest first, and which sinks hold it. @returns the exit code */
 export async function snapshots(
   cli: CliContext,
-  options: { readonly phraseFile?: string | undefined },
+  options: SnapshotFilters & { readonly phraseFile?: string | undefined },
 ): Promise<number> {
   const { output, signal } = cli
+  const isWanted = snapshotFilter(options)
   await using opened = await openListing(cli, options.phraseFile)
   const { sinks, keys } = opened
   const listed = await listSnapshots({
@@ -20,12 +22,14 @@ export async function snapshots(
     onProblem: (error) => output.warn(errorLine(error)),
   })
   const order = sinks.map(({ name }) => name)
-  const found = listed.map((snapshot) => ({
+  const found = listed.filter(isWanted).map((snapshot) => ({
     ...snapshot,
     sinks: snapshot.sinks.toSorted((a, b) => order.indexOf(a) - order.indexOf(b)),
   }))
   for (const snapshot of found) output.printJson(snapshotToJson(snapshot))
-  output.print(found.length === 0 ? 'no snapshot yet' : snapshotTable(found).join('\n'))
+  if (listed.length === 0) output.print('no snapshot yet')
+  else if (found.length === 0) output.warn(nothingMatches(listed))
+  else output.print(snapshotTable(found).join('\n'))
   return 0
 }
 

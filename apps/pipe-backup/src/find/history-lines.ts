@@ -52,9 +52,18 @@ function versionLine(version: PathVersion, before: PathVersion | undefined): str
   const earlier = before?.change === 'removed' ? undefined : before?.entry
   const changes = earlier && entry ? changeNotes(earlier, entry, parts) : parts.join(', ')
   const snapshots = `${countOf(version.snapshots)}${changes === '' ? '' : `  (${changes})`}`
+  const mark = entry ? suffix(entry).trim() : ''
   const of = entry ? [listedType(entry), sizeOf(entry), listedTime(entry.mtimeNs)] : ['d', '-', '']
   const [mode = '', size = '', modified = ''] = of
-  return row(since, change, mode, size, modified, last?.id ?? '', snapshots) + (entry ? suffix(entry) : '')
+  return row(
+    since,
+    change,
+    mode,
+    size,
+    modified,
+    last?.id ?? '',
+    `${snapshots}${mark === '' ? '' : `  ${mark}`}`,
+  )
 }
 
 function row(

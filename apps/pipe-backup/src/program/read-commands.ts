@@ -1,11 +1,28 @@
 import { Option } from 'commander'
+import type { SnapshotFilters } from '../find/filter-snapshots.ts'
 import { type Commands, collect, PATTERN, PHRASE_FILE, SNAPSHOT, wholeNumber } from './commands.ts'
 
 /** Those that read what is in a vault. */
 export function addReadCommands({ add, act }: Commands): void {
-  add('snapshots', 'list the snapshots, and which sinks hold each', 'pipe-backup snapshots --json')
+  add(
+    'snapshots',
+    'list the snapshots, and which sinks hold each',
+    'pipe-backup snapshots --json\npipe-backup snapshots --source wallet --since 2026-11-01',
+  )
+    .addOption(
+      new Option('--source <name>', 'only those with this source; again for another')
+        .argParser(collect)
+        .default([], 'all'),
+    )
+    .addOption(
+      new Option('--host <host>', 'only those of this host, by its name or id; again for another')
+        .argParser(collect)
+        .default([], 'all'),
+    )
+    .option('--since <time>', 'only those of this time and later: 2026-11-23, or 2026-11-23T10:00')
+    .option('--before <time>', 'only those before this time')
     .option(...PHRASE_FILE)
-    .action((options: { phraseFile?: string }) =>
+    .action((options: SnapshotFilters & { phraseFile?: string }) =>
       act(async (cli) => (await import('../commands/snapshots.ts')).snapshots(cli, options)),
     )
 
