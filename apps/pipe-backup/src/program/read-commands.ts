@@ -26,11 +26,21 @@ export function addReadCommands({ add, act }: Commands): void {
       act(async (cli) => (await import('../commands/snapshots.ts')).snapshots(cli, options)),
     )
 
-  add('ls', 'list what is in a snapshot', 'pipe-backup ls latest wallet/home/bot/.qrl')
+  add(
+    'ls',
+    'list what is in a snapshot',
+    "pipe-backup ls latest wallet/home/bot/.qrl\npipe-backup ls latest 'wallet/**/*.json'\npipe-backup ls latest wallet/home --depth 1",
+  )
     .argument('<snapshot>', SNAPSHOT)
-    .argument('[path]', 'this entry and all below it')
+    .argument('[path]', `this entry and all below it, or, where there is none, what matches: ${PATTERN}`)
+    .addOption(
+      new Option(
+        '--depth <levels>',
+        'no more than so many levels below that: 0 is the entry alone',
+      ).argParser(wholeNumber),
+    )
     .option(...PHRASE_FILE)
-    .action((snapshot: string, path: string | undefined, options: { phraseFile?: string }) =>
+    .action((snapshot: string, path: string | undefined, options: { depth?: number; phraseFile?: string }) =>
       act(async (cli) => (await import('../commands/ls.ts')).ls(cli, snapshot, path, options)),
     )
 

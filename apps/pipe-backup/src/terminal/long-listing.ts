@@ -22,6 +22,11 @@ export function longLine(entry: ListedEntry): string {
   return `${listedType(entry)} ${owner.padEnd(8)} ${group.padEnd(8)} ${sizeOf(entry).padStart(12)} ${time} ${escapeBytes(entry.path)}${suffix(entry)}`
 }
 
+/** A directory of which a snapshot has only what is in it, as `longLine` has others. */
+export function inferredLine(path: Uint8Array): string {
+  return `d${'?'.repeat(9)} ${'-'.padEnd(8)} ${'-'.padEnd(8)} ${'-'.padStart(12)} ${'-'.padEnd(TIME_WIDTH)} ${escapeBytes(path)}`
+}
+
 /** `-rw-r--r--`: type and permissions. */
 export function listedType({ type, mode }: ListedEntry): string {
   return `${LETTER[type]}${permissions(mode)}`
