@@ -57,3 +57,15 @@ test('of many large manifests a few nodes are read, none of them twice', async (
     expect(read.length).toBeLessThan(6 * 4)
   }
 })
+
+test('a directory is there by what is in it, also where that begins another node', async () => {
+  const names = Array.from({ length: 2000 }, (_, i) => `d${i}`)
+  const built = await buildManifests([new Map(names.map((one) => [`${one}/f`, 1]))])
+  const missing: string[] = []
+  for (const one of names) {
+    const { found, nearest } = await find(built, one)
+    if (found[0] !== 'inferred' || nearest !== one) missing.push(one)
+  }
+  expect(new Set(built.read).size).toBeGreaterThan(3)
+  expect(missing).toEqual([])
+})
