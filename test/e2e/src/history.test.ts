@@ -34,6 +34,10 @@ beforeAll(async () => {
   await backUp()
   symlinkSync('other', `${tree}/d/f`)
   await backUp()
+  writeFileSync(`${tree}/d/same-size`, 'a')
+  await backUp()
+  writeFileSync(`${tree}/d/same-size`, 'b')
+  await backUp()
 })
 afterAll(() => sandbox[Symbol.dispose]())
 
@@ -56,7 +60,7 @@ test('each version of a file comes with what changed, and its snapshots', async 
     ['changed', ['mode'], 14, at(4)],
     ['changed', ['mtime'], 14, at(5)],
     ['removed', undefined, undefined, at(6)],
-    ['added', [], undefined, at(7)],
+    ['added', [], undefined, at(7, 8, 9)],
   ])
   expect(versions[5]).toMatchObject({ type: 'symlink', target: 'other' })
 })
@@ -79,14 +83,23 @@ test('a person reads a line for each', async () => {
     ['TIME', 'changed', '-rw-------', '14 B', 'TIME', ids[4], '1 snapshot', '(rw-r--r-- -> rw-------)'],
     ['TIME', 'changed', '-rw-------', '14 B', 'TIME', ids[5], '1 snapshot', '(time)'],
     ['TIME', 'removed', '1 snapshot'],
-    ['TIME', 'added', 'lrwxrwxrwx', '-', 'TIME', ids[7], '1 snapshot', '-> other'],
+    ['TIME', 'added', 'lrwxrwxrwx', '-', 'TIME', ids[9], '3 snapshots, to TIME', '-> other'],
   ])
+})
+
+test('another content of the same size is another version', async () => {
+  const out = (await sandbox.ok(['history', `tree${tree}/d/same-size`, ...phrase])).toString()
+  expect(out).toMatch(
+    new RegExp(
+      ` added .* 1 B .* ${ids[8]}  1 snapshot\n.* changed .* 1 B .* ${ids[9]}  1 snapshot  \\(content\\)\n$`,
+    ),
+  )
 })
 
 test('a directory was there from one snapshot to another, and its content is for diff', async () => {
   const out = (await sandbox.ok(['history', `tree${tree}/d/`, ...phrase])).toString()
-  expect(out).toMatch(new RegExp(`first .* ${ids[7]}  8 snapshots, to .*\n`))
-  expect(out).toContain(`\`pipe-backup diff ${ids[0]} ${ids[7]}\` shows what changed in it`)
+  expect(out).toMatch(new RegExp(`first .* ${ids[9]}  10 snapshots, to .*\n`))
+  expect(out).toContain(`\`pipe-backup diff ${ids[0]} ${ids[9]}\` shows what changed in it`)
   expect((await history('tree')).map(({ type, snapshots }) => [type, snapshots])).toEqual([
     ['directory', ids],
   ])
@@ -97,7 +110,7 @@ test('what no snapshot has fails with one line that names what is there of it', 
   const { code, out, err } = await sandbox.run(['history', missing, ...phrase])
   expect([code, out.length, err.trim().split('\n').length]).toEqual([1, 0, 1])
   expect(err).toContain(
-    `none of 8 snapshots with source "tree" has ${missing}: what is there of it is tree${tree}/d\n`,
+    `none of 10 snapshots with source "tree" has ${missing}: what is there of it is tree${tree}/d\n`,
   )
   expect((await sandbox.run(['history', 'none/f', ...phrase])).code).toBe(1)
   expect((await sandbox.run(['history', '../f', ...phrase])).code).toBe(2)

@@ -114,8 +114,10 @@ export function changeNotes(before: ListedEntry, after: ListedEntry, parts: read
 }
 
 function contentNote(before: ListedEntry, after: ListedEntry): string {
-  if (before.type === 'file' && after.type === 'file')
-    return `${formatBytes(sizeOf(before))} -> ${formatBytes(sizeOf(after))}`
+  if (before.type === 'file' && after.type === 'file') {
+    const [old, now] = [formatBytes(sizeOf(before)), formatBytes(sizeOf(after))]
+    return old === now ? 'content' : `${old} -> ${now}`
+  }
   if (before.type === 'symlink' && after.type === 'symlink')
     return `${escapeBytes(before.target)} -> ${escapeBytes(after.target)}`
   return 'content'
