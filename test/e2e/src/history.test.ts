@@ -115,3 +115,34 @@ test('what no snapshot has fails with one line that names what is there of it', 
   expect((await sandbox.run(['history', 'none/f', ...phrase])).code).toBe(1)
   expect((await sandbox.run(['history', '../f', ...phrase])).code).toBe(2)
 })
+
+test('what several hosts have at one path is shown by host, those of one name with their ids', async () => {
+  using hosts = new Sandbox()
+  mkdirSync(hosts.path('tree'))
+  const backUpAs = async (host: string, machine: string): Promise<void> => {
+    writeFileSync(hosts.path('tree/f'), machine)
+    hosts.configure({
+      host,
+      sources: [{ type: 'files', name: 'tree', paths: ['tree'] }],
+      sinks: hosts.sinks('one'),
+    })
+    const join = machine === 'home' ? ['--phrase-out', 'phrase'] : ['--phrase-file', 'phrase']
+    await hosts.ok(['init', ...join], { machine })
+    await hosts.ok(['run'], { machine })
+  }
+  const headings = async (): Promise<string[]> =>
+    (await hosts.ok(['history', `tree${hosts.path('tree/f')}`, ...phrase]))
+      .toString()
+      .split('\n')
+      .filter((line) => line.startsWith('host '))
+  await backUpAs('ours', 'home')
+  expect(await headings()).toEqual([])
+  await backUpAs('theirs', 'second')
+  expect(await headings()).toEqual(['host ours', 'host theirs'])
+  await backUpAs('ours', 'third')
+  expect(await headings()).toEqual([
+    expect.stringMatching(/^host ours \([0-9a-f]{32}\)$/),
+    'host theirs',
+    expect.stringMatching(/^host ours \([0-9a-f]{32}\)$/),
+  ])
+})
