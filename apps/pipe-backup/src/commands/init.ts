@@ -58,7 +58,9 @@ export async function init(cli: CliContext, options: InitOptions): Promise<numbe
   const config = await openConfig(cli)
   await refuseSharedLocations(config)
   const secrets = openSecrets(config, cli)
-  await using opened = await openSinks(config, { secrets, signal: cli.signal, create: true })
+  // A new vault wants all that is configured. Who comes with a phrase may have lost the rest: a sink whose secret is not at hand fails alone.
+  const opening = { secrets, signal: cli.signal, create: outlet === undefined ? () => true : true }
+  await using opened = await openSinks(config, opening)
   const making = { cli, config, sinks: opened.sinks }
   return outlet === undefined ? await join(making, phraseFile, role) : await create(making, outlet, role)
 }

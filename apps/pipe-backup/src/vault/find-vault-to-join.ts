@@ -4,7 +4,7 @@ import type { CliContext } from '../cli-context.ts'
 
 /**
  * Finds the vault on sinks some of which may not be there yet: a directory that `init` will make does not answer.
- * @throws any other failure of a sink: before a vault is made it must be known that there is none
+ * @throws any other failure of a sink, where none holds a vault: before one is made it must be known that there is none
  */
 export async function findVaultToJoin(
   sinks: readonly Sink[],
@@ -18,7 +18,7 @@ export async function findVaultToJoin(
     if (isUnreachable(error)) return undefined
     throw error
   })
-  if (inTheWay !== undefined) throw inTheWay
+  if (found === undefined && inTheWay !== undefined) throw inTheWay
   return found
 }
 
