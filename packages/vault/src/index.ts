@@ -39,6 +39,7 @@ export {
   selectSources,
   sourceStateLine,
 } from './restore/select-sources.ts'
+export { openTree, type SnapshotTree, type TreeEntry, type TreeFile } from './restore/snapshot-tree.ts'
 export { type KnownHost, type ListHostsOptions, listHosts } from './revoke/list-hosts.ts'
 export { type RevokeHostOptions, type RevokeReport, revokeHost } from './revoke/revoke-host.ts'
 export { readStateFile, writeStateFile } from './state-file.ts'

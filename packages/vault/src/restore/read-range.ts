@@ -1,0 +1,121 @@
+import { decodeExtentNode } from '../format/decode-manifest-node.ts'
+import type { Extents } from '../format/extents.ts'
+import { VaultError } from '../vault-error.ts'
+import type { StoredFile } from './stored-file-reader.ts'
+import { checkLevels, MAX_LEVELS, type ReadsChunks } from './walk-manifest.ts'
+
+/** Of a file, what is asked for while the bytes before it are taken: a request waits for a sink, not each chunk for the one before. */
+const AHEAD_BYTES = 4 * 1024 * 1024
+
+/** A part of a file: a piece of a chunk's plain bytes. */
+interface Piece {
+  readonly id: Uint8Array
+  readonly offset: number
+  readonly length: number
+}
+
+interface Wanted {
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * The bytes of a file from `from` on and before `to`. Reads the chunks that have them, and of a long list of extents the nodes that lead
+ * there; holds some 4 MiB of what comes next.
+ * @yields pieces of chunks, not to be written to
+ * @throws VaultError `corrupt` where the file is not as long as its entry says; as ChunkReader
+ */
+export async function* readRange(
+  chunks: ReadsChunks,
+  file: StoredFile,
+  wanted: Wanted,
+): AsyncGenerator<Uint8Array> {
+  let left = wanted.to - wanted.from
+  for await (const bytes of inOrder(chunks, piecesOf(chunks, file, wanted))) {
+    left -= bytes.length
+    yield bytes
+  }
+  if (left !== 0) throw corrupt(file)
+}
+
+/** Reads chunks ahead, and gives their pieces in order. */
+async function* inOrder(chunks: ReadsChunks, pieces: AsyncGenerator<Piece>): AsyncGenerator<Uint8Array> {
+  const ahead: { readonly piece: Piece; readonly plain: Promise<Uint8Array> }[] = []
+  let aheadBytes = 0
+  let isEnd = false
+  try {
+    for (;;) {
+      while (!isEnd && (ahead.length === 0 || aheadBytes < AHEAD_BYTES)) {
+        const step = await pieces.next()
+        if (step.done) {
+          isEnd = true
+          break
+        }
+        const plain = chunks.read(step.value.id)
+        // Whoever comes to it is given the error; nobody may.
+        plain.catch(() => undefined)
+        ahead.push({ piece: step.value, plain })
+        aheadBytes += step.value.length
+      }
+      const first = ahead.shift()
+      if (!first) return
+      const { offset, length } = first.piece
+      const plain = await first.plain
+      aheadBytes -= length
+      if (offset + length > plain.length)
+        throw new VaultError('corrupt', 'a file uses more of a chunk than there is')
+      yield plain.subarray(offset, offset + length)
+    }
+  } finally {
+    await pieces.return(undefined)
+  }
+}
+
+async function* piecesOf(chunks: ReadsChunks, file: StoredFile, wanted: Wanted): AsyncGenerator<Piece> {
+  const { content, size } = file
+  if ('extents' in content) yield* cut(content.extents, 0, size, wanted)
+  else yield* piecesOfTree(chunks, { id: content.treeRoot, from: 0, to: size }, wanted, MAX_LEVELS)
+}
+
+/** A node of a list of extents, and which bytes of the file it is for. */
+interface ExtentNode extends Wanted {
+  readonly id: Uint8Array
+}
+
+async function* piecesOfTree(
+  chunks: ReadsChunks,
+  { id, from, to }: ExtentNode,
+  wanted: Wanted,
+  levels: number,
+): AsyncGenerator<Piece> {
+  checkLevels(levels)
+  const node = decodeExtentNode(await chunks.read(id))
+  if (node.type === 'leaf') return yield* cut(node.extents, from, to, wanted)
+  let at = from
+  for (const child of node.children) {
+    const end = at + child.bytes
+    if (end > wanted.from && at < wanted.to)
+      yield* piecesOfTree(chunks, { id: child.id, from: at, to: end }, wanted, levels - 1)
+    at = end
+  }
+  if (at !== to) throw new VaultError('corrupt', 'a list of extents is not as long as it should be')
+}
+
+/** The wanted pieces of extents, which are all of the file from `from` on and before `to`. */
+function* cut(extents: Extents, from: number, to: number, wanted: Wanted): Generator<Piece> {
+  let total = 0
+  for (let i = 0; i < extents.count; i++) total += extents.length(i)
+  if (total !== to - from) throw new VaultError('corrupt', 'a list of extents is not as long as it should be')
+  let at = from
+  for (let i = 0; i < extents.count && at < wanted.to; i++) {
+    const end = at + extents.length(i)
+    const begin = Math.max(at, wanted.from)
+    const length = Math.min(end, wanted.to) - begin
+    if (length > 0) yield { id: extents.id(i), offset: extents.offset(i) + begin - at, length }
+    at = end
+  }
+}
+
+function corrupt({ path, size }: StoredFile): VaultError {
+  return new VaultError('corrupt', `${Buffer.from(path).toString()} is not ${size} bytes long`)
+}
