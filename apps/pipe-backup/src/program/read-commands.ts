@@ -1,6 +1,14 @@
 import { Option } from 'commander'
 import type { SnapshotFilters } from '../find/filter-snapshots.ts'
-import { type Commands, collect, PATTERN, PHRASE_FILE, SNAPSHOT, wholeNumber } from './commands.ts'
+import {
+  type Commands,
+  collect,
+  PATTERN,
+  PHRASE_FILE,
+  portNumber,
+  SNAPSHOT,
+  wholeNumber,
+} from './commands.ts'
 
 /** Those that read what is in a vault. */
 export function addReadCommands({ add, act }: Commands): void {
@@ -154,10 +162,25 @@ export function addReadCommands({ add, act }: Commands): void {
   )
     .addOption(
       new Option('--port <number>', 'where it listens, on 127.0.0.1; default: any that is free').argParser(
-        wholeNumber,
+        portNumber,
       ),
     )
     .action((options: { port?: number }) =>
       act(async (cli) => (await import('../commands/ui.ts')).ui(cli, options)),
+    )
+
+  add(
+    'mount',
+    'show all snapshots as read-only WebDAV, on this machine alone, to file managers, rclone, davfs2 and browsers',
+    'pipe-backup mount --phrase-file /media/usb/phrase',
+  )
+    .addOption(
+      new Option('--port <port>', 'of 127.0.0.1; without it any that is free')
+        .argParser(portNumber)
+        .default(0, 'free'),
+    )
+    .option(...PHRASE_FILE)
+    .action((options: { port: number; phraseFile?: string }) =>
+      act(async (cli) => (await import('../commands/mount.ts')).mount(cli, options)),
     )
 }
