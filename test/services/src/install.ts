@@ -9,6 +9,7 @@ const PACKAGES = [
   'ceph-osd',
   'chromium',
   'cron',
+  'curl',
   'fish',
   'libapache2-mod-php',
   'libarchive-tools',

@@ -32,7 +32,7 @@ export interface ShelfOptions extends Pick<OpenedSnapshots, 'config' | 'sinks' |
 /** A snapshot, or what was put together of several. */
 export interface ShelvedSnapshot {
   readonly snapshot: SnapshotInfo
-  open(): Promise<SnapshotTree>
+  readonly open: () => Promise<SnapshotTree>
 }
 
 interface OpenedTree {

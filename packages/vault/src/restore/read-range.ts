@@ -90,7 +90,10 @@ async function* piecesOfTree(
 ): AsyncGenerator<Piece> {
   checkLevels(levels)
   const node = decodeExtentNode(await chunks.read(id))
-  if (node.type === 'leaf') return yield* cut(node.extents, from, to, wanted)
+  if (node.type === 'leaf') {
+    yield* cut(node.extents, from, to, wanted)
+    return
+  }
   let at = from
   for (const child of node.children) {
     const end = at + child.bytes
