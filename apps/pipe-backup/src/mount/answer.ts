@@ -33,8 +33,7 @@ export async function answer(
   try {
     await dispatch(view, request, response, signal)
   } catch (error) {
-    // The client has gone, or the server ends.
-    if (response.closed || signal.aborted) return
+    if (signal.aborted) return
     onError(error)
     if (response.headersSent) response.destroy()
     else end(response, 500, 'pipe-backup could not read this; it says there why\n')
@@ -128,14 +127,24 @@ async function send(
     return end(response, 503, `${MAX_STREAMS} answers at once are the most\n`)
   }
   streams++
+  let failure: unknown
   try {
     const first = await content.next()
     response.writeHead(status, headers)
     async function* all(): AsyncGenerator<string | Uint8Array> {
       if (!first.done) yield first.value
-      yield* content
+      try {
+        yield* content
+      } catch (error) {
+        failure = error
+        throw error
+      }
     }
-    await pipeline(Readable.from(all(), { objectMode: true, highWaterMark: 1 }), response, { signal })
+    // What is no error of the reading's is the client's, who has gone.
+    await pipeline(Readable.from(all(), { objectMode: true, highWaterMark: 1 }), response, { signal }).catch(
+      () => undefined,
+    )
+    if (failure !== undefined) throw failure
   } finally {
     streams--
     await content.return(undefined)
