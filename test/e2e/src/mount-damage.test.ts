@@ -89,11 +89,11 @@ test('what is damaged comes from another sink; where none has it the answer is c
   const hopeless = await Mounted.start(sandbox)
   const cut = await hopeless.curl(path)
   // 18: curl got less than it was promised.
-  expect(cut).toMatchObject({ status: 200, exitCode: 18 })
+  expect([cut.status, cut.exitCode]).toEqual([200, 18])
   expect(cut.body.length).toBeLessThan(SIZE)
   expect(hashOf(cut.body)).toBe(hashOf(large.subarray(0, cut.body.length)))
   const where = await hopeless.curl(path, '-r', `${cut.body.length}-`)
-  expect(where).toMatchObject({ status: 500 })
+  expect(where.status).toBe(500)
   const { stderr } = await hopeless.stop()
   expect(stderr).toMatch(/\/large could not be read: .* is intact on no sink/)
 })
