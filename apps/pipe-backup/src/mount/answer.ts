@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { toError } from '@pipe-backup/sink'
 import { parseRange } from './byte-range.ts'
 import { etagOf, indexPage, multistatus } from './listing.ts'
 import { checkConditions, isSameFile } from './preconditions.ts'
@@ -127,7 +128,7 @@ async function send(
     return end(response, 503, `${MAX_STREAMS} answers at once are the most\n`)
   }
   streams++
-  let failure: unknown
+  let failure: Error | undefined
   try {
     const first = await content.next()
     response.writeHead(status, headers)
@@ -136,15 +137,15 @@ async function send(
       try {
         yield* content
       } catch (error) {
-        failure = error
-        throw error
+        failure = toError(error)
+        throw failure
       }
     }
     // What is no error of the reading's is the client's, who has gone.
     await pipeline(Readable.from(all(), { objectMode: true, highWaterMark: 1 }), response, { signal }).catch(
       () => undefined,
     )
-    if (failure !== undefined) throw failure
+    if (failure) throw failure
   } finally {
     streams--
     await content.return(undefined)
