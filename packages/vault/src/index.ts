@@ -23,10 +23,10 @@ export type { ChangedPart } from './restore/changed-parts.ts'
 export { type Difference, type DiffOptions, diffSnapshots } from './restore/diff-snapshots.ts'
 export { type FindOptions, type FoundEntry, findEntries } from './restore/find-entries.ts'
 export type { HostHistory, PathVersion } from './restore/host-versions.ts'
-export type { Child } from './restore/list-children.ts'
 export type { ListedEntry } from './restore/listed-entry.ts'
 export type { OpenSnapshotsOptions } from './restore/open-chunks.ts'
 export {
+  type Child,
   type IsWanted,
   type OpenSnapshotOptions,
   openSnapshot,

@@ -7,12 +7,12 @@ import type { SnapshotInfo } from '../store/snapshots.ts'
 import { VaultError } from '../vault-error.ts'
 import type { ChunkReader } from './chunk-reader.ts'
 import { Leaf } from './leaves.ts'
-import { type Child, walkChildren } from './list-children.ts'
 import { type ListedEntry, toListed } from './listed-entry.ts'
 import { openChunks } from './open-chunks.ts'
 import type { ReadAhead } from './read-ahead.ts'
 import type { Place } from './read-plan.ts'
 import { type StoredFile, StoredFileReader } from './stored-file-reader.ts'
+import { TreeNodes } from './tree-nodes.ts'
 import { isBelow, walkLeaves, walkManifest } from './walk-manifest.ts'
 
 export interface OpenSnapshotOptions {
@@ -27,6 +27,13 @@ export interface OpenSnapshotOptions {
   readonly onProblem?: ((error: Error) => void) | undefined
   /** How long a sink may give less than 1 kB a second of what another may have, in milliseconds: then it is asked last. Default a minute. */
   readonly slowAfterMs?: number | undefined
+}
+
+/** What is directly in a directory. */
+export interface Child {
+  readonly name: Uint8Array
+  /** `undefined` for a directory of which the snapshot has only what is in it. */
+  readonly entry: ListedEntry | undefined
 }
 
 /** Whether an entry is wanted. @param path - raw bytes, from its source's name on */
@@ -48,7 +55,7 @@ export interface SnapshotReader extends AsyncDisposable {
    * @param from - the first name to be given, or what it begins with; default: from the first on
    * @throws VaultError `not-found` when the source is not there, or failed in this snapshot
    */
-  children(directory: Uint8Array, from?: Uint8Array): AsyncIterable<Child<ListedEntry>>
+  children(directory: Uint8Array, from?: Uint8Array): AsyncIterable<Child>
 }
 
 /** Opens a snapshot for reading. Needs the phrase's keys. */
@@ -117,12 +124,17 @@ async function* readChildren(
   snapshot: SnapshotInfo,
   directory: Uint8Array,
   from: Uint8Array | undefined,
-): AsyncGenerator<Child<ListedEntry>> {
+): AsyncGenerator<Child> {
   for (const { source, below = [Buffer.of()] } of select(snapshot, [directory])) {
     if (source.root === undefined) continue
     for (const path of below)
-      for await (const { name, entry } of walkChildren(chunks, Buffer.from(source.root, 'hex'), path, from))
-        yield { name, entry: entry && toListed(source.name, entry) }
+      for await (const child of new TreeNodes(chunks, Buffer.from(source.root, 'hex')).children(path, from)) {
+        const isOwn = child.entry.path.length === child.path.length
+        yield {
+          name: child.path.subarray(child.path.lastIndexOf(0x2f) + 1),
+          entry: isOwn ? toListed(source.name, child.entry) : undefined,
+        }
+      }
   }
 }
 

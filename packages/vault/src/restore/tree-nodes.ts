@@ -1,3 +1,4 @@
+import { comparePaths } from '@pipe-backup/source'
 import { type ManifestEntry, type ManifestNode } from '../format/manifest-node.ts'
 import {
   checkLevels,
@@ -33,21 +34,26 @@ export class TreeNodes {
   /**
    * What is in a directory, in order, without what is below that: the nodes that hold nothing else are not read.
    * @param directory - its path; empty for the top
+   * @param from - the first name to be given, or what it begins with
    * @yields each name's own entry, or the first one below it where it has none itself
    * @throws VaultError
    */
   async *children(
     directory: Uint8Array,
+    from?: Uint8Array,
   ): AsyncGenerator<{ readonly path: Uint8Array; readonly entry: ManifestEntry }> {
     const isTop = directory.length === 0
+    const start = from && (isTop ? from : Buffer.concat([directory, Buffer.from('/'), from]))
     let last: Uint8Array | undefined
     const wants = (first: Uint8Array, next: Uint8Array | undefined): boolean => {
       if (!isTop && !mayHold(directory, first, next)) return false
+      if (start && next && comparePaths(next, start) <= 0) return false
       return !(last && next && isBelow(first, last) && isBelow(next, last))
     }
     for await (const entry of this.#walk(wants)) {
       if (!isTop && (entry.path.length === directory.length || !isBelow(entry.path, directory))) continue
       if (last && isBelow(entry.path, last)) continue
+      if (start && comparePaths(entry.path, start) < 0) continue
       const slash = entry.path.indexOf(0x2f, isTop ? 0 : directory.length + 1)
       last = slash < 0 ? entry.path : entry.path.subarray(0, slash)
       yield { path: last, entry }

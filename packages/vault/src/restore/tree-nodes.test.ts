@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { ManifestBuilder } from '../backup/manifest-builder.ts'
 import { MemoryChunks } from '../test-support/memory-chunks.ts'
 import { MemorySink } from '../test-support/memory-sink.ts'
-import { walkChildren } from './list-children.ts'
+import { TreeNodes } from './tree-nodes.ts'
 import type { ReadsChunks } from './walk-manifest.ts'
 
 const keys = await deriveKeys(new Uint8Array(32).fill(5))
@@ -37,8 +37,13 @@ async function build(paths: readonly string[]): Promise<Built> {
 async function namesIn({ chunks, root }: Built, directory: string, from?: string): Promise<string[]> {
   const names: string[] = []
   const begin = from === undefined ? undefined : Buffer.from(from)
-  for await (const { name, entry } of walkChildren(chunks, root, Buffer.from(directory), begin))
-    names.push(`${Buffer.from(name).toString()}${entry ? '' : '/'}`)
+  for await (const { path: at, entry } of new TreeNodes(chunks, root).children(
+    Buffer.from(directory),
+    begin,
+  )) {
+    const isOwn = entry.path.length === at.length
+    names.push(`${Buffer.from(at.subarray(at.lastIndexOf(0x2f) + 1)).toString()}${isOwn ? '' : '/'}`)
+  }
   return names
 }
 
