@@ -22,6 +22,7 @@ const PACKAGES = [
   'postgresql',
   'proftpd-core',
   'proftpd-mod-crypto',
+  'prometheus',
   'python3-dropbox',
   'python3-nacl',
   'python3-zstandard',

@@ -1,5 +1,6 @@
 import { execa } from 'execa'
 import type { CliContext } from '../cli-context.ts'
+import { serveMetrics } from '../metrics/serve-metrics.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import { nextRuns } from '../schedule/next-runs.ts'
 import { ScheduleLog } from '../schedule/schedule-log.ts'
@@ -19,6 +20,7 @@ export async function daemon(cli: CliContext): Promise<number> {
   if (schedule === undefined)
     throw new UsageError(`${config.file} has no schedule`, 'Add: schedule: "0 * * * *" for every hour.')
   using _lock = await takeRunLock(config.state, { name: 'daemon' })
+  await using _metrics = await serveMetrics(config, cli)
   let started = new Date()
   let begun: Date | undefined
   while (!signal.aborted) {

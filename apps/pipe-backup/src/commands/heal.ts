@@ -1,7 +1,9 @@
 import { type HealReport, heal as healVault } from '@pipe-backup/vault'
 import { healArchivesOf } from '../archives/heal-archives.ts'
 import type { CliContext } from '../cli-context.ts'
+import type { LoadedConfig } from '../config/load-config.ts'
 import { loadHost } from '../host/load-host.ts'
+import { type CommandMetrics, withMetrics } from '../metrics/command-metrics.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofHeal, ofHealed } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
@@ -18,9 +20,18 @@ export interface HealCommandOptions {
 }
 
 /** `heal`: copies to every sink what it lacks, and repairs what `verify` has found. @returns the exit code */
-export async function heal(cli: CliContext, { sink: names }: HealCommandOptions): Promise<number> {
-  const { output, signal } = cli
+export async function heal(cli: CliContext, options: HealCommandOptions): Promise<number> {
   const config = await openConfig(cli)
+  return await withMetrics(config, cli, 'heal', async (metrics) => healOnce(config, metrics, cli, options))
+}
+
+async function healOnce(
+  config: LoadedConfig,
+  metrics: CommandMetrics,
+  cli: CliContext,
+  { sink: names }: HealCommandOptions,
+): Promise<number> {
+  const { output, signal } = cli
   for (const name of names) findByName('sink', config.sinks, name)
   const host = await loadHost(config.hostKey)
   const known = await readKnownSinks(config.state)
@@ -55,6 +66,7 @@ export async function heal(cli: CliContext, { sink: names }: HealCommandOptions)
   const archives = await healArchivesOf(config, { sinks, targets: names, keys: host.keys }, cli)
   print(report, archives, cli)
   await notifier.notify([...ofHeal(report), ...ofHealed(report)])
+  await metrics.look({ ...host, sinks })
   return Math.max(report.exitCode, archives.exitCode)
 }
 

@@ -8,6 +8,7 @@ import { policyOf } from '../config/keep-policy.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
 import { loadHost } from '../host/load-host.ts'
+import { type CommandMetrics, withMetrics } from '../metrics/command-metrics.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofPrune } from '../notify/observations.ts'
 import { openSinks } from '../providers/open-sinks.ts'
@@ -39,8 +40,19 @@ export interface PruneOutcome {
 
 /** `prune`: applies `keep`. @returns the exit code */
 export async function prune(cli: CliContext, options: PruneCommandOptions): Promise<number> {
+  const config = await openConfig(cli)
+  if (options.dryRun) return await pruneOnce(config, undefined, cli, options)
+  return await withMetrics(config, cli, 'prune', async (metrics) => pruneOnce(config, metrics, cli, options))
+}
+
+async function pruneOnce(
+  config: LoadedConfig,
+  metrics: CommandMetrics | undefined,
+  cli: CliContext,
+  options: PruneCommandOptions,
+): Promise<number> {
   const { output } = cli
-  const { report, seen, retention, archives } = await applyPolicy(cli, options)
+  const { report, seen, retention, archives } = await applyPolicy(config, metrics, cli, options)
   for (const sink of report.sinks) if (sink.state === 'failed') output.error(failureLine(sink))
   output.print(
     [...reportLines(report, seen, retention, options.dryRun ?? false), ...archives.lines].join('\n'),
@@ -51,14 +63,16 @@ export async function prune(cli: CliContext, options: PruneCommandOptions): Prom
 
 /**
  * Applies `keep`, or finds what that would do.
+ * @param metrics - looks at what is left
  * @throws UsageError without a policy; CommandError `mass-removal`
  */
 export async function applyPolicy(
+  config: LoadedConfig,
+  metrics: CommandMetrics | undefined,
   cli: CliContext,
   { dryRun = false, compact = false, force = false }: PruneCommandOptions,
 ): Promise<PruneOutcome> {
   const { output, signal } = cli
-  const config = await openConfig(cli)
   const policy = requirePolicy(config)
   const host = await loadHost(config.hostKey)
   using _lock = dryRun ? undefined : await takeRunLock(config.state)
@@ -100,6 +114,7 @@ export async function applyPolicy(
   if (!dryRun) {
     if (report.exitCode !== 1) await routine.record(policy, report.kept)
     await notifier.notify(ofPrune(report))
+    await metrics?.look({ ...host, sinks: opened.sinks })
   }
   return { report, seen, retention, archives }
 }

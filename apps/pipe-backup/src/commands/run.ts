@@ -6,6 +6,8 @@ import { ifSet } from '../config/if-set.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toBytes, toMilliseconds } from '../config/values.ts'
 import { loadHost } from '../host/load-host.ts'
+import { type CommandMetrics, withMetrics } from '../metrics/command-metrics.ts'
+import { samplesOfRun } from '../metrics/samples-of.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofFailedRun, ofRun } from '../notify/observations.ts'
 import { openSinks } from '../providers/open-sinks.ts'
@@ -44,7 +46,9 @@ export async function run(cli: CliContext, options: RunOptions): Promise<number>
   await refuseSharedLocations(config)
   const notifier = new Notifier(config, cli)
   try {
-    return await runOnce(config, notifier, cli, options)
+    return await withMetrics(config, cli, 'run', async (metrics) =>
+      runOnce(config, notifier, metrics, cli, options),
+    )
   } catch (error) {
     if (isFailedRun(error, cli, options)) await notifier.ended('run', ofFailedRun(error))
     throw error
@@ -62,6 +66,7 @@ function isFailedRun(error: unknown, { signal }: CliContext, { source, stdin }: 
 async function runOnce(
   config: LoadedConfig,
   notifier: Notifier,
+  metrics: CommandMetrics,
   cli: CliContext,
   options: RunOptions,
 ): Promise<number> {
@@ -126,6 +131,8 @@ async function runOnce(
   await rememberSizes(config.state, report.sources, output)
   print(report, config, cli, reported)
   await notifier.ended('run', ofRun(report))
+  metrics.add(samplesOfRun(report))
+  await metrics.look({ ...host, sinks: opened.sinks })
   return report.exitCode
 }
 

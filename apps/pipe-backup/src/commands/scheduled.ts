@@ -5,6 +5,7 @@ import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
 import { findHost } from '../host/load-host.ts'
+import { withMetrics } from '../metrics/command-metrics.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { refuseSharedLocations } from '../providers/shared-locations.ts'
 import { type ScheduledTask, ScheduleLog } from '../schedule/schedule-log.ts'
@@ -25,6 +26,10 @@ const STOP_MS = 9000
 export async function scheduled(cli: CliContext): Promise<number> {
   const config = await openConfig(cli)
   await refuseSharedLocations(config)
+  return await withMetrics(config, cli, 'scheduled', async () => followSchedule(config, cli))
+}
+
+async function followSchedule(config: LoadedConfig, cli: CliContext): Promise<number> {
   const log = await ScheduleLog.open(config.state)
   const now = new Date()
   const begin = async (task: ScheduledTask): Promise<void> => {

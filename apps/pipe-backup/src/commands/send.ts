@@ -13,6 +13,7 @@ import { ifSet } from '../config/if-set.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toBytes } from '../config/values.ts'
 import { loadHost } from '../host/load-host.ts'
+import { withMetrics } from '../metrics/command-metrics.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofFailure } from '../notify/observations.ts'
 import { openSinks } from '../providers/open-sinks.ts'
@@ -60,7 +61,9 @@ export async function send(cli: CliContext, options: SendOptions): Promise<numbe
   await refuseSharedLocations(config)
   const notifier = new Notifier(config, cli)
   try {
-    return await sendOnce(config, called, notifier, cli, options)
+    return await withMetrics(config, cli, 'send', async () =>
+      sendOnce(config, called, notifier, cli, options),
+    )
   } catch (error) {
     const isTypo = error instanceof UsageError && options.source.length > 0
     if (!cli.signal.aborted && !isTypo) await notifier.ended('archive', [ofFailure('archive', error)])

@@ -1,6 +1,7 @@
 import type { Entry } from '@pipe-backup/source'
 import type { CliContext } from '../cli-context.ts'
 import { dumpLoader } from '../drill/load-dump.ts'
+import { writeMetricsFile } from '../metrics/metrics-file.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { escapeText } from '../terminal/escape-bytes.ts'
 import { formatBytes, formatSeconds, plural } from '../terminal/quantities.ts'
@@ -43,8 +44,10 @@ export async function verifyDrill(
   for (const failure of failures) output.error(failure)
   const failed = snapshot.sources.filter(({ state }) => state === 'failed').map(({ name }) => name)
   const exitCode = failures.length > 0 || failed.length > 0 ? 1 : opened.exitCode
-  if (exitCode === 0)
+  if (exitCode === 0) {
     await recordDrill(config.state, { time: new Date(), snapshot: snapshot.id, entries, bytes })
+    await writeMetricsFile(config, cli)
+  }
   const seconds = (performance.now() - started) / 1000
   const databases = loaded.length === 0 ? '' : `, ${plural(loaded.length, 'dump')} loaded`
   output.print(

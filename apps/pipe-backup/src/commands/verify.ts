@@ -8,6 +8,9 @@ import {
 import { verifyArchivesOf } from '../archives/verify-archives.ts'
 import type { CliContext } from '../cli-context.ts'
 import { ifSet } from '../config/if-set.ts'
+import type { LoadedConfig } from '../config/load-config.ts'
+import { type CommandMetrics, withMetrics } from '../metrics/command-metrics.ts'
+import { samplesOfVerify } from '../metrics/samples-of.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofVerifiedArchives, ofVerify } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
@@ -31,9 +34,21 @@ export interface VerifyCommandOptions {
 
 /** `verify`: every object on every sink. @returns the exit code */
 export async function verify(cli: CliContext, options: VerifyCommandOptions): Promise<number> {
-  const { output, signal } = cli
   const sample = ifSet(options.sample, toPart)
   const config = await openConfig(cli)
+  return await withMetrics(config, cli, 'verify', async (metrics) =>
+    verifyOnce(config, metrics, cli, { ...options, sample }),
+  )
+}
+
+async function verifyOnce(
+  config: LoadedConfig,
+  metrics: CommandMetrics,
+  cli: CliContext,
+  options: Omit<VerifyCommandOptions, 'sample'> & { readonly sample: number | undefined },
+): Promise<number> {
+  const { output, signal } = cli
+  const { sample } = options
   for (const name of options.sink) findByName('sink', config.sinks, name)
   await using opened = await openSinks(config, { secrets: openSecrets(config, cli), signal })
   const { sinks } = opened
@@ -75,6 +90,7 @@ export async function verify(cli: CliContext, options: VerifyCommandOptions): Pr
   lines?.[Symbol.dispose]()
   print(report, archives, await readLastDrill(config.state), cli)
   await notifier.notify([...ofVerify(report), ofVerifiedArchives(archives)])
+  metrics.add(samplesOfVerify(report, archives))
   return Math.max(report.exitCode, archives.exitCode)
 }
 

@@ -53,6 +53,26 @@ const cron = text.superRefine((value, context) => {
   }
 })
 
+const metrics = strictObject({
+  file: filePath
+    .refine(
+      (value) => value.endsWith('.prom'),
+      "must end in .prom: node_exporter's textfile collector reads no others",
+    )
+    .optional()
+    .describe("A file in the directory of node_exporter's textfile collector, written after each command"),
+  port: z
+    .number()
+    .int()
+    .min(1)
+    .max(65_535)
+    .optional()
+    .describe('Where `daemon` serves /metrics, on 127.0.0.1'),
+}).refine(
+  ({ file, port }) => file !== undefined || port !== undefined,
+  'says neither where to write (file) nor where to serve (port)',
+)
+
 /** What a configuration may hold. */
 export const configSchema = strictObject({
   $schema: z.string().optional().describe('For editors'),
@@ -110,6 +130,7 @@ export const configSchema = strictObject({
     .describe(
       'Whether scheduled prunes also move what is live out of packs that are mostly dead. Default true',
     ),
+  metrics: metrics.optional().describe('How commands, sources and sinks fare, for Prometheus'),
   notify: z
     .array(oneOf('notification type', [...NOTIFICATIONS.values()]))
     .optional()

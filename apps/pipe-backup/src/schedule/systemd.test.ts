@@ -55,6 +55,11 @@ test("what is the system's is fenced in, but for its state and its disks, whatev
   ).toEqual([])
 })
 
+test('the directory of the metrics file can be written to, for the file is replaced', async () => {
+  const service = await serviceOf(0, { metrics: { file: '/var/lib/node exporter/shop.prom' } })
+  expect(service).toContain('\nReadWritePaths=-"/var/lib/node exporter"\n')
+})
+
 test("a user's unit asks for nothing that would show it other people's files as nobody's", async () => {
   const service = await serviceOf(1000)
   // systemd.exec(5): these imply PrivateUsers= in a user's manager.

@@ -43,7 +43,7 @@ export function unitTexts(
   command: readonly string[],
   environment: readonly string[],
 ): Units {
-  const writable = [config.state, ...localSinkPaths(config)]
+  const writable = [config.state, ...localSinkPaths(config), ...metricsDirectory(config)]
   return {
     service: `[Unit]
 Description=Backup of ${config.vault} by pipe-backup
@@ -115,6 +115,11 @@ function runsOtherPrograms(config: LoadedConfig): boolean {
     [...sources, ...notify].some(({ type }) => type === 'command') ||
     hasSecretCommand([sources, sinks, notify])
   )
+}
+
+/** The file is replaced, not written to: that takes its directory. */
+function metricsDirectory({ metrics, path }: LoadedConfig): readonly string[] {
+  return metrics?.file === undefined ? [] : [dirname(path(metrics.file))]
 }
 
 function localSinkPaths(config: LoadedConfig): readonly string[] {

@@ -1,4 +1,4 @@
-import { type HostKeys, vaultIdOf } from '@pipe-backup/crypto'
+import { type HostKeys, type ObjectKeys, vaultIdOf } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { type VaultStatus, vaultStatus } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
@@ -26,7 +26,6 @@ export async function readStatus(
   otherKeys: (sinks: readonly Sink[]) => Promise<HostKeys>,
 ): Promise<StatusReport> {
   const { output, signal } = cli
-  const now = new Date()
   const config = await openConfig(cli)
   await using opened = await openSinks(config, {
     secrets: openSecrets(config, cli),
@@ -37,15 +36,30 @@ export async function readStatus(
   // The host's key does, and then no sink need answer for the others to be shown.
   const host = await findHost(config.hostKey)
   const keys = host?.keys ?? (await otherKeys(sinks))
-  const vaultId = vaultIdOf(keys.publicKey)
-  const found = await vaultStatus({
-    vaultId,
+  return await statusOf(config, cli, sinks, {
     keys,
-    sinks,
-    stateDirectory: config.state,
-    signal,
+    vaultId: vaultIdOf(keys.publicKey),
+    hostId: host?.hostId,
     onProblem: (error) => output.warn(errorLine(error)),
   })
+}
+
+/** The same, of sinks that are open already. */
+export async function statusOf(
+  config: LoadedConfig,
+  { machine, signal }: CliContext,
+  sinks: readonly Sink[],
+  vault: {
+    readonly keys: ObjectKeys
+    readonly vaultId: string
+    /** Without a host key there is none. */
+    readonly hostId: string | undefined
+    readonly onProblem: (error: Error) => void
+  },
+): Promise<StatusReport> {
+  const { keys, vaultId, hostId, onProblem } = vault
+  const now = new Date()
+  const found = await vaultStatus({ vaultId, keys, sinks, stateDirectory: config.state, signal, onProblem })
   const worries = await worriesOf(config, found, now)
   const log = await ScheduleLog.open(config.state)
   const begun = {
@@ -58,14 +72,14 @@ export async function readStatus(
     vaultId,
     now,
     vault: found,
-    lastGood: lastGoodOf(found, config, host?.hostId),
-    sources: sourcesOf(found, config, host?.hostId),
-    scheduler: await findScheduler(config, cli.machine),
+    lastGood: lastGoodOf(found, config, hostId),
+    sources: sourcesOf(found, config, hostId),
+    scheduler: await findScheduler(config, machine),
     nextRun: await nextRunOf(config, now),
     begun,
     drill: await readLastDrill(config.state),
     worries,
-    exitCode: exitCodeOf(found, config, host?.hostId, worries.length > 0),
+    exitCode: exitCodeOf(found, config, hostId, worries.length > 0),
   }
 }
 

@@ -123,7 +123,10 @@ async function snapshotsOf({ ui, keyring }: Served, request: RequestCli): Promis
 }
 
 async function retentionOf({ ui }: Served, { cli, warnings }: RequestCli): Promise<Retention> {
-  const { report, seen, retention } = await applyPolicy(cli, { dryRun: true, force: false })
+  const { report, seen, retention } = await applyPolicy(ui.config, undefined, cli, {
+    dryRun: true,
+    force: false,
+  })
   const gone = new Set(report.removed)
   return {
     policy: Object.entries(ui.config.keep ?? {}).flatMap(([key, value]) =>

@@ -1,15 +1,13 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import { CommandError } from '../command-error.ts'
+import { listenOnLoopback } from '../listen-on-loopback.ts'
 import { Access } from './access.ts'
 import { createApp } from './app.ts'
 import { Keyring } from './keyring.ts'
 import { readPage } from './page-files.ts'
 import type { UiContext } from './request-cli.ts'
 import { Tasks } from './tasks.ts'
-
-const HOST = '127.0.0.1'
 
 /**
  * Serves the page on this machine alone until the program is stopped.
@@ -38,7 +36,7 @@ export async function serveUi(
     answer(incoming, outgoing).catch(() => outgoing.destroy())
   })
   const closed = once(server, 'close')
-  await listen()
+  await listenOnLoopback(server, port, 'Give another one, or none: a free one is taken.')
   onListening(access.address)
   try {
     if (!signal.aborted) await once(signal, 'abort')
@@ -49,20 +47,5 @@ export async function serveUi(
     server.closeAllConnections()
     await closed
     await keyring.forget()
-  }
-
-  async function listen(): Promise<void> {
-    server.listen(port, HOST)
-    try {
-      await once(server, 'listening')
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-      if (code !== 'EADDRINUSE' && code !== 'EACCES') throw error
-      throw new CommandError(
-        'port-taken',
-        `port ${port} can't be used: ${code}`,
-        'Give another one, or none: a free one is taken.',
-      )
-    }
   }
 }
