@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { defineConfig, type Plugin } from 'rolldown'
@@ -7,6 +8,7 @@ import { defineConfig, type Plugin } from 'rolldown'
  * file. What package.json has as `dependencies` is left out: programs in other languages, and what is loaded only when it is used.
  */
 const manifest = JSON.parse(readFileSync(join(import.meta.dirname, 'package.json'), 'utf8')) as {
+  readonly version: string
   readonly dependencies: Readonly<Record<string, string>>
 }
 const UI = join(import.meta.dirname, '../ui')
@@ -30,7 +32,7 @@ export default defineConfig({
     // Some packages say in `module` where their ES modules are.
     mainFields: ['module', 'main'],
   },
-  plugins: [page(), licences()],
+  plugins: [page(), manual(), licences()],
   output: { dir: 'bundle', format: 'esm', cleanDir: true },
 })
 
@@ -48,6 +50,22 @@ function page(): Plugin {
           source: readFileSync(path),
         })
       }
+    },
+  }
+}
+
+/** The manual page, made of the help. */
+function manual(): Plugin {
+  const script = join(import.meta.dirname, 'src/man/write-man-page.ts')
+  return {
+    name: 'manual',
+    generateBundle() {
+      const source = execFileSync(process.execPath, [
+        '--conditions=pipe-backup-src',
+        script,
+        manifest.version,
+      ])
+      this.emitFile({ type: 'asset', fileName: 'pipe-backup.1', source })
     },
   }
 }

@@ -7,7 +7,7 @@ import { LICENSE, type PackedPackage, packPackages, readPacked } from './packed-
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const ALLOWED =
-  /^(package\.json|README\.md|LICENSE|bundle\/LICENSES\.txt|bundle\/ui\/.+\.(html|css|svg)|(bin|bundle|dist|src)\/.+\.(js|ts|js\.map|json))$/
+  /^(package\.json|README\.md|LICENSE|bundle\/LICENSES\.txt|bundle\/pipe-backup\.1|bundle\/ui\/.+\.(html|css|svg)|(bin|bundle|dist|src)\/.+\.(js|ts|js\.map|json))$/
 const TESTS = /\.test\.|\/(test-support|fixtures?)\//
 
 interface Manifest {
