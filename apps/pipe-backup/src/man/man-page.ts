@@ -84,14 +84,15 @@ function optionLines(options: readonly Option[]): string[] {
 
 /** As the help shows it: with what may be given, and what is taken when nothing is. */
 function textOf(item: Argument | Option): string {
-  const { description, argChoices, defaultValue, defaultValueDescription } = item
+  const { description, argChoices, defaultValueDescription } = item
+  const defaultValue: unknown = item.defaultValue
   const notes = [
     ...(argChoices ? [`one of: ${argChoices.join(', ')}`] : []),
-    ...(defaultValue === undefined || typeof defaultValue === 'boolean'
-      ? defaultValueDescription === undefined
-        ? []
-        : [`default: ${defaultValueDescription}`]
-      : [`default: ${defaultValueDescription ?? String(defaultValue)}`]),
+    ...(defaultValueDescription !== undefined
+      ? [`default: ${defaultValueDescription}`]
+      : typeof defaultValue === 'string' || typeof defaultValue === 'number'
+        ? [`default: ${defaultValue}`]
+        : []),
   ]
   return notes.length === 0 ? description : `${description} (${notes.join('; ')})`
 }
