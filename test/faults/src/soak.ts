@@ -10,7 +10,7 @@ import { StressTally } from './stress-tally.ts'
 const USAGE = `npm run soak -- [--minutes 25] [--steps N] [--kills N] [--seed S] [--only stress | kills]
 
 Stresses a vault in memory for half of the time, in random steps, and kills processes of the built command for the other half; with
---steps or --kills until there were so many. Writes docs/reliability.md. What went wrong is printed with the steps that led to it, and npm run soak -- --only stress --seed S does them again.`
+--steps or --kills until there were so many; Ctrl-C ends the half that it is in. Writes docs/reliability.md. What went wrong is printed with the steps that led to it, and npm run soak -- --only stress --seed S does them again.`
 const ROOT = resolve(import.meta.dirname, '../../..')
 const STEPS = 80
 /** Of what went wrong; the first ones say enough. */
@@ -68,14 +68,19 @@ async function soak(): Promise<void> {
   process.exitCode = violations.length === 0 ? 0 : 1
 }
 
-/** @returns whether so many are counted, or, where no number is asked for, whether the time is over */
+/** @returns whether so many are counted, or, where no number is asked for, whether the time is over; Ctrl-C is enough, too */
 function enough<Counted>(
   ms: number,
   wanted: string | undefined,
   count: (tally: Counted) => number,
 ): (tally: Counted) => boolean {
   const until = performance.now() + ms
-  return wanted === undefined ? () => performance.now() >= until : (tally) => count(tally) >= Number(wanted)
+  let isEnded = false
+  process.once('SIGINT', () => {
+    isEnded = true
+  })
+  return (tally) =>
+    isEnded || (wanted === undefined ? performance.now() >= until : count(tally) >= Number(wanted))
 }
 
 async function stressUntil(
