@@ -164,15 +164,18 @@ test('a file that is damaged on every sink is no download that looks complete', 
   const files = readdirSync(sandbox.path('sinks'), { recursive: true, encoding: 'utf8' })
   const packs = files
     .map((name) => join(sandbox.path('sinks'), name))
-    .filter((name) => statSync(name).isFile() && statSync(name).size > 2_000_000)
-  expect(packs).toHaveLength(2)
+    .filter((name) => statSync(name).isFile() && statSync(name).size > 500_000)
+  // Its chunks are in one or two packs: that is left to chance.
+  expect(packs.length).toBeGreaterThanOrEqual(2)
   for (const pack of packs) {
     chmodSync(pack, 0o600)
     const bytes = readFileSync(pack)
-    writeFileSync(pack, bytes.fill(0, 1_500_000, 1_501_000))
+    const middle = Math.floor(bytes.length / 2)
+    writeFileSync(pack, bytes.fill(0, middle, middle + 1000))
   }
-  const cut = await download()
-  await expect(cut.arrayBuffer()).rejects.toThrow('terminated')
+  // The connection is cut, before the answer where it is the first chunk.
+  const again = async () => await (await download()).arrayBuffer()
+  await expect(again()).rejects.toThrow(/terminated|fetch failed/)
 })
 
 test('a run that was started is cancelled: it ends as after Ctrl-C, and another can be started', async () => {
