@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
-const DOCUMENTS = ['README.md', 'docs/*.md', '{packages,apps,test}/*/README.md'].flatMap((pattern) =>
+const DOCUMENTS = ['README.md', 'docs/**/*.md', '{packages,apps,test}/*/README.md'].flatMap((pattern) =>
   globSync(pattern, { cwd: ROOT }),
 )
 
