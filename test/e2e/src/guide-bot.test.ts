@@ -92,7 +92,8 @@ test('the guide leads from nothing to a verified backup, and back from a server 
   // Only addresses are others than in the guide, and two sinks are directories.
   const box = { appKey: dropbox.appKey, apiUrl: dropbox.apiUrl(), contentUrl: dropbox.contentUrl() }
   const application = JSON.parse(machine.here(CONFIG))
-  const { nextcloud_server, nextcloud_user, nextcloud_pass, ...backup } = application.backup
+  const { backup } = application
+  for (const option of ['server', 'user', 'pass']) delete backup[`nextcloud_${option}`]
   const addresses: Record<string, object> = {
     box,
     rs: {
@@ -110,7 +111,7 @@ test('the guide leads from nothing to a verified backup, and back from a server 
   const setSocket = ({ socket }: MariadbServer) => {
     database.socket = socket
     database.drill.socket = socket
-    machine.write('opt/bot/_config/config.json', JSON.stringify({ ...application, backup }, null, 2))
+    machine.write('opt/bot/_config/config.json', JSON.stringify(application, null, 2))
   }
   for (const notice of backup.notify) notice.url = `${base}/${notice.type}`
   const rescue = `"appKey": ${JSON.stringify(box).slice(10, -1)}`
