@@ -29,11 +29,11 @@ function times(): number[] {
   const from = (start: string, stepMs: number, count: number) =>
     Array.from({ length: count }, (_, i) => Date.parse(start) + i * stepMs)
   return [
-    ...from('2024-12-28T11:00:00Z', 24 * HOUR_MS, 9),
+    ...from('2024-12-28T11:00:00Z', 24 * HOUR_MS, 7),
     ...from('2026-03-28T21:10:00Z', HOUR_MS, 8),
     ...from('2026-10-24T21:20:00Z', HOUR_MS, 8),
-    ...from('2026-11-01T08:00:00Z', 7 * 60_000, 12),
-    ...from('2026-11-10T22:30:00Z', 5 * HOUR_MS, 20),
+    ...from('2026-11-01T08:00:00Z', 7 * 60_000, 8),
+    ...from('2026-11-10T22:30:00Z', 5 * HOUR_MS, 13),
   ]
 }
 
