@@ -19,8 +19,8 @@ const MOVING_DATA = new Set([
   'send',
   'receive',
 ])
-/** Of glibc: larger pieces of memory are given back to the system when they are freed, and leave no holes between what stays. */
-const OWN_PIECES = ['MALLOC_MMAP_THRESHOLD_', '131072']
+/** Of glibc: pieces of memory larger than a usual chunk are given back to the system when they are freed, and leave no holes between what stays. */
+const OWN_PIECES = ['MALLOC_MMAP_THRESHOLD_', '1179648']
 const main = new URL('../bundle/main.js', import.meta.url)
 
 if (!existsSync(main)) fail('not built yet: run npm run build')
