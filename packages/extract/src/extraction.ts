@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { type BigIntStats, linkSync, lstatSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Entry, type FileEntry, SourceError, type SourceProblem } from '@pipe-backup/source'
-import type { ExtractOptions, ExtractReport } from './extract.ts'
+import type { ExtractOptions, ExtractReport, Overwrite } from './extract.ts'
 import { LinkedFiles } from './linked-files.ts'
 import { makeNode } from './make-nodes.ts'
 import type { MetadataWriter } from './metadata-writer.ts'
@@ -27,6 +27,7 @@ const MEMORY_BYTES = 1024 * 1024
 /** One run of `extract`. */
 export class Extraction {
   readonly #options: ExtractOptions
+  readonly #overwrite: Overwrite
   readonly #directory: string
   readonly #directories: OpenDirectories
   readonly #target: TargetDirectory
@@ -45,6 +46,7 @@ export class Extraction {
   /** @param directory - absolute, and there */
   constructor(directory: string, metadata: MetadataWriter, options: ExtractOptions, limits: WriteLimits) {
     this.#options = options
+    this.#overwrite = options.overwrite ?? 'always'
     this.#directory = directory
     this.#metadata = metadata
     this.#behind = new WriteBehind({
@@ -157,7 +159,7 @@ export class Extraction {
   async #write(entry: Entry, components: Buffer[], key: string): Promise<boolean> {
     const path = this.#target.pathOf(components)
     if (entry.type === 'directory') {
-      const there = this.#options.overwrite === 'never' && lstatSync(path, { throwIfNoEntry: false })
+      const there = this.#overwrite === 'never' && lstatSync(path, { throwIfNoEntry: false })
       if (there && !there.isDirectory()) this.#kept++
       if (!there) this.#directories.enter(components, (made, kind) => this.#metadata.set(made, entry, kind))
       return true
@@ -174,11 +176,11 @@ export class Extraction {
       (entry.type === 'hardlink' ? this.#linked.isLinked(there, entry) : this.#isThere(there, entry))
     ) {
       if (entry.type === 'file') this.#unchanged++
-      if (this.#options.overwrite !== 'never' && this.#metadata.isOtherwise(there, entry))
+      if (this.#overwrite !== 'never' && this.#metadata.isOtherwise(there, entry))
         this.#metadata.set(path, entry, 'kept')
       return true
     }
-    if (there && this.#options.overwrite === 'never') return this.#keep(there, entry, key)
+    if (there && this.#overwrite === 'never') return this.#keep(there, entry, key)
     const replaces = there?.isFile() === true
     if (entry.type === 'file') {
       const isWritten = await this.#writeSmall(entry, path, key, replaces ? 'synced' : 'staged')
@@ -283,8 +285,7 @@ export class Extraction {
   /** Whether a file need not be written. One is only renamed to its name when it is whole and has its time: an older extraction left it whole. */
   #isThere(there: BigIntStats, entry: Entry): boolean {
     return (
-      this.#options.overwrite !== 'always' &&
-      this.#options.overwrite !== undefined &&
+      this.#overwrite !== 'always' &&
       entry.type === 'file' &&
       there.isFile() &&
       entry.size !== undefined &&

@@ -1,4 +1,4 @@
-import { type FileEntry, SourceError, type SourceProblem } from '@pipe-backup/source'
+import { readToEnd, SourceError, type SourceProblem } from '@pipe-backup/source'
 import { fromHex, queryRows, sqlText } from './client-program.ts'
 import { chooseDatabases, dumps, type Hidden, hiddenIn, type MysqlOptions } from './mysql-source.ts'
 import { accountName, type ServerSurvey, surveyServer } from './survey.ts'
@@ -19,7 +19,6 @@ export interface MysqlFindings {
   readonly definers: readonly string[]
 }
 
-const PIECE_BYTES = 64 * 1024
 const GIB = 1024 ** 3
 /** To look at the length of a blob is to read it. */
 const LOOK_SECONDS = 10
@@ -57,17 +56,6 @@ export async function checkMysql(options: MysqlOptions, signal?: AbortSignal): P
     for (const definer of await findDefiners(options, name, signal)) definers.add(definer)
   }
   return { databases, problems, hidden, leftOut, largeRows, definers: [...definers] }
-}
-
-async function readToEnd(entry: FileEntry): Promise<void> {
-  const reader = await entry.open()
-  try {
-    const piece = Buffer.alloc(PIECE_BYTES)
-    while ((await reader.read(piece)) > 0);
-    await reader.finish()
-  } finally {
-    await reader.close()
-  }
 }
 
 /** Tables with a row whose blobs, two digits a byte, are longer than a statement may be. */

@@ -1,4 +1,4 @@
-import { type FileEntry, SourceError } from '@pipe-backup/source'
+import { readToEnd, SourceError } from '@pipe-backup/source'
 import { chooseDatabases, dumps, GLOBALS_PATH, hiddenIn, type PostgresOptions } from './postgres-source.ts'
 import { rolesIn, surveyServer } from './survey.ts'
 
@@ -20,8 +20,6 @@ export interface PostgresFindings {
   /** Who owns what is in the databases, or may use it: a server that loads the dumps must have these roles. */
   readonly roles: readonly string[]
 }
-
-const PIECE_BYTES = 64 * 1024
 
 /**
  * Tries what a dump needs: the programs, the login, each database with all that is in it, but no rows.
@@ -61,16 +59,5 @@ export async function checkPostgres(
     closed,
     withSettings: names.filter((name) => (server.databases.get(name)?.settings ?? 0) > 0),
     roles: [...(await rolesIn(options, server, names, signal))],
-  }
-}
-
-async function readToEnd(entry: FileEntry): Promise<void> {
-  const reader = await entry.open()
-  try {
-    const piece = Buffer.alloc(PIECE_BYTES)
-    while ((await reader.read(piece)) > 0);
-    await reader.finish()
-  } finally {
-    await reader.close()
   }
 }

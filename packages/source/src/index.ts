@@ -23,5 +23,6 @@ export type {
 } from './entry.ts'
 export { failingAlone } from './failing-alone.ts'
 export { SourceError, type SourceErrorCode, type SourceProblem } from './problem.ts'
+export { readToEnd } from './read-to-end.ts'
 export type { ReadContext, Source } from './source.ts'
 export { type SourceTimeoutOptions, withTimeout } from './with-timeout.ts'

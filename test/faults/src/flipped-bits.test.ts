@@ -66,7 +66,7 @@ test.for(CASES)(
 )
 
 test.for(['before', 'after'] as const)(
-  'a bit that flips while a pack is healed, %s its put: it is not called level, and the next healing mends it',
+  'a bit that flips while a pack is healed, %s its put: it is not called level, and the next healing repairs it',
   async (when) => {
     using vault = await SmallVault.create(2)
     vault.live()
@@ -87,7 +87,7 @@ const COMPACTIONS = ['packs/', 'snapshots/'].flatMap((prefix) =>
 )
 
 test.for(COMPACTIONS)(
-  'a bit that flips in $prefix during a compaction, $when its put, takes nothing: a healing mends it',
+  'a bit that flips in $prefix during a compaction, $when its put, takes nothing: a healing repairs it',
   async ({ prefix, when }) => {
     using vault = await SmallVault.create(2)
     for (let i = 0; i < 4; i++) {

@@ -9,9 +9,8 @@ import { ofHeal, ofHealed } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import { errorLine, failureLine, sinkLine } from '../terminal/error-line.ts'
-import { RecentRate } from '../terminal/progress-lines.ts'
-import { formatBytes, formatSeconds, plural } from '../terminal/quantities.ts'
-import { showProgress } from '../terminal/show-progress.ts'
+import { formatBytes, plural } from '../terminal/quantities.ts'
+import { showGauge } from '../terminal/show-gauge.ts'
 import { readKnownSinks, rememberSinks } from '../vault/known-sinks.ts'
 import { openConfig, openSecrets } from '../vault/open-config.ts'
 
@@ -42,7 +41,8 @@ async function healOnce(
   await using opened = await openSinks(config, { secrets, signal, create: isNew })
   const notifier = new Notifier(config, cli)
   const gauge = { objects: 0, bytes: 0 }
-  using _display = showHealing(gauge, cli)
+  // What is still to come is known as each sink is looked at.
+  using _display = showGauge(gauge, cli, () => [`healing  ${plural(gauge.objects, 'object')}`])
   const report = await notifier.watch('heal', () =>
     healVault({
       host,
@@ -68,19 +68,6 @@ async function healOnce(
   await notifier.notify([...ofHeal(report), ...ofHealed(report)])
   await metrics.look({ ...host, sinks })
   return Math.max(report.exitCode, archives.exitCode)
-}
-
-/** Draws what has been brought so far, on a terminal: what is still to come is known as each sink is looked at. */
-function showHealing(
-  gauge: { readonly objects: number; readonly bytes: number },
-  { output, options }: CliContext,
-): Disposable | undefined {
-  if (!process.stderr.isTTY || options.quiet) return undefined
-  const rate = new RecentRate()
-  const lines = (elapsedMs: number): readonly string[] => [
-    `healing  ${plural(gauge.objects, 'object')}  ${formatBytes(gauge.bytes)}  ${formatBytes(rate.measure(gauge.bytes, elapsedMs))}/s  ${formatSeconds(elapsedMs / 1000)}`,
-  ]
-  return showProgress(lines, process.stderr, output)
 }
 
 function print(

@@ -2,10 +2,8 @@ import { listArchives, receiveArchive, selectArchive } from '@pipe-backup/archiv
 import { learnRevokedHosts } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
-import { howFar } from '../terminal/how-far.ts'
-import { RecentRate } from '../terminal/progress-lines.ts'
-import { formatBytes, formatSeconds } from '../terminal/quantities.ts'
-import { showProgress } from '../terminal/show-progress.ts'
+import { formatBytes } from '../terminal/quantities.ts'
+import { type Gauge, showGauge } from '../terminal/show-gauge.ts'
 import { UsageError } from '../usage-error.ts'
 import { openConfig, openReadingSinks } from '../vault/open-config.ts'
 import { openVaultKeys } from '../vault/vault-keys.ts'
@@ -28,46 +26,22 @@ export async function receive(
   for (const [sink, error] of list.failures) output.warn(sinkLine(sink, errorLine(error)))
   const archive = selectArchive(list.archives, spec)
   output.note(`archive ${archive.id}, ${archive.time.toISOString()}, ${formatBytes(archive.sizeBytes)}`)
-  const gauge = { bytes: 0 }
+  // It is a little longer than what is in it.
+  const gauge = { bytes: 0, totalBytes: archive.sizeBytes }
   const plain = receiveArchive({
     archive,
     identity: keys,
     signal,
     onProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
   })
-  using _display = showReceiving(archive.sizeBytes, gauge, cli)
+  using _display = showGauge(gauge, cli, () => ['receiving'])
   await output.stream(counted(plain, gauge), signal)
   return 0
 }
 
-async function* counted(
-  plain: AsyncIterable<Uint8Array>,
-  gauge: { bytes: number },
-): AsyncGenerator<Uint8Array> {
+async function* counted(plain: AsyncIterable<Uint8Array>, gauge: Gauge): AsyncGenerator<Uint8Array> {
   for await (const piece of plain) {
     yield piece
     gauge.bytes += piece.length
   }
-}
-
-/** Draws how far it is, on a terminal: an archive is a little longer than what is in it. */
-function showReceiving(
-  sizeBytes: number,
-  gauge: { readonly bytes: number },
-  { output, options }: CliContext,
-): Disposable | undefined {
-  if (!process.stderr.isTTY || options.quiet) return undefined
-  const rate = new RecentRate()
-  const lines = (elapsedMs: number): readonly string[] => {
-    const speed = rate.measure(gauge.bytes, elapsedMs)
-    const words = [
-      'receiving',
-      ...howFar(gauge.bytes, sizeBytes, speed),
-      formatBytes(gauge.bytes),
-      `${formatBytes(speed)}/s`,
-      formatSeconds(elapsedMs / 1000),
-    ]
-    return [words.join('  ')]
-  }
-  return showProgress(lines, process.stderr, output)
 }

@@ -8,11 +8,9 @@ import { showPreview } from '../restore/show-preview.ts'
 import { stripPaths } from '../restore/strip-paths.ts'
 import { toSnapshotPath } from '../snapshot-path.ts'
 import { failureLine } from '../terminal/error-line.ts'
-import { howFar } from '../terminal/how-far.ts'
 import { createProblemLog } from '../terminal/problem-log.ts'
-import { RecentRate } from '../terminal/progress-lines.ts'
-import { formatBytes, formatCount, formatSeconds, plural } from '../terminal/quantities.ts'
-import { showProgress } from '../terminal/show-progress.ts'
+import { formatBytes, formatCount, plural } from '../terminal/quantities.ts'
+import { type Gauge, showGauge } from '../terminal/show-gauge.ts'
 import { UsageError } from '../usage-error.ts'
 import { openReading, type Reading } from '../vault/open-reading.ts'
 
@@ -34,11 +32,8 @@ export interface RestoreOptions {
 }
 
 /** What has come out of a snapshot so far. */
-interface Gauge {
+interface RestoreGauge extends Gauge {
   entries: number
-  bytes: number
-  /** What will have come out in the end, where that is known. */
-  readonly totalBytes: number | undefined
 }
 
 /** `restore`: into a directory, or as a tar on standard output. @returns the exit code */
@@ -64,7 +59,11 @@ export async function restore(
     )
   const found = opened.reader.entries(chosen, isWanted)
   const entries = strip === 0 ? found : stripPaths(found, strip)
-  const gauge: Gauge = { entries: 0, bytes: 0, totalBytes: isWanted ? undefined : sizeOf(chosen, opened) }
+  const gauge: RestoreGauge = {
+    entries: 0,
+    bytes: 0,
+    totalBytes: isWanted ? undefined : sizeOf(chosen, opened),
+  }
   let exitCode: number
   if (directory === undefined) exitCode = await toTar(entries, gauge, cli)
   else if (options.dryRun) exitCode = await showPreview(gauged(entries, gauge), directory, overwrite, cli)
@@ -101,10 +100,10 @@ async function repair(opened: Reading, { output }: CliContext): Promise<number> 
   return report === undefined || report.exitCode === 0 ? 0 : 3
 }
 
-async function toTar(entries: AsyncIterable<Entry>, gauge: Gauge, cli: CliContext): Promise<number> {
+async function toTar(entries: AsyncIterable<Entry>, gauge: RestoreGauge, cli: CliContext): Promise<number> {
   const { output, signal } = cli
   const { packTar } = await import('@pipe-backup/tar')
-  using _display = showGauge(gauge, cli)
+  using _display = showRestoring(gauge, cli)
   await output.stream(packTar(gauged(entries, gauge), { signal }), signal)
   return 0
 }
@@ -113,7 +112,11 @@ async function toDirectory(
   entries: AsyncIterable<Entry>,
   directory: string,
   overwrite: Overwrite,
-  { opened, gauge, cli }: { readonly opened: Reading; readonly gauge: Gauge; readonly cli: CliContext },
+  {
+    opened,
+    gauge,
+    cli,
+  }: { readonly opened: Reading; readonly gauge: RestoreGauge; readonly cli: CliContext },
 ): Promise<number> {
   const { output, signal } = cli
   const { snapshot } = opened
@@ -141,18 +144,18 @@ async function extractShown(
   entries: AsyncIterable<Entry>,
   directory: string,
   options: ExtractOptions,
-  gauge: Gauge,
+  gauge: RestoreGauge,
   cli: CliContext,
 ): Promise<ExtractReport> {
   const { extract } = await import('@pipe-backup/extract')
-  using _display = showGauge(gauge, cli)
+  using _display = showRestoring(gauge, cli)
   return await extract(entries, directory, {
     ...options,
     onProgress: (count, bytes) => Object.assign(gauge, { entries: count, bytes }),
   })
 }
 
-async function* gauged(entries: AsyncIterable<Entry>, gauge: Gauge): AsyncGenerator<Entry> {
+async function* gauged(entries: AsyncIterable<Entry>, gauge: RestoreGauge): AsyncGenerator<Entry> {
   for await (const entry of entries) {
     yield entry
     gauge.entries++
@@ -161,21 +164,11 @@ async function* gauged(entries: AsyncIterable<Entry>, gauge: Gauge): AsyncGenera
 }
 
 /** Draws what has come out so far, on a terminal. */
-function showGauge(gauge: Gauge, { output, options }: CliContext): Disposable | undefined {
-  if (!process.stderr.isTTY || options.quiet) return undefined
-  const rate = new RecentRate()
-  const lines = (elapsedMs: number): readonly string[] => {
-    const { entries, bytes, totalBytes } = gauge
-    const speed = rate.measure(bytes, elapsedMs)
-    const words = [
-      'restoring',
-      ...howFar(bytes, totalBytes, speed),
-      formatBytes(bytes),
-      `${formatBytes(speed)}/s`,
-      `${formatCount(entries)} entries`,
-      formatSeconds(elapsedMs / 1000),
-    ]
-    return [words.join('  ')]
-  }
-  return showProgress(lines, process.stderr, output)
+function showRestoring(gauge: RestoreGauge, cli: CliContext): Disposable | undefined {
+  return showGauge(
+    gauge,
+    cli,
+    () => ['restoring'],
+    () => [`${formatCount(gauge.entries)} entries`],
+  )
 }

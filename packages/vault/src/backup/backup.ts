@@ -19,7 +19,7 @@ import { SourceReader, type SourceResult } from './source-reader.ts'
 interface RunOutcome {
   readonly report: BackupReport
   readonly isToRepeat: boolean
-  /** A bit has flipped in memory: what came of it is mended, and this machine needs a look. */
+  /** A bit has flipped in memory: what came of it is repaired, and this machine needs a look. */
   readonly isFaulty: boolean
 }
 

@@ -38,7 +38,7 @@ export class Leaf {
     if (this.#isPassed) return Promise.resolve(this.#course.reached)
     if (!this.#next) {
       this.#next = this.#read()
-      // Who comes to it is given the error; nobody may.
+      // A caller that comes to it gets the error; there may be none.
       this.#next.catch(() => undefined)
     }
     return this.#next

@@ -57,7 +57,7 @@ export class SealedStore {
       keep()
       throw error
     })
-    // Who waits for it is given the error; nobody may be.
+    // A caller that waits for it gets the error; there may be none.
     done.catch(() => undefined)
     this.#coming.set(key, { sizeBytes, done })
     return done
