@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Far more than anything here takes: what has not ended by then hangs. */
-const DEADLINE_MS = 20_000
+const DEADLINE_MS = 120_000
 
 /** Waits for something that must end, whatever fails. @returns what it gave, or threw, or that it hangs */
 export async function inTime<T>(work: Promise<T>): Promise<T | Error> {
