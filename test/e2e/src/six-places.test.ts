@@ -93,7 +93,7 @@ test.concurrent('one pass into six places: each of them alone gives everything b
       state: 'ok',
       message: expect.stringMatching(/^a probe was written, read back, listed and deleted in /),
     })
-}, 240_000)
+}, 900_000)
 
 test.concurrent('one archive streamed into six places: received from each alone, healed, and pruned', async (context) => {
   const { sandbox, tree, places, configure } = await setting(context, 40)
@@ -127,7 +127,7 @@ test.concurrent('one archive streamed into six places: received from each alone,
     { name: 'sandbox', sinks: PLACES },
     { name: 'notes', sinks: PLACES },
   ])
-}, 240_000)
+}, 900_000)
 
 test.concurrent.for<[PlaceName, PlaceName, PlaceName]>([
   ['disk', 'ssh', 'aws'],
@@ -136,7 +136,7 @@ test.concurrent.for<[PlaceName, PlaceName, PlaceName]>([
   ['ssh', 'disk', 'cloud'],
 ])(
   'with %s and %s down and %s serving corrupt bytes everything comes back, and is repaired',
-  { timeout: 240_000 },
+  { timeout: 900_000 },
   async ([one, other, rotten], context) => {
     const { sandbox, places, tree, configure } = await setting(context, 20)
     await sandbox.ok(['run'])
@@ -193,7 +193,7 @@ test('one dead from the start, one cut off for seconds, one throttled, one slow:
   expect(healed.copies).toBe(6)
   expect(healed.sinks.find(({ name }) => name === 'ssh')?.healed).toBeGreaterThan(0)
   expect(await restores(sandbox, tree, 'restored', ['--from', 'ssh'])).toBe('')
-}, 240_000)
+}, 900_000)
 
 test.concurrent('a place that is silent in mid-run is left behind after its timeout, and healed by the next run', async (context) => {
   const { sandbox, places, tree, configure } = await setting(context)
@@ -209,7 +209,7 @@ test.concurrent('a place that is silent in mid-run is left behind after its time
   configure(places.configs())
   expect(reportOf(await sandbox.ok(['run', '--json'])).copies).toBe(6)
   expect(await restores(sandbox, tree, 'restored', ['--from', 'cloud'])).toBe('')
-}, 240_000)
+}, 900_000)
 
 test.concurrent('wrong credentials: one clear line each, which names the sink and what to do, and no stack', async (context) => {
   const { sandbox, places, configure } = await setting(context, 1)
@@ -234,4 +234,4 @@ test.concurrent('wrong credentials: one clear line each, which names the sink an
   }
   expect(err).not.toMatch(/^\s+at /m)
   expect(err).not.toContain('"wrong"')
-}, 240_000)
+}, 900_000)

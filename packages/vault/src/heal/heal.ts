@@ -89,7 +89,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   await onEach(all, async (replica) => {
     // What it condemned is no longer condemned, and will be again by the next prune.
     for (const [key, { message }] of replica.listing.badTrash) replica.found(key, 'corrupt', message)
-    replica.excludeKnownDamage()
+    await excludeDamage(replica)
     if (await isBeingPruned(replica, session.id)) pruned.add(replica)
   })
   const replicas = requireAny(all)
@@ -124,6 +124,22 @@ async function admit({ sink }: Replica, options: HealOptions): Promise<void> {
   if (isTarget(options, sink.name) && (await adoptSink(sink, { host, isNew: isNew(sink.name), signal })))
     onHealed?.(sink.name, 'vault.json', 0)
   await requireVault(sink, host.vaultId, signal)
+}
+
+/**
+ * What is known to be damaged counts as absent, but for snapshots and grants that are whole now: what was known of them may be of a moment when
+ * the sink read badly, and what a snapshot needs is seen to only where it counts as there.
+ * @throws the abort's reason; SinkError
+ */
+async function excludeDamage(replica: Replica): Promise<void> {
+  const { snapshots, grants } = replica.listing
+  const listed = new Map([...snapshots, ...grants])
+  replica.excludeKnownDamage()
+  for (const [key, object] of listed) {
+    if (replica.has(key) || (await isCorrupt(replica, key))) continue
+    replica.include(key, object)
+    replica.proven(key)
+  }
 }
 
 /**
