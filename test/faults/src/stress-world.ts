@@ -79,12 +79,15 @@ export class StressWorld implements Disposable {
   readonly violations: string[] = []
   /** What was done, a line for each step. */
   readonly log: string[] = []
+  /** The `vault.json` of this vault. */
+  header: Uint8Array | undefined
   readonly #directory: string
   #nowMs = START_MS
 
   static async create(seed: number, directory: string): Promise<StressWorld> {
     const world = new StressWorld(seed, directory)
     await initVault({ sinks: world.stores, publicKey: keys.publicKey })
+    world.header = world.stores[0]?.objects.get('vault.json')?.bytes
     return world
   }
 

@@ -1,5 +1,5 @@
 import type { Sink } from '@pipe-backup/sink'
-import { openSnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
+import { openObject } from '../format/sealed-object.ts'
 import type { VaultHost } from '../format/vault-host.ts'
 import { damageOf } from '../store/damage.ts'
 import { getObject, listObjects } from '../store/read-sink.ts'
@@ -14,7 +14,7 @@ export interface AdoptOptions {
 }
 
 /**
- * Writes `vault.json` where it is missing or damaged: on a sink that shows snapshots of this vault, and on a new one that is empty.
+ * Writes `vault.json` where it is missing or damaged: on a sink that shows objects of this vault, and on a new one that is empty.
  * @returns whether it was written @throws VaultError `not-a-vault`, `unsupported-version`; SinkError
  */
 export async function adoptSink(sink: Sink, options: AdoptOptions): Promise<boolean> {
@@ -40,15 +40,18 @@ export async function adoptSink(sink: Sink, options: AdoptOptions): Promise<bool
   return true
 }
 
-/** Only this vault's hosts can have written a snapshot that opens. */
+const SEALED_PREFIXES = ['snapshots/', 'index/', 'trash/']
+
+/** Only this vault's hosts can have written an object that opens. */
 async function showsOurs(sink: Sink, { host, signal }: AdoptOptions): Promise<boolean> {
-  for await (const { key } of listObjects(sink, 'snapshots/', signal)) {
-    if (snapshotIdOf(key) === undefined) continue
-    try {
-      openSnapshotHead(host.keys, key, await getObject(sink, key, signal))
-      return true
-    } catch (error) {
-      if (damageOf(error) === undefined) throw error
+  for (const prefix of SEALED_PREFIXES) {
+    for await (const { key } of listObjects(sink, prefix, signal)) {
+      try {
+        openObject(host.keys, key, await getObject(sink, key, signal))
+        return true
+      } catch (error) {
+        if (damageOf(error) === undefined) throw error
+      }
     }
   }
   return false

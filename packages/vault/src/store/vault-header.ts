@@ -58,7 +58,12 @@ export function decodeVaultHeader(bytes: Uint8Array, sink: string): VaultHeader 
 }
 
 function notOne(sink: string, why: string, cause?: unknown): VaultError {
-  return new VaultError('not-a-vault', `sink "${sink}": ${KEY} ${why}`, { sink, key: KEY, cause })
+  return new VaultError('not-a-vault', `sink "${sink}": ${KEY} ${why}`, {
+    sink,
+    key: KEY,
+    hint: `Is it this program's? \`pipe-backup heal\` repairs it where any object beside it opens; where none does, delete it by hand, and \`pipe-backup heal --sink ${sink}\` fills the sink.`,
+    cause,
+  })
 }
 
 /** What `vault.json` says of the vault of this key. */

@@ -290,6 +290,29 @@ test('a new sink is filled, and restores alone; one that may only not be mounted
   expect(await vault.texts([three])).toEqual(await vault.texts([vault.sink('one')]))
 })
 
+test.each(['snapshots/', 'index/'])(
+  'a damaged vault.json is repaired beside anything in %s that opens, and not beside what does not',
+  async (prefix) => {
+    restoreAll()
+    const three = vault.sink('three')
+    const kept = three.keys(prefix)[0] ?? expect.fail(`nothing in ${prefix}`)
+    const bytes = whole.get(kept) ?? Buffer.of()
+    for (const key of three.keys()) if (key !== kept) three.objects.delete(key)
+    three.objects.set('vault.json', Buffer.of())
+    three.objects.set(kept, flipped(bytes, bytes.length - 1))
+    const refused = await vault.heal({ isNew: () => true })
+    expect(refused.sinks[2]).toMatchObject({
+      state: 'failed',
+      error: expect.stringContaining('vault.json is not JSON'),
+      hint: expect.stringContaining('delete it by hand, and `pipe-backup heal --sink three` fills'),
+    })
+    expect(three.objects.get('vault.json')).toEqual(Buffer.of())
+    three.objects.set(kept, bytes)
+    expect(await vault.heal()).toMatchObject({ exitCode: 0 })
+    expect(contentOf(three)).toEqual(whole)
+  },
+)
+
 test('whichever put of a healing fails: what the sink shows restores, and the next heals the rest', async () => {
   for (let failing = 0; failing < 10; failing++) {
     restoreAll()
