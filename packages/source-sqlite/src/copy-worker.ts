@@ -40,9 +40,15 @@ async function copyPages(): Promise<number> {
   const progress = (): void => {
     if (stopped()) throw new Error('stopped')
   }
-  const copying = backup(source.database, copy, { rate: PAGES_A_STEP, progress })
-  // The copy is open: it goes on without a name, so that whatever kills this process leaves no plain text behind. SQLite looks at what has the name.
-  renameSync(decoy, copy)
+  let copying: Promise<number> | undefined
+  source.database.function('start_copy', () => {
+    copying = backup(source.database, copy, { rate: PAGES_A_STEP, progress })
+    // The copy is open: it goes on without a name, so that whatever kills this process leaves no plain text behind. SQLite looks at what has the name.
+    renameSync(decoy, copy)
+    return null
+  })
+  // Pages are written by another thread, which has to wait for the statement that uses the database: not one is written to a file with a name.
+  source.database.prepare('SELECT start_copy()').get()
   await copying
   return source.bytes
 }
