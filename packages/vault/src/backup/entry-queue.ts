@@ -1,5 +1,6 @@
 import type { Attribute, Entry, FileIdentity } from '@pipe-backup/source'
 import { Extents } from '../format/extents.ts'
+import type { KnownLeaf } from './known-leaves.ts'
 import type { PieceRef } from './slab.ts'
 
 /** Where a file's bytes are going to be. */
@@ -67,8 +68,10 @@ export interface QueuedEntry {
   readonly unsteady: boolean
   /** Of files: of others the entry has them. */
   readonly attributes?: readonly Attribute[] | undefined
-  /** Set when the file was read and held still: to be remembered for the next run. */
+  /** Of a file that held still, or was not read as it has not changed. */
   readonly identity?: FileIdentity | undefined
+  /** Whether it was read: it is to be remembered for the next run. */
+  readonly isRead: boolean
 }
 
 /**
@@ -77,19 +80,24 @@ export interface QueuedEntry {
  */
 export class EntryQueue {
   readonly #onReady: (entry: QueuedEntry, extents: Extents | undefined) => void
-  readonly #entries: QueuedEntry[] = []
+  readonly #onLeaf: (leaf: KnownLeaf) => void
+  readonly #entries: (QueuedEntry | KnownLeaf)[] = []
   #head = 0
 
-  /** @param onReady - given the entries in order; the extents, of files alone, are valid during the call */
-  constructor(onReady: (entry: QueuedEntry, extents: Extents | undefined) => void) {
+  /** @param onReady - given the entries in order; the extents, of files alone, are valid during the call @param onLeaf - the same for whole leaves */
+  constructor(
+    onReady: (entry: QueuedEntry, extents: Extents | undefined) => void,
+    onLeaf: (leaf: KnownLeaf) => void,
+  ) {
     this.#onReady = onReady
+    this.#onLeaf = onLeaf
   }
 
   get length(): number {
     return this.#entries.length - this.#head
   }
 
-  push(entry: QueuedEntry): void {
+  push(entry: QueuedEntry | KnownLeaf): void {
     this.#entries.push(entry)
     this.drain()
   }
@@ -99,6 +107,10 @@ export class EntryQueue {
     for (; this.#head < this.#entries.length; this.#head++) {
       const entry = this.#entries[this.#head]
       if (!entry) break
+      if ('uses' in entry) {
+        this.#onLeaf(entry)
+        continue
+      }
       const extents = entry.content?.extents()
       if (entry.content && !extents) break
       this.#onReady(entry, extents)

@@ -5,11 +5,14 @@ import { crc32 } from 'node:zlib'
 import type { Attribute, FileIdentity } from '@pipe-backup/source'
 import { readAttributes, writeAttributes } from '../format/attribute-codec.ts'
 import { ByteWriter } from '../format/byte-writer.ts'
+import { CHUNK_ID_BYTES } from '../format/chunk-codec.ts'
 import { Extents } from '../format/extents.ts'
 
 const STAMP_BYTES = 32
 const CHECKSUM_BYTES = 4
 const EXTENTS_AT: number = STAMP_BYTES + 4
+/** Of a leaf: checksum, id, where its uses begin. */
+const STAMPS_AT: number = 4 + CHUNK_ID_BYTES + 4
 const SCHEMA_VERSION = 3
 /** Of what SQLite says: SQLITE_CORRUPT, SQLITE_NOTADB. */
 const DAMAGED: ReadonlySet<unknown> = new Set([11, 26])
@@ -26,6 +29,16 @@ export interface KnownFile {
   readonly attributes: readonly Attribute[] | undefined
 }
 
+/** A leaf of the manifest, and what its entries looked like. */
+export interface StoredLeaf {
+  /** Of the node, 32 bytes. */
+  readonly id: Uint8Array
+  /** The chunks that it uses (manifest-builder.ts). */
+  readonly uses: Buffer
+  /** Leaf-stamps.ts. */
+  readonly stamps: Buffer
+}
+
 /**
  * What this host remembers of each file it has stored: the stamp that it had, its extents and its extended attributes. A cache: when it is lost or
  * damaged every file is read again, and nothing is stored twice. Keys are keyed hashes of paths, so it names no file.
@@ -38,6 +51,8 @@ export class FileState implements Disposable {
   readonly #get: StatementSync | undefined
   readonly #put: StatementSync | undefined
   readonly #touch: StatementSync | undefined
+  readonly #getLeaf: StatementSync | undefined
+  readonly #putLeaf: StatementSync | undefined
   readonly #run: number = 0
   #failed = false
   /** Why it can't be used, or could not be until the end of the run: a full disk, a directory of somebody else. Then every file is read. */
@@ -54,6 +69,8 @@ export class FileState implements Disposable {
       this.#get = db.prepare('SELECT seen, value FROM files WHERE key = ?')
       this.#put = db.prepare('INSERT OR REPLACE INTO files (key, seen, value) VALUES (?, ?, ?)')
       this.#touch = db.prepare('UPDATE files SET seen = ? WHERE key = ?')
+      this.#getLeaf = db.prepare('SELECT value FROM leaves WHERE key = ? AND seen > ?')
+      this.#putLeaf = db.prepare('INSERT OR REPLACE INTO leaves (key, seen, value) VALUES (?, ?, ?)')
     } catch (cause) {
       this.#fail("can't be used, so every file is read", cause)
     }
@@ -97,6 +114,34 @@ export class FileState implements Disposable {
     this.#attempt(() => this.#put?.run(key, this.#run, row.subarray(0, end + CHECKSUM_BYTES)))
   }
 
+  /**
+   * The leaf of the last manifest that began with this path. Every so many runs none is known: its files are looked up, and are not forgotten.
+   * @param key - keyed hash of the path
+   */
+  leaf(key: Uint8Array): StoredLeaf | undefined {
+    const found = this.#attempt(() => this.#getLeaf?.get(key, this.#run - SEEN_EVERY_RUNS))
+    const value = found?.['value']
+    if (!(value instanceof Uint8Array) || value.length < STAMPS_AT) return undefined
+    const known = Buffer.from(value.buffer, value.byteOffset, value.length)
+    const usesAt = known.readUInt32LE(4 + CHUNK_ID_BYTES)
+    if (usesAt > known.length || crc32(known.subarray(4)) !== known.readUInt32LE(0)) return undefined
+    return {
+      id: known.subarray(4, 4 + CHUNK_ID_BYTES),
+      stamps: known.subarray(STAMPS_AT, usesAt),
+      uses: known.subarray(usesAt),
+    }
+  }
+
+  rememberLeaf(key: Uint8Array, { id, uses, stamps }: StoredLeaf): void {
+    const value = Buffer.allocUnsafe(STAMPS_AT + stamps.length + uses.length)
+    value.set(id, 4)
+    value.writeUInt32LE(STAMPS_AT + stamps.length, 4 + CHUNK_ID_BYTES)
+    value.set(stamps, STAMPS_AT)
+    value.set(uses, STAMPS_AT + stamps.length)
+    value.writeUInt32LE(crc32(value.subarray(4)))
+    this.#attempt(() => this.#putLeaf?.run(key, this.#run, value))
+  }
+
   /** Chunks of which less than half was in use at the end of the last run. */
   mostlyDead(): Set<string> {
     const rows = this.#attempt(() => this.#db?.prepare('SELECT id FROM dead').all()) ?? []
@@ -115,6 +160,7 @@ export class FileState implements Disposable {
         const insert = db.prepare('INSERT OR IGNORE INTO dead (id) VALUES (?)')
         for (const id of mostlyDead) insert.run(id)
         db.prepare('DELETE FROM files WHERE seen < ?').run(this.#run - FORGET_AFTER_RUNS)
+        db.prepare('DELETE FROM leaves WHERE seen <= ?').run(this.#run - SEEN_EVERY_RUNS)
         db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('run', ?)").run(String(this.#run))
       }
       db.exec('COMMIT')
@@ -172,6 +218,7 @@ function open(path: string, vaultId: string): { db: DatabaseSync; run: number } 
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384')
     db.exec(`CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS files (key BLOB PRIMARY KEY, seen INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS leaves (key BLOB PRIMARY KEY, seen INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS dead (id BLOB PRIMARY KEY) WITHOUT ROWID`)
     const owner = `${vaultId}/${SCHEMA_VERSION}`
     const found = readMeta(db, 'owner')

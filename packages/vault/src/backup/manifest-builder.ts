@@ -1,5 +1,5 @@
 import { comparePaths } from '@pipe-backup/source'
-import { ChunkKind } from '../format/chunk-codec.ts'
+import { CHUNK_ID_BYTES, ChunkKind } from '../format/chunk-codec.ts'
 import {
   encodeBranch,
   encodeExtentBranch,
@@ -13,6 +13,10 @@ import {
   MAX_PATHS_BYTES,
   type ManifestEntry,
 } from '../format/manifest-node.ts'
+import type { KnownLeaf } from './known-leaves.ts'
+
+/** Of a chunk that a leaf uses: its id, and how many of its bytes. */
+export const USE_BYTES: number = CHUNK_ID_BYTES + 8
 
 /** More extents than this go into a tree of their own. */
 const INLINE_EXTENTS = 256
@@ -21,11 +25,24 @@ const LEAF = { mask: 127, least: 16, most: 2048, maxBytes: 512 * 1024 }
 const BRANCH = { mask: 127, least: 16, most: 1024, maxBytes: 512 * 1024 }
 const EXTENT_LEAF = { mask: 511, least: 64, most: 4096 }
 
+/** A leaf that ended where it always will, whatever follows. */
+export interface EndedLeaf {
+  readonly id: Uint8Array
+  /** The chunks that it uses, as a KnownLeaf has them; undefined where a file of it has a tree of extents. */
+  readonly uses: Buffer | undefined
+}
+
+/** Whether a leaf of so many entries ends with one of this path, however large it is. */
+export function isLeafEnd(count: number, pathHash: number): boolean {
+  return count >= LEAF.most || (count >= LEAF.least && (pathHash & LEAF.mask) === 0)
+}
+
 /** Turns entries in order into the nodes of a manifest. Memory: one leaf, and about a hundred bytes for each leaf before it. */
 export class ManifestBuilder {
   readonly #store: (node: Buffer, kind: ChunkKind) => Uint8Array
   readonly #leaf = new LeafWriter()
   readonly #leaves: BranchChild[] = []
+  #hasTree = false
   #firstPath: Uint8Array | undefined
   #lastPath: Uint8Array | undefined
 
@@ -34,17 +51,32 @@ export class ManifestBuilder {
     this.#store = store
   }
 
-  /** @param pathHash - any 32 bits that depend on the path alone */
-  add(entry: ManifestEntry, pathHash: number): void {
-    if (this.#lastPath && comparePaths(this.#lastPath, entry.path) >= 0) {
-      throw new Error(`a source yielded ${Buffer.from(entry.path).toString()} out of order`)
-    }
+  /** @param pathHash - any 32 bits that depend on the path alone @returns the leaf that this entry has ended */
+  add(entry: ManifestEntry, pathHash: number): EndedLeaf | undefined {
+    this.#requireOrder(entry.path)
     this.#lastPath = entry.path
     this.#firstPath ??= entry.path
     this.#leaf.add(this.#withTree(entry))
     const { count, bytes, pathsBytes } = this.#leaf
-    const full = count >= LEAF.most || bytes >= LEAF.maxBytes || pathsBytes >= MAX_PATHS_BYTES / 2
-    if (full || (count >= LEAF.least && (pathHash & LEAF.mask) === 0)) this.#endLeaf()
+    const full = bytes >= LEAF.maxBytes || pathsBytes >= MAX_PATHS_BYTES / 2
+    if (!full && !isLeafEnd(count, pathHash)) return undefined
+    const uses = this.#hasTree ? undefined : packUses(this.#leaf)
+    return { id: this.#endLeaf(), uses }
+  }
+
+  /** Adds a whole leaf that is stored already. @returns whether the one that was being built had to end before it */
+  addLeaf({ id, firstPath, lastPath }: KnownLeaf): boolean {
+    this.#requireOrder(firstPath)
+    const isBetween = this.#leaf.count > 0
+    if (isBetween) this.#endLeaf()
+    this.#lastPath = lastPath
+    this.#leaves.push({ firstPath, id })
+    return isBetween
+  }
+
+  #requireOrder(path: Uint8Array): void {
+    if (this.#lastPath && comparePaths(this.#lastPath, path) >= 0)
+      throw new Error(`a source yielded ${Buffer.from(path).toString()} out of order`)
   }
 
   /** Stores what is left, and the levels above. @returns the root's id */
@@ -64,10 +96,12 @@ export class ManifestBuilder {
     return root.id
   }
 
-  #endLeaf(): void {
+  #endLeaf(): Uint8Array {
     const id = this.#store(this.#leaf.take(), ChunkKind.manifestNode)
     this.#leaves.push({ firstPath: this.#firstPath ?? new Uint8Array(), id })
     this.#firstPath = undefined
+    this.#hasTree = false
+    return id
   }
 
   #withTree(entry: ManifestEntry): ManifestEntry {
@@ -77,6 +111,7 @@ export class ManifestBuilder {
       entry.content.extents.count <= INLINE_EXTENTS
     )
       return entry
+    this.#hasTree = true
     return { ...entry, content: { treeRoot: this.#storeExtents(entry.content.extents) } }
   }
 
@@ -110,6 +145,16 @@ export class ManifestBuilder {
     }
     return level[0]?.id ?? new Uint8Array()
   }
+}
+
+function packUses(leaf: LeafWriter): Buffer {
+  const uses = [...leaf.uses()]
+  const packed = Buffer.allocUnsafe(uses.length * USE_BYTES)
+  for (const [i, [id, usedBytes]] of uses.entries()) {
+    packed.set(id, i * USE_BYTES)
+    packed.writeDoubleLE(usedBytes, i * USE_BYTES + id.length)
+  }
+  return packed
 }
 
 function hashOf(id: Uint8Array): number {

@@ -1,7 +1,6 @@
 import type { Gear } from '@pipe-backup/chunker'
-import { chunkId } from '@pipe-backup/crypto'
 import type { Entry, FileEntry, Reading, Source, SourceProblem } from '@pipe-backup/source'
-import { ChunkKind } from '../format/chunk-codec.ts'
+import { CHUNK_ID_BYTES } from '../format/chunk-codec.ts'
 import type { Extents } from '../format/extents.ts'
 import { hasCode } from '../has-code.ts'
 import type { SealPool } from '../seal/seal-pool.ts'
@@ -10,14 +9,13 @@ import { BUNDLE_FILE_BYTES } from './bundle.ts'
 import { ContentWriter } from './content-writer.ts'
 import { EntryQueue, type FileContent, type QueuedEntry } from './entry-queue.ts'
 import type { FileState, KnownFile } from './file-state.ts'
-import { ManifestBuilder } from './manifest-builder.ts'
+import { type KnownLeaf, KnownLeaves } from './known-leaves.ts'
+import { type EndedLeaf, isLeafEnd, ManifestBuilder, USE_BYTES } from './manifest-builder.ts'
+import { NodeWriter } from './node-writer.ts'
 import { leadOf, PathHash, stateKey } from './path-hash.ts'
-import { Slab } from './slab.ts'
 
 /** A file that changes each time it is read is taken as it is after so many readings, and marked. */
 const READINGS = 3
-/** Nodes wait for a slab until they are worth one. */
-const NODES_AT_ONCE_BYTES = 1024 * 1024
 /** Entries that wait for a bundle to end; beyond that it is ended early. */
 const MAX_WAITING = 16_384
 
@@ -46,7 +44,7 @@ export interface SourceBackupOptions {
   readonly roomForPiece: () => Promise<number>
   readonly onProblem: (problem: SourceProblem) => void
   readonly onRead: (bytes: number) => void
-  readonly onEntry: () => void
+  readonly onEntries: (count: number) => void
   /** Called with the size of each file that has not changed. */
   readonly onUnchanged: (bytes: number) => void
   readonly signal?: AbortSignal | undefined
@@ -58,20 +56,27 @@ export class SourceBackup {
   readonly #builder: ManifestBuilder
   readonly #paths: PathHash
   readonly #content: ContentWriter
-  readonly #queue = new EntryQueue((entry, extents) => this.#add(entry, extents))
-  #nodes: { bytes: Buffer; kind: ChunkKind }[] = []
-  #nodeBytes = 0
+  readonly #queue = new EntryQueue(
+    (entry, extents) => this.#add(entry, extents),
+    (leaf) => this.#addLeaf(leaf),
+  )
+  readonly #leaves: KnownLeaves
+  /** Entries since one that ends a leaf. */
+  #sinceLeafEnd = 0
+  readonly #nodes: NodeWriter
   readonly counts: SourceCounts = { entries: 0, bytes: 0, bytesRead: 0, problems: 0 }
 
   constructor(options: SourceBackupOptions) {
     this.#options = options
-    this.#builder = new ManifestBuilder((node, kind) => this.#storeNode(node, kind))
+    this.#nodes = new NodeWriter(options)
+    this.#builder = new ManifestBuilder((node, kind) => this.#nodes.store(node, kind))
     this.#content = new ContentWriter({
       ...options,
       onRead: (bytes) => this.#countRead(bytes),
       onStored: () => this.#queue.drain(),
     })
     this.#paths = new PathHash(options.pathKey, options.source.name)
+    this.#leaves = new KnownLeaves(options)
   }
 
   /** @returns the id of the manifest's root @throws SourceError when the source as a whole failed */
@@ -80,17 +85,18 @@ export class SourceBackup {
     const onProblem = (problem: SourceProblem) => this.#problem(problem)
     for await (const entry of source.entries({ onProblem, signal })) {
       await this.#take(entry)
-      if (this.#nodeBytes >= NODES_AT_ONCE_BYTES) await this.#sendNodes()
+      if (this.#nodes.isWorthSending) await this.#nodes.send()
       if (this.#queue.length > MAX_WAITING) {
         this.#content.submitAll()
         await pool.idle()
       }
     }
+    await this.#takeHeld()
     this.#content.submitAll()
     await pool.idle()
     if (this.#queue.length > 0) throw new Error('entries are left whose chunks never came')
     const root = this.#builder.finish()
-    await this.#sendNodes()
+    await this.#nodes.send()
     await pool.idle()
     return root
   }
@@ -100,13 +106,39 @@ export class SourceBackup {
     const { pool } = this.#options
     this.#content.submitAll()
     await pool.idle()
-    await this.#sendNodes()
+    await this.#nodes.send()
     await pool.idle()
   }
 
   async #take(entry: Entry): Promise<void> {
-    const pathHash = this.#paths.of(entry.path)
-    const queued = { entry, pathHash, size: 0, mtimeNs: entry.mtimeNs, unsteady: false }
+    const leaves = this.#leaves
+    let pathHash: string | undefined
+    if (!leaves.isHolding) {
+      pathHash = this.#paths.of(entry.path)
+      if (this.#sinceLeafEnd > 0 || this.#options.isForced || !leaves.begin(pathHash))
+        return this.#takeOne(entry, pathHash)
+    }
+    const found = leaves.offer(entry)
+    if (found === 'held') return
+    if (found !== 'other') {
+      this.#options.onUnchanged(found.bytes)
+      this.#queue.push(found)
+      return
+    }
+    await this.#takeHeld()
+    // It may be the first of another leaf itself.
+    if (pathHash === undefined) await this.#take(entry)
+    else await this.#takeOne(entry, pathHash)
+  }
+
+  /** Entries that began like a known leaf, and did not go on like it. */
+  async #takeHeld(): Promise<void> {
+    for (const entry of this.#leaves.release()) await this.#takeOne(entry, this.#paths.of(entry.path))
+  }
+
+  async #takeOne(entry: Entry, pathHash: string): Promise<void> {
+    this.#sinceLeafEnd = isLeafEnd(this.#sinceLeafEnd + 1, leadOf(pathHash)) ? 0 : this.#sinceLeafEnd + 1
+    const queued = { entry, pathHash, size: 0, mtimeNs: entry.mtimeNs, unsteady: false, isRead: false }
     if (entry.type !== 'file') {
       this.#queue.push(queued)
       return
@@ -115,7 +147,8 @@ export class SourceBackup {
     if (known) {
       const { extents, attributes } = known
       this.#options.onUnchanged(entry.size ?? 0)
-      this.#queue.push({ ...queued, size: entry.size ?? 0, attributes, content: { extents: () => extents } })
+      const { size = 0, identity } = entry
+      this.#queue.push({ ...queued, size, identity, attributes, content: { extents: () => extents } })
       return
     }
     if (entry.size !== undefined) await this.#options.room()
@@ -161,7 +194,8 @@ export class SourceBackup {
       const identity = end.steady ? end.identity : undefined
       const { mtimeNs, steady } = end
       const { attributes } = entry
-      this.#queue.push({ entry, pathHash, content, size, mtimeNs, unsteady: !steady, identity, attributes })
+      const read = { entry, pathHash, content, size, mtimeNs, unsteady: !steady, isRead: true }
+      this.#queue.push({ ...read, identity, attributes })
       return
     }
   }
@@ -181,8 +215,10 @@ export class SourceBackup {
   }
 
   #add(queued: QueuedEntry, extents: Extents | undefined): void {
-    const { index, state, onEntry } = this.#options
+    const { index, state, onEntries } = this.#options
     const { entry, pathHash, size, mtimeNs, unsteady, identity, attributes } = queued
+    this.#leaves.build(entry, pathHash, size, mtimeNs, identity)
+    let ended: EndedLeaf | undefined
     if (entry.type === 'file' && extents) {
       for (let i = 0; i < extents.count; i++) {
         if (!index.markLive(extents.id(i), extents.length(i)))
@@ -191,42 +227,26 @@ export class SourceBackup {
       const { path, mode, uid, gid, user, group, sparse = false } = entry
       const content = { extents }
       const metadata = { type: 'file', path, mode, uid, gid, user, group, mtimeNs, attributes } as const
-      this.#builder.add({ ...metadata, size, sparse, unsteady, content }, leadOf(pathHash))
+      ended = this.#builder.add({ ...metadata, size, sparse, unsteady, content }, leadOf(pathHash))
       this.counts.bytes += size
-      if (identity) state.remember(stateKey(pathHash), size, mtimeNs, identity, { extents, attributes })
-    } else if (entry.type !== 'file') this.#builder.add(entry, leadOf(pathHash))
+      if (identity && queued.isRead)
+        state.remember(stateKey(pathHash), size, mtimeNs, identity, { extents, attributes })
+    } else if (entry.type !== 'file') ended = this.#builder.add(entry, leadOf(pathHash))
+    if (ended) this.#leaves.end(ended)
     this.counts.entries++
-    onEntry()
+    onEntries(1)
   }
 
-  #storeNode(node: Buffer, kind: ChunkKind): Uint8Array {
-    const { index, nodeIdKey } = this.#options
-    const id = Uint8Array.from(chunkId(nodeIdKey, node))
-    if (!index.has(id)) {
-      index.addPending(id, kind, node.length)
-      this.#nodes.push({ bytes: node, kind })
-      this.#nodeBytes += node.length
-    }
-    index.markLive(id, node.length)
-    return id
-  }
-
-  async #sendNodes(): Promise<void> {
-    const nodes = this.#nodes
-    this.#nodes = []
-    this.#nodeBytes = 0
-    let slab: Slab | undefined
-    for (const { bytes, kind } of nodes) {
-      if (slab && slab.room < bytes.length) {
-        slab.submit(this.#options.pool, () => undefined)
-        slab = undefined
-      }
-      slab ??= new Slab(await this.#options.pool.takeSlab())
-      slab.bytes.set(bytes, slab.filled)
-      slab.cut(slab.filled, bytes.length, kind)
-      slab.filled += bytes.length
-    }
-    slab?.submit(this.#options.pool, () => undefined)
+  #addLeaf(leaf: KnownLeaf): void {
+    const { index, onEntries } = this.#options
+    const { id, uses, entries, bytes } = leaf
+    index.markLive(id, 0)
+    for (let at = 0; at < uses.length; at += USE_BYTES)
+      index.markLive(uses.subarray(at, at + CHUNK_ID_BYTES), uses.readDoubleLE(at + CHUNK_ID_BYTES))
+    if (this.#builder.addLeaf(leaf)) this.#leaves.end()
+    this.counts.entries += entries
+    this.counts.bytes += bytes
+    onEntries(entries)
   }
 
   #countRead(bytes: number): void {

@@ -168,8 +168,8 @@ export class SourceReader {
       onRead: (bytes) => {
         progress.bytesRead += bytes
       },
-      onEntry: () => {
-        progress.entries++
+      onEntries: (count) => {
+        progress.entries += count
       },
       onUnchanged: (bytes) => {
         progress.bytesUnchanged += bytes

@@ -18,6 +18,8 @@ import {
 /** Numbers the chunk ids of one node in order of first use. */
 class ChunkTable {
   readonly ids: Uint8Array[] = []
+  /** How many bytes of each are used. */
+  readonly usedBytes: number[] = []
   readonly #numbers = new Map<string, number>()
 
   number(id: Buffer): number {
@@ -27,6 +29,7 @@ class ChunkTable {
     let number = this.#numbers.get(name)
     if (number === undefined) {
       number = this.ids.push(Buffer.from(id)) - 1
+      this.usedBytes.push(0)
       this.#numbers.set(name, number)
     }
     return number
@@ -34,6 +37,7 @@ class ChunkTable {
 
   clear(): void {
     this.ids.length = 0
+    this.usedBytes.length = 0
     this.#numbers.clear()
   }
 
@@ -46,9 +50,12 @@ class ChunkTable {
 function writeExtents(writer: ByteWriter, extents: Extents, table: ChunkTable): void {
   writer.uvarint(extents.count)
   for (let i = 0; i < extents.count; i++) {
-    writer.uvarint(table.number(extents.id(i)))
+    const number = table.number(extents.id(i))
+    const length = extents.length(i)
+    table.usedBytes[number] = (table.usedBytes[number] ?? 0) + length
+    writer.uvarint(number)
     writer.uvarint(extents.offset(i))
-    writer.uvarint(extents.length(i))
+    writer.uvarint(length)
   }
 }
 
@@ -129,6 +136,11 @@ export class LeafWriter {
     this.#body.bytes(this.#extra.view())
   }
 
+  /** The chunks that its entries use: id, and for how many bytes. Those of files with a tree of extents are not among them. */
+  *uses(): Generator<readonly [id: Uint8Array, usedBytes: number]> {
+    for (const [i, id] of this.#table.ids.entries()) yield [id, this.#table.usedBytes[i] ?? 0]
+  }
+
   /** The node's bytes; the writer is empty again. */
   take(): Buffer {
     const writer = new ByteWriter(this.bytes + 32)
@@ -159,7 +171,8 @@ function flagsOf(entry: ManifestEntry): number {
   )
 }
 
-function sharedPrefix(a: Uint8Array, b: Uint8Array): number {
+/** How many bytes two paths begin with alike. */
+export function sharedPrefix(a: Uint8Array, b: Uint8Array): number {
   const most = Math.min(a.length, b.length)
   let i = 0
   while (i < most && a[i] === b[i]) i++
