@@ -1,12 +1,19 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import { missingDebianPackages, startMariadb } from '@pipe-backup-test/services'
 import { execa } from 'execa'
 import { makeOddTree } from './odd-tree.ts'
-import { difference, Sandbox } from './sandbox.ts'
+import { difference, MAIN, Sandbox } from './sandbox.ts'
+import { prompt, TerminalScreen } from './terminal-screen.ts'
+import { svgOf } from './terminal-svg.ts'
 
 // The main job, on this machine, in a temporary directory: a real tree and a real database into three local sinks at once, and back.
+// `--svg FILE` makes a picture of its first commands, as a terminal shows them.
 
+const { values: options } = parseArgs({ options: { svg: { type: 'string' } } })
+const COLUMNS = 96
+const screen = new TerminalScreen()
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
 /** Shows a command as a person would type it, runs it, and shows what it printed. */
@@ -17,14 +24,13 @@ async function show(
 ): Promise<Buffer> {
   say(`\n$ ${shown}`)
   const started = performance.now()
-  const { code, out, err } = await sandbox.run(args, {
-    env: {
-      TIPBOT_PASSWORD: 'demo password',
-      XDG_CONFIG_HOME: sandbox.path('home/config'),
-      XDG_STATE_HOME: sandbox.path('home/state'),
-      NO_COLOR: '1',
-    },
-  })
+  const env = {
+    TIPBOT_PASSWORD: 'demo password',
+    XDG_CONFIG_HOME: sandbox.path('.config'),
+    XDG_STATE_HOME: sandbox.path('.local/state'),
+  }
+  if (options.svg !== undefined && isRecorded(shown)) return await record(sandbox, args, shown, env)
+  const { code, out, err } = await sandbox.run(args, { env: { ...env, NO_COLOR: '1' } })
   if (out.length < 4000) process.stdout.write(out)
   process.stdout.write(err)
   say(`  (exit code ${code}, ${((performance.now() - started) / 1000).toFixed(1)} s)`)
@@ -32,8 +38,35 @@ async function show(
   return out
 }
 
+/** Those whose output is text, up to the first restore. */
+function isRecorded(shown: string): boolean {
+  return !shown.includes('|') && !screen.rows.some((row) => row.some(({ character }) => character === '✓'))
+}
+
+/** Runs a command in a terminal of its own (util-linux' `script`). Where the sandbox is, a person would have his home. */
+async function record(
+  sandbox: Sandbox,
+  args: string[],
+  shown: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Buffer> {
+  const command = `stty cols ${COLUMNS}; exec '${process.execPath}' '${MAIN}' ${args.join(' ')}`
+  const { stdout } = await execa('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    cwd: sandbox.root,
+    env: { ...env, TERM: 'xterm-256color', COLUMNS: String(COLUMNS) },
+    extendEnv: true,
+    stdin: 'ignore',
+    stripFinalNewline: false,
+  })
+  const between = screen.rows.length > 1 ? '\r\n' : ''
+  screen.write(`${between}${prompt(shown)}${stdout.replaceAll(sandbox.root, '/home/bot')}`)
+  process.stdout.write(stdout)
+  return Buffer.from(stdout)
+}
+
 function check(what: string, equal: boolean): void {
   say(`${equal ? '✓' : '✗'} ${what}`)
+  if (options.svg !== undefined && isRecorded(what)) screen.write(`\x1b[32m✓\x1b[39m ${what}\r\n`)
   if (!equal) process.exitCode = 1
 }
 
@@ -64,6 +97,7 @@ async function demo(): Promise<void> {
 
   sandbox.configure({
     vault: 'demo',
+    host: 'bot',
     sources: [
       { type: 'files', name: 'tree', paths: [tree] },
       ...(server
@@ -141,3 +175,8 @@ async function demo(): Promise<void> {
 }
 
 await demo()
+if (options.svg !== undefined) {
+  const title =
+    'A run of pipe-backup: a vault is made on three sinks, a tree and a database are backed up twice, and restored'
+  writeFileSync(options.svg, svgOf(screen.rows, COLUMNS, title))
+}
