@@ -49,7 +49,10 @@ afterAll(async () => {
 let buckets = 0
 
 /** A bucket of the owner's in which the limited user has a policy's rights, without one of its actions, and a vault to be made there. */
-async function setting(policy: Policy, without?: string): Promise<Sandbox> {
+async function setting(
+  policy: Policy,
+  { without, options = {} }: { without?: string; options?: object } = {},
+): Promise<Sandbox> {
   const bucket = `${BUCKET}-${++buckets}`
   const { endpoint, region, accessKeyId, secretAccessKey } = server
   const asOwner = { name: 'cloud', bucket, endpoint, region, accessKeyId, secretAccessKey, create: true }
@@ -70,7 +73,19 @@ async function setting(policy: Policy, without?: string): Promise<Sandbox> {
   writeFileSync(sandbox.path('tree/file'), 'content')
   sandbox.configure({
     sources: [{ type: 'files', name: 'tree', paths: ['tree'] }],
-    sinks: [{ type: 's3', name: 'cloud', bucket, prefix: PREFIX, endpoint, region, ...user, retries: 0 }],
+    sinks: [
+      {
+        type: 's3',
+        name: 'cloud',
+        bucket,
+        prefix: PREFIX,
+        endpoint,
+        region,
+        ...user,
+        retries: 0,
+        ...options,
+      },
+    ],
     keep: { last: 1 },
   })
   return sandbox
@@ -112,9 +127,25 @@ test.for([
 ])('without %s doctor reports a %s', async ([action = '', state]) => {
   const [first] = POLICIES
   if (!first) throw new Error('no policy')
-  const sandbox = await setting(first.policy, action)
+  const sandbox = await setting(first.policy, { without: action })
   await sandbox.run(['init', '--phrase-out', 'phrase'])
   expect((await doctor(sandbox)).map((check) => check.state)).toContain(state)
+})
+
+test('a bucket that is called append-only, and has no policy to make it so, is not taken for one', async () => {
+  const [first] = POLICIES
+  if (!first) throw new Error('no policy')
+  const sandbox = await setting(first.policy, { options: { appendOnly: true } })
+  expect(await doctor(sandbox)).toContainEqual(
+    expect.objectContaining({ state: 'warning', message: expect.stringContaining('though `appendOnly`') }),
+  )
+  const undeletable = await setting(first.policy, {
+    without: 's3:DeleteObject',
+    options: { appendOnly: true },
+  })
+  expect(await doctor(undeletable)).toContainEqual(
+    expect.objectContaining({ state: 'warning', message: expect.stringContaining('lets it be replaced') }),
+  )
 })
 
 test('sshd takes the lines of sshd_config that are shown', () => {

@@ -2,7 +2,7 @@ import { vaultStatus } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { ifSet } from '../config/if-set.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
-import { findSourceType } from '../config/schema.ts'
+import { findSinkType, findSourceType } from '../config/schema.ts'
 import { checkHooks, checkHostKey, checkPlan, checkState } from '../doctor/check-host.ts'
 import { checkSink } from '../doctor/check-sink.ts'
 import { checkFailureDomains } from '../doctor/failure-domains.ts'
@@ -46,6 +46,10 @@ export async function doctor(cli: CliContext, options: { readonly notify: boolea
   const { finding, vaultId } = await checkHostKey(config)
   add([finding, await checkState(config), ...(await checkFailureDomains(config))])
   await using opened = await openSinks(config, { secrets: openSecrets(config, cli), signal })
+  await using unguarded = await openSinks(withoutGuards(config), {
+    secrets: openSecrets(config, cli),
+    signal,
+  })
   const growth = await weeklyGrowth(config, opened, cli)
   const checks = [
     ...opened.sinks.map(async (sink) => {
@@ -54,6 +58,7 @@ export async function doctor(cli: CliContext, options: { readonly notify: boolea
         vaultId,
         signal,
         bytesPerWeek,
+        unguarded: unguarded.sinks.find(({ name }) => name === sink.name),
       })
       add(findings.map((one) => ({ subject: `sink ${sink.name}`, ...withoutName(one, sink.name) })))
     }),
@@ -82,6 +87,12 @@ export async function doctor(cli: CliContext, options: { readonly notify: boolea
   )
   output.printJson({ checks: found, failures, warnings, exitCode })
   return exitCode
+}
+
+/** The sinks whose servers are to refuse what a thief would do, as a thief has them. */
+function withoutGuards(config: LoadedConfig): LoadedConfig {
+  const sinks = config.sinks.flatMap((sink) => findSinkType(sink.type).unguarded(sink) ?? [])
+  return { ...config, sinks }
 }
 
 function ofConfig({ file, warnings, sources }: LoadedConfig): Finding {

@@ -3,11 +3,12 @@ import { type MemorySink, memorySink } from '@pipe-backup/sink/testing'
 import { expect, test } from 'vitest'
 import { checkSink } from './check-sink.ts'
 
-const check = (sink: Sink, bytesPerWeek?: number) =>
+const check = (sink: Sink, bytesPerWeek?: number, unguarded?: Sink) =>
   checkSink(sink, {
     vaultId: undefined,
     signal: new AbortController().signal,
     bytesPerWeek,
+    unguarded,
   })
 const refusing = (good: MemorySink): MemorySink => ({
   ...good,
@@ -68,6 +69,21 @@ test('a sink that deletes nothing, and lets all be replaced, is not taken for on
     message: expect.stringContaining('lets it be replaced'),
     hint: expect.stringContaining('-no-overwrite'),
   })
+})
+
+test('what the sink itself refuses, its server need not: that is tried without the sink', async () => {
+  const good = memorySink('guarded')
+  const guarded: Sink = { ...refusing(keeping(good)), appendOnly: true }
+  const trials: [Sink, 'ok' | 'warning', string][] = [
+    [good, 'warning', 'lets the probe be deleted, though `appendOnly`'],
+    [refusing(good), 'warning', 'lets it be replaced by other bytes'],
+    [refusing(keeping(good)), 'ok', 'append-only, as it should be'],
+  ]
+  for (const [unguarded, state, message] of trials)
+    expect((await check(guarded, undefined, unguarded))[1]).toMatchObject({
+      state,
+      message: expect.stringContaining(message),
+    })
 })
 
 test.for<[string, (good: MemorySink) => Partial<Sink>]>([

@@ -20,6 +20,8 @@ export interface CheckSinkOptions {
   readonly signal: AbortSignal
   /** What a week's runs bring, in bytes, as far as is known. */
   readonly bytesPerWeek?: number | undefined
+  /** Where its server is to refuse deletes and replacements: the same sink, without refusals of its own. */
+  readonly unguarded?: Sink | undefined
 }
 
 /** Tries all that a run, a restore and a prune ask of a sink, with a probe object that is gone in the end. */
@@ -27,7 +29,7 @@ export async function checkSink(sink: Sink, options: CheckSinkOptions): Promise<
   const { signal, vaultId } = options
   const findings: Finding[] = []
   try {
-    findings.push(...(await probe(sink, signal)))
+    findings.push(...(await probe(sink, options)))
     if (vaultId !== undefined) await requireVault(sink, vaultId, signal)
     const room = await checkRoom(sink, options)
     if (room) findings.push(room)
@@ -38,7 +40,7 @@ export async function checkSink(sink: Sink, options: CheckSinkOptions): Promise<
   return findings
 }
 
-async function probe(sink: Sink, signal: AbortSignal): Promise<Finding[]> {
+async function probe(sink: Sink, { signal, unguarded }: CheckSinkOptions): Promise<Finding[]> {
   const started = performance.now()
   const key = `${PROBES}${randomBytes(8).toString('hex')}`
   const bytes = randomBytes(PROBE_BYTES)
@@ -61,7 +63,7 @@ async function probe(sink: Sink, signal: AbortSignal): Promise<Finding[]> {
     }
     if (!isListed) failed.push({ state: 'failure', message: 'does not list what it has just stored' })
   } finally {
-    const deleted = await deleteProbe(sink, key, signal)
+    const deleted = await deleteProbe(unguarded ?? sink, key, { isToRefuse: unguarded !== undefined, signal })
     if (deleted) findings.push(deleted)
   }
   if (failed.length > 0) return [...failed, ...findings]
@@ -74,12 +76,23 @@ async function probe(sink: Sink, signal: AbortSignal): Promise<Finding[]> {
   return [{ state: 'ok', message: `a probe was ${done} in ${formatSeconds(seconds)}` }, ...findings]
 }
 
+const APPEND_ONLY_HINT =
+  'rrsync needs -no-del and -no-overwrite, S3 the policy in the README of sink-s3. Elsewhere have the server keep versions or snapshots that this credential can’t remove.'
 const REFUSED = 'it does not let the probe be deleted'
 
-async function deleteProbe(sink: Sink, key: string, signal: AbortSignal): Promise<Finding | undefined> {
-  const { appendOnly } = sink
+async function deleteProbe(
+  sink: Sink,
+  key: string,
+  { isToRefuse, signal }: { readonly isToRefuse: boolean; readonly signal: AbortSignal },
+): Promise<Finding | undefined> {
+  const appendOnly = sink.appendOnly || isToRefuse
   try {
     await sink.delete(key, { signal })
+    if (isToRefuse) {
+      const message =
+        'it lets the probe be deleted, though `appendOnly` says that its server refuses: a thief with this credential can delete all that is there'
+      return { state: 'warning', message, hint: APPEND_ONLY_HINT }
+    }
     if (!appendOnly && (await sink.head(key, { signal })) !== undefined)
       return { state: 'failure', message: 'still shows what it has just deleted' }
     // A version that is hidden, as under S3's Object Lock, may still be there.
@@ -90,7 +103,7 @@ async function deleteProbe(sink: Sink, key: string, signal: AbortSignal): Promis
       return {
         state: 'warning',
         message: `${REFUSED}, and lets it be replaced by other bytes: a thief with this credential can corrupt all that is there`,
-        hint: 'With rrsync add -no-overwrite to -no-del. Elsewhere have the server keep versions or snapshots that this credential can’t remove.',
+        hint: APPEND_ONLY_HINT,
       }
     }
     if (appendOnly) return { state: 'ok', message: `${REFUSED}, or replaced: append-only, as it should be` }

@@ -67,6 +67,7 @@ export const rsync: SinkType = sinkType(
   {
     location: ({ target = '', port = 22, identity = '' }) => rsyncLocation(target, port, identity),
     server: ({ target }) => target,
+    unguarded: ({ appendOnly }) => (appendOnly ? {} : undefined),
     environment: sshAgent,
   },
 )

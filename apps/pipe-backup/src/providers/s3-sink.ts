@@ -88,6 +88,9 @@ export const s3: SinkType = sinkType(
     location: ({ endpoint = '', bucket, prefix = '' }) =>
       below(`s3 ${endpointOf(endpoint)} ${bucket}`, prefix),
     server: ({ endpoint, region }) => endpoint ?? (region === undefined ? undefined : `s3 ${region}`),
+    // What Object Lock keeps is hidden by a delete, or by a put, and still there.
+    unguarded: ({ appendOnly, objectLock }) =>
+      appendOnly && !objectLock ? { appendOnly: undefined } : undefined,
     environment: () => ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', ...webProxy()],
   },
 )

@@ -70,6 +70,8 @@ export interface SinkTypeTraits<Options> {
   readonly server?: ((options: Partial<Options>) => string | undefined) | undefined
   /** The directory of this machine that it is. */
   readonly directory?: ((options: Partial<Options>) => string | undefined) | undefined
+  /** Where its server is to refuse deletes and replacements: what is to be set for the sink to leave that to the server. */
+  readonly unguarded?: ((options: Partial<Options>) => Partial<Options> | undefined) | undefined
   /** Variables that it uses where they are set, and that a timer lacks. */
   readonly environment?: ((options: Partial<Options>) => readonly string[]) | undefined
 }
@@ -87,6 +89,8 @@ export interface SinkType {
   server(config: SinkConfig): string | undefined
   directory(config: SinkConfig): string | undefined
   environment(config: SinkConfig): readonly string[]
+  /** The same sink, without its own refusals, where its server is to refuse deletes and replacements; otherwise undefined. */
+  unguarded(config: SinkConfig): SinkConfig | undefined
   readonly type: string
   readonly schema: SinkSchema
   /** Which of its options are secrets. */
@@ -119,6 +123,10 @@ export function sinkType<const Shape extends z.ZodRawShape>(
     server: (config) => traits.server?.(given(config)),
     directory: (config) => traits.directory?.(given(config)),
     environment: (config) => traits.environment?.(given(config)) ?? [],
+    unguarded: (config) => {
+      const changes = traits.unguarded?.(given(config))
+      return changes && { ...config, ...changes }
+    },
     schema: strictObject({
       type: z.literal(type),
       name: name.describe('What it is called in messages, and by --sink and --from'),
