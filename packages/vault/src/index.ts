@@ -8,15 +8,23 @@ export {
   type SinkReport,
   type SourceReport,
 } from './backup/report.ts'
+export { isTag } from './format/mark-object.ts'
 export {
   createVaultHost,
   decodeHostKey,
   encodeHostKey,
+  requireMaintainer,
   roleOf,
   type VaultHost,
   withRole,
 } from './format/vault-host.ts'
 export { type HealedSink, type HealOptions, type HealReport, heal } from './heal/heal.ts'
+export {
+  type MarkChange,
+  type MarkReport,
+  type MarkSnapshotOptions,
+  markSnapshot,
+} from './mark/mark-snapshot.ts'
 export { type PruneOptions, prune } from './prune/prune.ts'
 export type { PrunedSink, PruneReport } from './prune/report.ts'
 export type { ChangedPart } from './restore/changed-parts.ts'
@@ -52,6 +60,7 @@ export {
 } from './status/vault-status.ts'
 export { type DamagedObject, damagedObject } from './store/damage.ts'
 export { addGrant, openGrant } from './store/grant.ts'
+export { isHeld, type SnapshotMarks } from './store/mark-book.ts'
 export { learnRevokedHosts, requireTrusted } from './store/revocations.ts'
 export {
   type ListSnapshotsOptions,

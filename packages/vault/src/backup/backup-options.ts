@@ -10,6 +10,8 @@ export interface BackupOptions {
   readonly program: string
   readonly sources: readonly Source[]
   readonly sinks: readonly Sink[]
+  /** What the snapshot is tagged with. Default nothing. */
+  readonly tags?: readonly string[] | undefined
   /** How many sinks must hold the snapshot for the run to have succeeded. */
   readonly copies: number
   /** Sources, by name, that are read no more often than this, in milliseconds; between, the snapshot has them as they were read last. */

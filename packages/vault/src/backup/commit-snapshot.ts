@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { forEachLimited } from '../for-each-limited.ts'
 import { type IndexedPack, openIndex, sealIndexes } from '../format/index-object.ts'
+import { newMarkKey, openMark, sealMark } from '../format/mark-object.ts'
 import { packKey } from '../format/pack-format.ts'
 import {
   openSnapshotHead,
@@ -18,7 +19,7 @@ import { VaultError } from '../vault-error.ts'
 import type { RunContext } from './backup-options.ts'
 import { type BackupTarget, openReplicasOf } from './backup-target.ts'
 import { checkArrived } from './check-arrived.ts'
-import { type MemoryWatch, proveObject } from './memory-watch.ts'
+import { type MemoryWatch, type ProvenObject, proveObject } from './memory-watch.ts'
 
 /** Packs that are in memory at a time, of those that are brought to a sink. */
 const PACKS_AT_ONCE = 2
@@ -66,6 +67,7 @@ export async function commitSnapshot(run: RunContext, options: CommitSnapshotOpt
     sealed,
     () => JSON.stringify(openSnapshotHead(host.keys, key, sealed)) === JSON.stringify(head),
   )
+  const mark = sealTags(run, key)
   const indexes = sealIndexes(host, unlisted).map((index) =>
     proveObject(index.key, index.object, () => openIndex(host.keys, index.key, index.object).length > 0),
   )
@@ -83,6 +85,7 @@ export async function commitSnapshot(run: RunContext, options: CommitSnapshotOpt
       progress.phase = 'committing'
       for (const index of indexes) await memory.put(target, index)
       await session.requireAlive(replica.sink, signal)
+      if (mark) await memory.put(target, mark)
       await memory.put(target, snapshot)
       target.succeed()
       held.push(target)
@@ -102,13 +105,21 @@ export async function commitSnapshot(run: RunContext, options: CommitSnapshotOpt
   await book.save()
   if (isToRepeat) {
     // It rests on what is unrecoverable. Where it can't be taken back, verify will report it.
-    await Promise.allSettled(held.map(({ replica }) => replica.remove([key])))
+    await Promise.allSettled(held.map(({ replica }) => replica.remove(mark ? [key, mark.key] : [key])))
     return { id: null, isToRepeat }
   }
   if (held.length === 0) return { id: null, isToRepeat }
   const lost = await reconcileAll(run, options)
   await book.save()
   return { id, isToRepeat, lost }
+}
+
+/** The mark with the tags that the snapshot gets, if it gets any. @throws VaultError `fault` */
+function sealTags({ host, tags = [] }: RunContext, snapshotKey: string): ProvenObject | undefined {
+  if (tags.length === 0) return undefined
+  const key = newMarkKey(snapshotKey)
+  const object = sealMark(host, key, { pinned: false, tags: [...new Set(tags)].sort(), replaces: [] })
+  return proveObject(key, object, () => openMark(host.keys, key, object).tags.length > 0)
 }
 
 /**

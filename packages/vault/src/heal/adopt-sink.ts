@@ -40,7 +40,7 @@ export async function adoptSink(sink: Sink, options: AdoptOptions): Promise<bool
   return true
 }
 
-const SEALED_PREFIXES = ['snapshots/', 'index/', 'trash/']
+const SEALED_PREFIXES = ['snapshots/', 'index/', 'trash/', 'marks/']
 
 /** Only this vault's hosts can have written an object that opens. */
 async function showsOurs(sink: Sink, { host, signal }: AdoptOptions): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { type Sink, toError } from '@pipe-backup/sink'
 import { toFailure } from '../failure.ts'
+import { markedSnapshotOf, markIdOf, openMark } from '../format/mark-object.ts'
 import { openSnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
 import { roleOf, type VaultHost } from '../format/vault-host.ts'
 import { hasCode } from '../has-code.ts'
@@ -7,7 +8,7 @@ import { type DamagedObject, damageOf } from '../store/damage.ts'
 import { DamageBook } from '../store/damage-book.ts'
 import { checkGrant, isGrantKey } from '../store/grant.ts'
 import { isBeingPruned } from '../store/is-being-pruned.ts'
-import { shownHeadsAndGrants } from '../store/listing.ts'
+import { shownSmallObjects } from '../store/listing.ts'
 import { getObject } from '../store/read-sink.ts'
 import { Replica, type ReplicaContext } from '../store/replica.ts'
 import { onEach, openReplicas, removedSnapshots, requireAny } from '../store/replicas.ts'
@@ -82,6 +83,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     now,
     signal,
     onProblem,
+    withMarks: true,
   }
   const all = options.sinks.map((sink) => new Replica(sink, context))
   await openReplicas(all, (replica) => admit(replica, options))
@@ -90,10 +92,11 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     // What it condemned is no longer condemned, and will be again by the next prune.
     for (const [key, { message }] of replica.listing.badTrash) replica.found(key, 'corrupt', message)
     await excludeDamage(replica)
+    await replica.readMarks()
     if (await isBeingPruned(replica, session.id)) pruned.add(replica)
   })
   const replicas = requireAny(all)
-  const shown = new Map(replicas.map((replica) => [replica, shownHeadsAndGrants(replica.listing)]))
+  const shown = new Map(replicas.map((replica) => [replica, shownSmallObjects(replica.listing)]))
   const { results, lost } = await reconcile({
     replicas,
     targets: replicas.filter(({ name }) => isTarget(options, name)),
@@ -127,13 +130,13 @@ async function admit({ sink }: Replica, options: HealOptions): Promise<void> {
 }
 
 /**
- * What is known to be damaged counts as absent, but for snapshots and grants that are whole now: what was known of them may be of a moment when
+ * What is known to be damaged counts as absent, but for snapshots, marks and grants that are whole now: what was known of them may be of a moment when
  * the sink read badly, and what a snapshot needs is seen to only where it counts as there.
  * @throws the abort's reason; SinkError
  */
 async function excludeDamage(replica: Replica): Promise<void> {
-  const { snapshots, grants } = replica.listing
-  const listed = new Map([...snapshots, ...grants])
+  const { snapshots, marks, grants } = replica.listing
+  const listed = new Map([...snapshots, ...marks, ...grants])
   replica.excludeKnownDamage()
   for (const [key, object] of listed) {
     if (replica.has(key) || (await isCorrupt(replica, key))) continue
@@ -143,7 +146,7 @@ async function excludeDamage(replica: Replica): Promise<void> {
 }
 
 /**
- * Whether one of the snapshots and grants that a sink has listed is damaged still, after the healing. What was known of them may be of yesterday.
+ * Whether one of the snapshots, marks and grants that a sink has listed is damaged still, after the healing. What was known of them may be of yesterday.
  * @throws the abort's reason; SinkError
  */
 async function hasFlaw(
@@ -162,13 +165,19 @@ async function hasFlaw(
     replica.report(
       new VaultError('corrupt', `${key} is damaged, and intact on no sink`, {
         key,
-        hint: isGrantKey(key)
-          ? 'Bring back any sink that is away; where none has it, run `pipe-backup key add-recipient` for it again.'
-          : 'Bring back any sink that is away; where none has it, delete that object by hand.',
+        hint: `Bring back any sink that is away; where none has it, ${remedyOf(key)}.`,
       }),
     )
   }
   return isFlawed
+}
+
+/** What to do about an object that is damaged, and intact on no sink. */
+function remedyOf(key: string): string {
+  const snapshot = markedSnapshotOf(key)
+  if (snapshot !== undefined)
+    return `say again what holds of the snapshot: \`pipe-backup unpin ${snapshotIdOf(snapshot) ?? ''}\`, or \`pin\``
+  return isGrantKey(key) ? 'run `pipe-backup key add-recipient` for it again' : 'delete that object by hand'
 }
 
 /** @returns false of one that is whole, and of one that is gone: a prune has removed it @throws SinkError; VaultError `unsupported-version` */
@@ -176,6 +185,7 @@ async function isCorrupt({ sink, context }: Replica, key: string): Promise<boole
   try {
     const object = await getObject(sink, key, context.signal)
     if (isGrantKey(key)) checkGrant(context.keys, key, object)
+    else if (markIdOf(key) !== undefined) openMark(context.keys, key, object)
     else openSnapshotHead(context.keys, key, object)
     return false
   } catch (error) {

@@ -7,6 +7,7 @@ import { checkGrant } from '../store/grant.ts'
 import type { Replica } from '../store/replica.ts'
 import { readFromAny, removedSnapshots } from '../store/replicas.ts'
 import { bringPack } from './bring-pack.ts'
+import { bringMarks, isUselessMark } from './reconcile-marks.ts'
 import { type LostPack, ReconcileResult } from './reconcile-result.ts'
 import { uselessPacks } from './useless-packs.ts'
 
@@ -120,17 +121,18 @@ class Reconciliation {
 
   /** Brings what the sinks do not show. */
   async complete(): Promise<void> {
-    const { replicas, thorough, mayRemove } = this.#options
+    const { replicas, thorough, mayRemove, keys } = this.#options
     const removed = removedSnapshots(replicas)
-    const keys = new Set(replicas.flatMap(({ listing }) => [...listing.snapshots.keys()]))
+    const snapshots = new Set(replicas.flatMap(({ listing }) => [...listing.snapshots.keys()]))
     // The newest first: it is the one that will be wanted.
-    for (const key of [...keys].sort().reverse()) {
+    for (const key of [...snapshots].sort().reverse()) {
       if (removed.has(snapshotIdOf(key) ?? '')) continue
       const lacking = this.#lacking(this.results, key)
       if (lacking.length > 0) await this.#bringSnapshot(key, lacking)
     }
     for (const result of this.results) {
       await result.replica.attempt(async () => {
+        await bringMarks(result, replicas, keys)
         await this.#bringGrantsAndIndexes(result)
         if (thorough && mayRemove) await this.#removeCorrupt(result, removed)
       })
@@ -266,7 +268,8 @@ class Reconciliation {
         ? this.#options.mayForgetTrash(replica)
         : (key.startsWith('index/') && !replica.has(key)) ||
           (removed.has(snapshotIdOf(key) ?? '') && !(await replica.readSnapshot(key))) ||
-          (await isDisownedSnapshot(replica, key))
+          (await isDisownedSnapshot(replica, key)) ||
+          (await isUselessMark(replica, this.#options.replicas, key))
       if (isUseless) await removeUseless(result, key)
     }
   }

@@ -3,7 +3,7 @@ import { hasCode } from '../has-code.ts'
 import { isBeingPruned } from '../store/is-being-pruned.ts'
 import { shownSnapshots } from '../store/listing.ts'
 import { Replica, type ReplicaContext } from '../store/replica.ts'
-import { onEach, openReplicas, removedSnapshots, requireAny } from '../store/replicas.ts'
+import { joinedMarks, onEach, openReplicas, removedSnapshots, requireAny } from '../store/replicas.ts'
 import type { VaultSession } from '../store/session.ts'
 import { VaultError } from '../vault-error.ts'
 import type { PruneOptions } from './prune.ts'
@@ -24,6 +24,7 @@ export async function openForPrune(
     now,
     signal,
     onProblem,
+    withMarks: true,
   }
   const replicas = sinks.map((sink) => new Replica(sink, context))
   await openReplicas(replicas)
@@ -39,8 +40,9 @@ export async function openForPrune(
   return replicas
 }
 
-/** Opens what it shows. @throws where it is not known what is condemned there */
+/** Opens what it shows: marks first, for they count also where it can't be pruned. @throws where it is not known what is condemned there */
 export async function readForPrune(replica: Replica): Promise<void> {
+  await replica.readMarks()
   for (const error of replica.listing.badTrash.values()) {
     // What no host that may prune has written condemns nothing.
     if (error.code !== 'forged' && error.code !== 'revoked') throw error
@@ -67,7 +69,7 @@ async function requireAlone(replica: Replica, session: VaultSession): Promise<vo
 /** A snapshot that does not open on one sink needs there what it needs elsewhere; one that opens nowhere needs nobody knows what. */
 function resolveHeads(replicas: readonly Replica[]): void {
   // One that was removed while this sink was away goes in any case, and needs nothing any more.
-  const tombstoned = removedSnapshots(replicas)
+  const tombstoned = removedSnapshots(replicas).difference(joinedMarks(replicas).held())
   for (const replica of replicas) {
     const { heads } = replica
     const closed = shownSnapshots(replica.listing).filter(

@@ -22,6 +22,8 @@ export interface PruneSinkOptions {
   readonly gone: ReadonlySet<string>
   /** Ids of removed snapshots that some sink may still show: none of them is to be brought back. */
   readonly remembered: ReadonlySet<string>
+  /** Keys of marks that say nothing any more. */
+  readonly spentMarks: readonly string[]
   readonly ownSession: string
   readonly graceMs: number
   /** Called with each object that the sink refused to delete. */
@@ -138,7 +140,7 @@ export async function pruneSink(options: PruneSinkOptions): Promise<PruneSinkRes
   }
   const kept = await remove(plan.snapshots)
   result.snapshotsRemoved = plan.snapshots.filter((key) => !kept.has(key)).length
-  await remove([...forgotten, ...merged, ...plan.drafts])
+  await remove([...forgotten, ...merged, ...plan.drafts, ...options.spentMarks])
   return result
 }
 

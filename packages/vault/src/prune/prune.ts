@@ -5,9 +5,9 @@ import { snapshotIdOf } from '../format/snapshot-object.ts'
 import { requireMaintainer, type VaultHost } from '../format/vault-host.ts'
 import { shownSnapshots, totalBytes } from '../store/listing.ts'
 import type { Replica } from '../store/replica.ts'
-import { removedSnapshots } from '../store/replicas.ts'
+import { joinedMarks, removedSnapshots } from '../store/replicas.ts'
 import { VaultSession } from '../store/session.ts'
-import { type SnapshotInfo, toSnapshotInfo } from '../store/snapshots.ts'
+import type { SnapshotInfo } from '../store/snapshots.ts'
 import { VaultError } from '../vault-error.ts'
 import { compact } from './compact.ts'
 import { mergeIndexes } from './merge-indexes.ts'
@@ -16,6 +16,8 @@ import { openForPrune, readForPrune } from './open-for-prune.ts'
 import { type PruneSinkOptions, planPrune, pruneSink } from './prune-sink.ts'
 import { renewLocks } from './renew-locks.ts'
 import type { PrunedSink, PruneReport } from './report.ts'
+import { snapshotsOf } from './snapshots-of.ts'
+import { spentMarks } from './spent-marks.ts'
 
 const GRACE_MS = 24 * 60 * 60 * 1000
 
@@ -24,13 +26,15 @@ export interface PruneOptions {
   readonly hostName: string
   /** All that are configured. */
   readonly sinks: readonly Sink[]
-  /** Chooses the snapshots that go, by id. @param snapshots - oldest first */
+  /** Chooses the snapshots that go, by id; one that is pinned stays whatever this says. @param snapshots - oldest first, with their marks */
   readonly choose: (snapshots: readonly SnapshotInfo[]) => ReadonlySet<string>
   /**
    * Which snapshots the policy keeps, by id, of all that are shown: also of those that trash says were removed. These stay, for trash may be
    * that of a host that was taken over. Default none of them. @param snapshots - oldest first
    */
   readonly keeps?: ((snapshots: readonly SnapshotInfo[]) => ReadonlySet<string>) | undefined
+  /** Ids of snapshots whose pins do not count: they go if they are chosen. */
+  readonly unpinned?: ReadonlySet<string> | undefined
   /** How long a pack must have been of no use before it is deleted, in milliseconds. Default a day. */
   readonly graceMs?: number | undefined
   /** Changes nothing: the report is of what would be done. */
@@ -80,11 +84,11 @@ class Prune {
     const { dryRun = false, graceMs = GRACE_MS } = this.#options
     this.#all = await openForPrune(this.#options, this.#session)
     this.#replicas = this.#all.filter(({ error }) => !error)
-    const { removed, kept } = this.#choose()
+    const choice = this.#choose()
     for (const replica of this.#replicas) this.#bytesBefore.set(replica, totalBytes(replica.listing))
     if (dryRun) {
       const sinks = this.#replicas.map((replica) => this.#preview(replica))
-      return this.#report(removed, kept, sinks, { from: 0, into: 0, bytes: 0 })
+      return this.#report(choice, sinks, { from: 0, into: 0, bytes: 0 })
     }
     const compacted = this.#options.compact ? await this.#compact() : { from: 0, into: 0, bytes: 0 }
     const pruned: PrunedSink[] = []
@@ -93,7 +97,7 @@ class Prune {
       if (report) pruned.push(report)
     }
     await this.#mergeIndexes()
-    return this.#report(removed, kept, await this.#renewLocks(pruned), compacted)
+    return this.#report(choice, await this.#renewLocks(pruned), compacted)
   }
 
   /** What is needed still is locked on, where a sink locks what it stores. */
@@ -107,43 +111,29 @@ class Prune {
     )
   }
 
-  #choose(): { removed: string[]; kept: number } {
-    const { choose, keeps } = this.#options
+  #choose(): Pick<PruneReport, 'removed' | 'kept' | 'pinned'> {
+    const { choose, keeps, unpinned = new Set<string>() } = this.#options
     const tombstoned = removedSnapshots(this.#replicas)
-    const shown = new Map<string, SnapshotInfo>()
-    for (const { heads } of this.#replicas) {
-      for (const [key, head] of heads) {
-        if (shown.has(key)) continue
-        const holders = this.#replicas.filter((replica) => replica.heads.has(key))
-        // Also by the clock of one that can't be pruned: it may be the only one that has it whole.
-        const times = this.#listed.flatMap(
-          ({ listing }) => listing.snapshots.get(key)?.storedAt.getTime() ?? [],
-        )
-        const storedAt = new Date(Math.min(...times))
-        const sinks = holders.map(({ sink }) => sink)
-        shown.set(key, toSnapshotInfo(key, head, storedAt, sinks))
-      }
-    }
-    const snapshots = [...shown.values()].sort(
-      (a, b) => a.time.getTime() - b.time.getTime() || (a.key < b.key ? -1 : 1),
-    )
+    const marks = joinedMarks(this.#all)
+    const snapshots = snapshotsOf(this.#replicas, this.#listed, marks)
     // Whoever can write trash is not to choose what is kept: what it says was removed, and the policy keeps, stays.
     const saved = tombstoned.size > 0 ? keeps?.(snapshots) : undefined
-    const left = snapshots.filter(({ id }) => !tombstoned.has(id) || saved?.has(id))
-    const chosen = choose(left)
+    const held = marks.held().difference(unpinned)
+    const left = snapshots.filter(({ id }) => !tombstoned.has(id) || saved?.has(id) || held.has(id))
+    const chosen = choose(left).difference(held)
     const removed = left.filter(({ id }) => chosen.has(id)).map(({ id }) => id)
     if (left.length > 0 && removed.length === left.length)
       throw new VaultError('fault', 'the policy keeps no snapshot at all: nothing was removed', {
         hint: 'Correct `keep` in the configuration.',
       })
     const kept = new Set(left.filter(({ id }) => !chosen.has(id)).map(({ id }) => id))
-    this.#gone = new Set([...removed, ...[...tombstoned].filter((id) => !kept.has(id))])
+    this.#gone = new Set([...removed, ...[...tombstoned.difference(held)].filter((id) => !kept.has(id))])
     // When every sink that is configured shows none of them any more, nobody can bring them back.
     const isSureOfAll = this.#replicas.length === this.#all.length
     const isShown = (id: string) =>
       this.#replicas.some(({ listing }) => shownSnapshots(listing).some((key) => snapshotIdOf(key) === id))
     this.#remembered = new Set([...this.#gone].filter((id) => !isSureOfAll || isShown(id)))
-    return { removed, kept: kept.size }
+    return { removed, kept: kept.size, pinned: [...kept.intersection(held)] }
   }
 
   /** Those that were looked at, whether they can be pruned or not. */
@@ -160,6 +150,13 @@ class Prune {
       shown: neededPacks(replica, [replica], new Set()),
       gone: this.#gone,
       remembered: this.#remembered,
+      spentMarks: spentMarks({
+        replica,
+        listed: this.#listed,
+        isSureOfAll: this.#listed.length === this.#all.length,
+        ownSession: this.#session.id,
+        graceMs,
+      }),
       ownSession: this.#session.id,
       graceMs,
       onRefused: (_, error) => replica.report(error),
@@ -267,8 +264,7 @@ class Prune {
   }
 
   #report(
-    removed: readonly string[],
-    kept: number,
+    choice: Pick<PruneReport, 'removed' | 'kept' | 'pinned'>,
     pruned: readonly PrunedSink[],
     compacted: PruneReport['compacted'],
   ): PruneReport {
@@ -295,6 +291,6 @@ class Prune {
     const isClean = sinks.every(
       ({ state, refused, locksFailed }) => state === 'pruned' && refused === 0 && locksFailed === 0,
     )
-    return { removed, kept, compacted, sinks, exitCode: pruned.length === 0 ? 1 : isClean ? 0 : 3 }
+    return { ...choice, compacted, sinks, exitCode: pruned.length === 0 ? 1 : isClean ? 0 : 3 }
   }
 }

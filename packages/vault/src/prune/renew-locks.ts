@@ -30,9 +30,9 @@ export async function renewLocks(
 }
 
 function* keptObjects({ listing }: Replica): Generator<[string, StoredObject]> {
-  const { packs, condemned, snapshots, indexes, grants } = listing
+  const { packs, condemned, snapshots, marks, indexes, grants } = listing
   // Nobody knows when it was stored: it is asked for each time.
   yield ['vault.json', { sizeBytes: 0, storedAt: new Date(0) }]
   for (const [name, object] of packs) if (!condemned.has(name)) yield [packKey(name), object]
-  for (const objects of [snapshots, indexes, grants]) yield* objects
+  for (const objects of [snapshots, marks, indexes, grants]) yield* objects
 }

@@ -26,6 +26,8 @@ export interface PruneReport {
   /** Ids of the snapshots that went, or would go. */
   readonly removed: readonly string[]
   readonly kept: number
+  /** Ids of the snapshots among these that stay because they are pinned, or may be, whatever the policy says. */
+  readonly pinned: readonly string[]
   /** What `compact` moved: live bytes out of so many packs into so many. */
   readonly compacted: { readonly from: number; readonly into: number; readonly bytes: number }
   readonly sinks: readonly PrunedSink[]

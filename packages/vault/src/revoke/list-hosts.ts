@@ -9,7 +9,7 @@ import { learnRevocations } from '../store/revocations.ts'
 
 const OBJECTS_AT_ONCE = 8
 /** Where what a host signs stays: a session is gone with it. */
-export const SIGNED_PREFIXES: readonly string[] = ['snapshots/', 'index/', 'trash/']
+export const SIGNED_PREFIXES: readonly string[] = ['snapshots/', 'marks/', 'index/', 'trash/']
 
 /** A host of the vault, by what it has signed. */
 export interface KnownHost {

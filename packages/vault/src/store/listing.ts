@@ -1,5 +1,6 @@
 import type { ObjectKeys } from '@pipe-backup/crypto'
 import type { ObjectInfo, Sink } from '@pipe-backup/sink'
+import { markIdOf } from '../format/mark-object.ts'
 import { packNameOf } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
 import type { Trash } from '../format/trash-object.ts'
@@ -25,6 +26,8 @@ export interface Listing {
   readonly indexes: Objects
   readonly grants: Objects
   readonly snapshots: Objects
+  /** Where they were asked for; else empty. */
+  readonly marks: Objects
   readonly trash: ReadonlyMap<string, Trash & StoredObject>
   /** Trash objects that do not open, and why. */
   readonly badTrash: ReadonlyMap<string, VaultError>
@@ -48,6 +51,7 @@ export class CurrentListing implements Listing {
   readonly indexes: Map<string, StoredObject> = new Map()
   readonly grants: Map<string, StoredObject> = new Map()
   readonly snapshots: Map<string, StoredObject> = new Map()
+  readonly marks: Map<string, StoredObject> = new Map()
   readonly sessions: Map<string, StoredObject> = new Map()
   readonly truncated: Set<string> = new Set()
   readonly excluded: Set<string> = new Set()
@@ -60,6 +64,7 @@ export class CurrentListing implements Listing {
    * Lists a sink. Sessions first: one that is seen to have ended has shown its snapshot before. Snapshots before packs: what a
    * snapshot needs was there before it.
    * @param grants - what is below `grants/`, where that has been listed just now
+   * @param withMarks - whether to list those too: a backup does without them
    * @throws SinkError
    */
   static async of(
@@ -67,6 +72,7 @@ export class CurrentListing implements Listing {
     keys: ObjectKeys,
     signal: AbortSignal | undefined,
     grants: readonly ObjectInfo[] | undefined,
+    withMarks = false,
   ): Promise<CurrentListing> {
     const listing = new CurrentListing()
     const list = (prefix: string): Promise<void> =>
@@ -77,7 +83,8 @@ export class CurrentListing implements Listing {
     listing.badTrash = bad
     listing.condemned = new Set([...trash.values()].flatMap(({ packs }) => packs))
     listing.removed = new Set([...trash.values()].flatMap(({ snapshots }) => snapshots))
-    for (const prefix of ['snapshots/', 'index/', 'grants/', 'packs/']) await list(prefix)
+    const marks = withMarks ? ['marks/'] : []
+    for (const prefix of ['snapshots/', ...marks, 'index/', 'grants/', 'packs/']) await list(prefix)
     return listing
   }
 
@@ -124,15 +131,18 @@ export class CurrentListing implements Listing {
     const session = sessionIdOf(key)
     if (session !== undefined) return { objects: this.sessions, name: session, minBytes: 0 }
     if (snapshotIdOf(key) !== undefined) return { objects: this.snapshots, name: key, minBytes: 1 }
+    if (markIdOf(key) !== undefined) return { objects: this.marks, name: key, minBytes: 1 }
     if (key.startsWith('index/')) return { objects: this.indexes, name: key, minBytes: 1 }
     return isGrantKey(key) ? { objects: this.grants, name: key, minBytes: 1 } : undefined
   }
 }
 
-/** Keys of the snapshots and grants of a listing, damaged and truncated ones as well. */
-export function shownHeadsAndGrants({ snapshots, grants, excluded, truncated }: Listing): string[] {
-  const isShown = (key: string): boolean => snapshotIdOf(key) !== undefined || isGrantKey(key)
-  return [...snapshots.keys(), ...grants.keys(), ...[...excluded, ...truncated].filter(isShown)]
+/** Keys of the snapshots, marks and grants of a listing, damaged and truncated ones as well. */
+export function shownSmallObjects({ snapshots, marks, grants, excluded, truncated }: Listing): string[] {
+  const isShown = (key: string): boolean =>
+    snapshotIdOf(key) !== undefined || markIdOf(key) !== undefined || isGrantKey(key)
+  const listed = [snapshots, marks, grants].flatMap((objects) => [...objects.keys()])
+  return [...listed, ...[...excluded, ...truncated].filter(isShown)]
 }
 
 /** Keys of the snapshots of a listing, damaged ones as well. */
@@ -140,9 +150,16 @@ export function shownSnapshots({ snapshots, excluded }: Listing): string[] {
   return [...snapshots.keys(), ...[...excluded].filter((key) => snapshotIdOf(key) !== undefined)]
 }
 
+/** Keys of the marks of a listing, damaged and truncated ones as well. */
+export function shownMarks({ marks, excluded, truncated }: Listing): string[] {
+  return [...marks.keys(), ...[...excluded, ...truncated].filter((key) => markIdOf(key) !== undefined)]
+}
+
 /** All that is listed and not known to be damaged, but for sessions. */
-export function storedObjects({ packs, indexes, grants, snapshots, trash }: Listing): StoredObject[] {
-  return [packs, indexes, grants, snapshots, trash].flatMap((objects: Objects) => [...objects.values()])
+export function storedObjects({ packs, indexes, grants, snapshots, marks, trash }: Listing): StoredObject[] {
+  return [packs, indexes, grants, snapshots, marks, trash].flatMap((objects: Objects) => [
+    ...objects.values(),
+  ])
 }
 
 export function totalBytes(listing: Listing): number {

@@ -12,6 +12,7 @@ const MAX_BYTES = new Map([
   ['vault.json', 64 * 1024],
   ['sessions', 64 * 1024],
   ['grants', 64 * 1024],
+  ['marks', 64 * 1024],
   ['packs', MAX_PACK_BYTES],
 ])
 const LARGE_BYTES = 8 * 1024 * 1024

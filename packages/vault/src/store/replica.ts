@@ -1,6 +1,7 @@
 import type { ObjectKeys } from '@pipe-backup/crypto'
 import { type ObjectInfo, type PutOptions, type Sink, type SinkError, toError } from '@pipe-backup/sink'
 import { forEachLimited } from '../for-each-limited.ts'
+import { openMark, type SignedMark } from '../format/mark-object.ts'
 import { packNameOf } from '../format/pack-format.ts'
 import { openSnapshotHead, type SnapshotHead } from '../format/snapshot-object.ts'
 import { hasCode } from '../has-code.ts'
@@ -26,6 +27,8 @@ export interface ReplicaContext {
   readonly session?: VaultSession | undefined
   /** This host's own: where the revocations that it has seen are remembered. */
   readonly stateDirectory?: string | undefined
+  /** Whether marks are listed too, which costs a request. Default false. */
+  readonly withMarks?: boolean | undefined
   /** Where damage is remembered. */
   readonly book?: DamageBook | undefined
   readonly now: () => Date
@@ -50,6 +53,8 @@ export class Replica {
   readonly context: ReplicaContext
   /** Snapshots that were opened, as this sink has them, by key. */
   readonly heads: Map<string, SnapshotHead> = new Map()
+  /** Marks that were opened, by key. */
+  readonly marks: Map<string, SignedMark> = new Map()
   /** What was found wrong, by key. */
   readonly damaged: Map<string, Damage> = new Map()
   /** Why it can't be used. */
@@ -87,10 +92,11 @@ export class Replica {
 
   /** Lists it, as it is now. @throws SinkError */
   async list(signal: AbortSignal | undefined = this.context.signal): Promise<void> {
-    const { keys } = this.context
-    this.#listing = await CurrentListing.of(this.sink, keys, signal, this.#grants)
+    const { keys, withMarks } = this.context
+    this.#listing = await CurrentListing.of(this.sink, keys, signal, this.#grants, withMarks)
     this.#grants = undefined
-    for (const key of this.heads.keys()) if (!this.has(key)) this.heads.delete(key)
+    for (const opened of [this.heads, this.marks])
+      for (const key of opened.keys()) if (!this.has(key)) opened.delete(key)
   }
 
   /** Whether it lists an object that is not known to be damaged. */
@@ -215,6 +221,16 @@ export class Replica {
     })
   }
 
+  /** Opens the marks that it shows into `marks`. @throws as `read`: what a newer program's mark says is not known */
+  async readMarks(): Promise<void> {
+    const { keys } = this.context
+    await forEachLimited([...this.listing.marks.keys()], HEADS_AT_ONCE, async (key) => {
+      // They are never replaced: what was read once is what it says.
+      const mark = this.marks.get(key) ?? (await this.read(key, (object) => openMark(keys, key, object)))
+      if (mark) this.marks.set(key, mark)
+    })
+  }
+
   /** The sessions that a host of the vault has stored here, by id. One that is gone or does not open has ended, or is none. @throws the abort's reason */
   async readSessions(): Promise<Map<string, SessionRecord & StoredObject>> {
     const { keys, signal } = this.context
@@ -270,6 +286,7 @@ export class Replica {
       if (failed.has(key)) continue
       this.#listing?.delete(key)
       this.heads.delete(key)
+      this.marks.delete(key)
       this.proven(key)
     }
     return failed

@@ -1,4 +1,6 @@
 import { VaultError } from '../vault-error.ts'
+import { shownMarks } from './listing.ts'
+import { MarkBook } from './mark-book.ts'
 import type { Replica } from './replica.ts'
 import { KnownRevocations, requireTrusted } from './revocations.ts'
 import { requireVault } from './vault-header.ts'
@@ -84,6 +86,18 @@ export function requireAny(replicas: readonly Replica[]): Replica[] {
 /** Ids of the snapshots that a prune has removed, as any of them says. */
 export function removedSnapshots(replicas: readonly Replica[]): Set<string> {
   return new Set(replicas.flatMap((replica) => (replica.isListed ? [...replica.listing.removed] : [])))
+}
+
+/** What the marks that were opened say, of all of them together. One that a sink shows and does not have whole may be a pin. */
+export function joinedMarks(replicas: readonly Replica[]): MarkBook {
+  const book = new MarkBook()
+  for (const replica of replicas) {
+    if (!replica.isListed) continue
+    for (const [key, mark] of replica.marks) book.add(key, mark)
+    for (const key of shownMarks(replica.listing))
+      if (!replica.marks.has(key) && !replica.isDisowned(key)) book.add(key, undefined)
+  }
+  return book
 }
 
 /** Why an object can't be had: no replica has it whole; or one that does not answer may have it. */

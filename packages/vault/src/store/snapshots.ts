@@ -8,6 +8,8 @@ import {
 } from '../format/snapshot-object.ts'
 import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
+import type { SnapshotMarks } from './mark-book.ts'
+import { readMarks } from './read-marks.ts'
 import { getObject, listObjects } from './read-sink.ts'
 import { learnRevocations } from './revocations.ts'
 
@@ -33,11 +35,15 @@ export interface SnapshotInfo {
   /** The sinks that hold it. */
   readonly sinks: readonly string[]
   readonly head: SnapshotHead
+  /** Its pins and tags, where they were asked for. */
+  readonly marks?: SnapshotMarks | undefined
 }
 
 export interface ListSnapshotsOptions {
   readonly sinks: readonly Sink[]
   readonly keys: ObjectKeys
+  /** Whether to read their marks too, which costs each sink a request. Default false. */
+  readonly withMarks?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   /** Called with each sink that does not answer, and of each snapshot that does not open on a sink. */
   readonly onProblem?: ((error: Error) => void) | undefined
@@ -100,10 +106,26 @@ export async function listSnapshots(options: ListSnapshotsOptions): Promise<read
     )
     found.push(...some.filter((info) => info !== undefined))
   }
+  const marked = options.withMarks ? await addMarks(found, options) : found
   const soonMs = Date.now() + CLOCK_SKEW_MS
   const madeAtMs = ({ time, storedAt }: SnapshotInfo) =>
     time.getTime() > soonMs && storedAt < time ? storedAt.getTime() : time.getTime()
-  return found.sort((a, b) => madeAtMs(a) - madeAtMs(b) || (a.key < b.key ? -1 : 1))
+  return marked.sort((a, b) => madeAtMs(a) - madeAtMs(b) || (a.key < b.key ? -1 : 1))
+}
+
+/** @throws the abort's reason */
+async function addMarks(
+  found: readonly SnapshotInfo[],
+  options: ListSnapshotsOptions,
+): Promise<SnapshotInfo[]> {
+  const { sinks, keys, signal, onProblem } = options
+  const book = await readMarks({
+    sinks,
+    keys,
+    signal,
+    onProblem: (sink, error) => onProblem?.(onSink(sink, error)),
+  })
+  return found.map((info) => ({ ...info, marks: book.of(info.key) }))
 }
 
 async function readHead(

@@ -132,7 +132,7 @@ export class TestVault implements Disposable {
 
   snapshots(
     sinks: readonly Sink[] = this.sinks,
-    options: { readonly onProblem?: (error: Error) => void } = {},
+    options: { readonly onProblem?: (error: Error) => void; readonly withMarks?: boolean } = {},
   ): Promise<readonly SnapshotInfo[]> {
     return listSnapshots({ sinks, keys: this.keys, ...options })
   }

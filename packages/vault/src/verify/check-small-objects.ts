@@ -7,7 +7,7 @@ import type { Replica } from '../store/replica.ts'
 const INDEXES_AT_ONCE = 4
 
 /**
- * Opens all that a sink holds besides packs: trash, snapshots, which are then its `heads`, indexes and grants.
+ * Opens all that a sink holds besides packs: trash, snapshots and marks, which are then its `heads` and `marks`, indexes and grants.
  * @param onIndex - called with each index that opens, and what it lists
  * @throws SinkError; VaultError `unsupported-version`
  */
@@ -21,7 +21,8 @@ export async function checkSmallObjects(
   for (const key of listing.truncated)
     replica.found(key, 'corrupt', `${key} is cut short: it has next to no bytes`)
   await replica.readHeads()
-  for (const key of replica.heads.keys()) replica.proven(key)
+  await replica.readMarks()
+  for (const key of [...replica.heads.keys(), ...replica.marks.keys()]) replica.proven(key)
   await forEachLimited([...listing.indexes.keys()], INDEXES_AT_ONCE, async (key) => {
     const packs = await replica.read(key, (object) => {
       const listed = openIndex(keys, key, object)

@@ -19,6 +19,8 @@ export interface SinkVerificationOptions {
 export interface Expected {
   /** The snapshots that any sink shows, by key. */
   readonly snapshots: ReadonlyMap<string, SnapshotHead>
+  /** Keys of their marks that count, each with its snapshot. */
+  readonly marks: ReadonlyMap<string, SnapshotHead>
   /** Keys of the grants that any sink has. */
   readonly grants: ReadonlySet<string>
   /** How many bytes packs must have, by name. */
@@ -64,11 +66,11 @@ export class SinkVerification {
     const { replica } = this
     await replica.attempt(async () => {
       const { truncated } = replica.listing
-      const wanted = [...expected.snapshots.keys(), ...expected.grants]
+      const wanted = [...expected.snapshots.keys(), ...expected.marks.keys(), ...expected.grants]
       const lacking = wanted.filter((key) => !replica.has(key) && !truncated.has(key))
       const runs = lacking.length > 0 ? await this.#liveRuns() : []
       for (const key of lacking)
-        if (!isBeingWritten(expected.snapshots.get(key), runs))
+        if (!isBeingWritten(expected.snapshots.get(key) ?? expected.marks.get(key), runs))
           replica.found(key, 'missing', `${key} is missing: another sink has it`)
       this.#forgetSettled(expected.snapshots)
       this.#proven = await checkPacks(replica, {

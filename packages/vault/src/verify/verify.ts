@@ -5,7 +5,7 @@ import { snapshotIdOf } from '../format/snapshot-object.ts'
 import { DamageBook } from '../store/damage-book.ts'
 import { OwnSnapshots } from '../store/own-snapshots.ts'
 import { Replica } from '../store/replica.ts'
-import { openReplicas, removedSnapshots } from '../store/replicas.ts'
+import { joinedMarks, openReplicas, removedSnapshots } from '../store/replicas.ts'
 import { checkHeader } from './check-header.ts'
 import { checkManifests } from './check-manifests.ts'
 import { DeepProver } from './deep-prover.ts'
@@ -52,6 +52,7 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
     now,
     signal,
     onDamage: options.onProblem,
+    withMarks: true,
   }
   const replicas = sinks.map((sink) => new Replica(sink, context))
   await openReplicas(replicas, checkHeader)
@@ -63,10 +64,13 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   const removed = removedSnapshots(listed)
   // One that opens nowhere is the affair of the sink that shows it: nobody can bring it to the others.
   const shown = new Set(listed.flatMap(({ heads }) => [...heads.keys()]))
+  const snapshots = new Map(
+    listed.flatMap(({ heads }) => [...heads].filter(([key]) => !removed.has(snapshotIdOf(key) ?? ''))),
+  )
+  const marks = joinedMarks(listed)
   const expected = {
-    snapshots: new Map(
-      listed.flatMap(({ heads }) => [...heads].filter(([key]) => !removed.has(snapshotIdOf(key) ?? ''))),
-    ),
+    snapshots,
+    marks: new Map([...snapshots].flatMap(([key, head]) => marks.intact(key).map((mark) => [mark, head]))),
     grants: new Set(listed.flatMap(({ listing }) => [...listing.grants.keys()])),
     sizes: new Map(verifications.flatMap(({ sizes }) => [...sizes])),
   }
