@@ -7,6 +7,7 @@
  * - `no-state`: a file of the state directory could not be written;
  * - `hook-failed`: a command that the configuration runs before or after;
  * - `mass-removal`: a prune that would take most of what is there;
+ * - `pinned`, `last-copy`: a snapshot that is not forgotten without --force; `last-copy` also when none would be left;
  * - `no-scheduler`: neither systemd nor cron does what was asked;
  * - `no-page`: the page that `ui` serves was not built; `port-taken`: it can't listen where it was asked to.
  */
@@ -21,6 +22,8 @@ export type CommandErrorCode =
   | 'cancelled'
   | 'hook-failed'
   | 'mass-removal'
+  | 'pinned'
+  | 'last-copy'
   | 'no-scheduler'
   | 'no-page'
   | 'port-taken'

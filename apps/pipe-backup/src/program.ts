@@ -3,6 +3,7 @@ import type { CliContext, GlobalOptions } from './cli-context.ts'
 import { addArchiveCommands } from './program/archive-commands.ts'
 import { addCareCommands } from './program/care-commands.ts'
 import { type Commands, collect } from './program/commands.ts'
+import { addMarkCommands } from './program/mark-commands.ts'
 import { addReadCommands } from './program/read-commands.ts'
 import { addScheduleCommands } from './program/schedule-commands.ts'
 import { addSetupCommands } from './program/setup-commands.ts'
@@ -52,6 +53,7 @@ export function createProgram(version: string, runner: Runner): Command {
   addStoreCommands(commands)
   addReadCommands(commands)
   addArchiveCommands(commands)
+  addMarkCommands(commands)
   addCareCommands(commands)
   addScheduleCommands(commands)
   addSetupCommands(commands)

@@ -81,6 +81,9 @@ export interface Snapshot {
     readonly error?: string
   }[]
   readonly sinks: readonly string[]
+  /** No prune removes it. */
+  readonly pinned?: boolean
+  readonly tags?: readonly string[]
 }
 
 export interface Snapshots {

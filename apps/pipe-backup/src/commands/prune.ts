@@ -1,5 +1,5 @@
 import { massRemoval, type Policy, type Retention, retain } from '@pipe-backup/retention'
-import { type PruneReport, prune as pruneVault, type SnapshotInfo } from '@pipe-backup/vault'
+import { type PrunedSink, type PruneReport, prune as pruneVault, type SnapshotInfo } from '@pipe-backup/vault'
 import { pruneArchivesOf } from '../archives/prune-archives.ts'
 import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
@@ -8,6 +8,7 @@ import { policyOf } from '../config/keep-policy.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
 import { loadHost } from '../host/load-host.ts'
+import { keepPinned } from '../mark/keep-pinned.ts'
 import { type CommandMetrics, withMetrics } from '../metrics/command-metrics.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { ofPrune } from '../notify/observations.ts'
@@ -24,6 +25,11 @@ export interface PruneCommandOptions {
   readonly compact?: boolean | undefined
   /** Also where most of what is there would go. */
   readonly force?: boolean | undefined
+}
+
+/** Which snapshots a policy keeps, by id. */
+export function keptBy(policy: Policy): (snapshots: readonly SnapshotInfo[]) => ReadonlySet<string> {
+  return (snapshots) => new Set(retain(snapshots, policy, { floorDays: FLOOR_DAYS }).kept.keys())
 }
 
 /** For a week the last snapshot of each day stays, whatever the policy: a host that was taken over can't crowd the good ones out. */
@@ -87,15 +93,15 @@ export async function applyPolicy(
     sinks: opened.sinks,
     choose: (snapshots: readonly SnapshotInfo[]) => {
       seen = snapshots
-      if (snapshots.length > 0) retention = retain(snapshots, policy, { floorDays: FLOOR_DAYS })
+      if (snapshots.length > 0)
+        retention = keepPinned(retain(snapshots, policy, { floorDays: FLOOR_DAYS }), snapshots)
       const removed = new Set(retention.removed)
       const why = force ? undefined : massRemoval(snapshots, removed, { routineKept: routine.keptBy(policy) })
       if (why !== undefined && !dryRun) throw massRemovalError(why)
       if (why !== undefined) output.warn(`without --force nothing would be removed: ${why}`)
       return removed
     },
-    keeps: (snapshots: readonly SnapshotInfo[]) =>
-      new Set(retain(snapshots, policy, { floorDays: FLOOR_DAYS }).kept.keys()),
+    keeps: keptBy(policy),
     graceMs: ifSet(config.grace, toMilliseconds),
     dryRun,
     compact,
@@ -145,7 +151,6 @@ function reportLines(
 ): readonly string[] {
   const { removed, compacted, sinks } = report
   const gone = new Set(removed)
-  const width = Math.max(0, ...sinks.map(({ name }) => name.length))
   const would = dryRun ? 'would ' : ''
   return [
     ...seen.map(({ id, time, host }) => {
@@ -156,26 +161,32 @@ function reportLines(
     ...(compacted.into > 0
       ? [`${plural(compacted.from, 'pack')} moved into ${compacted.into}, ${formatBytes(compacted.bytes)}`]
       : []),
-    ...sinks.map((sink) => {
-      const {
-        name,
-        state,
-        bytesBefore,
-        bytesAfter,
-        bytesFreed,
-        bytesCondemned,
-        refused,
-        locksRenewed,
-        locksFailed,
-      } = sink
-      if (state === 'failed') return `${name.padEnd(width)}  failed`
-      const later =
-        bytesCondemned === 0 ? '' : `, ${formatBytes(bytesCondemned)} more when the grace time is over`
-      const locks = `${locksRenewed === 0 ? '' : `, ${plural(locksRenewed, 'lock')} renewed`}${locksFailed === 0 ? '' : `, ${plural(locksFailed, 'lock')} not renewed`}`
-      const left = refused === 0 ? '' : `, ${plural(refused, 'object')} not let go`
-      return `${name.padEnd(width)}  ${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)}: ${formatBytes(bytesFreed)} ${dryRun ? 'would be ' : ''}freed${later}${left}${locks}`
-    }),
+    ...sinkLines(sinks, dryRun),
   ]
+}
+
+/** What became of each sink, a line each. */
+export function sinkLines(sinks: readonly PrunedSink[], dryRun: boolean): readonly string[] {
+  const width = Math.max(0, ...sinks.map(({ name }) => name.length))
+  return sinks.map((sink) => {
+    const {
+      name,
+      state,
+      bytesBefore,
+      bytesAfter,
+      bytesFreed,
+      bytesCondemned,
+      refused,
+      locksRenewed,
+      locksFailed,
+    } = sink
+    if (state === 'failed') return `${name.padEnd(width)}  failed`
+    const later =
+      bytesCondemned === 0 ? '' : `, ${formatBytes(bytesCondemned)} more when the grace time is over`
+    const locks = `${locksRenewed === 0 ? '' : `, ${plural(locksRenewed, 'lock')} renewed`}${locksFailed === 0 ? '' : `, ${plural(locksFailed, 'lock')} not renewed`}`
+    const left = refused === 0 ? '' : `, ${plural(refused, 'object')} not let go`
+    return `${name.padEnd(width)}  ${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)}: ${formatBytes(bytesFreed)} ${dryRun ? 'would be ' : ''}freed${later}${left}${locks}`
+  })
 }
 
 function reportToJson(report: PruneReport, { kept }: Retention): object {

@@ -6,6 +6,7 @@ import { ifSet } from '../config/if-set.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { toBytes, toMilliseconds } from '../config/values.ts'
 import { loadHost } from '../host/load-host.ts'
+import { checkTags } from '../mark/check-tags.ts'
 import { type CommandMetrics, withMetrics } from '../metrics/command-metrics.ts'
 import { samplesOfRun } from '../metrics/samples-of.ts'
 import { Notifier } from '../notify/notifier.ts'
@@ -31,6 +32,8 @@ import { openConfig, openSecrets } from '../vault/open-config.ts'
 
 export interface RunOptions {
   readonly source: readonly string[]
+  /** What the snapshot is tagged with. */
+  readonly tag?: readonly string[] | undefined
   readonly stdin?: string | undefined
   /** Reads every file, also those that look unchanged. */
   readonly force?: boolean | undefined
@@ -40,6 +43,7 @@ export interface RunOptions {
 export async function run(cli: CliContext, options: RunOptions): Promise<number> {
   if (cli.options.from.length > 0)
     throw new UsageError('--from is for commands that read; run writes to every sink')
+  checkTags(options.tag ?? [])
   const elsewhere = await supervise(cli)
   if (elsewhere !== undefined) return elsewhere
   const config = await openConfig(cli)
@@ -101,6 +105,7 @@ async function runOnce(
         program: cli.program,
         sources,
         sinks: opened.sinks,
+        tags: options.tag,
         copies: config.copies,
         windowBytes: ifSet(config.window, toBytes),
         // Who names a source wants it read.

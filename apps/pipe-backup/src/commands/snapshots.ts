@@ -1,4 +1,4 @@
-import { listSnapshots, type SnapshotInfo } from '@pipe-backup/vault'
+import { isHeld, listSnapshots, type SnapshotInfo, type SnapshotMarks } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { nothingMatches, type SnapshotFilters, snapshotFilter } from '../find/filter-snapshots.ts'
 import { errorLine } from '../terminal/error-line.ts'
@@ -18,6 +18,7 @@ export async function snapshots(
   const listed = await listSnapshots({
     sinks,
     keys,
+    withMarks: true,
     signal,
     onProblem: (error) => output.warn(errorLine(error)),
   })
@@ -35,7 +36,7 @@ export async function snapshots(
 
 /** A snapshot for programs. */
 export function snapshotToJson(snapshot: SnapshotInfo): Readonly<Record<string, unknown>> {
-  const { id, key, time, host, hostId, sources, sinks } = snapshot
+  const { id, key, time, host, hostId, sources, sinks, marks } = snapshot
   return {
     id,
     time: time.toISOString(),
@@ -51,18 +52,27 @@ export function snapshotToJson(snapshot: SnapshotInfo): Readonly<Record<string, 
       error,
     })),
     sinks,
+    ...(marks && { pinned: isHeld(marks), tags: marks.tags }),
   }
 }
 
 function snapshotTable(found: readonly SnapshotInfo[]): readonly string[] {
   const hostWidth = Math.max(4, ...found.map(({ host }) => escapeText(host).length))
-  const rows = found.map(({ id, time, host, sources, sinks }) => {
+  const rows = found.map(({ id, time, host, sources, sinks, marks }) => {
     const bytes = sources.reduce((sum, source) => sum + source.bytes, 0)
     const names = sources.map(({ name, state }) => (state === 'ok' ? name : `${name} (${state})`)).join(', ')
-    return `${id}  ${formatTime(time)}  ${escapeText(host).padEnd(hostWidth)}  ${formatBytes(bytes).padStart(10)}  ${sinks.join(', ')}  [${names}]`
+    return `${id}  ${formatTime(time)}  ${escapeText(host).padEnd(hostWidth)}  ${formatBytes(bytes).padStart(10)}  ${sinks.join(', ')}  [${names}]${marksOf(marks)}`
   })
   return [
     `${'id'.padEnd(16)}  ${'time'.padEnd(19)}  ${'host'.padEnd(hostWidth)}  ${'size'.padStart(10)}  sinks  [sources]`,
     ...rows,
   ]
+}
+
+/** Its pin and its tags, where it has any. */
+function marksOf(marks: SnapshotMarks | undefined): string {
+  const pinned = marks?.pinned ? ['pinned'] : marks?.isUnclear ? ['perhaps pinned: a mark is damaged'] : []
+  return [...pinned, ...(marks?.tags ?? []).map((tag) => `#${escapeText(tag)}`)]
+    .map((mark) => `  ${mark}`)
+    .join('')
 }

@@ -1,4 +1,5 @@
 import type { SnapshotInfo } from '@pipe-backup/vault'
+import { escapeText } from '../terminal/escape-bytes.ts'
 import { timeOption } from '../time-option.ts'
 
 /** Which snapshots are wanted: those that are all of it. */
@@ -7,13 +8,15 @@ export interface SnapshotFilters {
   readonly source?: readonly string[] | undefined
   /** Any of these: names, or ids or the first digits of one, at least four. */
   readonly host?: readonly string[] | undefined
+  /** Any of these. */
+  readonly tag?: readonly string[] | undefined
   readonly since?: string | undefined
   readonly before?: string | undefined
 }
 
 /** @throws UsageError for what is no time */
 export function snapshotFilter(filters: SnapshotFilters): (snapshot: SnapshotInfo) => boolean {
-  const { source = [], host = [] } = filters
+  const { source = [], host = [], tag = [] } = filters
   const since = timeOption('--since', filters.since)
   const before = timeOption('--before', filters.before)
   const isHost = ({ host: name, hostId }: SnapshotInfo) =>
@@ -22,6 +25,7 @@ export function snapshotFilter(filters: SnapshotFilters): (snapshot: SnapshotInf
   return (snapshot) =>
     (source.length === 0 || hasSource(snapshot)) &&
     (host.length === 0 || isHost(snapshot)) &&
+    (tag.length === 0 || tag.some((one) => snapshot.marks?.tags.includes(one))) &&
     (!since || snapshot.time >= since) &&
     (!before || snapshot.time < before)
 }
@@ -34,5 +38,7 @@ export function nothingMatches(snapshots: readonly SnapshotInfo[]): string {
     snapshots.length === 1
       ? 'the only snapshot does not match'
       : `none of ${snapshots.length} snapshots matches`
-  return `${count}: hosts are ${[...hosts].join(', ')}; sources are ${[...sources].join(', ')}`
+  const tags = new Set(snapshots.flatMap(({ marks }) => marks?.tags ?? []))
+  const tagged = tags.size === 0 ? '' : `; tags are ${[...tags].map(escapeText).join(', ')}`
+  return `${count}: hosts are ${[...hosts].join(', ')}; sources are ${[...sources].join(', ')}${tagged}`
 }

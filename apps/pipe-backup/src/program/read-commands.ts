@@ -14,8 +14,8 @@ import {
 export function addReadCommands({ add, act }: Commands): void {
   add(
     'snapshots',
-    'list the snapshots, and which sinks hold each',
-    'pipe-backup snapshots --json\npipe-backup snapshots --source wallet --since 2026-11-01',
+    'list the snapshots, which sinks hold each, and which are pinned and tagged',
+    'pipe-backup snapshots --json\npipe-backup snapshots --source wallet --since 2026-11-01\npipe-backup snapshots --tag release',
   )
     .addOption(
       new Option('--source <name>', 'only those with this source; again for another')
@@ -24,6 +24,11 @@ export function addReadCommands({ add, act }: Commands): void {
     )
     .addOption(
       new Option('--host <host>', 'only those of this host, by its name or id; again for another')
+        .argParser(collect)
+        .default([], 'all'),
+    )
+    .addOption(
+      new Option('--tag <tag>', 'only those with this tag; again for another')
         .argParser(collect)
         .default([], 'all'),
     )

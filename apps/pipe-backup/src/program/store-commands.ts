@@ -29,19 +29,24 @@ export function addStoreCommands({ add, act }: Commands): void {
   add(
     'run',
     'back up now',
-    'pipe-backup run --source wallet\nmysqldump shop | pipe-backup run --stdin database/shop.sql',
+    'pipe-backup run --source wallet\npipe-backup run --tag before-upgrade\nmysqldump shop | pipe-backup run --stdin database/shop.sql',
   )
     .addOption(
       new Option('--source <name>', 'only this source; again for another')
         .argParser(collect)
         .default([], 'all'),
     )
+    .addOption(
+      new Option('--tag <tag>', 'tag the snapshot with this; again for another')
+        .argParser(collect)
+        .default([], 'none'),
+    )
     .option('--stdin <path>', 'store what is piped in as one entry, SOURCE/PATH')
     .option(
       '--force',
       'read every file, also those whose size and times are as they were, and sources that `every` lets rest',
     )
-    .action((options: { source: string[]; stdin?: string; force?: boolean }) =>
+    .action((options: { source: string[]; tag: string[]; stdin?: string; force?: boolean }) =>
       act(async (cli) => (await import('../commands/run.ts')).run(cli, options)),
     )
 }

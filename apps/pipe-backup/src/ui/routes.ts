@@ -115,7 +115,7 @@ async function snapshotsOf({ ui, keyring }: Served, request: RequestCli): Promis
   await using opened = await openUiListing(ui, keyring, request)
   const { sinks, keys } = opened
   const onProblem = (error: Error): void => cli.output.warn(errorLine(error))
-  const listed = await listSnapshots({ sinks, keys, signal: cli.signal, onProblem })
+  const listed = await listSnapshots({ sinks, keys, withMarks: true, signal: cli.signal, onProblem })
   const names = sinks.map(({ name }) => name)
   return { snapshots: listed.map(snapshotToJson).reverse(), sinks: names, warnings: warnings() } satisfies {
     [Key in keyof Snapshots]: unknown
