@@ -1,6 +1,14 @@
 import { deriveKeys } from '@pipe-backup/crypto'
 import { type MemorySink, memorySink } from '@pipe-backup/sink/testing'
-import { addGrant, backup, createVaultHost, initVault, listSnapshots, prune } from '@pipe-backup/vault'
+import {
+  addGrant,
+  backup,
+  createVaultHost,
+  initVault,
+  listSnapshots,
+  markSnapshot,
+  prune,
+} from '@pipe-backup/vault'
 import { sealedObject } from './forge.ts'
 import { SmallVault } from './small-vault.ts'
 
@@ -11,6 +19,7 @@ export const KINDS = [
   'pack of nodes',
   'index',
   'snapshot',
+  'mark',
   'trash',
   'grant',
   'session',
@@ -60,6 +69,13 @@ export async function damageBase(): Promise<DamageBase> {
       vaultId: vault.call.vaultId,
       master: MASTER,
       recipient: publicKey,
+    })
+  for (const snapshot of await listSnapshots({ sinks: vault.stores, keys: vault.call.keys }))
+    await markSnapshot({
+      host: vault.call.host,
+      sinks: vault.stores,
+      snapshot,
+      change: { pinned: true, addTags: ['kept'] },
     })
   for (const sink of vault.stores) putSessions(sink, vault.call.host, vault.call.keys, vault.call.now())
   const chosen = await Promise.all(vault.stores.map((sink) => chosenOf(vault, sink)))
@@ -112,6 +128,7 @@ async function chosenOf(vault: SmallVault, sink: MemorySink): Promise<Chosen> {
     'pack of nodes': packs.toReversed(),
     index: listed('index/'),
     snapshot: listed('snapshots/').reverse(),
+    mark: listed('marks/').reverse(),
     trash: listed('trash/').reverse(),
     grant: listed('grants/'),
     session: SESSIONS,
@@ -138,7 +155,13 @@ async function foreignObjects(vault: SmallVault): Promise<DamageBase['foreign']>
   const ids: string[] = []
   for (let i = 0; i < 2; i++) {
     vault.live()
-    const made = await backup({ ...call, program: 'test', sources: vault.sources(), copies: 1 })
+    const made = await backup({
+      ...call,
+      program: 'test',
+      sources: vault.sources(),
+      copies: 1,
+      tags: ['kept'],
+    })
     ids.push(made.snapshot ?? '')
   }
   await prune({ ...call, choose: () => new Set(ids.slice(0, 1)) })
@@ -160,6 +183,7 @@ async function foreignObjects(vault: SmallVault): Promise<DamageBase['foreign']>
     'pack of nodes': packs.at(-1) ?? new Uint8Array(),
     index: first('index/'),
     snapshot: first('snapshots/'),
+    mark: first('marks/'),
     trash: first('trash/'),
     grant: first('grants/'),
     session: first('sessions/'),

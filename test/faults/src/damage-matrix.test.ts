@@ -23,7 +23,9 @@ const LOST_WITH: Readonly<Partial<Record<Kind, (file: string) => boolean>>> = {
  * condemns again when the next prune looks. An index is a cache. An older version of a snapshot says the same of packs that are there
  * still. The last byte of `vault.json` is the end of a line.
  */
-function isOfNoConsequence({ kind, damage: { name } }: Cell): boolean {
+function isOfNoConsequence({ kind, damage: { name }, where }: Cell): boolean {
+  // A mark that is gone from all the sinks is known to nobody.
+  if (kind === 'mark') return name === 'deleted' && where.length > 1
   if (name === 'deleted') return ['session', 'trash', 'index'].includes(kind)
   if (kind === 'vault.json') return name === 'cut before its last byte'
   return kind === 'session' || name === 'rolled back'
@@ -43,6 +45,8 @@ function isOtherVault({ kind, damage }: Cell): boolean {
 /** What is damaged on all sinks, and of which nobody can make another. */
 function isLostForGood({ kind, damage: { name }, where }: Cell): boolean {
   if (where.length === 1 || name.startsWith(PLANTED) || name === 'rolled back') return false
+  // One that is gone is not known, and a forged one is taken away.
+  if (kind === 'mark') return name !== 'deleted' && !name.startsWith('forged')
   return kind.includes('pack') || kind === 'snapshot' || kind === 'grant'
 }
 

@@ -97,11 +97,12 @@ function rollBackBehindPrune(base: DamageBase, kind: Kind, sink: MemorySink): st
 function forged({ vault, kind, key }: Damaged, bytes: Buffer, signer: Signer): Buffer | undefined {
   if (kind.includes('pack')) return forgedPack(keys, signer, bytes)
   if (kind === 'index') return sealedObject(keys, signer, key, falseIndex(contentOf(keys, key, bytes)))
-  if (!(kind === 'snapshot' || kind === 'trash' || kind === 'session')) return undefined
+  if (!(kind === 'snapshot' || kind === 'mark' || kind === 'trash' || kind === 'session')) return undefined
   const content: unknown = JSON.parse(contentOf(keys, key, bytes).toString())
   const heldPacks = [...vault.store('a').objects.keys()].filter((one) => one.startsWith('packs/'))
   const lies = {
     snapshot: { sources: [] },
+    mark: { pinned: false, tags: ['x'] },
     trash: {
       packs: heldPacks.map((pack) => pack.slice(-64)),
       snapshots: [...vault.expected.keys()],

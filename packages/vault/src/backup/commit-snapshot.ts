@@ -117,7 +117,7 @@ export async function commitSnapshot(run: RunContext, options: CommitSnapshotOpt
 /** The mark with the tags that the snapshot gets, if it gets any. @throws VaultError `fault` */
 function sealTags({ host, tags = [] }: RunContext, snapshotKey: string): ProvenObject | undefined {
   if (tags.length === 0) return undefined
-  const key = newMarkKey(snapshotKey)
+  const key = newMarkKey(snapshotKey, host.hostId)
   const object = sealMark(host, key, { pinned: false, tags: [...new Set(tags)].sort(), replaces: [] })
   return proveObject(key, object, () => openMark(host.keys, key, object).tags.length > 0)
 }

@@ -18,14 +18,16 @@ const MARK: Mark = { pinned: true, tags: ['before upgrade'], replaces: ['0000000
 const host = createVaultHost(await deriveKeys(new Uint8Array(32).fill(7)), 'write')
 
 test('a mark opens under its own key alone, and says who wrote it', () => {
-  const key = newMarkKey(SNAPSHOT)
+  const key = newMarkKey(SNAPSHOT, host.hostId)
   const object = sealMark(host, key, MARK)
   expect([markedSnapshotOf(key), markIdOf(key)]).toEqual([SNAPSHOT, key.slice(-16)])
   expect(openMark(host.keys, key, object)).toEqual({
     ...MARK,
     author: expect.objectContaining({ hostId: host.hostId, role: 'write' }),
   })
-  expect(() => openMark(host.keys, newMarkKey(SNAPSHOT), object)).toThrow(/is not what its name says/)
+  expect(() => openMark(host.keys, newMarkKey(SNAPSHOT, host.hostId), object)).toThrow(
+    /is not what its name says/,
+  )
 })
 
 test.for([SNAPSHOT, `${SNAPSHOT}-0123456789abcdef`, 'marks/0123456789abcdef', 'marks/', ''])(
@@ -49,13 +51,19 @@ test.for([
     replaces: [],
   }),
 ])('a mark of %.60s is damaged', (content) => {
-  const key = newMarkKey(SNAPSHOT)
+  const key = newMarkKey(SNAPSHOT, host.hostId)
   const object = sealObject(host, key, Buffer.from(content))
   expect(outcomeOf(() => openMark(host.keys, key, object))).toBe('corrupt')
 })
 
+test('a mark under the name of another host is forged, also by one that maintains the vault', async () => {
+  const other = createVaultHost(await deriveKeys(new Uint8Array(32).fill(7)))
+  const key = newMarkKey(SNAPSHOT, host.hostId)
+  expect(outcomeOf(() => openMark(host.keys, key, sealMark(other, key, MARK)))).toBe('forged')
+})
+
 test('a mark of a later version is not taken for a damaged one', () => {
-  const key = newMarkKey(SNAPSHOT)
+  const key = newMarkKey(SNAPSHOT, host.hostId)
   const object = sealObject(host, key, Buffer.from('{"version":2}'))
   expect(outcomeOf(() => openMark(host.keys, key, object))).toBe('unsupported-version')
 })

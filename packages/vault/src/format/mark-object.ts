@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Author, ObjectKeys } from '@pipe-backup/crypto'
 import { isObject } from '../is-object.ts'
 import { VaultError } from '../vault-error.ts'
-import { openObject, type SealingHost, sealObject } from './sealed-object.ts'
+import { forgedObject, openObject, type SealingHost, sealObject } from './sealed-object.ts'
 
 /** What a host says of a snapshot (docs/format.md section 9). It is never replaced: the next mark names those that it takes the place of. */
 export interface Mark {
@@ -18,7 +18,7 @@ export interface SignedMark extends Mark {
   readonly author: Author
 }
 
-const KEY = /^marks\/(\d{8}t\d{6}z-[0-9a-f]{16})-([0-9a-f]{16})$/
+const KEY = /^marks\/(\d{8}t\d{6}z-[0-9a-f]{16})-([0-9a-f]{32})-([0-9a-f]{16})$/
 /** Ids that one mark may name: so many changes of one snapshot's marks are remembered. */
 export const MAX_REPLACED = 2048
 /** Tags of one mark. */
@@ -28,6 +28,11 @@ const MAX_TAG_BYTES = 128
 
 /** The id in a mark's key, or undefined where it is no such key. */
 export function markIdOf(key: string): string | undefined {
+  return KEY.exec(key)?.[3]
+}
+
+/** The id of the host that a mark's key names as its author, or undefined where it is no such key. */
+export function markAuthorOf(key: string): string | undefined {
   return KEY.exec(key)?.[2]
 }
 
@@ -37,9 +42,9 @@ export function markedSnapshotOf(key: string): string | undefined {
   return name === undefined ? undefined : `snapshots/${name}`
 }
 
-/** A new key for a mark. @param snapshotKey - of the snapshot that it is about */
-export function newMarkKey(snapshotKey: string): string {
-  return `${snapshotKey.replace(/^snapshots/, 'marks')}-${randomBytes(8).toString('hex')}`
+/** A new key for a mark. @param snapshotKey - of the snapshot that it is about @param hostId - of the host that writes it */
+export function newMarkKey(snapshotKey: string, hostId: string): string {
+  return `${snapshotKey.replace(/^snapshots/, 'marks')}-${hostId}-${randomBytes(8).toString('hex')}`
 }
 
 /** Whether a text can be a tag: 1 to 128 bytes of UTF-8, no comma, no control character, and no blank at its ends. */
@@ -52,9 +57,11 @@ export function sealMark(host: SealingHost, key: string, { pinned, tags, replace
   return sealObject(host, key, Buffer.from(JSON.stringify({ version: 1, pinned, tags, replaces })))
 }
 
-/** @throws VaultError `corrupt`, `unsupported-version`, `forged`, `revoked`, naming the key */
+/** @throws VaultError `corrupt`, `unsupported-version`, `revoked`, naming the key; `forged` when another host wrote it than its key says */
 export function openMark(keys: ObjectKeys, key: string, object: Uint8Array): SignedMark {
   const { content, author } = openObject(keys, key, object)
+  // Also from a host that maintains the vault: what it has to say stands beside, and replaces.
+  if (author.hostId !== markAuthorOf(key)) throw forgedObject(key)
   const mark = parse(content)
   if (isObject(mark) && typeof mark['version'] === 'number' && mark['version'] > 1) {
     throw new VaultError(

@@ -203,9 +203,9 @@ test('a thief with a write key who writes that he replaces the pin of another ta
   const { vault, ids, mark, snapshots } = opened
   await mark({ pinned: true })
   const [pin = ''] = vault.sink('one').keys('marks/')
-  const key = newMarkKey(snapshots[0]?.key ?? '')
   const replaces = [markIdOf(pin) ?? '']
   const thief = createVaultHost(vault.keys, 'write')
+  const key = newMarkKey(snapshots[0]?.key ?? '', thief.hostId)
   for (const sink of vault.sinks)
     sink.objects.set(key, sealMark(thief, key, { pinned: false, tags: [], replaces }))
   expect(await vault.prune({ keep: ids.slice(2), graceMs: 0 })).toMatchObject({
@@ -215,10 +215,23 @@ test('a thief with a write key who writes that he replaces the pin of another ta
   expect(await vault.prune({ host: thief, keep: ids.slice(2) }).catch(codeOf)).toBe('not-permitted')
 })
 
+test('a thief with a write key who puts a mark of his own in the place of a pin unpins nothing that a sink still has', async () => {
+  using opened = await open()
+  const { vault, ids, mark } = opened
+  await mark({ pinned: true })
+  const [pin = ''] = vault.sink('one').keys('marks/')
+  const thief = createVaultHost(vault.keys, 'write')
+  vault.sink('one').objects.set(pin, sealMark(thief, pin, { pinned: false, tags: [], replaces: [] }))
+  expect(await vault.verify()).toMatchObject({ sinks: [{ problems: [{ key: pin }] }, { state: 'ok' }] })
+  expect(await vault.prune({ keep: ids.slice(2), graceMs: 0 })).toMatchObject({ pinned: [ids[0]] })
+  await vault.heal()
+  expect(vault.sink('one').objects.get(pin)).toEqual(vault.sink('two').objects.get(pin))
+})
+
 test('a thief with the index key alone pins nothing: what he plants is found, and goes', async () => {
   using opened = await open()
   const { vault, ids, snapshots } = opened
-  const key = newMarkKey(snapshots[0]?.key ?? '')
+  const key = newMarkKey(snapshots[0]?.key ?? '', vault.host.hostId)
   const forged = sealMark(await forgerOf(vault.host), key, { pinned: true, tags: ['x'], replaces: [] })
   vault.sink('one').objects.set(key, forged)
   expect(await vault.verify()).toMatchObject({ sinks: [{ problems: [{ key }] }, { state: 'ok' }] })

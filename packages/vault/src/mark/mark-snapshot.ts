@@ -3,6 +3,7 @@ import {
   MAX_REPLACED,
   MAX_TAGS,
   type Mark,
+  markAuthorOf,
   markIdOf,
   newMarkKey,
   openMark,
@@ -85,7 +86,7 @@ export async function markSnapshot(options: MarkSnapshotOptions): Promise<MarkRe
   const before = book.counting(snapshot.key)
   const mark = nextMark(before, change, host)
   if (mark) {
-    const key = newMarkKey(snapshot.key)
+    const key = newMarkKey(snapshot.key, host.hostId)
     const object = sealMark(host, key, mark)
     book.add(key, openMark(keys, key, object))
     await onEach((sink) => sink.put(key, object, { signal }))
@@ -120,7 +121,7 @@ function nextMark(before: readonly StoredMark[], change: MarkChange, host: Vault
     !now.tags.some((tag) => gone.has(tag))
   if (isDone) return undefined
   const mayReplaceAll = roleOf(host) === 'maintain'
-  const isOwn = ({ mark }: StoredMark): boolean => mark?.author.hostId === host.hostId
+  const isOwn = ({ key }: StoredMark): boolean => markAuthorOf(key) === host.hostId
   const isInTheWay = ({ mark }: StoredMark): boolean =>
     mark
       ? (pinned === false && mark.pinned) || mark.tags.some((tag) => gone.has(tag))
@@ -142,10 +143,13 @@ function nextMark(before: readonly StoredMark[], change: MarkChange, host: Vault
   }
 }
 
-function notPermitted({ key, mark }: StoredMark): VaultError {
-  const whose = mark ? `host ${mark.author.hostId}` : 'another host'
-  return new VaultError('not-permitted', `${whose} has said so, and this host's key may not take that back`, {
-    key,
-    hint: 'Do it there, or on a host that maintains the vault ("pipe-backup key hosts" lists them).',
-  })
+function notPermitted({ key }: StoredMark): VaultError {
+  return new VaultError(
+    'not-permitted',
+    `host ${markAuthorOf(key) ?? ''} has said so, and this host's key may not take that back`,
+    {
+      key,
+      hint: 'Do it there, or on a host that maintains the vault ("pipe-backup key hosts" lists them).',
+    },
+  )
 }

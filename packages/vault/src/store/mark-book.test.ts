@@ -4,10 +4,11 @@ import { isHeld, MarkBook } from './mark-book.ts'
 
 const SNAPSHOT = 'snapshots/20261123t100000z-0123456789abcdef'
 const idOf = (n: number): string => n.toString(16).padStart(16, '0')
-const keyOf = (n: number): string => `${SNAPSHOT.replace('snapshots', 'marks')}-${idOf(n)}`
+const keyOf = (n: number, hostId = 'a'): string =>
+  `${SNAPSHOT.replace('snapshots', 'marks')}-${hostId.repeat(32)}-${idOf(n)}`
 
 function markOf(mark: Partial<Mark>, hostId = 'a', role: 'write' | 'maintain' = 'write'): SignedMark {
-  const author = { hostId, role } as SignedMark['author']
+  const author = { hostId: hostId.repeat(32), role } as SignedMark['author']
   return { pinned: false, tags: [], replaces: [], ...mark, author }
 }
 
@@ -54,7 +55,7 @@ test('marks that two commands wrote at once count both', () => {
 
 test('a mark that no sink has whole may be a pin, until a host that maintains the vault replaces it', () => {
   const book = new MarkBook()
-  book.add(keyOf(1), undefined)
+  book.add(keyOf(1, 'c'), undefined)
   expect(book.of(SNAPSHOT)).toEqual({ pinned: false, tags: [], isUnclear: true })
   expect(isHeld(book.of(SNAPSHOT))).toBe(true)
   book.add(keyOf(2), markOf({ replaces: [idOf(1)] }))

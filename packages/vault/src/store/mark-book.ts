@@ -1,4 +1,4 @@
-import { markedSnapshotOf, markIdOf, type SignedMark } from '../format/mark-object.ts'
+import { markAuthorOf, markedSnapshotOf, markIdOf, type SignedMark } from '../format/mark-object.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
 
 /** How a snapshot is marked, by all the hosts together. */
@@ -89,13 +89,13 @@ function replacedAmong(marks: ReadonlyMap<string, StoredMark>): Set<string> {
   for (const [id, { mark }] of marks) {
     for (const other of mark?.replaces ?? []) {
       const known = marks.get(other)
-      if (mark && known && other !== id && mayReplace(mark, known.mark)) replaced.add(other)
+      if (mark && known && other !== id && mayReplace(mark, known.key)) replaced.add(other)
     }
   }
   return replaced
 }
 
-/** Whether an author may take away what another has said. Whose a mark was that does not open is not known. */
-function mayReplace({ author }: SignedMark, mark: SignedMark | undefined): boolean {
-  return author.role === 'maintain' || author.hostId === mark?.author.hostId
+/** Whether an author may take away what a mark says, whether that opens or not. @param key - the mark's */
+function mayReplace({ author }: SignedMark, key: string): boolean {
+  return author.role === 'maintain' || author.hostId === markAuthorOf(key)
 }

@@ -4,6 +4,7 @@ import { SIGNATURE_BYTES, sealAead, signContent, signDetached } from '@pipe-back
 import { readAttributes } from '../format/attribute-codec.ts'
 import { CHUNK_OVERHEAD_BYTES, unsealChunk } from '../format/chunk-codec.ts'
 import { decodeIndex, encodeIndex, openIndex } from '../format/index-object.ts'
+import { openMark, sealMark } from '../format/mark-object.ts'
 import {
   decodeFooterContent,
   decodePackEnd,
@@ -25,6 +26,7 @@ import { stateTargets } from './fuzz-state.ts'
 import { HOST, KEYS } from './test-host.ts'
 
 const SNAPSHOT = 'snapshots/20261123t100000z-0123456789abcdef'
+const MARK = `marks/20261123t100000z-0123456789abcdef-${HOST.hostId}-0123456789abcdef`
 const HASH = 'ab'.repeat(32)
 const FOOTER = {
   hostId: Buffer.from(HOST.hostId, 'hex'),
@@ -151,6 +153,15 @@ export const fuzzTargets: readonly {
     decode: (bytes) => {
       const head = openSnapshotHead(HOST.keys, SNAPSHOT, sealObject(HOST, SNAPSHOT, bytes))
       openSnapshotHead(HOST.keys, SNAPSHOT, sealSnapshot(HOST, SNAPSHOT, head))
+    },
+  },
+  {
+    name: 'mark',
+    seeds: [json({ version: 1, pinned: true, tags: ['a tag'], replaces: [HEAD.id] })],
+    decode: (bytes) => {
+      const { author, ...mark } = openMark(HOST.keys, MARK, sealObject(HOST, MARK, bytes))
+      same(Buffer.from(author.hostId), Buffer.from(HOST.hostId))
+      openMark(HOST.keys, MARK, sealMark(HOST, MARK, mark))
     },
   },
   {
