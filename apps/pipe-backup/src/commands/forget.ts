@@ -53,10 +53,7 @@ export async function forget(
   const chosen = new Set(specs.map((spec) => selectSnapshot(all, spec)))
   if (!force) requireExpendable(all, chosen)
   if (chosen.size === all.length)
-    throw new CommandError(
-      'last-copy',
-      'nothing was removed: no snapshot at all would be left',
-    )
+    throw new CommandError('last-copy', 'nothing was removed: no snapshot at all would be left')
   if (!dryRun) await unpin(chosen, { host, sinks }, cli)
   const report = await pruneOf(chosen, { config, host, sinks, dryRun, force }, cli)
   for (const sink of report.sinks) if (sink.state === 'failed') output.error(failureLine(sink))
@@ -141,11 +138,7 @@ function linesOf(
   const gone = new Set(removed)
   return [
     ...[...chosen].map(({ id, time, host }) => {
-      const fate = gone.has(id)
-        ? dryRun
-          ? 'would go'
-          : 'gone'
-        : 'stays'
+      const fate = gone.has(id) ? (dryRun ? 'would go' : 'gone') : 'stays'
       return `${id}  ${formatTime(time)}  ${escapeText(host)}  ${fate}`
     }),
     `${plural(removed.length, 'snapshot')} ${dryRun ? 'would go' : 'went'}, ${kept} stay`,
