@@ -49,6 +49,8 @@ export interface ExpectedVault {
     readonly publicKey: string
     readonly secretKey: string
   }
+  /** Of each snapshot, oldest first, what its marks say together. */
+  readonly marks?: readonly { readonly pinned: boolean; readonly tags: readonly string[] }[]
   /** A phrase to whose public key the vault was granted. */
   readonly partner?: string
   readonly snapshots: readonly ExpectedSnapshot[]

@@ -213,3 +213,11 @@ test('snapshots, indexes and packs of a version to come are reported, and what i
     expect.objectContaining({ code: 'unsupported-version' }),
   ])
 })
+
+test.for(whole.filter(({ marks }) => marks !== undefined))('the marks of $name are joined', async (vault) => {
+  const sinks = [localSink({ name: 'vector', path: vault.sink })]
+  const found = await listSnapshots({ sinks, keys: await keysOf(vault), withMarks: true })
+  expect(found.map(({ marks }) => marks)).toEqual(
+    vault.marks?.map((marks) => ({ ...marks, isUnclear: false })),
+  )
+})

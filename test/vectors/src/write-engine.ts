@@ -14,6 +14,8 @@ import {
   createVaultHost,
   initVault,
   listSnapshots,
+  type MarkChange,
+  markSnapshot,
   type VaultHost,
 } from '@pipe-backup/vault'
 import { type Described, describedSource, expectedOf, file, other } from './described-source.ts'
@@ -23,6 +25,9 @@ interface Run {
   readonly hostName: string
   readonly time: string
   readonly sources: Readonly<Record<string, readonly Described[]>>
+  readonly tags?: readonly string[]
+  /** What its host then says of snapshots, by the numbers of their runs. */
+  readonly marks?: readonly (readonly [run: number, change: MarkChange])[]
 }
 
 /** A vault on a local sink, with the snapshots of these runs. */
@@ -30,7 +35,7 @@ async function writeVault(
   directory: string,
   about: string,
   runsOf: (newHost: (recipients?: readonly Uint8Array[]) => VaultHost) => readonly Run[],
-  more: { readonly partner?: string; readonly recipient?: object } = {},
+  more: { readonly partner?: string; readonly recipient?: object; readonly marks?: object } = {},
 ): Promise<void> {
   const master = createHash('sha256').update(`pipe-backup engine vector: ${about}`).digest()
   const keys = await deriveKeys(Uint8Array.from(master))
@@ -41,7 +46,7 @@ async function writeVault(
   const runs = runsOf((recipients = []) => ({ ...createVaultHost(keys), recipients }))
   const states = new Map<VaultHost, string>()
   const snapshots: object[] = []
-  for (const { host, hostName, time, sources } of runs) {
+  for (const { host, hostName, time, sources, tags, marks = [] } of runs) {
     const stateDirectory = states.get(host) ?? mkdtempSync(join(tmpdir(), 'pipe-backup-vector-'))
     states.set(host, stateDirectory)
     const read: Source[] = Object.entries(sources).map(([name, entries]) => describedSource(name, entries))
@@ -52,9 +57,15 @@ async function writeVault(
       sources: read,
       sinks: [sink],
       copies: 1,
+      tags,
       stateDirectory,
       now: () => new Date(time),
     })
+    const listed = await listSnapshots({ sinks: [sink], keys })
+    for (const [run, change] of marks) {
+      const snapshot = listed[run]
+      if (snapshot) await markSnapshot({ host, sinks: [sink], snapshot, change })
+    }
     snapshots.push({
       id,
       time,
@@ -189,5 +200,35 @@ await writeVault(
   (host) => [{ host: host(), hostName: 'alone', time: TIME, sources: { tree: [file('a', 'of two')] } }],
   {
     partner: phraseFromMaster(Uint8Array.from(createHash('sha256').update('pipe-backup partner').digest())),
+  },
+)
+await writeVault(
+  join(to, 'engine-marks'),
+  "Two hosts have pinned and tagged each other's snapshots, and taken some of it back.",
+  (newHost) => {
+    const [first, second] = [newHost(), newHost()]
+    const run = (host: VaultHost, hostName: string, time: string) => ({
+      host,
+      hostName,
+      time,
+      sources: { tree: [file('a', `of the ${hostName}`)] },
+    })
+    return [
+      { ...run(first, 'first', TIME), tags: ['nightly'], marks: [[0, { pinned: true, addTags: ['t'] }]] },
+      {
+        ...run(second, 'second', LATER),
+        marks: [
+          [0, { addTags: ['of the second'] }],
+          [0, { pinned: false }],
+          [1, { pinned: true }],
+        ],
+      },
+    ]
+  },
+  {
+    marks: [
+      { pinned: false, tags: ['nightly', 'of the second', 't'] },
+      { pinned: true, tags: [] },
+    ],
   },
 )
