@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { Sandbox } from './sandbox.ts'
 
@@ -71,12 +71,23 @@ test('snapshots are found by their tags, those of `run --tag` too', async () => 
   ]
   expect(await tagged('--tag', 'nightly')).toEqual(both)
   expect(await tagged('--tag', 'release', '--tag', 'before the move')).toEqual(both)
+  // The last one with the tag, and not the last one.
+  writeFileSync(sandbox.path('tree/f'), 'newest')
+  await sandbox.ok(['run'])
+  const phrase = ['--phrase-file', 'phrase']
+  const file = `tree${sandbox.path('tree/f')}`
+  expect((await sandbox.ok(['cat', 'latest', file, ...phrase, '--tag', 'release'])).toString()).toBe('0')
+  expect((await sandbox.ok(['cat', 'latest', file, ...phrase])).toString()).toBe('newest')
+  const absent = await sandbox.run(['ls', 'latest', ...phrase, '--tag', 'absent'])
+  expect([absent.code, absent.err]).toEqual([2, expect.stringContaining('none of 3 snapshots matches')])
+  await sandbox.ok(['restore', 'latest', ...phrase, '--tag', 'release', '--to', 'restored'])
+  expect(readFileSync(sandbox.path('restored', file), 'utf8')).toBe('0')
   await sandbox.ok(['untag', ids[0] ?? '', 'nightly'])
   expect(await tagged('--tag', 'nightly')).toEqual([both[1]])
   await sandbox.ok(['tag', ids[0] ?? '', 'release', '--remove'])
   expect((await sandbox.ok(['snapshots'])).toString()).toMatch(/\[tree\] {2}#before the move {2}#nightly$/m)
   const { err } = await sandbox.run(['snapshots', '--tag', 'release'])
-  expect(err).toContain('none of 2 snapshots matches')
+  expect(err).toContain('none of 3 snapshots matches')
   expect(err).toContain('tags are before the move, nightly')
   await sandbox.ok(['verify'])
 })

@@ -13,11 +13,11 @@ export async function cat(
   cli: CliContext,
   spec: string,
   path: string,
-  options: { readonly phraseFile?: string | undefined },
+  options: { readonly phraseFile?: string | undefined; readonly tag?: readonly string[] | undefined },
 ): Promise<number> {
   const { output, signal } = cli
   const wanted = toSnapshotPath(path)
-  await using opened = await openReading(cli, spec, options.phraseFile, [wanted])
+  await using opened = await openReading(cli, spec, options.phraseFile, [wanted], options.tag)
   const file = await findFile(opened.reader, wanted)
   await output.stream(contentOf(file, signal), signal)
   return opened.exitCode

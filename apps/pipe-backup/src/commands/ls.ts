@@ -9,6 +9,8 @@ import { openReading, type Reading } from '../vault/open-reading.ts'
 export interface LsOptions {
   /** So many levels below what is listed; without it all. */
   readonly depth?: number | undefined
+  /** Only of snapshots with any of these. */
+  readonly tag?: readonly string[] | undefined
   readonly phraseFile?: string | undefined
 }
 
@@ -21,7 +23,7 @@ export async function ls(
 ): Promise<number> {
   const { output, signal } = cli
   const sources = argument === undefined ? undefined : sourcesIn(argument)
-  await using opened = await openReading(cli, spec, options.phraseFile, sources)
+  await using opened = await openReading(cli, spec, options.phraseFile, sources, options.tag)
   async function* lines(): AsyncGenerator<string> {
     for await (const item of chosen(opened, argument, options.depth))
       yield output.json ? JSON.stringify(itemToJson(item)) : itemLine(item)

@@ -28,6 +28,8 @@ export interface RestoreOptions {
   /** How many components are taken off the beginning of each path. */
   readonly strip?: number | undefined
   readonly repair?: boolean | undefined
+  /** Only of snapshots with any of these. */
+  readonly tag?: readonly string[] | undefined
   readonly phraseFile?: string | undefined
 }
 
@@ -49,7 +51,7 @@ export async function restore(
   if (directory === undefined) refuseWithoutDirectory(options, output.json)
   const isWanted = chooseEntries(options.include, options.exclude)
   const wanted = paths.length === 0 ? undefined : paths.map(toSnapshotPath)
-  await using opened = await openReading(cli, spec, options.phraseFile, wanted)
+  await using opened = await openReading(cli, spec, options.phraseFile, wanted, options.tag)
   const { paths: chosen, leftOut } = inPlace
     ? choosePutBack(wanted, opened.snapshot, opened.config)
     : { paths: wanted, leftOut: [] }

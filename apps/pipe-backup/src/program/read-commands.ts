@@ -10,6 +10,12 @@ import {
   wholeNumber,
 } from './commands.ts'
 
+function amongTagged(): Option {
+  return new Option('--tag <tag>', 'choose among the snapshots with this tag alone; again for another')
+    .argParser(collect)
+    .default([], 'all')
+}
+
 /** Those that read what is in a vault. */
 export function addReadCommands({ add, act }: Commands): void {
   add(
@@ -52,9 +58,14 @@ export function addReadCommands({ add, act }: Commands): void {
         'no more than so many levels below that: 0 is the entry alone',
       ).argParser(wholeNumber),
     )
+    .addOption(amongTagged())
     .option(...PHRASE_FILE)
-    .action((snapshot: string, path: string | undefined, options: { depth?: number; phraseFile?: string }) =>
-      act(async (cli) => (await import('../commands/ls.ts')).ls(cli, snapshot, path, options)),
+    .action(
+      (
+        snapshot: string,
+        path: string | undefined,
+        options: { depth?: number; tag: string[]; phraseFile?: string },
+      ) => act(async (cli) => (await import('../commands/ls.ts')).ls(cli, snapshot, path, options)),
     )
 
   add(
@@ -95,8 +106,9 @@ export function addReadCommands({ add, act }: Commands): void {
   add('cat', "print one file's bytes", 'pipe-backup cat latest database/shop.sql | mysql shop')
     .argument('<snapshot>', SNAPSHOT)
     .argument('<path>', "the file: its source's name first")
+    .addOption(amongTagged())
     .option(...PHRASE_FILE)
-    .action((snapshot: string, path: string, options: { phraseFile?: string }) =>
+    .action((snapshot: string, path: string, options: { tag: string[]; phraseFile?: string }) =>
       act(async (cli) => (await import('../commands/cat.ts')).cat(cli, snapshot, path, options)),
     )
 
@@ -140,6 +152,7 @@ export function addReadCommands({ add, act }: Commands): void {
       ).argParser(wholeNumber),
     )
     .option('--repair', 'put back on their sinks, from other sinks, the objects that were found damaged')
+    .addOption(amongTagged())
     .option(...PHRASE_FILE)
     .action(
       (
@@ -154,6 +167,7 @@ export function addReadCommands({ add, act }: Commands): void {
           dryRun?: boolean
           strip?: number
           repair?: boolean
+          tag: readonly string[]
           phraseFile?: string
         },
       ) =>

@@ -16,9 +16,11 @@ import {
 } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
+import { nothingMatches, snapshotFilter } from '../find/filter-snapshots.ts'
 import { findHost } from '../host/load-host.ts'
 import { sourceOfPath } from '../snapshot-path.ts'
 import { errorLine, sinkLine } from '../terminal/error-line.ts'
+import { UsageError } from '../usage-error.ts'
 import { openConfig, openReadingSinks } from './open-config.ts'
 import { openVaultKeys } from './vault-keys.ts'
 
@@ -51,10 +53,11 @@ export interface Reading extends AsyncDisposable {
   readonly repair: () => Promise<HealReport | undefined>
 }
 
-/** Opens the vault with the recovery phrase: needs no host key, no state, and no more than a configuration with sinks. */
+/** Opens the vault with the recovery phrase, and of its snapshots those with any of these tags, where there are any: needs no host key, no state, and no more than a configuration with sinks. */
 export async function openSnapshots(
   cli: CliContext,
   phraseFile: string | undefined,
+  tags: readonly string[] = [],
 ): Promise<OpenedSnapshots> {
   const { signal, output } = cli
   const damaged: DamagedObject[] = []
@@ -69,7 +72,10 @@ export async function openSnapshots(
   const keys = await openVaultKeys(sinks, cli, phraseFile)
   const unreadable: UnreadableSnapshot[] = []
   const onUnreadable = (snapshot: UnreadableSnapshot) => unreadable.push(snapshot)
-  const snapshots = await listSnapshots({ sinks, keys, signal, onProblem, onUnreadable })
+  const withMarks = tags.length > 0
+  const listed = await listSnapshots({ sinks, keys, withMarks, signal, onProblem, onUnreadable })
+  const snapshots = listed.filter(snapshotFilter({ tag: tags }))
+  if (snapshots.length === 0 && listed.length > 0) throw new UsageError(nothingMatches(listed))
   const opened = stack.move()
   const repair = async (): Promise<HealReport | undefined> => {
     if (damaged.length === 0) return undefined
@@ -93,16 +99,17 @@ export async function openSnapshots(
 /**
  * Opens the newest good copy of what is asked for, or one snapshot.
  * @param spec - an id, a prefix of it, `latest`, `latest~2`, or a time
- * @param paths - what is asked for; without it all
+ * @param paths - what is asked for; without it all @param tags - only of snapshots with any of these; without it of all
  */
 export async function openReading(
   cli: CliContext,
   spec: string,
   phraseFile: string | undefined,
   paths?: readonly Uint8Array[],
+  tags?: readonly string[],
 ): Promise<Reading> {
   await using stack = new AsyncDisposableStack()
-  const vault = stack.use(await openSnapshots(cli, phraseFile))
+  const vault = stack.use(await openSnapshots(cli, phraseFile, tags))
   const { config, sinks, keys, snapshots, unreadable, onProblem, repair } = vault
   // One whose file is damaged has the phrase all the same: it is read as any other machine would.
   const host = await findHost(config.hostKey).catch(() => undefined)
