@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { s3Sink } from '@pipe-backup/sink-s3'
-import { initVault, prune, verify } from '@pipe-backup/vault'
+import { initVault, listSnapshots, markSnapshot, prune, verify } from '@pipe-backup/vault'
 import { startConditionalWrites, startS3 } from '@pipe-backup-test/services'
 import { expect, test } from 'vitest'
 import { keys, SmallVault } from './small-vault.ts'
@@ -46,6 +46,10 @@ test('a bucket whose policy lets no object be replaced, but sessions: all else i
   })
 
   const call = { ...vault.call, sinks }
+  const [snapshot] = await listSnapshots(call)
+  if (!snapshot) throw new Error('no snapshot')
+  for (const change of [{ pinned: true, addTags: ['t'] }, { pinned: false }, { pinned: true }])
+    expect(await markSnapshot({ ...call, snapshot, change })).toMatchObject({ isChanged: true, exitCode: 0 })
   await prune({ ...call, compact: true, choose: () => new Set(), onProblem: () => undefined })
   expect(await verify({ ...call, deepKeys: keys })).toMatchObject({ exitCode: 0 })
   expect(await vault.flawsOf(cloud)).toEqual([])
@@ -53,7 +57,7 @@ test('a bucket whose policy lets no object be replaced, but sessions: all else i
   expect(refused).toEqual([])
   expect(new Set(plain.map((key) => key.split('/')[2]))).toEqual(new Set(['sessions']))
   expect(new Set(conditional.map((key) => key.split('/')[2]))).toEqual(
-    new Set(['vault.json', 'packs', 'index', 'snapshots', 'archives']),
+    new Set(['vault.json', 'packs', 'index', 'snapshots', 'marks', 'archives']),
   )
 
   // Who does not send the condition is refused, and is heard.
