@@ -57,6 +57,8 @@ export interface Overview {
     readonly error?: string
     readonly hint?: string
   }[]
+  /** Of each sink, over time, oldest first. */
+  readonly history: readonly SinkHistory[]
   readonly sessions: readonly {
     readonly kind: string
     readonly host: string
@@ -66,6 +68,12 @@ export interface Overview {
   readonly worries: readonly { readonly subject: string; readonly message: string; readonly since?: string }[]
   readonly exitCode: number
   readonly warnings: readonly string[]
+}
+
+export interface SinkHistory {
+  readonly name: string
+  readonly sizes: readonly { readonly time: string; readonly bytes: number }[]
+  readonly lags: readonly { readonly time: string; readonly lagMs: number }[]
 }
 
 export interface Snapshot {

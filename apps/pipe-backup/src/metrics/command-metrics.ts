@@ -3,6 +3,7 @@ import { type Sink, toError } from '@pipe-backup/sink'
 import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
+import type { StatusReport } from '../status/status-report.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { describeFailure } from '../terminal/report-error.ts'
 import { writeMetricsFile } from './metrics-file.ts'
@@ -33,7 +34,10 @@ export async function withMetrics(
   command: Exclude<SampleWriter, 'status'>,
   work: (metrics: CommandMetrics) => Promise<number>,
 ): Promise<number> {
-  if (config.metrics === undefined) return await work({ add: () => undefined, look: async () => undefined })
+  if (config.metrics === undefined) {
+    const look = command === 'prune' ? lookFor(config, cli, async () => undefined) : async () => undefined
+    return await work({ add: () => undefined, look })
+  }
   const started = new Date()
   const found: Sample[] = []
   const labels = { command }
@@ -60,17 +64,10 @@ export async function withMetrics(
   try {
     const exitCode = await work({
       add: (samples) => void found.push(...samples),
-      look: async ({ sinks, ...vault }) => {
-        if (cli.signal.aborted) return
-        const { statusOf } = await import('../status/read-status.ts')
+      look: lookFor(config, cli, async (status) => {
         const { samplesOfStatus } = await import('./samples-of.ts')
-        const onProblem = ({ message }: Error): void => cli.output.note(`metrics: ${message}`)
-        try {
-          await save('status', samplesOfStatus(await statusOf(config, cli, sinks, { ...vault, onProblem })))
-        } catch (error) {
-          cli.output.warn(`metrics: the sinks could not be looked at: ${errorLine(toError(error))}`)
-        }
-      },
+        await save('status', samplesOfStatus(status))
+      }),
     })
     await ended(exitCode)
     return exitCode
@@ -79,5 +76,23 @@ export async function withMetrics(
     if (!(error instanceof CommandError && error.code === 'locked'))
       await ended(describeFailure(error).exitCode)
     throw error
+  }
+}
+
+/** Looks at how the vault stands, which also records the sizes of its sinks: daily by `prune`, though nobody asks for metrics. */
+function lookFor(
+  config: LoadedConfig,
+  cli: CliContext,
+  use: (status: StatusReport) => Promise<void>,
+): CommandMetrics['look'] {
+  return async ({ sinks, ...vault }) => {
+    if (cli.signal.aborted) return
+    const { statusOf } = await import('../status/read-status.ts')
+    const onProblem = ({ message }: Error): void => cli.output.note(`status: ${message}`)
+    try {
+      await use(await statusOf(config, cli, sinks, { ...vault, onProblem }))
+    } catch (error) {
+      cli.output.warn(`the sinks could not be looked at: ${errorLine(toError(error))}`)
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { type HostKeys, type ObjectKeys, vaultIdOf } from '@pipe-backup/crypto'
-import type { Sink } from '@pipe-backup/sink'
+import { type Sink, toError } from '@pipe-backup/sink'
 import { type VaultStatus, vaultStatus } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
@@ -14,6 +14,7 @@ import { errorLine } from '../terminal/error-line.ts'
 import { readLastDrill } from '../vault/drill-log.ts'
 import { openConfig, openSecrets } from '../vault/open-config.ts'
 import { exitCodeOf, lastGoodOf, sourcesOf } from './assess.ts'
+import { historyOf, readSinkHistory, recordSinkHistory, sampleOf } from './sink-history.ts'
 import type { StatusReport, Worry } from './status-report.ts'
 
 /**
@@ -47,7 +48,7 @@ export async function readStatus(
 /** The same, of sinks that are open already. */
 export async function statusOf(
   config: LoadedConfig,
-  { machine, signal }: CliContext,
+  { machine, output, signal }: CliContext,
   sinks: readonly Sink[],
   vault: {
     readonly keys: ObjectKeys
@@ -61,6 +62,13 @@ export async function statusOf(
   const now = new Date()
   const found = await vaultStatus({ vaultId, keys, sinks, stateDirectory: config.state, signal, onProblem })
   const worries = await worriesOf(config, found, now)
+  const recorded = await readSinkHistory(config.state)
+  const sample = sampleOf(found.sinks, found.snapshots.at(-1)?.time, now)
+  // A machine that is none of the vault's hosts is left as it is; and a plot that lacks a point is no reason to fail.
+  if (hostId !== undefined)
+    await recordSinkHistory(config.state, recorded, sample).catch((error: unknown) =>
+      output.note(`how the sinks stand was not recorded: ${errorLine(toError(error))}`),
+    )
   const log = await ScheduleLog.open(config.state)
   const begun = {
     run: log.begun('run'),
@@ -72,6 +80,7 @@ export async function statusOf(
     vaultId,
     now,
     vault: found,
+    history: historyOf(found.sinks, [...recorded, sample]),
     lastGood: lastGoodOf(found, config, hostId),
     sources: sourcesOf(found, config, hostId),
     scheduler: await findScheduler(config, machine),

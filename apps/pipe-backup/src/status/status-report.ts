@@ -7,6 +7,7 @@ import { escapeText } from '../terminal/escape-bytes.ts'
 import { formatBytes, formatCount, formatSeconds, formatTime, plural } from '../terminal/quantities.ts'
 import type { Drill } from '../vault/drill-log.ts'
 import type { SourceStatus } from './assess.ts'
+import type { SinkHistory } from './sink-history.ts'
 
 /** Something that was found to be bad, and is so still. */
 export interface Worry {
@@ -22,6 +23,8 @@ export interface StatusReport {
   readonly vaultId: string
   readonly now: Date
   readonly vault: VaultStatus
+  /** Of each sink. */
+  readonly history: readonly SinkHistory[]
   readonly lastGood: SnapshotInfo | undefined
   readonly sources: readonly SourceStatus[]
   readonly scheduler: FoundScheduler | undefined
@@ -138,7 +141,7 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
 
 /** For programs: one document. */
 export function statusToJson(report: StatusReport): Readonly<Record<string, unknown>> {
-  const { config, vaultId, vault, lastGood, sources, scheduler, nextRun, begun, drill, worries, exitCode } =
+  const { config, vaultId, vault, history, lastGood, sources, scheduler, nextRun, begun, drill, worries } =
     report
   return {
     vault: config.vault,
@@ -157,9 +160,11 @@ export function statusToJson(report: StatusReport): Readonly<Record<string, unkn
     lastVerify: begun.verify ?? null,
     lastDrill: drill ?? null,
     sources,
-    sinks: vault.sinks,
+    // What they say of their growth is in the history.
+    sinks: vault.sinks.map((sink) => ({ ...sink, growth: undefined })),
+    history,
     sessions: vault.sessions,
     worries,
-    exitCode,
+    exitCode: report.exitCode,
   }
 }

@@ -8,6 +8,7 @@ import { type Column, Table } from '../parts/table.tsx'
 import { Time } from '../parts/time.tsx'
 import { linkTo } from '../route.ts'
 import { useAnswer } from '../use-answer.ts'
+import { SinkPlots } from './sink-plots.tsx'
 import type { ViewProps } from './view-props.ts'
 
 /** How the vault, its sources and its sinks stand. */
@@ -80,6 +81,7 @@ function Shown({ status }: { readonly status: Status }) {
       <Table label="Sources" columns={SOURCES} rows={status.sources} keyOf={({ name }) => name} />
       <h2>Sinks</h2>
       <Table label="Sinks" columns={sinkColumns(status)} rows={status.sinks} keyOf={({ name }) => name} />
+      <SinkPlots history={status.history} />
       {status.sessions.length === 0 ? null : (
         <>
           <h2>At work</h2>

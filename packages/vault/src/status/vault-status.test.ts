@@ -37,7 +37,13 @@ test('sinks that are level are so, with what was stored when', async () => {
   expect(sessions).toEqual([])
   const objects = [...vault.sink('two').objects].filter(([key]) => key !== 'vault.json')
   const bytes = objects.reduce((sum, [, { length }]) => sum + length, 0)
-  for (const { bytesNew, ...sink } of sinks) {
+  for (const { bytesNew, growth, ...sink } of sinks) {
+    expect(growth).toHaveLength(30)
+    expect(growth[0]?.bytes).toBeGreaterThan(150_000)
+    expect(growth[0]?.bytes).toBe(growth[9]?.bytes)
+    expect(growth.at(-8)?.bytes).toBe(bytes - bytesNew.week)
+    expect(growth.at(-2)?.bytes).toBe(bytes - bytesNew.day)
+    expect(growth.at(-1)).toEqual({ time: now(), bytes })
     expect(sink).toMatchObject({
       state: 'ok',
       snapshots: 4,

@@ -10,6 +10,8 @@ import { SESSION_STALE_MS, type SessionRecord } from '../store/session.ts'
 import { listSnapshots, type SnapshotInfo } from '../store/snapshots.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
+/** So far back `growth` goes. */
+const GROWTH_DAYS = 90
 
 /** How a sink stands beside the others, as far as listings show it: nothing but the snapshots' heads is read. */
 export interface SinkStatus {
@@ -29,6 +31,11 @@ export interface SinkStatus {
   readonly bytesCondemned: number
   /** Of these bytes, those that it stored in the last day, 7 days and 30 days, by its own clock. */
   readonly bytesNew: { readonly day: number; readonly week: number; readonly month: number }
+  /**
+   * Of these bytes, those that it had at a time, by its own clock: a point for each of the last 90 days, oldest first. What was deleted since is in none,
+   * and what a compaction moved counts from then on.
+   */
+  readonly growth: readonly { readonly time: Date; readonly bytes: number }[]
   readonly error?: string | undefined
   /** What to do about the error. */
   readonly hint?: string | undefined
@@ -109,6 +116,7 @@ const NO_SIZES: Sizes = {
   bytes: 0,
   bytesCondemned: 0,
   bytesNew: { day: 0, week: 0, month: 0 },
+  growth: [],
 }
 const NOTHING = { snapshots: 0, behind: 0, damaged: 0, ...NO_SIZES }
 
@@ -135,7 +143,7 @@ async function findDamage(
   }
 }
 
-type Sizes = Pick<SinkStatus, 'objects' | 'bytes' | 'bytesCondemned' | 'bytesNew'>
+type Sizes = Pick<SinkStatus, 'objects' | 'bytes' | 'bytesCondemned' | 'bytesNew' | 'growth'>
 
 function sizesOf(listing: Listing, now: Date): Sizes {
   const all = storedObjects(listing)
@@ -149,7 +157,25 @@ function sizesOf(listing: Listing, now: Date): Sizes {
     bytes: total(all),
     bytesCondemned: total(condemned),
     bytesNew: { day: newerThan(1), week: newerThan(7), month: newerThan(30) },
+    growth: growthOf(all, now),
   }
+}
+
+/** The sizes of what was stored by the end of each day; days before the first object are left out. */
+function growthOf(objects: readonly StoredObject[], now: Date): SinkStatus['growth'] {
+  const storedOn = Array.from({ length: GROWTH_DAYS + 1 }, () => 0)
+  for (const { sizeBytes, storedAt } of objects) {
+    const days = Math.floor((now.getTime() - storedAt.getTime()) / DAY_MS)
+    const day = Math.min(GROWTH_DAYS, Math.max(0, days))
+    storedOn[day] = (storedOn[day] ?? 0) + sizeBytes
+  }
+  const points: { time: Date; bytes: number }[] = []
+  let bytes = 0
+  for (let day = GROWTH_DAYS; day >= 0; day--) {
+    bytes += storedOn[day] ?? 0
+    if (bytes > 0) points.push({ time: new Date(now.getTime() - day * DAY_MS), bytes })
+  }
+  return points
 }
 
 async function readSessions(replicas: readonly Replica[], now: Date): Promise<SessionStatus[]> {
