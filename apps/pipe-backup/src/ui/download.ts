@@ -2,7 +2,8 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { openSnapshot } from '@pipe-backup/vault'
+import type { Entry } from '@pipe-backup/source'
+import { openSnapshot, type SnapshotReader } from '@pipe-backup/vault'
 import type { Context } from 'hono'
 import { contentOf, findFile } from '../commands/cat.ts'
 import { errorLine } from '../terminal/error-line.ts'
@@ -11,10 +12,12 @@ import type { Keyring } from './keyring.ts'
 import { requestCli, type UiContext } from './request-cli.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 
+const TYPES = { tar: 'application/x-tar', zip: 'application/zip' } as const
+
 type DownloadContext = Context<{ Bindings: HttpBindings }>
 
 /**
- * Sends a file of a snapshot, or with `as=tar` all that is at and below a path. One that can't be read to its end cuts the connection, so
+ * Sends a file of a snapshot, or with `as=tar` or `as=zip` all that is at and below a path. One that can't be read to its end cuts the connection, so
  * that the browser shows it as failed.
  * @throws before anything is sent: LockedError; VaultError `not-found`; CommandError `not-a-file`
  */
@@ -28,17 +31,18 @@ export async function download(c: DownloadContext, ui: UiContext, keyring: Keyri
   await using reader = await openSnapshot({ sinks, keys, snapshot, signal, onProblem })
   const name = Buffer.from(path.subarray(path.lastIndexOf(0x2f) + 1)).toString()
   const { outgoing } = c.env
-  if (c.req.query('as') === 'tar') {
-    const { packTar } = await import('@pipe-backup/tar')
+  const as = c.req.query('as')
+  if (as === 'tar' || as === 'zip') {
     const entries = reader.entries([path])[Symbol.asyncIterator]()
-    // What is not there is said before a tar is begun.
+    // What is not there is reported before anything is begun.
     const first = await entries.next()
     async function* all() {
       if (!first.done) yield first.value
       yield* { [Symbol.asyncIterator]: () => entries }
     }
-    outgoing.writeHead(200, headersOf(`${name}-${snapshot.id.slice(0, 8)}.tar`, 'application/x-tar'))
-    return await send(packTar(all(), { signal }))
+    const content = await (as === 'tar' ? tarOf(all(), signal) : zipOf(all(), reader, signal))
+    outgoing.writeHead(200, headersOf(`${name}-${snapshot.id.slice(0, 8)}.${as}`, TYPES[as]))
+    return await send(content)
   }
   const file = await findFile(reader, path)
   const { size } = file
@@ -62,6 +66,20 @@ export async function download(c: DownloadContext, ui: UiContext, keyring: Keyri
     }
     return RESPONSE_ALREADY_SENT
   }
+}
+
+async function tarOf(entries: AsyncIterable<Entry>, signal: AbortSignal): Promise<Readable> {
+  const { packTar } = await import('@pipe-backup/tar')
+  return packTar(entries, { signal })
+}
+
+async function zipOf(
+  entries: AsyncIterable<Entry>,
+  reader: SnapshotReader,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Uint8Array>> {
+  const { packZip } = await import('./pack-zip.ts')
+  return packZip(entries, { signal, fileAt: async (path) => await findFile(reader, path) })
 }
 
 function headersOf(name: string, type: string): Record<string, string> {

@@ -13,10 +13,19 @@ const SIGNS: Readonly<Record<Entry['type'], string>> = {
   'block-device': '◦',
 }
 
-export function downloadOf(snapshot: string, entry: Pick<Entry, 'path' | 'type'>): string | undefined {
-  const { path, type } = entry
-  if (type === 'directory') return withQuery('/api/download', { snapshot, path, as: 'tar' })
-  return type === 'file' || type === 'hardlink' ? withQuery('/api/download', { snapshot, path }) : undefined
+/** What can be had of an entry: a file as it is, a directory in two forms; nothing of what is neither. */
+export function downloadsOf(
+  snapshot: string,
+  { name, path, type }: Entry,
+): readonly { readonly word: string; readonly label: string; readonly href: string }[] {
+  if (type === 'directory')
+    return (['tar', 'zip'] as const).map((as) => ({
+      word: as,
+      label: `${as} of ${name}`,
+      href: withQuery('/api/download', { snapshot, path, as }),
+    }))
+  if (type !== 'file' && type !== 'hardlink') return []
+  return [{ word: 'get', label: `get ${name}`, href: withQuery('/api/download', { snapshot, path }) }]
 }
 
 /** The cells of an entry: its name, which opens a directory or gets a file, and what there is to say of it. */
@@ -30,7 +39,7 @@ export function EntryCells({
   readonly tabIndex: number
 }) {
   const { name, shown = name, type, size, mtime, mode, owner, target } = entry
-  const file = downloadOf(snapshot, entry)
+  const downloads = downloadsOf(snapshot, entry)
   return (
     <>
       <span role="gridcell" class="name">
@@ -41,13 +50,13 @@ export function EntryCells({
           <a href={linkTo('browse', snapshot, entry.path)} tabIndex={tabIndex}>
             {shown}/
           </a>
-        ) : file === undefined ? (
+        ) : downloads[0] === undefined ? (
           // Nothing happens by it, but keys have to get past.
           <button type="button" class="bare" tabIndex={tabIndex}>
             {shown}
           </button>
         ) : (
-          <a href={file} download="" tabIndex={tabIndex}>
+          <a href={downloads[0].href} download="" tabIndex={tabIndex}>
             {shown}
           </a>
         )}
@@ -71,16 +80,11 @@ export function EntryCells({
         {owner ?? ''}
       </span>
       <span role="gridcell" class="end">
-        {file === undefined ? null : (
-          <a
-            href={file}
-            download=""
-            tabIndex={tabIndex}
-            aria-label={type === 'directory' ? `tar of ${name}` : `get ${name}`}
-          >
-            {type === 'directory' ? 'tar' : 'get'}
+        {downloads.map(({ word, label, href }) => (
+          <a key={word} href={href} download="" tabIndex={tabIndex} aria-label={label}>
+            {word}
           </a>
-        )}
+        ))}
       </span>
     </>
   )

@@ -3,7 +3,7 @@ import type { Differences as Compared, Snapshots as Listed, Snapshot } from '../
 import { withQuery } from '../ask.ts'
 import { formatBytes, formatCount } from '../format.ts'
 import { Answered } from '../parts/answered.tsx'
-import { downloadOf } from '../parts/entry-cells.tsx'
+import { downloadsOf } from '../parts/entry-cells.tsx'
 import { Notice, Warnings } from '../parts/notice.tsx'
 import { SnapshotPicker } from '../parts/snapshot-picker.tsx'
 import { VirtualList } from '../parts/virtual-list.tsx'
@@ -143,7 +143,7 @@ function Cells({
   readonly tabIndex: number
 }) {
   const { change, entry, sizeBefore, parts } = one
-  const file = downloadOf(snapshot, entry)
+  const [download] = downloadsOf(snapshot, entry)
   const name = `${entry.shown ?? entry.name}${entry.type === 'directory' ? '/' : ''}`
   return (
     <>
@@ -151,13 +151,13 @@ function Cells({
         <span aria-hidden="true">{SIGNS[change]}</span> <span class="word">{change}</span>
       </span>
       <span role="gridcell" class="name">
-        {file === undefined ? (
+        {download === undefined ? (
           <button type="button" class="bare" tabIndex={tabIndex}>
             {name}
           </button>
         ) : (
           <a
-            href={entry.type === 'directory' ? linkTo('browse', snapshot, entry.path) : file}
+            href={entry.type === 'directory' ? linkTo('browse', snapshot, entry.path) : download.href}
             download={entry.type === 'directory' ? undefined : ''}
             tabIndex={tabIndex}
           >
