@@ -159,7 +159,7 @@ export interface Differences {
   readonly warnings: readonly string[]
 }
 
-export type TaskKind = 'run' | 'verify' | 'heal'
+export type TaskKind = 'run' | 'verify' | 'heal' | 'restore' | 'drill'
 
 export interface Task {
   readonly kind: TaskKind

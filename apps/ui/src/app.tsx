@@ -12,6 +12,7 @@ import { Browse } from './views/browse.tsx'
 import { Configuration } from './views/configuration.tsx'
 import { DifferencesView } from './views/differences.tsx'
 import { Overview } from './views/overview.tsx'
+import { Restore } from './views/restore.tsx'
 import { RetentionView } from './views/retention.tsx'
 import { SnapshotsView } from './views/snapshots.tsx'
 import type { ViewProps } from './views/view-props.ts'
@@ -22,13 +23,14 @@ const SESSION_MS = 60_000
 const VIEWS: readonly {
   readonly name: string
   readonly title: string
-  readonly View: FunctionComponent<ViewProps> | undefined
+  readonly View: FunctionComponent<ViewProps>
 }[] = [
   { name: 'overview', title: 'Overview', View: Overview },
   { name: 'snapshots', title: 'Snapshots', View: SnapshotsView },
   { name: 'browse', title: 'Files', View: Browse },
   { name: 'differences', title: 'Compare', View: DifferencesView },
-  { name: 'actions', title: 'Actions', View: undefined },
+  { name: 'restore', title: 'Restore', View: Restore },
+  { name: 'actions', title: 'Actions', View: Actions },
   { name: 'retention', title: 'Retention', View: RetentionView },
   { name: 'configuration', title: 'Configuration', View: Configuration },
 ]
@@ -65,7 +67,7 @@ export function App() {
     }
     send('phrase/forget').then(done, done)
   }
-  const props = session && { session, rest, onSession: reload, taskEnds: task.ends }
+  const props = session && { session, rest, onSession: reload, task, taskEnds: task.ends }
   return (
     <>
       <a
@@ -110,7 +112,6 @@ export function App() {
       </nav>
       <main id="main" ref={main} tabIndex={-1}>
         {error ? <Failure error={error} /> : null}
-        {shown?.name === 'actions' ? <Actions view={task} /> : null}
         {props && shown?.View ? <shown.View key={`${shown.name} ${forgets}`} {...props} /> : null}
       </main>
     </>

@@ -103,6 +103,10 @@ test('what is in a snapshot needs the phrase, a wrong one opens nothing, and it 
     `/api/download?snapshot=${id}&path=${path}&as=tar`,
   ]
   for (const question of asked) expect((await get(question)).status, question).toBe(423)
+  for (const kind of ['restore', 'drill'])
+    expect((await post('/api/task', { kind, snapshot: id, path: '', to: sandbox.path('new') })).status).toBe(
+      423,
+    )
   const wrong = await post('/api/phrase', { phrase: 'abandon '.repeat(24) })
   expect([wrong.status, JSON.parse(wrong.body).error.code]).toEqual([422, 'bad-phrase'])
   expect((await post('/api/phrase', { phrase: phraseOf(sandbox) })).status).toBe(200)
@@ -117,10 +121,14 @@ test('bad requests get a line', async () => {
     [post('/api/task', { kind: 'rm' }), 400],
     [post('/api/phrase', { words: 1 }), 400],
     [ask('/api/task', { cookie, origin: ui.origin }, 'POST', 'no JSON'), 400],
-    [post('/api/phrase', { phrase: 'x'.repeat(5000) }), 413],
+    [post('/api/phrase', { phrase: 'x'.repeat(20_000) }), 413],
     [get('/api/children?snapshot=0000'), 404],
     [get('/api/find?pattern=../x'), 400],
     [get('/api/download?snapshot=&path='), 400],
+    [post('/api/task', { kind: 'restore', path: '', to: '/tmp' }), 400],
+    [post('/api/task', { kind: 'restore', snapshot: '0000', path: '', to: sandbox.path('new') }), 404],
+    [post('/api/task', { kind: 'restore', snapshot: '0000', path: '', to: '../new' }), 400],
+    [post('/api/task', { kind: 'drill', snapshot: '0000' }), 404],
   ]
   for (const [answer, status] of cases) {
     const { body, ...got } = await answer
@@ -177,6 +185,34 @@ test('a file that is damaged on every sink is no download that looks complete', 
   const again = async () => await (await download()).arrayBuffer()
   await expect(again()).rejects.toThrow(/terminated|fetch failed/)
 })
+
+test('a restore into what can not be written, and one of damaged data, fail with a line and no stack', async () => {
+  await post('/api/phrase', { phrase: phraseOf(sandbox) })
+  const [{ id: snapshot }] = JSON.parse((await get('/api/snapshots')).body).snapshots
+  const path = Buffer.from(`tree${sandbox.path('tree')}/docs`).toString('base64url')
+  const file = sandbox.path('tree/docs/wallet.json')
+  expect((await post('/api/task', { kind: 'restore', snapshot, path, to: file })).body).toContain(
+    'no directory',
+  )
+  // The file that the test before has damaged on both sinks.
+  const to = sandbox.path('damaged')
+  expect((await post('/api/task', { kind: 'restore', snapshot, path, to })).status).toBe(200)
+  const seen = await untilEnded()
+  expect(seen).toContain('large.bin')
+  expect(seen).toContain('"exitCode":1')
+  expect(seen).not.toMatch(/ {4}at /)
+  expect(readFileSync(`${to}/tree${file}`, 'utf8')).toBe('and the second')
+})
+
+async function untilEnded(): Promise<string> {
+  const events = await fetch(`${ui.origin}/api/task/events`, { headers: { cookie } })
+  let seen = ''
+  for await (const piece of events.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    seen += piece
+    if (seen.includes('"type":"ended"')) break
+  }
+  return seen
+}
 
 test('a run that was started is cancelled: it ends as after Ctrl-C, and another can be started', async () => {
   sandbox.configure({

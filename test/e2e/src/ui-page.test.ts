@@ -3,10 +3,19 @@ import axe from 'axe-core'
 import { execa } from 'execa'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Sandbox } from './sandbox.ts'
+import { difference, type Sandbox } from './sandbox.ts'
 import { makeUiVault, phraseOf, startUi, type UiServer } from './ui-server.ts'
 
-const VIEWS = ['overview', 'snapshots', 'browse', 'differences', 'actions', 'retention', 'configuration']
+const VIEWS = [
+  'overview',
+  'snapshots',
+  'browse',
+  'differences',
+  'restore',
+  'actions',
+  'retention',
+  'configuration',
+]
 
 let sandbox: Sandbox
 let ui: UiServer
@@ -25,8 +34,8 @@ beforeAll(async () => {
   page = await context.newPage()
   page.on('pageerror', (error) => complaints.push(String(error)))
   page.on('console', (message) => {
-    // That the phrase is needed, or wrong, is an answer as any other.
-    if (message.type() === 'error' && !/status of 42[23]/.test(message.text()))
+    // That the phrase is needed, or wrong, or a directory of no use, is an answer as any other.
+    if (message.type() === 'error' && !/status of (400|42[23])/.test(message.text()))
       complaints.push(message.text())
   })
   page.on('request', (request) => {
@@ -73,6 +82,26 @@ test('the overview shows how the vault stands, and the token is gone from the ad
     expect.stringMatching(/^usb✓ ok.*none2/),
   ])
   expect(await page.getByRole('table', { name: 'Sources' }).textContent()).toContain('tree')
+})
+
+test('sizes and lags of the sinks are plotted, and are in tables', async () => {
+  const size = page.getByRole('img', { name: /^Size of each sink\. disk since .*more than then\. usb/ })
+  await size.locator('canvas').waitFor()
+  expect(
+    await page.getByRole('img', { name: /^Lag of each sink\. disk .*: none, at most none/ }).count(),
+  ).toBe(1)
+  // Something was drawn: the line that is on top, in its colour.
+  const isDrawn = `(() => {
+    const canvas = document.querySelector('.plot canvas')
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+    for (let at = 0; at < data.length; at += 4)
+      if (data[at] === 0xa6 && data[at + 1] === 0x4b && data[at + 2] === 0 && data[at + 3] === 255) return true
+    return false
+  })()`
+  expect(await page.evaluate(isDrawn)).toBe(true)
+  await page.getByText('As a table: Size of each sink').click()
+  const table = page.getByRole('table', { name: 'Size of each sink, day by day' })
+  expect(await table.getByRole('row').nth(1).textContent()).toMatch(/^\d{4}-\d\d-\d\d\d\.\d MiB\d\.\d MiB$/)
 })
 
 test('the snapshots are in a list and in calendars, by keyboard too', async () => {
@@ -122,6 +151,9 @@ test('a directory is walked into, a file and a directory are downloaded as they 
   expect(tar.name).toMatch(/^deep-[0-9a-f]{8}\.tar$/)
   const { stdout } = await execa('tar', ['-tf', tar.path])
   expect(stdout).toContain('docs/deep/large.bin')
+  const zip = await downloaded(() => page.getByRole('link', { name: 'zip of deep' }).click())
+  expect(zip.name).toMatch(/^deep-[0-9a-f]{8}\.zip$/)
+  expect((await execa('unzip', ['-tq', zip.path])).stdout).toContain('No errors')
 })
 
 test('a long directory is drawn in part, read as one scrolls, and jumped into', async () => {
@@ -178,6 +210,42 @@ test('a run is started from the page, followed to its end, and its snapshot is t
   await page.getByText('Verify: done').waitFor()
   await open('snapshots')
   await page.getByText('3 snapshots', { exact: true }).waitFor()
+})
+
+test('a directory is restored where nothing is yet, and nothing is overwritten', async () => {
+  await walkTo('docs')
+  await page.getByRole('link', { name: 'Restore this directory…' }).click()
+  await page.getByText(/\/docs and all below it/).waitFor()
+  const field = page.getByLabel(/Directory on bot-1/)
+  const to = sandbox.path('restored/new')
+  await field.fill('restored')
+  await field.press('Enter')
+  await page.getByRole('alert').filter({ hasText: 'no directory from the root on' }).waitFor()
+  await field.fill(sandbox.path('tree'))
+  await page.getByRole('button', { name: 'Restore', exact: true }).click()
+  await page.getByRole('alert').filter({ hasText: 'is not empty' }).waitFor()
+  await field.fill(to)
+  await page.getByRole('button', { name: 'Restore', exact: true }).click()
+  await page.getByText('Restore: done').waitFor()
+  expect(await page.getByLabel('The last action').textContent()).toContain(`restored to ${to}`)
+  expect(await difference(sandbox.path('tree/docs'), `${to}/tree${sandbox.path('tree')}/docs`)).toBe('')
+  expect(await page.getByRole('alert').count()).toBe(0)
+  await page.getByRole('button', { name: 'Restore', exact: true }).click()
+  await page.getByRole('alert').filter({ hasText: 'is not empty' }).waitFor()
+})
+
+test('a drill is started from the page, and the overview knows of it', async () => {
+  await open('restore')
+  await page.getByRole('button', { name: 'Start a drill' }).click()
+  await page.getByText('Restore drill: done').waitFor()
+  expect(await page.getByLabel('The last action').textContent()).toMatch(
+    /of snapshot [0-9a-f]{16} read back and checked\./,
+  )
+  await open('overview')
+  await page
+    .locator('.facts div', { hasText: 'Last restore drill' })
+    .getByText(/ago|just now/)
+    .waitFor()
 })
 
 test('what a prune would remove is shown, and nothing is removed', async () => {

@@ -1,11 +1,13 @@
 import { resolve } from 'node:path'
 import type { ExtractOptions, ExtractReport, Overwrite } from '@pipe-backup/extract'
 import type { Entry } from '@pipe-backup/source'
+import type { SnapshotInfo } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { chooseEntries } from '../restore/choose-entries.ts'
 import { choosePutBack } from '../restore/in-place.ts'
 import { showPreview } from '../restore/show-preview.ts'
 import { stripPaths } from '../restore/strip-paths.ts'
+import { sayProgress } from '../run/with-progress.ts'
 import { toSnapshotPath } from '../snapshot-path.ts'
 import { failureLine } from '../terminal/error-line.ts'
 import { createProblemLog } from '../terminal/problem-log.ts'
@@ -34,7 +36,7 @@ export interface RestoreOptions {
 }
 
 /** What has come out of a snapshot so far. */
-interface RestoreGauge extends Gauge {
+export interface RestoreGauge extends Gauge {
   entries: number
 }
 
@@ -64,7 +66,7 @@ export async function restore(
   const gauge: RestoreGauge = {
     entries: 0,
     bytes: 0,
-    totalBytes: isWanted ? undefined : sizeOf(chosen, opened),
+    totalBytes: isWanted ? undefined : sizeOf(chosen, opened.snapshot),
   }
   let exitCode: number
   if (directory === undefined) exitCode = await toTar(entries, gauge, cli)
@@ -80,7 +82,10 @@ export async function restore(
 }
 
 /** How large whole sources are; undefined where parts of some are asked for. */
-function sizeOf(paths: readonly Uint8Array[] | undefined, { snapshot }: Reading): number | undefined {
+export function sizeOf(
+  paths: readonly Uint8Array[] | undefined,
+  snapshot: Pick<SnapshotInfo, 'sources'>,
+): number | undefined {
   const names = paths?.map((path) => Buffer.from(path).toString())
   const chosen = snapshot.sources.filter(({ name }) => names?.includes(name) ?? true)
   if (names && chosen.length < new Set(names).size) return undefined
@@ -110,7 +115,8 @@ async function toTar(entries: AsyncIterable<Entry>, gauge: RestoreGauge, cli: Cl
   return 0
 }
 
-async function toDirectory(
+/** Writes entries of a snapshot into a directory, and reports what became of it. @returns the exit code */
+export async function toDirectory(
   entries: AsyncIterable<Entry>,
   directory: string,
   overwrite: Overwrite,
@@ -118,7 +124,7 @@ async function toDirectory(
     opened,
     gauge,
     cli,
-  }: { readonly opened: Reading; readonly gauge: RestoreGauge; readonly cli: CliContext },
+  }: { readonly opened: Pick<Reading, 'snapshot'>; readonly gauge: RestoreGauge; readonly cli: CliContext },
 ): Promise<number> {
   const { output, signal } = cli
   const { snapshot } = opened
@@ -151,6 +157,7 @@ async function extractShown(
 ): Promise<ExtractReport> {
   const { extract } = await import('@pipe-backup/extract')
   using _display = showRestoring(gauge, cli)
+  using _lines = sayProgress(cli, gauge)
   return await extract(entries, directory, {
     ...options,
     onProgress: (count, bytes) => Object.assign(gauge, { entries: count, bytes }),

@@ -2,11 +2,12 @@ import type { Entry } from '@pipe-backup/source'
 import type { CliContext } from '../cli-context.ts'
 import { dumpLoader } from '../drill/load-dump.ts'
 import { writeMetricsFile } from '../metrics/metrics-file.ts'
+import { sayProgress } from '../run/with-progress.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { escapeText } from '../terminal/escape-bytes.ts'
 import { formatBytes, formatSeconds, plural } from '../terminal/quantities.ts'
 import { recordDrill } from '../vault/drill-log.ts'
-import { openReading } from '../vault/open-reading.ts'
+import { openReading, type Reading } from '../vault/open-reading.ts'
 
 /**
  * `verify --drill`: restores the newest snapshot, or another, as a stream to nowhere, and checks every entry; dumps of databases are loaded into
@@ -17,23 +18,32 @@ export async function verifyDrill(
   spec: string,
   phraseFile: string | undefined,
 ): Promise<number> {
+  await using opened = await openReading(cli, spec, phraseFile)
+  return await drill(opened, cli)
+}
+
+/** The same, of a snapshot that is open. */
+export async function drill(opened: Reading, cli: CliContext): Promise<number> {
   const { output, signal } = cli
   const started = performance.now()
-  await using opened = await openReading(cli, spec, phraseFile)
   const { snapshot, reader, config } = opened
   const loadDump = dumpLoader(config, cli)
   const loaded: string[] = []
   const failures: string[] = []
-  let entries = 0
-  let bytes = 0
+  const progress = {
+    entries: 0,
+    bytes: 0,
+    totalBytes: snapshot.sources.reduce((sum, of) => sum + of.bytes, 0),
+  }
+  using _lines = sayProgress(cli, progress)
   for await (const entry of reader.entries()) {
     signal.throwIfAborted()
-    entries++
+    progress.entries++
     if (entry.type !== 'file') continue
     const path = Buffer.from(entry.path).toString()
     try {
       const pieces = counted(entry, (count) => {
-        bytes += count
+        progress.bytes += count
       })
       if (await loadDump(path, pieces)) loaded.push(path)
     } catch (error) {
@@ -41,6 +51,7 @@ export async function verifyDrill(
       failures.push(`${escapeText(path)}: ${error instanceof Error ? errorLine(error) : String(error)}`)
     }
   }
+  const { entries, bytes } = progress
   for (const failure of failures) output.error(failure)
   const failed = snapshot.sources.filter(({ state }) => state === 'failed').map(({ name }) => name)
   const exitCode = failures.length > 0 || failed.length > 0 ? 1 : opened.exitCode

@@ -10,8 +10,8 @@ import type { PageFile } from './page-files.ts'
 import { createRoutes, type Served } from './routes.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 
-/** Far more than a phrase needs. */
-const MAX_BODY_BYTES = 4096
+/** Far more than a phrase needs, or two paths that are as long as a system has them. */
+const MAX_BODY_BYTES = 16 * 1024
 
 /** Of failures whose kind has one of its own; else what was asked for could not be done (422), or was wrong (400). */
 const STATUS: Readonly<Record<string, 404 | 409>> = { 'not-found': 404, locked: 409 }

@@ -16,10 +16,11 @@ import type { Keyring } from './keyring.ts'
 import { needsPhrase, openUiListing, phraseKeys } from './listing-keys.ts'
 import { maskedConfig } from './masked-config.ts'
 import { type RequestCli, requestCli, type UiContext } from './request-cli.ts'
-import type { Tasks } from './tasks.ts'
+import { drillWork, restoreWork } from './snapshot-tasks.ts'
+import type { Tasks, Work } from './tasks.ts'
 
 const HEARTBEAT_MS = 15_000
-const TASK_KINDS: readonly TaskKind[] = ['run', 'verify', 'heal']
+const TASK_KINDS: readonly TaskKind[] = ['run', 'verify', 'heal', 'restore', 'drill']
 
 /** What the requests of the page are answered from. */
 export interface Served {
@@ -64,10 +65,11 @@ export function createRoutes(served: Served): Hono<{ Bindings: HttpBindings }> {
   })
   routes.get('/download', async (c) => await download(c, ui, keyring))
   routes.post('/task', async (c) => {
-    const asked = fieldOf(await c.req.json(), 'kind')
+    const body: unknown = await c.req.json()
+    const asked = fieldOf(body, 'kind')
     const kind = TASK_KINDS.find((known) => known === asked)
     if (kind === undefined) throw new UsageError(`there is no task ${JSON.stringify(asked)}`)
-    return c.json(tasks.start(kind))
+    return c.json(tasks.start(kind, await workOf(kind, body, keyring)))
   })
   routes.post('/task/cancel', (c) => {
     tasks.cancel()
@@ -148,6 +150,26 @@ async function retentionOf({ ui }: Served, { cli, warnings }: RequestCli): Promi
       bytesFreed,
     })),
     warnings: warnings(),
+  }
+}
+
+/** What this process does itself: it needs the keys that are open in it. @throws LockedError; UsageError; CommandError `not-empty` */
+async function workOf(kind: TaskKind, body: unknown, keyring: Keyring): Promise<Work | undefined> {
+  switch (kind) {
+    case 'run':
+    case 'verify':
+    case 'heal':
+      return undefined
+    case 'drill':
+      return await drillWork(keyring, fieldOf(body, 'snapshot'))
+    case 'restore': {
+      const path = fieldOf(body, 'path')
+      return await restoreWork(keyring, {
+        snapshot: fieldOf(body, 'snapshot'),
+        path: path === '' ? undefined : pathFromText(path),
+        to: fieldOf(body, 'to'),
+      })
+    }
   }
 }
 

@@ -1,15 +1,23 @@
 import type { Task, TaskEvent, TaskKind } from '@pipe-backup/ui/api'
 import { execa } from 'execa'
+import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
 import { thisCommand } from '../schedule/this-command.ts'
 import { redact } from '../secrets/redact.ts'
-import type { UiContext } from './request-cli.ts'
+import type { Output } from '../terminal/output.ts'
+import { reportError } from '../terminal/report-error.ts'
+import { requestCli, type UiContext } from './request-cli.ts'
 
 /** So many events are given to who comes later. */
 const MAX_EVENTS = 500
 const STOP_MS = 9500
+/** As for a command that SIGTERM ended: 128 + 15. */
+const CANCELLED = 143
 
-/** A command that was started from the page: a process of its own, one at a time. */
+/** What is done in this process, with the vault that is open in it. @returns the exit code */
+export type Work = (cli: CliContext) => Promise<number>
+
+/** What was started from the page, one at a time: a command as a process of its own, or what needs the keys that this process has. */
 export class Tasks {
   readonly #ui: UiContext
   readonly #listeners = new Set<(event: TaskEvent) => void>()
@@ -27,8 +35,11 @@ export class Tasks {
     return this.#task
   }
 
-  /** @throws CommandError `locked` while another goes on */
-  start(kind: TaskKind): Task {
+  /**
+   * @param work - without it, the command of that name
+   * @throws CommandError `locked` while another goes on
+   */
+  start(kind: TaskKind, work?: Work): Task {
     if (this.#stop) throw new CommandError('locked', `${this.#task?.kind ?? 'a command'} goes on already`)
     const stop = new AbortController()
     const task: Task = { kind, started: new Date().toISOString() }
@@ -36,7 +47,9 @@ export class Tasks {
     this.#task = task
     this.#events = []
     this.#say({ type: 'started', task })
-    this.#ended = this.#work(task, stop.signal).catch((error: unknown) => this.#end(task, 1, String(error)))
+    this.#ended = (work ? this.#workHere(task, work, stop.signal) : this.#work(task, stop.signal)).catch(
+      (error: unknown) => this.#end(task, 1, String(error)),
+    )
     return task
   }
 
@@ -73,7 +86,7 @@ export class Tasks {
       forceKillAfterDelay: STOP_MS,
     })
     const reports = async (): Promise<void> => {
-      for await (const line of child.iterable({ from: 'stdout' })) this.#say(eventOf(line))
+      for await (const line of child.iterable({ from: 'stdout' })) this.#say(eventOfLine(line))
     }
     const lines = async (): Promise<void> => {
       for await (const line of child.iterable({ from: 'stderr' }))
@@ -83,6 +96,31 @@ export class Tasks {
     await Promise.allSettled([reports(), lines()])
     const { exitCode } = await child
     this.#end(task, exitCode ?? 1)
+  }
+
+  async #workHere(task: Task, work: Work, signal: AbortSignal): Promise<void> {
+    const say = (text: string): void => this.#say({ type: 'line', text: redact(text) })
+    const nothing = (): void => undefined
+    const output: Output = {
+      json: true,
+      verbose: true,
+      around: undefined,
+      print: nothing,
+      printJson: (value) => this.#say(eventOf(value)),
+      error: say,
+      warn: say,
+      note: nothing,
+      stream: () => Promise.reject(new Error('a task has no standard output')),
+    }
+    const { cli } = requestCli(this.#ui, signal)
+    const options = { ...cli.options, json: true, verbose: true }
+    let exitCode: number
+    try {
+      exitCode = await work({ ...cli, options, output })
+    } catch (error) {
+      exitCode = signal.aborted ? CANCELLED : reportError(error, output)
+    }
+    this.#end(task, exitCode)
   }
 
   #end(task: Task, exitCode: number, text?: string): void {
@@ -102,13 +140,17 @@ export class Tasks {
   }
 }
 
-function eventOf(line: string): TaskEvent {
+function eventOfLine(line: string): TaskEvent {
   try {
-    const report: unknown = JSON.parse(line)
-    if (typeof report === 'object' && report !== null && 'progress' in report)
-      return { type: 'progress', progress: report.progress }
-    return { type: 'report', report }
+    return eventOf(JSON.parse(line))
   } catch {
     return { type: 'line', text: redact(line) }
   }
+}
+
+function eventOf(report: unknown): TaskEvent {
+  if (typeof report === 'object' && report !== null && 'progress' in report)
+    // As it is now: whoever reports it goes on changing it.
+    return { type: 'progress', progress: structuredClone(report.progress) }
+  return { type: 'report', report }
 }

@@ -110,6 +110,18 @@ export async function openReading(
 ): Promise<Reading> {
   await using stack = new AsyncDisposableStack()
   const vault = stack.use(await openSnapshots(cli, phraseFile, tags))
+  const reading = stack.use(await readingOf(vault, cli, spec, paths))
+  const opened = stack.move()
+  return { ...reading, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+/** The same, of a vault that is open already, and stays so. */
+export async function readingOf(
+  vault: OpenedSnapshots,
+  cli: CliContext,
+  spec: string,
+  paths?: readonly Uint8Array[],
+): Promise<Reading> {
   const { config, sinks, keys, snapshots, unreadable, onProblem, repair } = vault
   // One whose file is damaged has the phrase all the same: it is read as any other machine would.
   const host = await findHost(config.hostKey).catch(() => undefined)
@@ -122,23 +134,20 @@ export async function openReading(
     unreadable,
   })
   const taken = new Set(from.values())
-  const reader = stack.use(
-    await openSnapshot({
-      sinks,
-      keys,
-      snapshot,
-      from: [...taken],
-      signal: cli.signal,
-      onProblem,
-    }),
-  )
+  const reader = await openSnapshot({
+    sinks,
+    keys,
+    snapshot,
+    from: [...taken],
+    signal: cli.signal,
+    onProblem,
+  })
   if (taken.size <= 1) noteSnapshot(cli, snapshot)
   else
     for (const [name, { id, host, time }] of from)
       cli.output.note(`${name}: snapshot ${id} of ${host}, ${time.toISOString()}`)
   for (const line of [...shortcomings, ...remarks]) cli.output.warn(line)
   for (const of of taken) warnOfSources(cli, of, (name) => !from.has(name))
-  const opened = stack.move()
   return {
     config,
     snapshot,
@@ -146,7 +155,7 @@ export async function openReading(
     isOutdated,
     reader,
     repair,
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+    [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
   }
 }
 

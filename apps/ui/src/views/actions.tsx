@@ -1,11 +1,10 @@
 import { useState } from 'preact/hooks'
 import type { TaskKind } from '../api.ts'
 import { type AskError, send } from '../ask.ts'
-import { Failure, Notice } from '../parts/notice.tsx'
-import { Time } from '../parts/time.tsx'
+import { Failure } from '../parts/notice.tsx'
 import { toAskError } from '../use-answer.ts'
-import type { TaskView } from '../use-task.ts'
-import { Progress, Report } from './task-report.tsx'
+import { TaskSection } from './task-section.tsx'
+import type { ViewProps } from './view-props.ts'
 
 const ACTIONS: readonly {
   readonly kind: TaskKind
@@ -34,7 +33,7 @@ const ACTIONS: readonly {
 ]
 
 /** What can be done from here, and how it comes along. */
-export function Actions({ view }: { readonly view: TaskView }) {
+export function Actions({ task: view }: ViewProps) {
   const [error, setError] = useState<AskError>()
   const { task } = view
   const isAtWork = task !== undefined && task.exitCode === undefined
@@ -65,61 +64,7 @@ export function Actions({ view }: { readonly view: TaskView }) {
           </section>
         ))}
       </div>
-      {task === undefined ? null : (
-        <section class="task" aria-label="The last action">
-          <div role="status">
-            {isAtWork ? (
-              <Notice tone="plain">
-                <strong>{titleOf(task.kind)} goes on</strong>, begun <Time at={task.started} isShort />
-              </Notice>
-            ) : (
-              <Ended title={titleOf(task.kind)} exitCode={task.exitCode ?? 1} />
-            )}
-          </div>
-          {isAtWork ? <Progress progress={view.progress} /> : null}
-          {view.report === undefined ? null : <Report report={view.report} />}
-          {view.lines.length === 0 ? null : (
-            <>
-              <h2>Messages</h2>
-              <ol class="log" tabIndex={0} aria-label="Messages">
-                {view.lines.map((line, i) => (
-                  <li key={i}>{line}</li>
-                ))}
-              </ol>
-            </>
-          )}
-        </section>
-      )}
+      <TaskSection view={view} />
     </>
-  )
-}
-
-function titleOf(kind: TaskKind): string {
-  return ACTIONS.find((action) => action.kind === kind)?.title ?? kind
-}
-
-function Ended({ title, exitCode }: { readonly title: string; readonly exitCode: number }) {
-  if (exitCode === 0)
-    return (
-      <Notice tone="good">
-        <strong>{title}: done</strong>
-      </Notice>
-    )
-  if (exitCode === 3)
-    return (
-      <Notice tone="look">
-        <strong>{title}: done, but something needs a look</strong>
-      </Notice>
-    )
-  if (exitCode === 143 || exitCode === 130)
-    return (
-      <Notice tone="look">
-        <strong>{title}: cancelled</strong>
-      </Notice>
-    )
-  return (
-    <Notice tone="bad">
-      <strong>{title}: failed</strong>
-    </Notice>
   )
 }

@@ -109,7 +109,10 @@ function Inside({
                   {step.name}
                 </a>
               </span>
-            ))}
+            ))}{' '}
+            <a class="aside" href={linkTo('restore', snapshot.id, ...(path === '' ? [] : [path]))}>
+              Restore {path === '' ? 'all of it' : 'this directory'}…
+            </a>
           </nav>
           <Directory snapshot={snapshot.id} path={path} onSession={onSession} />
         </>

@@ -1,11 +1,13 @@
+import type { TaskKind } from '../api.ts'
 import { formatBytes, formatCount, plural } from '../format.ts'
 import { Badge } from '../parts/badge.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { type Column, Table } from '../parts/table.tsx'
 import { fieldOf, listOf, numberOf, textOf } from '../unknown.ts'
 
-/** How a run or a verification stands. */
-export function Progress({ progress }: { readonly progress: unknown }) {
+/** How a task stands. */
+export function Progress({ kind, progress }: { readonly kind: TaskKind; readonly progress: unknown }) {
+  if (kind === 'restore' || kind === 'drill') return <ReadingProgress kind={kind} progress={progress} />
   const packs = numberOf(progress, 'packsToProve')
   if (packs > 0) {
     const done = numberOf(progress, 'packs')
@@ -37,6 +39,24 @@ export function Progress({ progress }: { readonly progress: unknown }) {
   )
 }
 
+/** How far a snapshot has been read: by its bytes, where it is known how many there are. */
+function ReadingProgress({ kind, progress }: { readonly kind: TaskKind; readonly progress: unknown }) {
+  const bytes = numberOf(progress, 'bytes')
+  const total = numberOf(progress, 'totalBytes')
+  const label = kind === 'drill' ? 'Bytes checked' : 'Bytes restored'
+  return (
+    <p class="progress">
+      {total > 0 ? (
+        <progress value={Math.min(bytes, total)} max={total} aria-label={label} />
+      ) : (
+        <progress aria-label={label} />
+      )}{' '}
+      {plural(numberOf(progress, 'entries'), 'entry', 'entries')}, {formatBytes(bytes)}
+      {total > 0 ? ` of ${formatBytes(total)}` : null}
+    </p>
+  )
+}
+
 /** What a command has reported at its end. */
 export function Report({ report }: { readonly report: unknown }) {
   const error = fieldOf(report, 'error')
@@ -51,6 +71,9 @@ export function Report({ report }: { readonly report: unknown }) {
   const seconds = numberOf(report, 'seconds')
   return (
     <>
+      {typeof fieldOf(report, 'snapshot') === 'string' && sinks.length === 0 ? (
+        <SnapshotReport report={report} />
+      ) : null}
       {seconds > 0 ? <p>It took {seconds.toFixed(1)} seconds.</p> : null}
       {sources.length > 0 ? (
         <Table label="Sources of this run" columns={SOURCES} rows={sources} keyOf={nameOf} />
@@ -59,6 +82,30 @@ export function Report({ report }: { readonly report: unknown }) {
         <Table label="Sinks of this action" columns={sinkColumns(sinks)} rows={sinks} keyOf={nameOf} />
       ) : null}
     </>
+  )
+}
+
+/** What a restore or a drill has read. */
+function SnapshotReport({ report }: { readonly report: unknown }) {
+  const to = textOf(report, 'to')
+  const loaded = listOf(report, 'loaded').length
+  const kept = numberOf(report, 'kept')
+  const problems = numberOf(report, 'problems') + listOf(report, 'failures').length
+  return (
+    <p>
+      {plural(numberOf(report, 'entries'), 'entry', 'entries')}, {formatBytes(numberOf(report, 'bytes'))}, of
+      snapshot <span class="id">{textOf(report, 'snapshot')}</span>{' '}
+      {to === '' ? (
+        'read back and checked'
+      ) : (
+        <>
+          restored to <code>{to}</code>
+        </>
+      )}
+      {loaded === 0 ? null : `, ${plural(loaded, 'dump')} loaded`}
+      {kept === 0 ? null : `, ${formatCount(kept)} left as they were`}
+      {problems === 0 ? null : `, ${plural(problems, 'problem')}`}.
+    </p>
   )
 }
 
