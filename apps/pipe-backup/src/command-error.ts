@@ -9,6 +9,7 @@
  * - `mass-removal`: a prune that would take most of what is there;
  * - `pinned`, `last-copy`: a snapshot that is not forgotten without --force; `last-copy` also when none would be left;
  * - `no-scheduler`: neither systemd nor cron does what was asked;
+ * - `no-html`: the file of `status --html` could not be written;
  * - `not-empty`: a directory that the page is to restore into has something in it;
  * - `no-page`: the page that `ui` serves was not built; `port-taken`: it can't listen where it was asked to.
  */
@@ -30,6 +31,7 @@ export type CommandErrorCode =
   | 'port-taken'
   | 'nothing-piped'
   | 'not-empty'
+  | 'no-html'
 
 /** A command that failed for a reason that a person can understand: exit code 1. */
 export class CommandError extends Error {

@@ -41,6 +41,7 @@ export function App() {
   const { view, rest } = useRoute()
   const task = useTask(session !== undefined)
   const main = useRef<HTMLElement>(null)
+  const views = useRef<HTMLElement>(null)
   const shown = VIEWS.find(({ name }) => name === view) ?? VIEWS[0]
   const isAtWork = task.task !== undefined && task.task.exitCode === undefined
 
@@ -56,6 +57,8 @@ export function App() {
     // Who opens a view by the keyboard goes on reading there.
     if (!isFirst.current) main.current?.focus({ preventScroll: true })
     isFirst.current = false
+    // On a narrow screen the views are in a row that scrolls.
+    views.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
   }, [shown])
 
   // What is shown of files goes, too.
@@ -98,7 +101,7 @@ export function App() {
           )}
         </p>
       </header>
-      <nav aria-label="Views">
+      <nav aria-label="Views" ref={views}>
         <ul>
           {VIEWS.map(({ name, title }) => (
             <li key={name}>

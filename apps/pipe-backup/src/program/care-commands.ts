@@ -63,10 +63,14 @@ export function addCareCommands({ add, act }: Commands): void {
   add(
     'status',
     "each sink's health and lag, the last good snapshot, the next run, size and growth",
-    'pipe-backup status\npipe-backup status --json',
+    'pipe-backup status\npipe-backup status --json\npipe-backup status --html /srv/status/shop.html',
   )
+    .option(
+      '--html <file>',
+      'also write it to this file as one HTML page with plots, which needs no script and loads nothing; readable by its owner alone, replaced at once',
+    )
     .option(...PHRASE_FILE)
-    .action((options: { phraseFile?: string }) =>
+    .action((options: { phraseFile?: string; html?: string }) =>
       act(async (cli) => (await import('../commands/status.ts')).status(cli, options)),
     )
 

@@ -176,7 +176,7 @@ export function addReadCommands({ add, act }: Commands): void {
 
   add(
     'ui',
-    'serve a page on this machine alone: how the vault stands, its snapshots and what is in them, downloads, and run, verify and heal',
+    'serve a page on this machine alone: how the vault stands, its snapshots and what is in them, downloads and restores, and run, verify and heal',
     'pipe-backup ui\npipe-backup ui --port 8080',
   )
     .addOption(

@@ -71,15 +71,17 @@ export function statusLines(report: StatusReport): string[] {
     `last prune: ${begun.prune ? ago(begun.prune, now) : 'none by the schedule'}; last verify: ${begun.verify ? ago(begun.verify, now) : 'none by the schedule'}; ` +
       `last drill: ${drill ? `${ago(drill.time, now)}, snapshot ${drill.snapshot}` : 'none: pipe-backup verify --drill'}`,
   )
-  for (const { subject, message, since } of worries)
-    lines.push(
-      `needs a look: ${subject}: ${message}${since === undefined ? '' : `, since ${formatTime(new Date(since))}`}`,
-    )
+  for (const worry of worries) lines.push(`needs a look: ${worryLine(worry)}`)
   if (report.exitCode === 0) lines.push('all is well')
   return lines
 }
 
-function nextLine({ config, nextRun, scheduler }: StatusReport): string {
+export function worryLine({ subject, message, since }: Worry): string {
+  return `${subject}: ${message}${since === undefined ? '' : `, since ${formatTime(new Date(since))}`}`
+}
+
+/** When the next run is, and what starts it. */
+export function nextLine({ config, nextRun, scheduler }: StatusReport): string {
   if (!nextRun) return `next run: none: ${config.file} has no schedule`
   return scheduler
     ? `next run: ${formatTime(nextRun)}, ${SCHEDULERS[scheduler]}`
@@ -111,7 +113,16 @@ function sinkRow(now: Date): (sink: SinkStatus) => string[] {
   }
 }
 
-function sinkRemarks({ name, state, behind, damaged, bytesCondemned, error, hint }: SinkStatus): string[] {
+/** What is to be known of a sink besides its numbers, and what to do about it. */
+export function sinkRemarks({
+  name,
+  state,
+  behind,
+  damaged,
+  bytesCondemned,
+  error,
+  hint,
+}: SinkStatus): string[] {
   const remarks: string[] = []
   if (state === 'failed') remarks.push(errorLine({ message: error ?? 'failed', hint }))
   if (damaged > 0) remarks.push(`${plural(damaged, 'object')} missing or damaged: pipe-backup heal`)

@@ -6,6 +6,8 @@ const HEIGHT = 200
 /** So many colours there are; each has a dash of its own, so that lines are told apart without them. */
 const COLOURS = 6
 const DASHES: readonly number[][] = [[], [8, 4], [2, 3], [12, 3, 2, 3], [5, 2], [1, 4]]
+/** In seconds: with less to show, an axis has hours. */
+const FEW_DAYS = 4 * 86_400
 const DARK = '(prefers-color-scheme: dark)'
 
 /**
@@ -91,8 +93,9 @@ function draw(
       axes: [
         {
           ...axis,
+          size: 30,
           values: (_plot, times, _axis, _space, step) => times.map((time) => dayOf(time, step)),
-          space: 70,
+          space: spaceOf,
         },
         {
           ...axis,
@@ -127,6 +130,11 @@ function colourOf(element: HTMLElement, variable: string): string {
 function pointsOf(fill: string): UPlot.Series.Points {
   // Of a line of many points the points say nothing more.
   return { size: 6, fill, stroke: fill, show: (plot) => plot.data[0].length < 40 }
+}
+
+/** The room for a date, or for a date and a time, in pixels: see `dayOf`. */
+function spaceOf(_plot: UPlot, _axis: number, min: number, max: number): number {
+  return max - min > FEW_DAYS ? 50 : 90
 }
 
 /** `11-23`, or with steps of less than a day `11-23 10:00`, in the time of this machine. */

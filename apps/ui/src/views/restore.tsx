@@ -113,7 +113,7 @@ function Choice({
           </p>
           <div class="field">
             <label for={field}>
-              Directory on {session.host}, new or empty <small>/tmp/restored</small>
+              Directory on {session.host}, new or empty, <small>such as /tmp/restored</small>
             </label>
             <input
               id={field}

@@ -1,6 +1,6 @@
 import { useMemo } from 'preact/hooks'
 import type { SinkHistory } from '../api.ts'
-import { formatBytes, formatDay, formatSpan } from '../format.ts'
+import { formatBytes, formatDay, formatSpan, plural } from '../format.ts'
 import { Plot } from '../parts/plot.tsx'
 import { daysOf, type Line } from '../parts/plot-data.ts'
 import { type Column, Table } from '../parts/table.tsx'
@@ -60,7 +60,8 @@ function difference(bytes: number): string {
 }
 
 function formatLag(ms: number): string {
-  return ms === 0 ? 'none' : formatSpan(ms)
+  if (ms === 0) return 'none'
+  return ms % DAY === 0 ? plural(ms / DAY, 'day') : formatSpan(ms)
 }
 
 function Figure({

@@ -1,0 +1,31 @@
+import { stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { toError } from '@pipe-backup/sink'
+import { CommandError } from '../../command-error.ts'
+import { replaceSecureFile } from '../../host/secure-file.ts'
+import { UsageError } from '../../usage-error.ts'
+
+/** Makes sure that a file could be there, before sinks are asked. @throws UsageError for a directory, or a file in none */
+export async function requireFilePlace(file: string): Promise<void> {
+  const isDirectory = async (path: string): Promise<boolean> =>
+    await stat(path).then(
+      (info) => info.isDirectory(),
+      () => false,
+    )
+  if (await isDirectory(file))
+    throw new UsageError(`--html ${file}: this is a directory`, `Name a file in it: ${file}/status.html`)
+  if (!(await isDirectory(dirname(file))))
+    throw new UsageError(`--html ${file}: there is no directory ${dirname(file)}`, 'Make it first.')
+}
+
+/**
+ * Writes a document that only its owner can read (0600), in the place of the one there is: a reader finds the old one or the new one, whole.
+ * @throws CommandError `no-html`
+ */
+export async function writeHtml(file: string, document: string): Promise<void> {
+  try {
+    await replaceSecureFile(file, document)
+  } catch (error) {
+    throw new CommandError('no-html', `${file} could not be written: ${toError(error).message}`)
+  }
+}
