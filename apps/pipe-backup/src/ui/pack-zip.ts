@@ -18,8 +18,8 @@ export interface PackZipOptions {
 
 /**
  * Entries as a zip, in pieces, no faster than they are taken: stored, not compressed, with names in UTF-8 (`zipNameOf`), permissions and symbolic links as
- * Unix has them, and zip64 where it is needed. Pipes and devices have no place in a zip and are left out. What the zip's directory has of each entry is
- * held to the end, some hundred bytes: that is how the format is.
+ * Unix has them, and zip64 where it is needed. Pipes and devices have no place in a zip and are left out. What the zip's end has of each entry
+ * is held until then, with what the library keeps beside it some ten kilobytes: that grows with the number of entries, not with their sizes.
  * @throws what reading the entries throws; the abort's reason
  */
 export async function* packZip(
