@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { zstdCompressSync } from 'node:zlib'
+import { sealAead, signContent } from '@pipe-backup/crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { flips, outcomeOf, truncations } from '../test-support/outcome.ts'
@@ -37,6 +39,24 @@ test('cutting it anywhere is found, and the object named', () => {
     )
   expect(outcomeOf(() => openObject(HOST.keys, KEY, Buffer.concat([object, Buffer.of(0)])))).toBe('corrupt')
 })
+
+test.each(['sessions/0123456789abcdef', 'marks/20261123t100000z-0123456789abcdef-00-00'])(
+  '%s that would unfold to more than a mebibyte is damaged, and never made',
+  (key) => {
+    const most = Buffer.alloc(1024 * 1024)
+    expect(openObject(HOST.keys, key, sealObject(HOST, key, most)).content).toHaveLength(most.length)
+    expect(() => sealObject(HOST, key, Buffer.alloc(most.length + 1))).toThrow('nobody would read it')
+    // As a host with a stolen key makes it.
+    const packed = zstdCompressSync(Buffer.alloc(200 * 1024 * 1024))
+    expect(packed.length).toBeLessThan(32 * 1024)
+    const label = `pipe-backup object 1\n${key}`
+    const signed = Buffer.concat([signContent(HOST.signer, label, packed), packed])
+    const object = Buffer.alloc(8 + signed.length + 40)
+    object.set(sealObject(HOST, key, most).subarray(0, 8))
+    sealAead(HOST.keys.indexKey, signed, Buffer.from(key), object, 8)
+    expect(outcomeOf(() => openObject(HOST.keys, key, object))).toBe('corrupt')
+  },
+)
 
 test('a newer version says so, and what to do', () => {
   const object = sealObject(HOST, KEY, Buffer.from('the content'))

@@ -19,6 +19,9 @@ const MAGIC = Buffer.from('PBOBJ\x00\x00\x01', 'latin1')
 export const MAX_SEALED_BYTES: number = 256 * 1024 * 1024
 /** The largest content that is believed. */
 const MAX_CONTENT_BYTES = 1024 * 1024 * 1024
+/** The same of an object that has 64 KiB at most. */
+const MAX_SMALL_CONTENT_BYTES = 1024 * 1024
+const SMALL = /^(?:sessions|marks)\//
 
 /** What seals the vault's small objects. */
 export interface SealingHost {
@@ -41,7 +44,7 @@ export function sealObject({ keys, signer }: SealingHost, key: string, content: 
     params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_contentSizeFlag]: 1 },
   })
   const bytes = MAGIC.length + SIGNED_BYTES + packed.length + 40
-  if (content.length > MAX_CONTENT_BYTES || bytes > MAX_SEALED_BYTES)
+  if (content.length > maxContentBytes(key) || bytes > MAX_SEALED_BYTES)
     throw new VaultError('corrupt', `${key} would have ${bytes} bytes: nobody would read it`, { key })
   const object = Buffer.allocUnsafe(bytes)
   object.set(MAGIC)
@@ -75,12 +78,16 @@ export function openObject(keys: ObjectKeys, key: string, object: Uint8Array): O
         `${key} is not believed: host ${author.hostId}, which wrote it, is revoked`,
         { key },
       )
-    return { content: zstdDecompressSync(content, { maxOutputLength: MAX_CONTENT_BYTES }), author }
+    return { content: zstdDecompressSync(content, { maxOutputLength: maxContentBytes(key) }), author }
   } catch (cause) {
     if (hasCode(cause, 'forged')) throw forgedObject(key, cause)
     if (hasCode(cause, 'revoked')) throw cause
     throw new VaultError('corrupt', `${key} is damaged, or is not what its name says`, { key, cause })
   }
+}
+
+function maxContentBytes(key: string): number {
+  return SMALL.test(key) ? MAX_SMALL_CONTENT_BYTES : MAX_CONTENT_BYTES
 }
 
 /** Opens what is behind the magic. @throws CryptoError; VaultError `forged` */
