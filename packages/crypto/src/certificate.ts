@@ -33,6 +33,10 @@ const HOST_LABEL = Buffer.from('pipe-backup host 1\n')
 const genuine = new Set<string>()
 const MAX_GENUINE = 1024
 
+/** Signatures that were found to be genuine, by key, message and signature: each sink shows the same objects, and a command reads them more than once. */
+const proven = new Set<string>()
+const MAX_PROVEN = 4096
+
 /** Certifies a host (docs/format.md section 3). @param hostId - 32 hex digits */
 export function certify(
   { rootSeed }: Pick<VaultKeys, 'rootSeed'>,
@@ -93,8 +97,17 @@ export function openSigned(
   const { publicKey, ...author } = readCertificate(rootKey, signed.subarray(0, CERTIFICATE_BYTES))
   const content = signed.subarray(SIGNED_BYTES)
   const signature = signed.subarray(CERTIFICATE_BYTES, SIGNED_BYTES)
-  if (!isSignatureOf(publicKey, messageOf(label, content), signature)) throw forged()
+  requireSignature(publicKey, messageOf(label, content), signature)
   return { content, author }
+}
+
+/** @throws CryptoError `forged` */
+function requireSignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): void {
+  const name = Buffer.concat([publicKey, signature, message]).toString('latin1')
+  if (proven.has(name)) return
+  if (!isSignatureOf(publicKey, message, signature)) throw forged()
+  if (proven.size >= MAX_PROVEN) proven.clear()
+  proven.add(name)
 }
 
 /**

@@ -118,17 +118,21 @@ export class Replica {
   /** A sink may answer all the time, and never come to an end: the others do not wait for it. @param what - it has not given @throws VaultError `unanswered` */
   async within<T>(what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { signal, answerWithinMs = ANSWER_WITHIN_MS } = this.context
-    const late = AbortSignal.timeout(answerWithinMs)
+    // Not AbortSignal.timeout: its timer stays until it goes off, and small objects are many.
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), answerWithinMs).unref()
     try {
-      return await work(signal ? AbortSignal.any([signal, late]) : late)
+      return await work(signal ? AbortSignal.any([signal, late.signal]) : late.signal)
     } catch (error) {
       signal?.throwIfAborted()
-      if (!late.aborted) throw error
+      if (!late.signal.aborted) throw error
       const time = `${Math.round(answerWithinMs / 60_000)} minutes`
       throw new VaultError('unanswered', `sink "${this.name}" has not said within ${time} ${what}`, {
         sink: this.name,
         cause: error,
       })
+    } finally {
+      clearTimeout(timer)
     }
   }
 
