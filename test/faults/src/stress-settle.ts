@@ -44,12 +44,9 @@ export async function settle(world: StressWorld): Promise<void> {
 }
 
 /** One that does not say whose it is, and shows no snapshot: a person empties it. */
-function replaceDeadSinks({ header, oracle, stores }: StressWorld): void {
-  for (const store of stores) {
-    const own = store.objects.get('vault.json')?.bytes
-    const isHeaded = own && header && Buffer.compare(own, header) === 0
-    if (!isHeaded && oracle.shownBy([store]).size === 0) store.objects.clear()
-  }
+function replaceDeadSinks(world: StressWorld): void {
+  for (const store of world.stores)
+    if (!world.isHeaded(store) && world.oracle.shownBy([store]).size === 0) store.objects.clear()
 }
 
 /** What opens nowhere, or needs what is gone, a person deletes, as the program says. */

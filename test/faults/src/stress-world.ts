@@ -141,9 +141,15 @@ export class StressWorld implements Disposable {
     this.violations.push(`step ${this.log.length}: ${what}`)
   }
 
+  /** Whether a sink says that it holds this vault. */
+  isHeaded({ objects }: MemorySink): boolean {
+    const own = objects.get('vault.json')?.bytes
+    return own !== undefined && this.header !== undefined && Buffer.compare(own, this.header) === 0
+  }
+
   /** Keys of the snapshots that a prune may not take, as the policy has it: what it goes by is when those sinks that it sees have stored them. */
   keptByPolicy(): Set<string> {
-    const stores = this.stores.filter((store) => !this.away.has(store.name) && isAVault(store))
+    const stores = this.stores.filter((store) => !this.away.has(store.name) && this.isHeaded(store))
     const shown = [...this.oracle.shownBy(stores)].map(([key, head]) => {
       const holders = stores.filter((store) => this.oracle.headOn(store, key))
       const times = holders.flatMap(({ objects }) => objects.get(key)?.storedAt.getTime() ?? [])
@@ -163,7 +169,7 @@ export class StressWorld implements Disposable {
     if (fault) unseen.add(fault.on)
     // A sink that does not show which vault it holds is none to prune, or to read; only a healing writes that again.
     if (!operations.every(({ what }) => what.startsWith('heal')))
-      for (const store of this.stores) if (!isAVault(store)) unseen.add(store.name)
+      for (const store of this.stores) if (!this.isHeaded(store)) unseen.add(store.name)
     const wasLiedTo = fault !== undefined && LYING.has(fault.kind)
     const isPruned = operations.some(({ prunes }) => prunes)
     const kept = isPruned ? this.keptByPolicy() : undefined
@@ -244,14 +250,5 @@ export class StressWorld implements Disposable {
 
   [Symbol.dispose](): void {
     rmSync(this.#directory, { recursive: true, force: true })
-  }
-}
-
-function isAVault({ objects }: MemorySink): boolean {
-  try {
-    const header: unknown = JSON.parse(Buffer.from(objects.get('vault.json')?.bytes ?? []).toString())
-    return typeof header === 'object' && header !== null && 'version' in header && header.version === 1
-  } catch {
-    return false
   }
 }

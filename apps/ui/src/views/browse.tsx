@@ -1,44 +1,32 @@
 import { useEffect, useId, useState } from 'preact/hooks'
-import type { Snapshots as Listed, Snapshot } from '../api.ts'
+import type { Snapshot } from '../api.ts'
 import { formatTime } from '../format.ts'
-import { Answered } from '../parts/answered.tsx'
-import { Warnings } from '../parts/notice.tsx'
+import { ChosenSnapshot } from '../parts/chosen-snapshot.tsx'
 import { SnapshotPicker } from '../parts/snapshot-picker.tsx'
 import { stepsOf } from '../paths.ts'
 import { linkTo } from '../route.ts'
-import { useAnswer } from '../use-answer.ts'
 import { Directory } from './directory.tsx'
 import { Search } from './search.tsx'
 import type { ViewProps } from './view-props.ts'
 
 /** What is in a snapshot. */
-export function Browse({ rest, session, onSession, taskEnds }: ViewProps) {
-  const answer = useAnswer<Listed>('snapshots', taskEnds)
-  const [id, path = ''] = rest
+export function Browse(props: ViewProps) {
+  const { rest, session, onSession } = props
+  const [, path = ''] = rest
   return (
     <>
       <h1>Files</h1>
-      <Answered answer={answer} why="Lists of files can only be opened with it." onSession={onSession}>
-        {({ snapshots, warnings }) => {
-          const chosen = snapshots.find((snapshot) => snapshot.id === id) ?? snapshots[0]
-          return (
-            <>
-              <Warnings lines={warnings} />
-              {chosen === undefined ? (
-                <p>There is no snapshot yet: start a run under Actions.</p>
-              ) : (
-                <Inside
-                  snapshots={snapshots}
-                  snapshot={chosen}
-                  path={path}
-                  isUnlocked={session.unlockedUntil !== null}
-                  onSession={onSession}
-                />
-              )}
-            </>
-          )
-        }}
-      </Answered>
+      <ChosenSnapshot {...props} why="Lists of files can only be opened with it.">
+        {(snapshots, chosen) => (
+          <Inside
+            snapshots={snapshots}
+            snapshot={chosen}
+            path={path}
+            isUnlocked={session.unlockedUntil !== null}
+            onSession={onSession}
+          />
+        )}
+      </ChosenSnapshot>
     </>
   )
 }

@@ -1,41 +1,32 @@
 import { useId, useState } from 'preact/hooks'
-import type { Snapshot, Snapshots, Task } from '../api.ts'
+import type { Snapshot, Task } from '../api.ts'
 import { type AskError, send } from '../ask.ts'
-import { Answered } from '../parts/answered.tsx'
-import { Failure, Warnings } from '../parts/notice.tsx'
+import { ChosenSnapshot } from '../parts/chosen-snapshot.tsx'
+import { Failure } from '../parts/notice.tsx'
 import { PhraseForm } from '../parts/phrase-form.tsx'
 import { SnapshotPicker } from '../parts/snapshot-picker.tsx'
 import { stepsOf } from '../paths.ts'
 import { linkTo } from '../route.ts'
-import { toAskError, useAnswer } from '../use-answer.ts'
+import { toAskError } from '../use-answer.ts'
 import { TaskSection } from './task-section.tsx'
 import type { ViewProps } from './view-props.ts'
 
 /** Restores into a directory of the machine that the program runs on, and tries that everything could be. */
 export function Restore(props: ViewProps) {
-  const { rest, session, onSession, taskEnds, task } = props
-  const answer = useAnswer<Snapshots>('snapshots', taskEnds)
-  const [id, path = ''] = rest
+  const { rest, session, onSession, task } = props
+  const [, path = ''] = rest
   return (
     <>
       <h1>Restore</h1>
-      <Answered answer={answer} why="This host has no key of its own." onSession={onSession}>
-        {({ snapshots, warnings }) => {
-          const chosen = snapshots.find((snapshot) => snapshot.id === id) ?? snapshots[0]
-          return (
-            <>
-              <Warnings lines={warnings} />
-              {chosen === undefined ? (
-                <p>There is no snapshot yet: start a run under Actions.</p>
-              ) : session.unlockedUntil === null ? (
-                <PhraseForm why="What is in a snapshot can only be read with it." onUnlocked={onSession} />
-              ) : (
-                <Choice {...props} snapshots={snapshots} snapshot={chosen} path={path} />
-              )}
-            </>
+      <ChosenSnapshot {...props} why="This host has no key of its own.">
+        {(snapshots, chosen) =>
+          session.unlockedUntil === null ? (
+            <PhraseForm why="What is in a snapshot can only be read with it." onUnlocked={onSession} />
+          ) : (
+            <Choice {...props} snapshots={snapshots} snapshot={chosen} path={path} />
           )
-        }}
-      </Answered>
+        }
+      </ChosenSnapshot>
       {isShown(task.task) ? <TaskSection view={task} /> : null}
     </>
   )

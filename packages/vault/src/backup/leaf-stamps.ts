@@ -1,7 +1,7 @@
 import type { Entry, FileIdentity } from '@pipe-backup/source'
 import { writeAttributes } from '../format/attribute-codec.ts'
 import { ByteWriter } from '../format/byte-writer.ts'
-import { sharedPrefix } from '../format/encode-manifest-node.ts'
+import { sharedPrefix, writeSpecial } from '../format/encode-manifest-node.ts'
 import { ENTRY_TYPE_NUMBERS } from '../format/manifest-node.ts'
 
 const SAME_OWNER = 1
@@ -56,22 +56,7 @@ export class LeafStamps {
       return
     }
     writer.raw(timeBytes)
-    switch (entry.type) {
-      case 'symlink':
-        writer.bytes(entry.target)
-        break
-      case 'hardlink':
-        writer.bytes(entry.linkTo)
-        break
-      case 'character-device':
-      case 'block-device':
-        writer.uvarint(entry.major)
-        writer.uvarint(entry.minor)
-        break
-      case 'directory':
-      case 'fifo':
-        break
-    }
+    writeSpecial(writer, entry)
     writeAttributes(writer, entry.attributes ?? [])
   }
 

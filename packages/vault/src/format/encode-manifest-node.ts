@@ -1,3 +1,4 @@
+import type { Entry, FileEntry } from '@pipe-backup/source'
 import { writeAttributes } from './attribute-codec.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { CHUNK_ID_BYTES } from './chunk-codec.ts'
@@ -59,6 +60,26 @@ function writeExtents(writer: ByteWriter, extents: Extents, table: ChunkTable): 
   }
 }
 
+/** What an entry that is no file has beside its metadata. */
+export function writeSpecial(writer: ByteWriter, entry: Exclude<Entry, FileEntry>): void {
+  switch (entry.type) {
+    case 'symlink':
+      writer.bytes(entry.target)
+      break
+    case 'hardlink':
+      writer.bytes(entry.linkTo)
+      break
+    case 'character-device':
+    case 'block-device':
+      writer.uvarint(entry.major)
+      writer.uvarint(entry.minor)
+      break
+    case 'directory':
+    case 'fifo':
+      break
+  }
+}
+
 /** Gathers entries, in order, into the bytes of one leaf. */
 export class LeafWriter {
   readonly #table = new ChunkTable()
@@ -100,27 +121,11 @@ export class LeafWriter {
     if (seconds * BILLION > mtimeNs) seconds -= 1n
     body.svarint(Number(seconds))
     body.uvarint(Number(mtimeNs - seconds * BILLION))
-    switch (entry.type) {
-      case 'file':
-        body.uvarint(entry.size)
-        if ('treeRoot' in entry.content) body.uvarint(this.#table.number(Buffer.from(entry.content.treeRoot)))
-        else writeExtents(body, entry.content.extents, this.#table)
-        break
-      case 'symlink':
-        body.bytes(entry.target)
-        break
-      case 'hardlink':
-        body.bytes(entry.linkTo)
-        break
-      case 'character-device':
-      case 'block-device':
-        body.uvarint(entry.major)
-        body.uvarint(entry.minor)
-        break
-      case 'directory':
-      case 'fifo':
-        break
-    }
+    if (entry.type === 'file') {
+      body.uvarint(entry.size)
+      if ('treeRoot' in entry.content) body.uvarint(this.#table.number(Buffer.from(entry.content.treeRoot)))
+      else writeExtents(body, entry.content.extents, this.#table)
+    } else writeSpecial(body, entry)
     this.#writeExtra(entry)
     this.#count++
   }

@@ -1,4 +1,4 @@
-import { type Sink, toError } from '@pipe-backup/sink'
+import type { Sink } from '@pipe-backup/sink'
 import {
   MAX_REPLACED,
   MAX_TAGS,
@@ -10,6 +10,7 @@ import {
   sealMark,
 } from '../format/mark-object.ts'
 import { roleOf, type VaultHost } from '../format/vault-host.ts'
+import { EachSink } from '../store/each-sink.ts'
 import { joinMarks, type SnapshotMarks, type StoredMark } from '../store/mark-book.ts'
 import { readMarks } from '../store/read-marks.ts'
 import { learnRevocations, requireTrusted } from '../store/revocations.ts'
@@ -60,16 +61,11 @@ export interface MarkReport {
 export async function markSnapshot(options: MarkSnapshotOptions): Promise<MarkReport> {
   const { host, sinks, snapshot, change, signal, onProblem } = options
   const { keys } = host
-  const errors = new Map<Sink, Error>()
+  const each = new EachSink(sinks, signal)
+  const { errors } = each
   const onEach = async (work: (sink: Sink) => Promise<void>): Promise<void> => {
-    await Promise.all(
-      sinks.map(async (sink) => {
-        if (!errors.has(sink)) await work(sink).catch((error: unknown) => errors.set(sink, toError(error)))
-      }),
-    )
-    signal?.throwIfAborted()
-    const [first] = errors.values()
-    if (errors.size === sinks.length && first) throw first
+    await each.do(work)
+    each.requireAny()
   }
   await onEach(async (sink) => {
     await requireVault(sink, host.vaultId, signal)
@@ -77,7 +73,7 @@ export async function markSnapshot(options: MarkSnapshotOptions): Promise<MarkRe
   })
   requireTrusted(keys, host.hostId)
   const book = await readMarks({
-    sinks: sinks.filter((sink) => !errors.has(sink)),
+    sinks: each.working,
     keys,
     snapshot: snapshot.key,
     signal,

@@ -8,6 +8,7 @@ import { encodeRevocation, revocationKey } from '../format/revocation.ts'
 import { openObject } from '../format/sealed-object.ts'
 import { openSnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
 import { damageOf } from '../store/damage.ts'
+import { EachSink } from '../store/each-sink.ts'
 import { getObject, listObjects } from '../store/read-sink.ts'
 import { learnRevocations } from '../store/revocations.ts'
 import { requireVault } from '../store/vault-header.ts'
@@ -48,20 +49,12 @@ export async function revokeHost(options: RevokeHostOptions): Promise<RevokeRepo
   const { sinks, vaultId, keys, hostId, signal, now = () => new Date() } = options
   const { since } = options
   const written = new WrittenObjects(options)
-  const errors = new Map<Sink, Error>()
-  const onEach = async (work: (sink: Sink) => Promise<void>): Promise<void> => {
-    await Promise.all(
-      sinks.map(async (sink) => {
-        if (!errors.has(sink)) await work(sink).catch((error: unknown) => errors.set(sink, toError(error)))
-      }),
-    )
-    signal?.throwIfAborted()
-  }
-  await onEach(async (sink) => {
+  const each = new EachSink(sinks, signal)
+  await each.do(async (sink) => {
     await requireVault(sink, vaultId, signal)
     await learnRevocations(sink, keys, signal)
   })
-  await onEach((sink) => written.readFrom(sink))
+  await each.do((sink) => written.readFrom(sink))
   const before = written.before(since)
   const believed = new Set([...before.digests, ...(options.believed ?? [])])
   const earlier = keys.revoked.get(hostId)
@@ -71,11 +64,11 @@ export async function revokeHost(options: RevokeHostOptions): Promise<RevokeRepo
     time: now(),
     believed: earlier ? earlier.intersection(believed) : believed,
   })
-  await onEach(async (sink) => {
+  await each.do(async (sink) => {
     await sink.put(key, object, { signal })
   })
   return {
-    sinks: sinks.map((sink) => ({ sink: sink.name, error: errors.get(sink) })),
+    sinks: sinks.map((sink) => ({ sink: sink.name, error: each.errors.get(sink) })),
     believed: before.snapshots,
     refused: written.snapshots.filter((snapshot) => !before.snapshots.includes(snapshot)),
   }
