@@ -10,6 +10,8 @@ export interface HttpBody {
   readonly sizeBytes?: number | undefined
   /** The memory of a piece is used again when the next is asked for: each is with the system before. Default false. */
   readonly isLent?: boolean | undefined
+  /** Whether the bytes can be had again. Default true. */
+  readonly isRewindable?: boolean | undefined
 }
 
 export interface HttpRequest {
@@ -20,12 +22,40 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What a connection says that the server has closed in the moment in which it was used again. */
+const CLOSED_BY_SERVER: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE'])
+/** What has the same effect when it is done twice (RFC 9110, section 9.2.2; RFC 4918). */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND', 'PUT', 'DELETE'])
+
 /**
- * Sends a request, and gives its answer, whatever its status: redirects are answers as any. Nothing is tried again.
+ * Sends a request, and gives its answer, whatever its status: redirects are answers as any. It is sent again only where a connection that
+ * was kept turns out to be closed, as RFC 9112, section 9.3.1 has it; a new one is tried once.
  * @returns the answer: its body is to be read, or destroyed
  * @throws the errors of Node.js; the signal's reason; `CLOSED`
  */
 export async function exchange(connections: Connections, request: HttpRequest): Promise<IncomingMessage> {
+  const { method, headers = {}, body } = request
+  // Of what is not to replace anything the first one may be what is found there.
+  const isConditional = Object.keys(headers).some((name) => name.toLowerCase() === 'if-none-match')
+  const mayRepeat = IDEMPOTENT.has(method) && !isConditional && body?.isRewindable !== false
+  for (;;) {
+    const { sent, answer } = send(connections, request)
+    try {
+      return await answer
+    } catch (error) {
+      request.signal?.throwIfAborted()
+      const code = error instanceof Error && 'code' in error ? error.code : undefined
+      // Each try takes one connection that was kept from those there are.
+      if (!mayRepeat || !sent.reusedSocket || !CLOSED_BY_SERVER.has(code)) throw error
+    }
+  }
+}
+
+/** @throws the signal's reason; `CLOSED` */
+function send(
+  connections: Connections,
+  request: HttpRequest,
+): { readonly sent: ClientRequest; readonly answer: Promise<IncomingMessage> } {
   const { method, url, headers, body, signal } = request
   signal?.throwIfAborted()
   // What is tried again would open a connection that nobody closes.
@@ -60,12 +90,7 @@ export async function exchange(connections: Connections, request: HttpRequest): 
     answer.reject(error)
     sent.destroy()
   })
-  try {
-    return await answer.promise
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw error
-  }
+  return { sent, answer: answer.promise }
 }
 
 /**

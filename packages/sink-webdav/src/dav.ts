@@ -1,7 +1,8 @@
+import type { HttpBody } from '@pipe-backup/http'
 import { readBody } from '@pipe-backup/http'
 import type { SinkOptions } from '@pipe-backup/sink'
 import { SinkError } from '@pipe-backup/sink'
-import { type DavBody, finish, type HttpAnswer, type HttpClient } from './http-client.ts'
+import { finish, type HttpAnswer, type HttpClient } from './http-client.ts'
 import { type DavResponse, readMultistatus } from './multistatus.ts'
 import { statusError, toSinkError } from './webdav-errors.ts'
 
@@ -89,7 +90,7 @@ export class Dav {
     if (!known) throw this.#nonsense('it leaves out the collection itself', options)
   }
 
-  put(path: string, body: DavBody, options: DavOptions = {}): Promise<HttpAnswer> {
+  put(path: string, body: HttpBody, options: DavOptions = {}): Promise<HttpAnswer> {
     return this.request('PUT', path, options, body)
   }
 
@@ -137,7 +138,7 @@ export class Dav {
     method: string,
     path: string | URL,
     options: DavOptions,
-    body?: DavBody,
+    body?: HttpBody,
   ): Promise<HttpAnswer> {
     const { signal, headers = {}, key } = options
     try {

@@ -1,22 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import {
-  Connections,
-  exchange,
-  finish as finishBody,
-  type HttpBody,
-  type HttpRequest,
-} from '@pipe-backup/http'
+import { Connections, exchange, finish as finishBody, type HttpRequest } from '@pipe-backup/http'
 import type { WebDAVClient } from 'webdav'
 import { Authorization, type Credentials, type Learnt } from './authorization.ts'
-
-export interface DavBody extends HttpBody {
-  /** Whether the bytes can be had again. Default true. */
-  readonly isRewindable?: boolean | undefined
-}
-
-export interface DavRequest extends HttpRequest {
-  readonly body?: DavBody | undefined
-}
 
 export interface HttpAnswer {
   readonly method: string
@@ -66,7 +51,7 @@ export class HttpClient implements Disposable {
   }
 
   /** @returns the answer, whatever its status. @throws the errors of Node.js; the signal's reason */
-  async send(request: DavRequest): Promise<HttpAnswer> {
+  async send(request: HttpRequest): Promise<HttpAnswer> {
     const { method, url, signal, body } = request
     if (url.origin !== this.#origin) throw new TypeError('the credentials are for another server')
     for (let challenges = 0; ; challenges++) {
@@ -91,7 +76,7 @@ export class HttpClient implements Disposable {
    * By the webdav library, whose `fetch` is ours for the length of this call: its own would read bodies ahead, follow redirects with a PUT, and
    * hold a download in memory. What it makes of a status is left to who asked.
    */
-  async #request(request: DavRequest, authorization: string | undefined): Promise<IncomingMessage> {
+  async #request(request: HttpRequest, authorization: string | undefined): Promise<IncomingMessage> {
     const { module, client } = await (this.#library ??= this.#load())
     const answer = Promise.withResolvers<IncomingMessage>()
     const fetch = async (address: unknown, options: unknown): Promise<Response> => {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
+import type { HttpBody } from '@pipe-backup/http'
 import type { PutOptions, UploadBody } from '@pipe-backup/sink'
 import type { Dav } from './dav.ts'
-import { type DavBody, finish } from './http-client.ts'
+import { finish } from './http-client.ts'
 import { checkSize, readBack } from './read-back.ts'
 import type { Uploads, UploadTo } from './uploads.ts'
 
@@ -60,7 +61,7 @@ export class PlainUploads implements Uploads {
     return sizeBytes
   }
 
-  async #put({ path, key }: UploadTo, body: DavBody, { signal }: PutOptions): Promise<void> {
+  async #put({ path, key }: UploadTo, body: HttpBody, { signal }: PutOptions): Promise<void> {
     const about = { key, signal }
     const headers = { 'Content-Type': 'application/octet-stream' }
     const answer = await this.#dav.put(path, body, { ...about, headers })
