@@ -151,7 +151,7 @@ function showVerifyProgress(
     const { packs, packsToProve, bytesRead } = progress
     const words = [
       'verifying',
-      ...howFar(packs, packsToProve, packRate.measure(packs, elapsedMs)),
+      ...howFar(packs, packsToProve, packRate.measure(packs, elapsedMs), elapsedMs),
       `${formatCount(packs)} of ${formatCount(packsToProve)} packs`,
       formatBytes(bytesRead),
       `${formatBytes(rate.measure(bytesRead, elapsedMs))}/s`,

@@ -16,11 +16,11 @@ test('a run is shown with its source, counts, rate and the state of every sink',
       ],
     },
     { read: 512 * 1024, passed: 1024 ** 2, sent: 0 },
-    2500,
+    3500,
     10 * 1024 ** 2,
   )
   expect(lines).toEqual([
-    'reading wallet  40%  6.0 s left  3.0 MiB read  512.0 KiB/s  1,234 entries  1.0 KiB new  2.5 s',
+    'reading wallet  40%  6.0 s left  3.0 MiB read  512.0 KiB/s  1,234 entries  1.0 KiB new  3.5 s',
     '  disk   ok        1.0 KiB sent',
     '  cloud  detached  0 B sent, 2.0 KiB waiting',
   ])
@@ -29,8 +29,8 @@ test('a run is shown with its source, counts, rate and the state of every sink',
 test('what is sent takes as long as the sink that has most before it', () => {
   const sinks = [{ name: 'disk', state: 'ok' as const, bytesSent: 1024, queuedBytes: 4096 }]
   const progress = { phase: 'sending' as const, source: 'x', entries: 1, bytesRead: 0, sinks }
-  const [first] = progressLines(progress, { read: 0, passed: 0, sent: 1024 }, 1000, 10)
-  expect(first).toBe('sending  4.0 s left  0 B read  1.0 KiB/s  1 entry  1.0 s')
+  const [first] = progressLines(progress, { read: 0, passed: 0, sent: 1024 }, 3000, 10)
+  expect(first).toBe('sending  4.0 s left  0 B read  1.0 KiB/s  1 entry  3.0 s')
 })
 
 test('the rate is that of late, not that since the start', () => {

@@ -1,5 +1,5 @@
 import type { BackupProgress } from '@pipe-backup/vault'
-import { howFar } from './how-far.ts'
+import { howFar, timeLeft } from './how-far.ts'
 import { formatBytes, formatSeconds, plural } from './quantities.ts'
 
 /** How a run, or the sending of an archive, stands. */
@@ -30,10 +30,10 @@ export function progressLines(
   const waiting = Math.max(0, ...sinks.map(({ queuedBytes }) => queuedBytes))
   const first = [
     phase === 'reading' && source !== '' ? `reading ${source}` : phase,
-    ...(phase === 'reading' ? howFar(bytesRead + bytesUnchanged, expectedBytes, rates.passed) : []),
-    ...(phase === 'sending' && waiting > 0 && rates.sent > 0
-      ? [`${formatSeconds(waiting / rates.sent)} left`]
+    ...(phase === 'reading'
+      ? howFar(bytesRead + bytesUnchanged, expectedBytes, rates.passed, elapsedMs)
       : []),
+    ...(phase === 'sending' ? timeLeft(waiting, rates.sent, elapsedMs) : []),
     `${formatBytes(bytesRead)} read`,
     `${formatBytes(phase === 'sending' ? rates.sent : rates.read)}/s`,
     plural(entries, 'entry', 'entries'),

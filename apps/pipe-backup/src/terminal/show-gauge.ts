@@ -25,7 +25,7 @@ export function showGauge(
     const speed = rate.measure(bytes, elapsedMs)
     const words = [
       ...before(),
-      ...howFar(bytes, totalBytes, speed),
+      ...howFar(bytes, totalBytes, speed, elapsedMs),
       formatBytes(bytes),
       `${formatBytes(speed)}/s`,
       ...more(),
