@@ -252,6 +252,7 @@ class LocalProvider implements SinkProvider {
         throw new SinkError('unreachable', `${this.#root} is not there`, {
           sink: this.name,
           cause: error,
+          isPlaceMissing: true,
           hint: 'Is the disk mounted? For a new place run `pipe-backup init`.',
         })
       }

@@ -6,6 +6,7 @@ interface Meaning {
   readonly code: SinkErrorCode
   readonly what: string
   readonly hint?: string | undefined
+  readonly isPlaceMissing?: boolean
 }
 
 /** What the directory's absence looks like: as reported by a server that receives, by one that sends, by rrsync. */
@@ -26,6 +27,7 @@ const MEANINGS: readonly Meaning[] = [
     code: 'unreachable',
     what: 'the server has no such directory',
     hint: 'Is its disk mounted? `pipe-backup init` makes the directory.',
+    isPlaceMissing: true,
   },
   {
     said: /REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed|host key is known for|no matching host key/,
@@ -101,9 +103,9 @@ const UNKNOWN: Meaning = { said: /^/, code: 'protocol', what: 'failed' }
 export function toSinkError(cause: unknown, sink: string, key?: string): unknown {
   const place = { sink, cause, key }
   if (cause instanceof ProgramFailure) {
-    const { code, what, hint } = meaningOf(cause)
+    const { code, what, hint, isPlaceMissing } = meaningOf(cause)
     const reported = tellingLine(cause.said) || `${cause.program} ended with ${cause.exitCode}`
-    return new SinkError(code, `${what} (${reported})`, { ...place, hint })
+    return new SinkError(code, `${what} (${reported})`, { ...place, hint, isPlaceMissing })
   }
   // An error of node:fs: all files that this package touches are in the spool.
   const isOfFiles = cause instanceof Error && 'syscall' in cause && 'code' in cause

@@ -116,6 +116,7 @@ export function toSinkError(cause: unknown, place: ErrorPlace): unknown {
     ...place,
     hint,
     retryAfterMs,
+    isPlaceMissing: what === NO_BUCKET[1],
     cause: answer.status === undefined ? cause : withoutSecrets(cause, answer),
   })
 }

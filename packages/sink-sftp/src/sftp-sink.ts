@@ -183,6 +183,7 @@ class SftpProvider implements SinkProvider {
         const hint = 'Is its disk mounted? `pipe-backup init` makes the directory.'
         throw new SinkError('unreachable', `the server has no directory ${this.#root}`, {
           sink: this.name,
+          isPlaceMissing: true,
           hint,
         })
       }

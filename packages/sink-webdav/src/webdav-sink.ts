@@ -64,7 +64,11 @@ export async function findBase(dav: Dav, create: boolean, signal: AbortSignal): 
   if (there?.isCollection) return
   const what = there ? 'is no collection on the server' : 'is not there on the server'
   const hint = 'Is the path right, and its disk mounted? `pipe-backup init` makes the collection.'
-  throw new SinkError('unreachable', `${dav.base.pathname} ${what}`, { sink: dav.sink, hint })
+  throw new SinkError('unreachable', `${dav.base.pathname} ${what}`, {
+    sink: dav.sink,
+    isPlaceMissing: there === undefined,
+    hint,
+  })
 }
 
 function collectionUrl(url: string): URL {

@@ -26,6 +26,8 @@ export interface SinkErrorOptions {
   readonly hint?: string | undefined
   /** How long the server asked us to wait. */
   readonly retryAfterMs?: number | undefined
+  /** What the sink is in, a directory or a bucket, is not there: a sink that is opened to make it does so. */
+  readonly isPlaceMissing?: boolean | undefined
   readonly cause?: unknown
 }
 
@@ -37,6 +39,7 @@ export class SinkError extends Error {
   readonly key: string | undefined
   readonly hint: string | undefined
   readonly retryAfterMs: number | undefined
+  readonly isPlaceMissing: boolean
 
   /** @param what - what did not happen and why, without sink and key: they are put in front, the key where it is the object's failure. */
   constructor(code: SinkErrorCode, what: string, options: SinkErrorOptions) {
@@ -47,6 +50,7 @@ export class SinkError extends Error {
     this.key = options.key
     this.hint = options.hint
     this.retryAfterMs = options.retryAfterMs
+    this.isPlaceMissing = options.isPlaceMissing ?? false
   }
 
   /** Whether the same request may succeed later without anybody doing anything. */

@@ -21,10 +21,17 @@ import { openConfig, openSecrets } from '../vault/open-config.ts'
 
 const MARKS = { ok: 'ok     ', warning: 'WARNING', failure: 'FAILED ' } as const
 
+export interface DoctorOptions {
+  readonly notify: boolean
+  /** For `config init`, before there is a vault: that there is no host key is as it should be. */
+  readonly isNew?: boolean | undefined
+}
+
 /** `doctor`: tries all that may fail when nobody looks. @returns the exit code: 1 when something failed, 3 when something needs a look */
-export async function doctor(cli: CliContext, options: { readonly notify: boolean }): Promise<number> {
+export async function doctor(cli: CliContext, options: DoctorOptions): Promise<number> {
   const { output, signal } = cli
-  const elsewhere = await supervise(cli)
+  // What config init tries is this process's own: its arguments would ask again.
+  const elsewhere = options.isNew ? undefined : await supervise(cli)
   if (elsewhere !== undefined) return elsewhere
   const config = await openConfig(cli)
   await refuseSharedLocations(config)
@@ -44,7 +51,8 @@ export async function doctor(cli: CliContext, options: { readonly notify: boolea
   }
   add([{ subject: 'configuration', ...ofConfig(config) }])
   const { finding, vaultId } = await checkHostKey(config)
-  add([finding, await checkState(config), ...(await checkFailureDomains(config))])
+  if (!options.isNew || vaultId !== undefined) add([finding])
+  add([await checkState(config), ...(await checkFailureDomains(config))])
   await using opened = await openSinks(config, { secrets: openSecrets(config, cli), signal })
   await using unguarded = await openSinks(withoutGuards(config), {
     secrets: openSecrets(config, cli),

@@ -116,10 +116,26 @@ export function toBytes(value: SizeConfig): number {
   return Math.round(Number(count) * (unit.includes('i') ? 1024 : 1000) ** Math.max(0, power))
 }
 
-/** Where another option of a source or sink holds a secret. */
+/** Which options of a shape hold secrets. */
 export function secretKeys(shape: z.ZodRawShape): readonly string[] {
   return Object.keys(shape).filter((key) => {
     const schema = shape[key]
-    return schema === secret || (schema instanceof z.ZodOptional && schema.unwrap() === secret)
+    return isSecret(schema instanceof z.ZodOptional ? schema.unwrap() : schema)
   })
+}
+
+/** Whether an option, or what a list of it holds, is a path of this machine. */
+export function isFilePath(schema: z.core.$ZodType): boolean {
+  if (schema instanceof z.ZodOptional) return isFilePath(schema.unwrap())
+  if (schema instanceof z.ZodArray) return isFilePath(schema.element)
+  return isSame(schema, filePath)
+}
+
+function isSecret(schema: z.core.$ZodType | undefined): boolean {
+  return schema !== undefined && isSame(schema, secret)
+}
+
+/** A description makes a schema another object, of the same definition. */
+function isSame(one: z.core.$ZodType, other: z.core.$ZodType): boolean {
+  return one._zod.def === other._zod.def
 }

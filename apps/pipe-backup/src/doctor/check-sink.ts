@@ -14,6 +14,9 @@ const SKEW_MS = 5 * 60 * 1000
 const SCARCE_BYTES = 1024 ** 3
 const FULL_BYTES = 64 * 1024 ** 2
 
+/** Of a sink whose place is to be made: without a vault no disk can be missing. */
+export const NEW_PLACE = 'it answers; what it is in is not there yet, and `pipe-backup init` makes it'
+
 export interface CheckSinkOptions {
   /** Undefined when this host has no key yet. */
   readonly vaultId: string | undefined
@@ -35,7 +38,9 @@ export async function checkSink(sink: Sink, options: CheckSinkOptions): Promise<
     if (room) findings.push(room)
   } catch (error) {
     signal.throwIfAborted()
-    findings.push(failureOf(error))
+    if (vaultId === undefined && error instanceof SinkError && error.isPlaceMissing)
+      findings.push({ state: 'ok', message: NEW_PLACE })
+    else findings.push(failureOf(error))
   }
   return findings
 }

@@ -76,6 +76,12 @@ export function addSetupCommands(commands: Commands): void {
 
   const config = add('config', 'the configuration', 'pipe-backup config check')
   add(
+    'init',
+    'ask what to back up, where to, how often, and who is notified; try it, and write a configuration',
+    'pipe-backup config init',
+    config,
+  ).action(() => act(async (cli) => (await import('../commands/config-init.ts')).configInit(cli)))
+  add(
     'check',
     'check the configuration, and touch nothing else',
     'pipe-backup config check --config /etc/pipe-backup/pipe-backup.yaml',

@@ -53,6 +53,7 @@ export const nextcloud: SinkType = sinkType(
     location: ({ user, server = '', path }) =>
       below(`nextcloud ${user}@${addressOf(server)}`, path || 'pipe-backup'),
     server: ({ server }) => server,
+    asks: () => ['server', 'user', 'password', 'path'],
     environment: webProxy,
   },
 )

@@ -33,6 +33,7 @@ export const on = z
  */
 export function notifyType<const Shape extends z.ZodRawShape>(
   type: string,
+  description: string,
   shape: Shape,
   toChannel: (
     options: z.output<z.ZodObject<Shape>>,
@@ -42,7 +43,7 @@ export function notifyType<const Shape extends z.ZodRawShape>(
   const options = z.object(shape)
   return {
     type,
-    schema: strictObject({ type: z.literal(type), ...shape }),
+    schema: strictObject({ type: z.literal(type), ...shape }).describe(description),
     secrets: secretKeys(shape),
     toChannel: (config, read) => toChannel(options.parse(config), read),
   }

@@ -68,6 +68,10 @@ export const rsync: SinkType = sinkType(
     location: ({ target = '', port = 22, identity = '' }) => rsyncLocation(target, port, identity),
     server: ({ target }) => target,
     unguarded: ({ appendOnly }) => (appendOnly ? {} : undefined),
+    asks: ({ target = '' }) => [
+      'target',
+      ...(target.startsWith('rsync:') ? (['password'] as const) : (['port', 'identity', 'hostKey'] as const)),
+    ],
     environment: sshAgent,
   },
 )

@@ -91,6 +91,7 @@ export const s3: SinkType = sinkType(
     // What Object Lock keeps is hidden by a delete, or by a put, and still there.
     unguarded: ({ appendOnly, objectLock }) =>
       appendOnly && !objectLock ? { appendOnly: undefined } : undefined,
+    asks: () => ['endpoint', 'region', 'bucket', 'prefix', 'accessKeyId', 'secretAccessKey'],
     environment: () => ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', ...webProxy()],
   },
 )

@@ -46,6 +46,14 @@ export const sftp: SinkType = sinkType(
     location: ({ user, host = '', port = 22, path = '' }) =>
       below(`sftp ${user}@${host.toLowerCase()}:${port}`, remotePath(path)),
     server: ({ host }) => host,
+    asks: ({ identity }) => [
+      'host',
+      'port',
+      'user',
+      'identity',
+      identity === undefined ? 'password' : 'passphrase',
+      'hostKey',
+    ],
     environment: sshAgent,
   },
 )

@@ -74,6 +74,8 @@ export interface SinkTypeTraits<Options> {
   readonly unguarded?: ((options: Partial<Options>) => Partial<Options> | undefined) | undefined
   /** Variables that it uses where they are set, and that a timer lacks. */
   readonly environment?: ((options: Partial<Options>) => readonly string[]) | undefined
+  /** What `config init` asks for, in this order, given what was answered so far. What is required is asked for in any case. */
+  readonly asks?: ((options: Partial<Options>) => readonly (keyof Options & string)[]) | undefined
 }
 
 type MaybeLater<T> = T | Promise<T>
@@ -89,6 +91,8 @@ export interface SinkType {
   server(config: SinkConfig): string | undefined
   directory(config: SinkConfig): string | undefined
   environment(config: SinkConfig): readonly string[]
+  /** The options that `config init` asks for beside those that are required. @param given - what was answered so far, as `schema` accepts it */
+  asks(given: object): readonly string[]
   /** The same sink, without its own refusals, where its server is to refuse deletes and replacements; otherwise undefined. */
   unguarded(config: SinkConfig): SinkConfig | undefined
   readonly type: string
@@ -123,6 +127,7 @@ export function sinkType<const Shape extends z.ZodRawShape>(
     server: (config) => traits.server?.(given(config)),
     directory: (config) => traits.directory?.(given(config)),
     environment: (config) => traits.environment?.(given(config)) ?? [],
+    asks: (options) => traits.asks?.(given(options)) ?? [],
     unguarded: (config) => {
       const changes = traits.unguarded?.(given(config))
       return changes && { ...config, ...changes }

@@ -46,6 +46,7 @@ export const webdav: SinkType = sinkType(
   {
     location: ({ url = '', user = '' }) => davLocation(url, user),
     server: ({ url }) => url,
+    asks: ({ user }) => ['url', 'user', user === undefined ? 'token' : 'password'],
     environment: webProxy,
   },
 )

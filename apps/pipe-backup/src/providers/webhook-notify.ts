@@ -4,8 +4,9 @@ import { type NotifyType, notifyType, on } from './notify-type.ts'
 
 export const webhook: NotifyType = notifyType(
   'webhook',
+  'A message to a URL: Slack, Discord, Telegram, ntfy, or any that takes JSON',
   {
-    url: secret,
+    url: secret.describe('The URL that takes the messages'),
     format: z
       .enum(['generic', 'slack', 'discord', 'telegram', 'ntfy'])
       .optional()

@@ -39,6 +39,7 @@ export const dropbox: SinkType = sinkType(
     // Whose account it is, only the login knows: the same login is the same account.
     location: ({ refreshToken, accessToken, path = '' }) =>
       below(`dropbox ${JSON.stringify(refreshToken ?? accessToken ?? null)}`, path.toLowerCase()),
+    asks: () => ['appKey', 'refreshToken', 'path'],
     environment: webProxy,
   },
 )
