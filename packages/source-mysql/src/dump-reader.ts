@@ -9,11 +9,14 @@ export class DumpReader implements EntryReader {
   readonly #rewriter: DumpRewriter
   readonly #piece = Buffer.allocUnsafeSlow(PIECE_BYTES)
   #ready: Uint8Array[] = []
+  readonly #explain: (error: unknown) => unknown
   #isOver = false
 
-  constructor(inner: EntryReader, rewriter: DumpRewriter) {
+  /** @param explain - gives the error that is thrown for one of the program's */
+  constructor(inner: EntryReader, rewriter: DumpRewriter, explain: (error: unknown) => unknown) {
     this.#inner = inner
     this.#rewriter = rewriter
+    this.#explain = explain
   }
 
   read(into: Uint8Array): number | Promise<number> {
@@ -42,8 +45,12 @@ export class DumpReader implements EntryReader {
     return filled
   }
 
-  finish(): Reading | Promise<Reading> {
-    return this.#inner.finish()
+  async finish(): Promise<Reading> {
+    try {
+      return await this.#inner.finish()
+    } catch (error) {
+      throw this.#explain(error)
+    }
   }
 
   close(): void | Promise<void> {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readToEnd, SourceError } from '@pipe-backup/source'
 import { type MariadbServer, startMariadb } from '@pipe-backup-test/services'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type MysqlOptions, mysql } from './mysql-source.ts'
@@ -198,4 +199,18 @@ test('an option file holds what it is given, and refuses a line end', () => {
     ]).toString(),
   ).toBe('[client]\nuser="u"\npassword="a\\"b\\\\c"\n')
   expect(() => optionFile([['password', 'a\nb']])).toThrow('the password holds a line end')
+})
+
+test('a user who is denied a database is shown the statement that lets it in, and then is', async () => {
+  server.query("CREATE USER denied@localhost IDENTIFIED BY 'pw'")
+  const read = async (): Promise<void> => {
+    const options = { user: 'denied', password: 'pw', socket: server.socket, databases: ['big'] }
+    for await (const entry of mysql(options, { onProblem: () => undefined }))
+      if (entry.type === 'file') await readToEnd(entry)
+  }
+  const failure: unknown = await read().catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'command-failed', hint: expect.stringContaining('GRANT SELECT, ') })
+  const hint = failure instanceof SourceError ? failure.hint : undefined
+  server.query(hint?.slice(hint.indexOf('GRANT')) ?? '')
+  await read()
 })

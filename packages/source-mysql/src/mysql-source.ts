@@ -161,9 +161,24 @@ async function openDump(dump: Dump): Promise<EntryReader> {
     signal,
   })) {
     if (entry.type === 'file')
-      return new DumpReader(await entry.open(), new DumpRewriter(name, headOf(name, server)))
+      return new DumpReader(await entry.open(), new DumpRewriter(name, headOf(name, server)), (error) =>
+        withGrants(error, name, server),
+      )
   }
   throw new TypeError('a command gives one file')
+}
+
+/** What a server says that denies a user a database, a table, a column or a routine: the number is the same in every language. */
+const DENIED = /\b(?:1044|1142|1143|1370)\b/
+
+/** The same error, with the statements that give the user what the dump needs, where that is what it lacks. */
+function withGrants(error: unknown, name: string, { grants, user }: ServerSurvey): unknown {
+  if (!(error instanceof SourceError) || error.code !== 'command-failed' || !DENIED.test(error.message))
+    return error
+  const lack = grants.lackOf(name)
+  if (lack === undefined) return error
+  const hint = `Run on the server, as a user who may: ${lack.grants(user).join('; ')};`
+  return new SourceError(error.code, error.message, { path: error.path, hint, cause: error })
 }
 
 /** What gives the database that the dump is loaded into the character set of the one that it is of: new tables, and bodies of routines, go by it. */

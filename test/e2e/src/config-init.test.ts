@@ -185,7 +185,7 @@ test('a database server of this machine is offered, tried, and asked for again w
   await terminal.answer('(hidden): ', 'pw')
   await terminal.answer('  databases [all]: ', 'shop')
   await terminal.see('FAILED')
-  await terminal.see('Access denied')
+  await terminal.see('GRANT')
   await terminal.answer('Number [1]: ', '1')
   await terminal.answer('user (optional) [poor]: ', 'root')
   await terminal.answer('Number [1]: ', '4')
