@@ -6,7 +6,7 @@ import { parseAnswer } from './parse-answer.ts'
 import type { SecretDrawer } from './secret-drawer.ts'
 
 /** Takes away what is suggested, where an option may be left out. */
-export const NONE = '-'
+const NONE = '-'
 
 /** Said before what was answered once is asked for again. */
 export const AGAIN = `\nYour answers are in brackets: Enter keeps one, "${NONE}" takes one away that is optional.`
