@@ -8,6 +8,8 @@ export interface GlobalOptions {
   readonly quiet: boolean
   readonly verbose: boolean
   readonly color: boolean
+  /** Standard error is a log: one JSON object a line. */
+  readonly logJson: boolean
   /** Sinks to read from, in order of preference; empty for all. */
   readonly from: readonly string[]
   /** The vault that a recipient's phrase is for. */

@@ -4,6 +4,8 @@ import { endProcess, reportToSupervisor } from './end-process.ts'
 import { thisMachine } from './machine.ts'
 import { takePhraseVariable } from './phrase/phrase-variable.ts'
 import { createProgram, type Runner } from './program.ts'
+import { logRecord } from './terminal/json-log.ts'
+import type { Output } from './terminal/output.ts'
 
 /** Anything that holds the process open longer than this after its work is done is cut off. */
 const LINGER_MS = 5000
@@ -13,6 +15,9 @@ const CLOSED_PIPE = 141
 
 /** Why what was printed has not arrived, as on a full disk. */
 let lostOutput: NodeJS.ErrnoException | undefined
+
+/** For what goes wrong when all else is done. */
+let sayLast = (line: string): void => void process.stderr.write(`pipe-backup: ${line}\n`)
 
 const version = readVersion()
 const phraseVariable = takePhraseVariable(process.env)
@@ -25,12 +30,14 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 process.stderr.on('error', () => undefined)
 
-const runner: Runner = async (options, command) => {
+const runner: Runner = async (options, command, name) => {
   if (!options.color) process.env['NO_COLOR'] = '1'
   const { createOutput } = await import('./terminal/output.ts')
   const { watchSignals } = await import('./signals.ts')
-  const output = createOutput(options)
-  using watch = watchSignals((name) => output.error(`${name}: stopping`))
+  const output = createOutput(options, name)
+  const startedMs = performance.now()
+  sayLast = (line) => output.error(line)
+  using watch = watchSignals((name) => sayStopping(name, output))
   const { signal } = watch
   try {
     const program = `pipe-backup ${version}`
@@ -47,6 +54,7 @@ const runner: Runner = async (options, command) => {
   } catch (error) {
     process.exitCode = await reportFailure(error)
   }
+  logEnd(output, Number(process.exitCode), performance.now() - startedMs)
 
   async function reportFailure(error: unknown): Promise<number> {
     if (isClosedPipe(error)) return CLOSED_PIPE
@@ -61,14 +69,33 @@ await parse(createProgram(version, runner))
 reportToSupervisor(Number(process.exitCode ?? 0))
 setTimeout(() => endProcess(), LINGER_MS).unref()
 
+/** Whoever stops a daemon is no failure: an alert on errors in a log is not to come for it. */
+function sayStopping(signal: string, output: Output): void {
+  const line = `${signal}: stopping`
+  if (output.logsJson) output.log('warning', line, { event: 'stop' })
+  else output.error(line)
+}
+
+/** Says in a log how a command has ended: not where another process has run it, nor where it never began. */
+function logEnd({ log, subject }: Output, exitCode: number, durationMs: number): void {
+  if (subject === undefined) return
+  const level = exitCode === 0 ? 'info' : exitCode === 3 ? 'warning' : 'error'
+  const seconds = Math.round(durationMs) / 1000
+  log(level, `ended with exit code ${exitCode}`, { event: 'end', exitCode, seconds })
+}
+
 /** Who redirected it must not take what there is for the whole. The work itself may be done. */
 function reportLostOutput(): void {
-  process.stderr.write(`pipe-backup: standard output could not be written: ${lostOutput?.message}\n`)
+  sayLast(`standard output could not be written: ${lostOutput?.message}`)
   process.exitCode ||= 3
 }
 
 async function parse(program: Command): Promise<void> {
-  for (const command of withSubcommands(program)) command.exitOverride()
+  for (const command of withSubcommands(program)) {
+    command.exitOverride()
+    if (process.argv.includes('--log-json'))
+      command.configureOutput({ outputError: (text, write) => write(`${usageRecord(text)}\n`) })
+  }
   try {
     await program.parseAsync()
   } catch (error) {
@@ -81,6 +108,11 @@ async function parse(program: Command): Promise<void> {
       process.stdout.write(`${JSON.stringify({ error: { code: 'usage', message } })}\n`)
     }
   }
+}
+
+function usageRecord(text: string): string {
+  const line = text.trim().replace(/^error: /, '')
+  return logRecord('error', undefined, line, { event: 'failure', code: 'usage', exitCode: 2 })
 }
 
 function* withSubcommands(command: Command): Generator<Command> {

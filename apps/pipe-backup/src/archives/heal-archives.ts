@@ -4,7 +4,7 @@ import type { Sink } from '@pipe-backup/sink'
 import type { CliContext } from '../cli-context.ts'
 import { policyOf } from '../config/keep-policy.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
-import { errorLine, sinkLine } from '../terminal/error-line.ts'
+import { sinkProblem } from '../terminal/error-line.ts'
 import { formatBytes, plural } from '../terminal/quantities.ts'
 import { ArchiveDamageLog } from './archive-damage.ts'
 import { retainArchives } from './keep-archives.ts'
@@ -28,12 +28,13 @@ export async function healArchivesOf(
     damaged: log.damaged,
     choose: (archives) => new Set(retainArchives(archives, policyOf(config)).kept.keys()),
     signal,
-    onProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
+    onProblem: (sink, error) => output.warn(...sinkProblem(sink, error)),
     onHealed: (sink, key, sizeBytes) => output.note(`sink "${sink}": ${key}, ${formatBytes(sizeBytes)}`),
   })
   await log.healed(report.whole)
-  for (const { name, error } of report.sinks) if (error) output.error(sinkLine(name, errorLine(error)))
-  for (const id of report.lost) output.error(`archive ${id} is intact on no sink`)
+  for (const { name, error } of report.sinks) if (error) output.error(...sinkProblem(name, error))
+  for (const id of report.lost)
+    output.error(`archive ${id} is intact on no sink`, { event: 'damage', key: id })
   const isLevel = report.lost.length === 0 && report.sinks.every(({ error }) => !error)
   const healed = report.sinks.filter(({ objects }) => objects > 0)
   return {

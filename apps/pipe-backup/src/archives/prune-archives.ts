@@ -3,7 +3,7 @@ import { massRemoval, type Policy, type Retention } from '@pipe-backup/retention
 import type { CliContext } from '../cli-context.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
 import { PruneLog } from '../prune/prune-log.ts'
-import { errorLine, sinkLine } from '../terminal/error-line.ts'
+import { sinkProblem } from '../terminal/error-line.ts'
 import { formatBytes, formatTime, plural } from '../terminal/quantities.ts'
 import { asSnapshot, retainArchives } from './keep-archives.ts'
 
@@ -36,7 +36,7 @@ export async function pruneArchivesOf(
     return refused === undefined || dryRun ? removed : new Set()
   }
   const report = await pruneArchives({ sinks, keys, choose, dryRun, signal })
-  for (const { name, error } of report.sinks) if (error) output.error(sinkLine(name, errorLine(error)))
+  for (const { name, error } of report.sinks) if (error) output.error(...sinkProblem(name, error))
   if (refused !== undefined && dryRun) output.warn(`without --force no archive would be removed: ${refused}`)
   else if (refused !== undefined)
     output.error(`no archive was removed: ${refused}. If that is what you want: pipe-backup prune --force`)

@@ -4,7 +4,7 @@ import type { Sink } from '@pipe-backup/sink'
 import type { CliContext } from '../cli-context.ts'
 import { policyOf } from '../config/keep-policy.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
-import { errorLine, sinkLine } from '../terminal/error-line.ts'
+import { sinkProblem } from '../terminal/error-line.ts'
 import { formatBytes, plural } from '../terminal/quantities.ts'
 import { ArchiveDamageLog } from './archive-damage.ts'
 import { retainArchives } from './keep-archives.ts'
@@ -42,10 +42,11 @@ export async function verifyArchivesOf(
   const answering = report.sinks.filter(({ error }) => !error).map(({ name }) => name)
   await log.verified(answering, sample, found)
   for (const { name, problems, error } of report.sinks) {
-    for (const { message } of problems) output.error(message)
-    if (error) output.error(sinkLine(name, errorLine(error)))
+    for (const { message, key } of problems) output.error(message, { event: 'damage', sink: name, key })
+    if (error) output.error(...sinkProblem(name, error))
   }
-  for (const id of report.lost) output.error(`archive ${id} is intact on no sink`)
+  for (const id of report.lost)
+    output.error(`archive ${id} is intact on no sink`, { event: 'damage', key: id })
   const isWhole =
     report.lost.length === 0 && report.sinks.every(({ problems, error }) => !error && problems.length === 0)
   return { ...report, exitCode: isWhole ? 0 : 1, lines: linesOf(report) }

@@ -4,8 +4,9 @@ import { serveMetrics } from '../metrics/serve-metrics.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import { nextRuns } from '../schedule/next-runs.ts'
 import { ScheduleLog } from '../schedule/schedule-log.ts'
-import { thisCommand } from '../schedule/this-command.ts'
+import { outputFlags, thisCommand } from '../schedule/this-command.ts'
 import { waitUntil } from '../schedule/wait-until.ts'
+import type { Output } from '../terminal/output.ts'
 import { formatTime } from '../terminal/quantities.ts'
 import { UsageError } from '../usage-error.ts'
 import { openConfig } from '../vault/open-config.ts'
@@ -33,12 +34,12 @@ export async function daemon(cli: CliContext): Promise<number> {
     const from = known.reduce((a, b) => (a !== undefined && b !== undefined && a > b ? a : b), undefined)
     const [next] = nextRuns(schedule, 1, from ?? started)
     if (!next) throw new UsageError(`the schedule "${schedule}" never comes`)
-    if (next > now) output.note(`next run at ${formatTime(next)}`)
+    if (next > now) sayNext(next, output)
     const end = await waitUntil(next, signal)
     if (end === 'stopped') break
     if (end === 'set back') continue
     begun = new Date()
-    const [program, ...args] = thisCommand(config, 'scheduled', ...(cli.options.verbose ? ['--verbose'] : []))
+    const [program, ...args] = thisCommand(config, 'scheduled', ...outputFlags(cli.options))
     await execa(program, args, {
       stdio: ['ignore', 'inherit', 'inherit'],
       reject: false,
@@ -48,4 +49,11 @@ export async function daemon(cli: CliContext): Promise<number> {
     })
   }
   return 0
+}
+
+/** A log has it always: a daemon that waits shows in it that it is there. */
+function sayNext(next: Date, output: Output): void {
+  const line = `next run at ${formatTime(next)}`
+  if (!output.logsJson) return output.note(line)
+  output.log('info', line, { event: 'next-run', next: next.toISOString() })
 }

@@ -20,7 +20,7 @@ import { loadHost } from '../host/load-host.ts'
 import { newestOfSources } from '../mark/newest-of-sources.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
-import { errorLine, failureLine, sinkLine } from '../terminal/error-line.ts'
+import { errorLine, sinkFailure, sinkLine, sinkProblem } from '../terminal/error-line.ts'
 import { escapeText } from '../terminal/escape-bytes.ts'
 import { formatTime, plural } from '../terminal/quantities.ts'
 import { UsageError } from '../usage-error.ts'
@@ -56,13 +56,12 @@ export async function forget(
     throw new CommandError('last-copy', 'nothing was removed: no snapshot at all would be left')
   if (!dryRun) await unpin(chosen, { host, sinks }, cli)
   const report = await pruneOf(chosen, { config, host, sinks, dryRun, force }, cli)
-  for (const sink of report.sinks) if (sink.state === 'failed') output.error(failureLine(sink))
+  for (const sink of report.sinks) if (sink.state === 'failed') output.error(...sinkFailure(sink))
   if (!dryRun && report.exitCode !== 0)
     output.warn(
       'a sink that still has them brings them back, as far as `keep` keeps them: then forget them again',
     )
-  output.print(linesOf(report, chosen, dryRun).join('\n'))
-  output.printJson(report)
+  output.report(linesOf(report, chosen, dryRun).join('\n'), report)
   return report.exitCode
 }
 
@@ -125,8 +124,7 @@ async function pruneOf(
     dryRun,
     stateDirectory: config.state,
     signal,
-    onProblem: (sink, error) =>
-      output.warn(sink === undefined ? errorLine(error) : sinkLine(sink, errorLine(error))),
+    onProblem: (sink, error) => output.warn(...sinkProblem(sink, error)),
   })
 }
 

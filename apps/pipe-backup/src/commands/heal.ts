@@ -8,7 +8,7 @@ import { Notifier } from '../notify/notifier.ts'
 import { ofHeal, ofHealed } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
-import { errorLine, failureLine, sinkLine } from '../terminal/error-line.ts'
+import { sinkFailure, sinkProblem } from '../terminal/error-line.ts'
 import { formatBytes, plural } from '../terminal/quantities.ts'
 import { showGauge } from '../terminal/show-gauge.ts'
 import { readKnownSinks, rememberSinks } from '../vault/known-sinks.ts'
@@ -52,7 +52,7 @@ async function healOnce(
       isNew,
       stateDirectory: config.state,
       signal,
-      onProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
+      onProblem: (sink, error) => output.warn(...sinkProblem(sink, error)),
       onHealed: (sink, key, sizeBytes) => {
         gauge.objects++
         gauge.bytes += sizeBytes
@@ -78,8 +78,9 @@ function print(
   for (const { key, snapshots } of lost)
     output.error(
       `${key} is intact on no sink: ${plural(snapshots.length, 'snapshot')} can't be restored in full`,
+      { event: 'damage', key },
     )
-  for (const sink of sinks) if (sink.state === 'failed') output.error(failureLine(sink))
+  for (const sink of sinks) if (sink.state === 'failed') output.error(...sinkFailure(sink))
   const width = Math.max(0, ...sinks.map(({ name }) => name.length))
   const lines = sinks.map(({ name, state, packs, objects, bytes, postponed }) => {
     const healed =

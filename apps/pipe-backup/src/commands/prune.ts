@@ -15,7 +15,7 @@ import { ofPrune } from '../notify/observations.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { PruneLog } from '../prune/prune-log.ts'
 import { takeRunLock } from '../run/run-lock.ts'
-import { errorLine, failureLine, sinkLine } from '../terminal/error-line.ts'
+import { sinkFailure, sinkProblem } from '../terminal/error-line.ts'
 import { formatBytes, formatTime, plural } from '../terminal/quantities.ts'
 import { UsageError } from '../usage-error.ts'
 import { openConfig, openSecrets } from '../vault/open-config.ts'
@@ -59,11 +59,11 @@ async function pruneOnce(
 ): Promise<number> {
   const { output } = cli
   const { report, seen, retention, archives } = await applyPolicy(config, metrics, cli, options)
-  for (const sink of report.sinks) if (sink.state === 'failed') output.error(failureLine(sink))
-  output.print(
+  for (const sink of report.sinks) if (sink.state === 'failed') output.error(...sinkFailure(sink))
+  output.report(
     [...reportLines(report, seen, retention, options.dryRun ?? false), ...archives.lines].join('\n'),
+    { ...reportToJson(report, retention), archives: archives.json },
   )
-  output.printJson({ ...reportToJson(report, retention), archives: archives.json })
   return Math.max(report.exitCode, archives.exitCode)
 }
 
@@ -107,8 +107,7 @@ export async function applyPolicy(
     compact,
     stateDirectory: config.state,
     signal,
-    onProblem: (sink: string | undefined, error: Error) =>
-      output.warn(sink === undefined ? errorLine(error) : sinkLine(sink, errorLine(error))),
+    onProblem: (sink: string | undefined, error: Error) => output.warn(...sinkProblem(sink, error)),
   }
   const report = dryRun ? await pruneVault(options) : await notifier.watch('prune', () => pruneVault(options))
   const archives = await pruneArchivesOf(

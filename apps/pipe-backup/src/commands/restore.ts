@@ -9,7 +9,7 @@ import { showPreview } from '../restore/show-preview.ts'
 import { stripPaths } from '../restore/strip-paths.ts'
 import { sayProgress } from '../run/with-progress.ts'
 import { toSnapshotPath } from '../snapshot-path.ts'
-import { failureLine } from '../terminal/error-line.ts'
+import { sinkFailure } from '../terminal/error-line.ts'
 import { createProblemLog } from '../terminal/problem-log.ts'
 import { formatBytes, formatCount, plural } from '../terminal/quantities.ts'
 import { type Gauge, showGauge } from '../terminal/show-gauge.ts'
@@ -103,7 +103,7 @@ function refuseWithoutDirectory({ dryRun }: RestoreOptions, json: boolean): void
 /** Repairs what was found rotten on the way. What was restored is whole either way: a sink that is not repaired is something to look at. */
 async function repair(opened: Reading, { output }: CliContext): Promise<number> {
   const report = await opened.repair()
-  for (const sink of report?.sinks ?? []) if (sink.state === 'failed') output.error(failureLine(sink))
+  for (const sink of report?.sinks ?? []) if (sink.state === 'failed') output.error(...sinkFailure(sink))
   return report === undefined || report.exitCode === 0 ? 0 : 3
 }
 
@@ -141,10 +141,10 @@ export async function toDirectory(
   const left =
     (unchanged === 0 ? '' : `, ${plural(unchanged, 'file')} left, of the same size and time`) +
     (kept === 0 ? '' : `, ${formatCount(kept)} left as they were`)
-  output.print(
+  output.report(
     `restored ${plural(count, 'entry', 'entries')}, ${formatBytes(bytes)}, of snapshot ${snapshot.id} to ${directory}${left}${look}`,
+    { snapshot: snapshot.id, to: directory, entries: count, bytes, unchanged, kept, problems },
   )
-  output.printJson({ snapshot: snapshot.id, to: directory, entries: count, bytes, unchanged, kept, problems })
   return problems === 0 ? 0 : 1
 }
 

@@ -23,7 +23,7 @@ import { stdinSource } from '../run/stdin-source.ts'
 import { supervise } from '../run/supervise.ts'
 import { withProgress } from '../run/with-progress.ts'
 import type { SecretReader } from '../secrets/read-secret.ts'
-import { errorLine, sinkLine } from '../terminal/error-line.ts'
+import { sinkFailure, sinkProblem } from '../terminal/error-line.ts'
 import { createNoteLog } from '../terminal/note-log.ts'
 import { createProblemLog } from '../terminal/problem-log.ts'
 import { UsageError } from '../usage-error.ts'
@@ -116,10 +116,10 @@ async function runOnce(
         stateDirectory: config.state,
         signal,
         progress,
-        onProblem: (problem) => problems.report(`${problem.source}/${problem.path}`, problem),
+        onProblem: (problem) => problems.report(`${problem.source}/${problem.path}`, problem, problem.source),
         onSinkProblem: (sink, error) => {
           if (sink !== undefined) reported.add(sink)
-          output.error(sink === undefined ? errorLine(error) : sinkLine(sink, errorLine(error)))
+          output.error(...sinkProblem(sink, error))
         },
       })
     report = await withProgress(cli, progress, work, lastSize)
@@ -175,10 +175,15 @@ function print(
   reported: ReadonlySet<string>,
 ): void {
   for (const { name, state, error } of report.sources) {
-    if (state === 'failed') output.error(`source "${name}" failed${error === undefined ? '' : `: ${error}`}`)
+    if (state === 'failed')
+      output.error(`source "${name}" failed${error === undefined ? '' : `: ${error}`}`, {
+        event: 'source',
+        source: name,
+        message: error,
+      })
   }
   for (const { name, state, error } of report.sinks) {
-    if (state === 'failed' && !reported.has(name)) output.error(sinkLine(name, error ?? 'failed'))
+    if (state === 'failed' && !reported.has(name)) output.error(...sinkFailure({ name, error }))
   }
   if (report.snapshot === null) {
     const why = report.sources.every(({ state }) => state === 'failed')
@@ -186,6 +191,5 @@ function print(
       : `${report.copies} of the ${config.copies} sinks that must hold it took it`
     output.error(`no snapshot was made: ${why}`)
   }
-  output.print(reportLines(report).join('\n'))
-  output.printJson(reportToJson(report))
+  output.report(reportLines(report).join('\n'), reportToJson(report))
 }

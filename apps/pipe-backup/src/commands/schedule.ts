@@ -66,7 +66,10 @@ export async function scheduleShow(cli: CliContext, options: ScheduleOptions): P
   const scheduler = chooseScheduler(options)
   const found =
     scheduler === 'systemd' ? await readUnits(machine, config.vault) : await findCrontabLine(config.vault)
-  const wanted = scheduler === 'systemd' ? unitsOf(config, cron, cli) : lineOf(config, cron, cli)
+  // Whoever has installed it so wanted it so.
+  const logJson = cli.options.logJson || JSON.stringify(found ?? '').includes(' --log-json')
+  const as = { ...cli, options: { ...cli.options, logJson } }
+  const wanted = scheduler === 'systemd' ? unitsOf(config, cron, as) : lineOf(config, cron, as)
   const shown = found ?? wanted
   output.print(typeof shown === 'string' ? shown : `${shown.service}\n${shown.timer}`)
   const isCurrent = JSON.stringify(found) === JSON.stringify(wanted)
@@ -121,12 +124,17 @@ function scheduleOf({ schedule, file }: LoadedConfig): string {
   throw new UsageError(`${file} has no schedule`, 'Add: schedule: "0 * * * *" for every hour.')
 }
 
-function unitsOf(config: LoadedConfig, cron: string, { machine }: CliContext): ReturnType<typeof unitTexts> {
-  return unitTexts(machine, config, cron, thisCommand(config, 'scheduled'), timerEnvironment(machine))
+function unitsOf(
+  config: LoadedConfig,
+  cron: string,
+  { machine, options }: CliContext,
+): ReturnType<typeof unitTexts> {
+  const command = thisCommand(config, 'scheduled', ...(options.logJson ? ['--log-json'] : []))
+  return unitTexts(machine, config, cron, command, timerEnvironment(machine))
 }
 
-function lineOf(config: LoadedConfig, cron: string, { machine }: CliContext): string {
-  const command = thisCommand(config, 'scheduled', '--quiet')
+function lineOf(config: LoadedConfig, cron: string, { machine, options }: CliContext): string {
+  const command = thisCommand(config, 'scheduled', '--quiet', ...(options.logJson ? ['--log-json'] : []))
   return crontabLine(config.vault, cron, command, timerEnvironment(machine))
 }
 

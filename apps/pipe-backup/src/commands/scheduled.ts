@@ -9,7 +9,7 @@ import { withMetrics } from '../metrics/command-metrics.ts'
 import { Notifier } from '../notify/notifier.ts'
 import { refuseSharedLocations } from '../providers/shared-locations.ts'
 import { type ScheduledTask, ScheduleLog } from '../schedule/schedule-log.ts'
-import { thisCommand } from '../schedule/this-command.ts'
+import { outputFlags, thisCommand } from '../schedule/this-command.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { openConfig } from '../vault/open-config.ts'
 
@@ -85,10 +85,7 @@ async function runCommand(
   ...words: readonly string[]
 ): Promise<number> {
   const { options, signal } = cli
-  const flags = (['json', 'quiet', 'verbose'] as const)
-    .filter((flag) => options[flag])
-    .map((flag) => `--${flag}`)
-  const [program, ...args] = thisCommand(config, ...words, ...flags)
+  const [program, ...args] = thisCommand(config, ...words, ...outputFlags(options))
   const ran = await execa(program, args, {
     stdio: ['ignore', 'inherit', 'inherit'],
     reject: false,

@@ -22,7 +22,7 @@ import { refuseTerminal } from '../run/choose-sources.ts'
 import { Hooks, type RunOutcome } from '../run/hooks.ts'
 import { supervise } from '../run/supervise.ts'
 import { withProgress } from '../run/with-progress.ts'
-import { errorLine, sinkLine } from '../terminal/error-line.ts'
+import { errorLine, sinkProblem } from '../terminal/error-line.ts'
 import { createNoteLog } from '../terminal/note-log.ts'
 import { createProblemLog } from '../terminal/problem-log.ts'
 import { formatBytes, formatSeconds, plural } from '../terminal/quantities.ts'
@@ -105,7 +105,7 @@ async function sendOnce(
     hooks,
     progress,
     onNote: notes.report,
-    onProblem: (problem) => problems.report(`${problem.source}/${problem.path}`, problem),
+    onProblem: (problem) => problems.report(`${problem.source}/${problem.path}`, problem, problem.source),
   })
   await using opened = await openSinks(config, { secrets, signal })
   const sinks = new Map<string, BackupProgress['sinks'][number]>(
@@ -138,7 +138,7 @@ async function sendOnce(
         onSent: (sink, bytes) => Object.assign(sinks.get(sink) ?? {}, { bytesSent: bytes }),
         onSinkProblem: (sink, error) => {
           Object.assign(sinks.get(sink) ?? {}, { state: 'failed' })
-          output.error(sinkLine(sink, errorLine(error)))
+          output.error(...sinkProblem(sink, error))
         },
       }),
     )
@@ -205,7 +205,7 @@ function print(report: SendReport, config: LoadedConfig, { output }: CliContext)
   if (failure !== undefined) output.error(failure)
   const width = Math.max(0, ...[...tallies, ...sent.sinks].map(({ name }) => name.length))
   const size = formatBytes(sent.sizeBytes)
-  output.print(
+  output.report(
     [
       archive === null
         ? `no archive, ${formatSeconds(seconds)}`
@@ -219,15 +219,15 @@ function print(report: SendReport, config: LoadedConfig, { output }: CliContext)
           `  ${name.padEnd(width)}  ${state.padEnd(10)}  ${formatBytes(bytesSent)} sent`,
       ),
     ].join('\n'),
+    {
+      archive,
+      copies,
+      exitCode,
+      sources: tallies,
+      sinks: sent.sinks.map((sink) => ({ ...sink, error: sink.error?.message })),
+      bytes: sent.sizeBytes,
+      seconds,
+      error: failure,
+    },
   )
-  output.printJson({
-    archive,
-    copies,
-    exitCode,
-    sources: tallies,
-    sinks: sent.sinks.map((sink) => ({ ...sink, error: sink.error?.message })),
-    bytes: sent.sizeBytes,
-    seconds,
-    error: failure,
-  })
 }

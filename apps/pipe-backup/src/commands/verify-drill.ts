@@ -61,10 +61,10 @@ export async function drill(opened: Reading, cli: CliContext): Promise<number> {
   }
   const seconds = (performance.now() - started) / 1000
   const databases = loaded.length === 0 ? '' : `, ${plural(loaded.length, 'dump')} loaded`
-  output.print(
+  output.report(
     `drill ${exitCode === 1 ? 'FAILED' : 'passed'}: snapshot ${snapshot.id}, ${plural(entries, 'entry', 'entries')}, ${formatBytes(bytes)}${databases}, ${formatSeconds(seconds)}`,
+    { snapshot: snapshot.id, entries, bytes, loaded, failures, seconds, exitCode },
   )
-  output.printJson({ snapshot: snapshot.id, entries, bytes, loaded, failures, seconds, exitCode })
   return exitCode
 }
 

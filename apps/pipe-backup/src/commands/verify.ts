@@ -15,7 +15,7 @@ import { Notifier } from '../notify/notifier.ts'
 import { ofVerifiedArchives, ofVerify } from '../notify/observations.ts'
 import { findByName, openSinks } from '../providers/open-sinks.ts'
 import { sayProgress } from '../run/with-progress.ts'
-import { failureLine } from '../terminal/error-line.ts'
+import { sinkFailure } from '../terminal/error-line.ts'
 import { howFar } from '../terminal/how-far.ts'
 import { RecentRate } from '../terminal/progress-lines.ts'
 import { formatBytes, formatCount, formatSeconds, formatTime, plural } from '../terminal/quantities.ts'
@@ -69,7 +69,8 @@ async function verifyOnce(
       stateDirectory: config.state,
       signal,
       progress,
-      onProblem: ({ message }) => output.error(message),
+      onProblem: ({ message, sink, key, why }) =>
+        output.error(message, { event: 'damage', sink, key, code: why }),
     }),
   )
   const archives = await verifyArchivesOf(
@@ -108,8 +109,11 @@ function print(
   { output }: CliContext,
 ): void {
   for (const { key, snapshots: ids } of lost)
-    output.error(`${key} is intact on no sink: snapshots that need it: ${ids.join(', ')}`)
-  for (const sink of sinks) if (sink.state === 'failed') output.error(failureLine(sink))
+    output.error(`${key} is intact on no sink: snapshots that need it: ${ids.join(', ')}`, {
+      event: 'damage',
+      key,
+    })
+  for (const sink of sinks) if (sink.state === 'failed') output.error(...sinkFailure(sink))
   const width = Math.max(0, ...sinks.map(({ name }) => name.length))
   const lines = sinks.map(({ name, state, objects, bytes, packsProven, bytesRead, problems }) => {
     const found = problems.length === 0 ? '' : `  ${plural(problems.length, 'problem')}`
@@ -118,16 +122,16 @@ function print(
   const isDamaged =
     sinks.some(({ state }) => state === 'damaged') ||
     archives.sinks.some(({ problems }) => problems.length > 0)
-  output.print(
-    [`${plural(snapshots, 'snapshot')}, ${formatSeconds(seconds)}`, ...lines, ...archives.lines].join('\n'),
-  )
-  if (isDamaged) output.print('Repair it with: pipe-backup heal')
-  output.print(
+  const text = [
+    `${plural(snapshots, 'snapshot')}, ${formatSeconds(seconds)}`,
+    ...lines,
+    ...archives.lines,
+    ...(isDamaged ? ['Repair it with: pipe-backup heal'] : []),
     drill
       ? `last drill: ${formatTime(drill.time)}, snapshot ${drill.snapshot}, ${formatBytes(drill.bytes)}`
       : 'no snapshot has been restored as a drill yet: pipe-backup verify --drill',
-  )
-  output.printJson({
+  ].join('\n')
+  output.report(text, {
     snapshots,
     sinks,
     lost,
@@ -145,7 +149,8 @@ function showVerifyProgress(
   progress: VerifyProgress,
   { output, options }: CliContext,
 ): Disposable | undefined {
-  if (!process.stderr.isTTY || options.quiet || (options.json && options.verbose)) return undefined
+  if (!process.stderr.isTTY || options.quiet || options.logJson || (options.json && options.verbose))
+    return undefined
   const [rate, packRate] = [new RecentRate(), new RecentRate()]
   const lines = (elapsedMs: number): readonly string[] => {
     const { packs, packsToProve, bytesRead } = progress

@@ -14,7 +14,8 @@ export async function withProgress<T>(
 ): Promise<T> {
   const { output, options } = cli
   using _lines = sayProgress(cli, progress)
-  if (!process.stderr.isTTY || options.quiet || (options.json && options.verbose)) return await work()
+  if (!process.stderr.isTTY || options.quiet || options.logJson || (options.json && options.verbose))
+    return await work()
   const [read, passed, sent] = [new RecentRate(), new RecentRate(), new RecentRate()]
   const lines = (elapsedMs: number): readonly string[] => {
     const { bytesRead, bytesUnchanged = 0, sinks } = progress

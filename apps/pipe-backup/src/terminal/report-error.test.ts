@@ -12,8 +12,12 @@ function record(): { output: Output; errors: string[]; documents: unknown[] } {
   const output: Output = {
     json: true,
     verbose: false,
+    logsJson: false,
     around: undefined,
+    subject: undefined,
     print: ignore,
+    report: ignore,
+    log: ignore,
     warn: ignore,
     note: ignore,
     printJson: (value) => void documents.push(value),

@@ -56,10 +56,13 @@ export function reportError(error: unknown, output: Output): number {
   output.printJson({
     error: { code, message: redact(lines.join('\n')), hint: ifSet(hint, redact) },
   })
-  for (const line of lines) output.error(line)
-  if (hint !== undefined) output.error(hint)
+  const details = { event: 'failure', code, exitCode } as const
+  // The hint belongs to all of them, and is a field of the last: a log has it once, a terminal on a line of its own.
+  for (const [at, line] of lines.entries())
+    output.error(line, at === lines.length - 1 ? { ...details, hint } : details)
+  if (hint !== undefined && !output.logsJson) output.error(hint)
   if (stack !== undefined)
-    output.error(`this is a bug in pipe-backup; please report it with this text:\n${stack}`)
+    output.error(`this is a bug in pipe-backup; please report it with this text:\n${stack}`, details)
   return exitCode
 }
 

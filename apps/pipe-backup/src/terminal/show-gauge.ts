@@ -18,7 +18,7 @@ export function showGauge(
   before: () => readonly string[],
   more: () => readonly string[] = () => [],
 ): Disposable | undefined {
-  if (!process.stderr.isTTY || options.quiet) return undefined
+  if (!process.stderr.isTTY || options.quiet || options.logJson) return undefined
   const rate = new RecentRate()
   const lines = (elapsedMs: number): readonly string[] => {
     const { bytes, totalBytes } = gauge

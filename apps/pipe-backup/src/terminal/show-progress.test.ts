@@ -7,7 +7,7 @@ test('lines are cut at the width, and taken away as the rows that a narrower ter
   try {
     const written: string[] = []
     const terminal = { columns: 40, write: (text: string) => written.push(text) }
-    const output = createOutput({ json: false, quiet: false, verbose: false })
+    const output = createOutput({ json: false, quiet: false, verbose: false, logJson: false })
     const display = showProgress(() => ['x'.repeat(100), 'short'], terminal, output)
     vi.advanceTimersByTime(200)
     expect(written.splice(0)).toEqual([`${'x'.repeat(39)}\nshort\n`])

@@ -31,9 +31,13 @@ export function requestCli({ cli, config, env }: UiContext, signal: AbortSignal)
   const output: Output = {
     json: false,
     verbose: false,
+    logsJson: false,
     around: undefined,
+    subject: undefined,
     print: nothing,
     printJson: nothing,
+    report: nothing,
+    log: nothing,
     note: nothing,
     error: warn,
     warn,

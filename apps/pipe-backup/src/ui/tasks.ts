@@ -104,9 +104,13 @@ export class Tasks {
     const output: Output = {
       json: true,
       verbose: true,
+      logsJson: false,
       around: undefined,
+      subject: undefined,
       print: nothing,
       printJson: (value) => this.#say(eventOf(value)),
+      report: (_text, value) => this.#say(eventOf(value)),
+      log: nothing,
       error: say,
       warn: say,
       note: nothing,

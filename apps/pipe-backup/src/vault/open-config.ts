@@ -9,6 +9,8 @@ import { createSecretReader, type SecretReader } from '../secrets/read-secret.ts
 export async function openConfig(cli: CliContext): Promise<LoadedConfig> {
   const { machine, options, output } = cli
   const config = await loadConfig(options.config, machine)
+  output.subject = { vault: config.vault, host: config.host }
+  output.log('info', 'started', { event: 'start' })
   for (const warning of config.warnings) output.warn(warning)
   output.note(`configuration: ${config.file}`)
   return config

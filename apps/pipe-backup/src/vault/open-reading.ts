@@ -19,7 +19,7 @@ import type { LoadedConfig } from '../config/load-config.ts'
 import { nothingMatches, snapshotFilter } from '../find/filter-snapshots.ts'
 import { findHost } from '../host/load-host.ts'
 import { sourceOfPath } from '../snapshot-path.ts'
-import { errorLine, sinkLine } from '../terminal/error-line.ts'
+import { errorLine, sinkProblem } from '../terminal/error-line.ts'
 import { UsageError } from '../usage-error.ts'
 import { openConfig, openReadingSinks } from './open-config.ts'
 import { openVaultKeys } from './vault-keys.ts'
@@ -89,7 +89,7 @@ export async function openSnapshots(
       stateDirectory: config.state,
       signal,
       onHealed: (sink, key) => output.print(`sink "${sink}": ${key} repaired`),
-      onProblem: (sink, error) => output.warn(sinkLine(sink, errorLine(error))),
+      onProblem: (sink, error) => output.warn(...sinkProblem(sink, error)),
     })
   }
   const close = (): Promise<void> => opened.disposeAsync()
