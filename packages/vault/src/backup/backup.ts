@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { snapshotKey } from '../format/snapshot-object.ts'
-import { derivedKeys } from '../format/vault-host.ts'
+import { derivedKeys, roleOf } from '../format/vault-host.ts'
 import { DamageBook } from '../store/damage-book.ts'
 import { loadIndex } from '../store/load-index.ts'
 import { OwnSnapshots } from '../store/own-snapshots.ts'
@@ -78,6 +78,7 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
     replicas: open,
     keys: host.keys,
     hostId,
+    role: roleOf(host),
     cacheDirectory: join(stateDirectory, 'index'),
   })
 

@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ObjectKeys } from '@pipe-backup/crypto'
+import type { ObjectKeys, Role } from '@pipe-backup/crypto'
 import { type IndexedPack, openIndex } from '../format/index-object.ts'
-import { decodeFooterContent, packKey } from '../format/pack-format.ts'
+import { decodeFooterContent, hostIdOf, packKey } from '../format/pack-format.ts'
 import { hasCode } from '../has-code.ts'
 import { ChunkIndex } from './chunk-index.ts'
 import { readPackFooter } from './read-pack-footer.ts'
@@ -11,7 +11,10 @@ import { readFromAny } from './replicas.ts'
 
 export interface LoadedIndex {
   readonly index: ChunkIndex
-  /** Packs that a sink holds but no index lists: an earlier run was cut short. They are reused, and listed by this run. */
+  /**
+   * Packs that a sink holds but no index lists, and that this host may list: an earlier run was cut short, or another host's is going on.
+   * Its own are reused, and all are listed by this run.
+   */
   readonly unlisted: IndexedPack[]
 }
 
@@ -20,13 +23,15 @@ interface LoadIndexOptions {
   readonly keys: ObjectKeys
   /** Only this host's own packs are deduplicated against. 32 hex digits. */
   readonly hostId: string
+  /** A host that may write alone lists no packs of others: its index would count as forged. */
+  readonly role: Role
   /** Where opened copies of index objects are kept, still sealed. */
   readonly cacheDirectory: string
 }
 
 /** Learns which chunks are stored, from the index objects of all sinks, and from the footers of packs that they do not list. */
 export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex> {
-  const { replicas, hostId } = options
+  const { replicas, hostId, role } = options
   const index = new ChunkIndex()
   const listed = new Set<string>()
   const usable = (name: string) =>
@@ -60,7 +65,7 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
       if (!footer) continue
       const pack = { name, sizeBytes, footer }
       add(pack)
-      unlisted.push(pack)
+      if (role === 'maintain' || hostIdOf(footer) === hostId) unlisted.push(pack)
       listed.add(name)
     }
   }
@@ -96,7 +101,7 @@ async function footerOf(replica: Replica, name: string, sizeBytes: number): Prom
  */
 export async function readIndex(
   key: string,
-  { replicas, keys, cacheDirectory }: Omit<LoadIndexOptions, 'hostId'>,
+  { replicas, keys, cacheDirectory }: Omit<LoadIndexOptions, 'hostId' | 'role'>,
 ): Promise<readonly IndexedPack[] | undefined> {
   const cached = join(cacheDirectory, key.slice('index/'.length))
   try {
