@@ -15,7 +15,7 @@ export function errorLine(error: OurError): string {
 }
 
 /** An error for a log: its parts in fields of their own. */
-export function errorDetails({ message, hint, code }: OurError, more: LogDetails = {}): LogDetails {
+function errorDetails({ message, hint, code }: OurError, more: LogDetails = {}): LogDetails {
   const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
   return { message, hint: text(hint), code: text(code), ...more }
 }
