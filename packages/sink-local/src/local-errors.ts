@@ -67,3 +67,7 @@ function look(path: string): Stats | undefined {
     return undefined
   }
 }
+
+export function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}

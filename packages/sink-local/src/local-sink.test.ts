@@ -85,6 +85,17 @@ test('a disk that is unmounted in the middle is unreachable: nothing goes to the
   await sink.put('again', Buffer.from('bytes'))
 })
 
+test('a place in a directory that takes none is refused: Node would try for ever', async () => {
+  const nothing = localSink({ name: 'disk', path: '/proc/no/such', create: true })
+  await expect(nothing.put('object', Buffer.from('bytes'))).rejects.toMatchObject({
+    code: 'unreachable',
+    message: expect.stringContaining("/proc/no/such can't be made"),
+  })
+  const deep = localSink({ name: 'disk', path: join(root, 'a/b/c'), create: true })
+  await deep.put('x/y/object', Buffer.from('bytes'))
+  expect(readdirSync(join(root, 'a/b/c'))).toContain('x')
+})
+
 test('what another user has made and this one may not read is named, with its owner', async () => {
   const own = localSink({ name: 'disk', path: join(root, 'owned'), create: true })
   await own.put('packs/object', Buffer.from('bytes'), {})

@@ -1,4 +1,4 @@
-import { mkdir, open, opendir, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { open, opendir, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import {
   checkMaxBytes,
@@ -18,8 +18,9 @@ import {
   type UploadBody,
 } from '@pipe-backup/sink'
 import { DurableDirectories, syncDirectory } from './durable-directories.ts'
-import { toSinkError } from './local-errors.ts'
-import { isCode, ObjectFile, TEMPORARY_DIRECTORY } from './write-object.ts'
+import { isCode, toSinkError } from './local-errors.ts'
+import { makeDirectories } from './make-directories.ts'
+import { ObjectFile, TEMPORARY_DIRECTORY } from './write-object.ts'
 
 export interface LocalSinkOptions {
   readonly name: string
@@ -256,9 +257,13 @@ class LocalProvider implements SinkProvider {
           hint: 'Is the disk mounted? For a new place run `pipe-backup init`.',
         })
       }
-      const first = (await mkdir(this.#root, { recursive: true, mode: 0o700 })) ?? this.#root
-      for (let made = this.#root; made.length >= first.length; made = dirname(made))
-        await syncDirectory(dirname(made))
+      const made = await makeDirectories(this.#root).catch((cause: unknown) => {
+        if (!isCode(cause, 'ENOENT')) throw cause
+        const hint = 'Choose a directory of a disk, or of what is mounted there.'
+        const message = `${this.#root} can't be made: what it is in takes no directory`
+        throw new SinkError('unreachable', message, { sink: this.name, cause, hint })
+      })
+      for (const directory of made) await syncDirectory(dirname(directory))
     }
     this.#device ??= (await stat(this.#root)).dev
     await this.#removeStale()

@@ -3,6 +3,8 @@ import { type FileHandle, link, lstat, mkdir, open, rename, rm } from 'node:fs/p
 import { dirname, join } from 'node:path'
 import { checkPublished, type KeyLock, type SinkOptions } from '@pipe-backup/sink'
 import { type DurableDirectories, syncDirectory } from './durable-directories.ts'
+import { isCode } from './local-errors.ts'
+import { makeDirectories } from './make-directories.ts'
 
 /** Where objects are written before they have their name. Its name can't be a key, so listings never show it. */
 export const TEMPORARY_DIRECTORY = '.tmp'
@@ -82,7 +84,7 @@ export class ObjectFile {
         await publish()
       } catch (error) {
         if (!isCode(error, 'ENOENT')) throw error
-        await mkdir(directory, { recursive: true, mode: 0o700 })
+        await makeDirectories(directory)
         await publish()
       }
       checkPublished({ sink, key, sentBytes: this.#at, thereBytes: await sizeOf(this.#path) })
@@ -123,8 +125,4 @@ async function sizeOf(path: string): Promise<number | undefined> {
     if (isCode(error, 'ENOENT')) return undefined
     throw error
   }
-}
-
-export function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
 }
