@@ -1,9 +1,10 @@
+import { packKey } from '../format/pack-format.ts'
 import { type SnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
 import type { Replica } from '../store/replica.ts'
 
 /**
- * Packs that must stay on a sink: for the snapshots that it shows, as it has them, and for those that only others show, which a
- * healing will bring.
+ * Packs that must stay on a sink: for the snapshots that it shows, as it has them, and for what a healing will bring: those that only others
+ * show, and those that lack a pack as it has them, as others have them, which a compaction may have written again.
  * @param gone - ids of snapshots that are removed
  */
 export function neededPacks(
@@ -18,7 +19,9 @@ export function neededPacks(
       for (const [name] of packs) needed.add(name)
     }
   }
+  const isWhole = (key: string): boolean =>
+    own.heads.get(key)?.packs.every(([name]) => own.has(packKey(name))) ?? false
   add(own.heads, () => true)
-  for (const other of replicas) if (other !== own) add(other.heads, (key) => !own.heads.has(key))
+  for (const other of replicas) if (other !== own) add(other.heads, (key) => !isWhole(key))
   return needed
 }

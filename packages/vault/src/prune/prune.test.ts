@@ -441,6 +441,28 @@ test('what rots on a sink that a compaction did not come to is restored, and hea
   expect(await it.vault.verify({ deep: true })).toMatchObject({ exitCode: 0, lost: [] })
 })
 
+test('packs that a healing has brought for a snapshot which is to be replaced stay: a prune that condemned them would keep it from coming', async () => {
+  using it = await Case.create(['old', 'new'])
+  const [old, compacted] = [it.vault.sink('old'), it.vault.sink('new')]
+  const ids: string[] = []
+  for (let i = 0; i < 9; i++) {
+    it.source.set(`f${i}`, randomBytes(1000))
+    ids.push(...(await it.run(1)))
+  }
+  old.before = () => {
+    throw old.error('unreachable')
+  }
+  expect((await it.prune({ compact: true, graceMs: 0 })).compacted.from).toBeGreaterThan(0)
+  await it.prune({ graceMs: 0 })
+  old.before = undefined
+  // What it has of each snapshot needs packs that are on no sink any more; the healing that was to replace it was killed.
+  for (const key of old.keys('packs/')) if (!compacted.objects.get(key)) old.objects.delete(key)
+  for (const key of compacted.keys('packs/')) old.objects.set(key, compacted.objects.get(key) ?? Buffer.of())
+  await it.prune()
+  expect(await it.vault.heal({ now: it.now })).toMatchObject({ exitCode: 0, lost: [] })
+  expect(await proven(it, old)).toEqual(ids)
+})
+
 test('a run that slept while a prune took it for dead shows nothing that rests on what was deleted', async () => {
   using it = await Case.create()
   const steady = randomBytes(50_000)
