@@ -14,6 +14,7 @@ import { getObject } from './read-sink.ts'
 import { type KnownRevocations, learnRevocations } from './revocations.ts'
 import { openSession, type SessionRecord, type VaultSession } from './session.ts'
 import { changedInMemory, watchMemory } from './watch-memory.ts'
+import { within } from './within.ts'
 
 const HEADS_AT_ONCE = 8
 /** For the listings of some millions of objects; one that is as slow as this is of no use in a run that comes each hour. */
@@ -116,24 +117,17 @@ export class Replica {
   }
 
   /** A sink may answer all the time, and never come to an end: the others do not wait for it. @param what - it has not given @throws VaultError `unanswered` */
-  async within<T>(what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  within<T>(what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { signal, answerWithinMs = ANSWER_WITHIN_MS } = this.context
-    // Not AbortSignal.timeout: its timer stays until it goes off, and small objects are many.
-    const late = new AbortController()
-    const timer = setTimeout(() => late.abort(), answerWithinMs).unref()
-    try {
-      return await work(signal ? AbortSignal.any([signal, late.signal]) : late.signal)
-    } catch (error) {
-      signal?.throwIfAborted()
-      if (!late.signal.aborted) throw error
-      const time = `${Math.round(answerWithinMs / 60_000)} minutes`
-      throw new VaultError('unanswered', `sink "${this.name}" has not said within ${time} ${what}`, {
-        sink: this.name,
-        cause: error,
-      })
-    } finally {
-      clearTimeout(timer)
-    }
+    const sink = this.name
+    const time = `${Math.round(answerWithinMs / 60_000)} minutes`
+    const message = `sink "${sink}" has not said within ${time} ${what}`
+    return within(
+      answerWithinMs,
+      signal,
+      work,
+      (cause) => new VaultError('unanswered', message, { sink, cause }),
+    )
   }
 
   /** What earlier commands found damaged counts as absent. */
