@@ -46,7 +46,8 @@ export async function checkMysql(options: MysqlOptions, signal?: AbortSignal): P
       databases.push(path.replace(/\.sql$/, ''))
     } catch (error) {
       if (!(error instanceof SourceError) || error.code !== 'unreadable') throw error
-      problems.push(`${path}: ${error.message}`)
+      const { message, hint } = error
+      problems.push(hint === undefined ? `${path}: ${message}` : `${path}: ${message}. ${hint}`)
     }
   }
   const largeRows: string[] = []

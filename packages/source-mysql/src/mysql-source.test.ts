@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { readToEnd, SourceError } from '@pipe-backup/source'
 import { type MariadbServer, startMariadb } from '@pipe-backup-test/services'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { checkMysql } from './check-mysql.ts'
 import { type MysqlOptions, mysql } from './mysql-source.ts'
 import { optionFile } from './option-file.ts'
 
@@ -210,6 +211,9 @@ test('a user who is denied a database is shown the statement that lets it in, an
   }
   const failure: unknown = await read().catch((error: unknown) => error)
   expect(failure).toMatchObject({ code: 'command-failed', hint: expect.stringContaining('GRANT SELECT, ') })
+  const several = { user: 'denied', password: 'pw', socket: server.socket, databases: ['big', 'mysql'] }
+  const checked: unknown = await checkMysql(several).catch((error: unknown) => error)
+  expect(checked).toMatchObject({ hint: expect.stringContaining('GRANT SELECT, ') })
   const hint = failure instanceof SourceError ? failure.hint : undefined
   server.query(hint?.slice(hint.indexOf('GRANT')) ?? '')
   await read()

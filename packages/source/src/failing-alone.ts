@@ -26,7 +26,7 @@ export async function* failingAlone(files: readonly FileEntry[], what: string): 
     throw new SourceError(
       'command-failed',
       `none of the ${files.length} ${what}: ${first instanceof Error ? first.message : String(first)}`,
-      { cause: first },
+      { cause: first, hint: first instanceof SourceError ? first.hint : undefined },
     )
 }
 
