@@ -40,9 +40,8 @@ export const name = z
 
 const SECRET_FORMS = 'must be text, { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT…] }'
 
-/** One object, so that a type's secrets can be reported from its other options: see `secretKeys`. */
-export const secret = z
-  .union(
+const textOrWhere = () =>
+  z.union(
     [
       text,
       strictObject({ env: text }),
@@ -58,9 +57,14 @@ export const secret = z
             : SECRET_FORMS,
     },
   )
-  .describe(
-    'A secret: text, or where it comes from: { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT…] }',
-  )
+
+/** One object, so that a type's secrets can be reported from its other options: see `secretKeys`. */
+export const secret = textOrWhere().describe(
+  'A secret: text, or where it comes from: { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT…] }',
+)
+
+/** What a secret goes with, such as the id of a key: it may be read by others, and comes from where the secret does. */
+export const keyId = textOrWhere()
 
 /** A secret in the clear, or where to get it: never asked for before it is needed. */
 export type SecretConfig = z.output<typeof secret>

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ifSet } from '../config/if-set.ts'
 import { strictObject } from '../config/strict-object.ts'
-import { secret, text } from '../config/values.ts'
+import { keyId, secret, text } from '../config/values.ts'
 import { checked } from './checked.ts'
 import { below } from './sink-location.ts'
 import { type SinkType, sinkType } from './sink-type.ts'
@@ -27,7 +27,7 @@ export const s3: SinkType = sinkType(
       .boolean()
       .optional()
       .describe('The bucket in the path, not in the name of the host. Default: with an endpoint'),
-    accessKeyId: secret
+    accessKeyId: keyId
       .describe('With secretAccessKey. Without both: environment, profile, SSO, container, instance')
       .optional(),
     secretAccessKey: secret.optional(),

@@ -52,6 +52,6 @@ test.for(Object.values(sinkTypes))('what is asked for a sink of type $type is in
 
 test('a secret is known as one, whether it has a description or not', () => {
   expect(sinkTypes.nextcloud.secrets).toEqual(['password'])
-  expect(sinkTypes.s3.secrets).toEqual(['accessKeyId', 'secretAccessKey', 'sessionToken'])
+  expect(sinkTypes.s3.secrets).toEqual(['secretAccessKey', 'sessionToken'])
   expect(notifyTypes.email.secrets).toEqual(['smtp'])
 })
