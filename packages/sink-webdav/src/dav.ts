@@ -1,5 +1,4 @@
-import type { HttpBody } from '@pipe-backup/http'
-import { readBody } from '@pipe-backup/http'
+import { type HttpBody, readBody } from '@pipe-backup/http'
 import type { SinkOptions } from '@pipe-backup/sink'
 import { SinkError } from '@pipe-backup/sink'
 import { finish, type HttpAnswer, type HttpClient } from './http-client.ts'

@@ -33,7 +33,7 @@ export interface KnownFile {
 export interface StoredLeaf {
   /** Of the node, 32 bytes. */
   readonly id: Uint8Array
-  /** The chunks that it uses (manifest-builder.ts). */
+  /** The chunks that it uses (chunk-uses.ts). */
   readonly uses: Buffer
   /** Leaf-stamps.ts. */
   readonly stamps: Buffer

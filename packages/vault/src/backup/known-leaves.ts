@@ -1,9 +1,9 @@
 import type { Entry, FileIdentity } from '@pipe-backup/source'
-import { CHUNK_ID_BYTES } from '../format/chunk-codec.ts'
 import type { ChunkIndex } from '../store/chunk-index.ts'
+import { unpackUses } from './chunk-uses.ts'
 import type { FileState, StoredLeaf } from './file-state.ts'
 import { LeafStamps } from './leaf-stamps.ts'
-import { type EndedLeaf, USE_BYTES } from './manifest-builder.ts'
+import type { EndedLeaf } from './manifest-builder.ts'
 import { stateKey } from './path-hash.ts'
 
 /** A leaf of an earlier manifest whose entries are all as they were: nothing of it is looked up, or built, again. */
@@ -14,7 +14,7 @@ export interface KnownLeaf {
   readonly entries: number
   /** Sum of its files' sizes. */
   readonly bytes: number
-  /** The chunks that it needs: id, and as a little-endian double for how many of its bytes, each. */
+  /** The chunks that it needs (chunk-uses.ts). */
   readonly uses: Buffer
 }
 
@@ -54,8 +54,7 @@ export class KnownLeaves {
     const { state, index, mostlyDead } = this.#options
     const leaf = state.leaf(stateKey(pathHash))
     if (!leaf || !index.has(leaf.id)) return false
-    for (let at = 0; at < leaf.uses.length; at += USE_BYTES) {
-      const id = leaf.uses.subarray(at, at + CHUNK_ID_BYTES)
+    for (const [id] of unpackUses(leaf.uses)) {
       if (!index.has(id) || (mostlyDead.size > 0 && mostlyDead.has(id.toString('hex')))) return false
     }
     this.#candidate = leaf

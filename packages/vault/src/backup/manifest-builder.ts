@@ -1,5 +1,5 @@
 import { comparePaths } from '@pipe-backup/source'
-import { CHUNK_ID_BYTES, ChunkKind } from '../format/chunk-codec.ts'
+import { ChunkKind } from '../format/chunk-codec.ts'
 import {
   encodeBranch,
   encodeExtentBranch,
@@ -13,10 +13,8 @@ import {
   MAX_PATHS_BYTES,
   type ManifestEntry,
 } from '../format/manifest-node.ts'
+import { packUses } from './chunk-uses.ts'
 import type { KnownLeaf } from './known-leaves.ts'
-
-/** Of a chunk that a leaf uses: its id, and how many of its bytes. */
-export const USE_BYTES: number = CHUNK_ID_BYTES + 8
 
 /** More extents than this go into a tree of their own. */
 const INLINE_EXTENTS = 256
@@ -60,7 +58,7 @@ export class ManifestBuilder {
     const { count, bytes, pathsBytes } = this.#leaf
     const full = bytes >= LEAF.maxBytes || pathsBytes >= MAX_PATHS_BYTES / 2
     if (!full && !isLeafEnd(count, pathHash)) return undefined
-    const uses = this.#hasTree ? undefined : packUses(this.#leaf)
+    const uses = this.#hasTree ? undefined : packUses(this.#leaf.uses())
     return { id: this.#endLeaf(), uses }
   }
 
@@ -145,16 +143,6 @@ export class ManifestBuilder {
     }
     return level[0]?.id ?? new Uint8Array()
   }
-}
-
-function packUses(leaf: LeafWriter): Buffer {
-  const uses = [...leaf.uses()]
-  const packed = Buffer.allocUnsafe(uses.length * USE_BYTES)
-  for (const [i, [id, usedBytes]] of uses.entries()) {
-    packed.set(id, i * USE_BYTES)
-    packed.writeDoubleLE(usedBytes, i * USE_BYTES + id.length)
-  }
-  return packed
 }
 
 function hashOf(id: Uint8Array): number {

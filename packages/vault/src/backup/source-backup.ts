@@ -1,16 +1,16 @@
 import type { Gear } from '@pipe-backup/chunker'
 import type { Entry, FileEntry, Reading, Source, SourceProblem } from '@pipe-backup/source'
-import { CHUNK_ID_BYTES } from '../format/chunk-codec.ts'
 import type { Extents } from '../format/extents.ts'
 import { hasCode } from '../has-code.ts'
 import type { SealPool } from '../seal/seal-pool.ts'
 import type { ChunkIndex } from '../store/chunk-index.ts'
 import { BUNDLE_FILE_BYTES } from './bundle.ts'
+import { unpackUses } from './chunk-uses.ts'
 import { ContentWriter } from './content-writer.ts'
 import { EntryQueue, type FileContent, type QueuedEntry } from './entry-queue.ts'
 import type { FileState, KnownFile } from './file-state.ts'
 import { type KnownLeaf, KnownLeaves } from './known-leaves.ts'
-import { type EndedLeaf, isLeafEnd, ManifestBuilder, USE_BYTES } from './manifest-builder.ts'
+import { type EndedLeaf, isLeafEnd, ManifestBuilder } from './manifest-builder.ts'
 import { NodeWriter } from './node-writer.ts'
 import { leadOf, PathHash, stateKey } from './path-hash.ts'
 
@@ -241,8 +241,7 @@ export class SourceBackup {
     const { index, onEntries } = this.#options
     const { id, uses, entries, bytes } = leaf
     index.markLive(id, 0)
-    for (let at = 0; at < uses.length; at += USE_BYTES)
-      index.markLive(uses.subarray(at, at + CHUNK_ID_BYTES), uses.readDoubleLE(at + CHUNK_ID_BYTES))
+    for (const [chunk, usedBytes] of unpackUses(uses)) index.markLive(chunk, usedBytes)
     if (this.#builder.addLeaf(leaf)) this.#leaves.end()
     this.counts.entries += entries
     this.counts.bytes += bytes

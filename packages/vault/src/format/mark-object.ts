@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Author, ObjectKeys } from '@pipe-backup/crypto'
 import { isObject } from '../is-object.ts'
 import { VaultError } from '../vault-error.ts'
+import { parseVersioned } from './parse-versioned.ts'
 import { forgedObject, openObject, type SealingHost, sealObject } from './sealed-object.ts'
 
 /** What a host says of a snapshot (docs/format.md section 9). It is never replaced: the next mark names those that it takes the place of. */
@@ -62,14 +63,7 @@ export function openMark(keys: ObjectKeys, key: string, object: Uint8Array): Sig
   const { content, author } = openObject(keys, key, object)
   // Also from a host that maintains the vault: what it has to say stands beside, and replaces.
   if (author.hostId !== markAuthorOf(key)) throw forgedObject(key)
-  const mark = parse(content)
-  if (isObject(mark) && typeof mark['version'] === 'number' && mark['version'] > 1) {
-    throw new VaultError(
-      'unsupported-version',
-      `${key} has the version ${mark['version']}: a newer pipe-backup wrote it`,
-      { key, hint: 'Update this program.' },
-    )
-  }
+  const mark = parseVersioned(key, content)
   if (markIdOf(key) === undefined || !isObject(mark) || mark['version'] !== 1)
     throw new VaultError('corrupt', `${key} is not a mark that this program understands`, { key })
   const { pinned, tags, replaces } = mark
@@ -79,14 +73,6 @@ export function openMark(keys: ObjectKeys, key: string, object: Uint8Array): Sig
     isListOf(replaces, MAX_REPLACED, (id) => /^[0-9a-f]{16}$/.test(id))
   if (!isMark) throw new VaultError('corrupt', `${key} is not a mark that this program understands`, { key })
   return { pinned, tags, replaces, author }
-}
-
-function parse(content: Buffer): unknown {
-  try {
-    return JSON.parse(content.toString())
-  } catch {
-    return undefined
-  }
 }
 
 function isListOf(value: unknown, max: number, isOne: (text: string) => boolean): value is string[] {

@@ -1,6 +1,7 @@
 import type { ObjectKeys } from '@pipe-backup/crypto'
 import { isObject } from '../is-object.ts'
 import { VaultError } from '../vault-error.ts'
+import { parseVersioned } from './parse-versioned.ts'
 import { forgedObject, openObject, type SealingHost, sealObject } from './sealed-object.ts'
 
 export interface SnapshotSource {
@@ -61,27 +62,12 @@ export function sealSnapshot(host: SealingHost, key: string, head: SnapshotHead)
  */
 export function openSnapshotHead(keys: ObjectKeys, key: string, object: Uint8Array): SnapshotHead {
   const { content, author } = openObject(keys, key, object)
-  const head = parse(content)
-  if (isObject(head) && typeof head['version'] === 'number' && head['version'] > 1) {
-    throw new VaultError(
-      'unsupported-version',
-      `${key} has the version ${head['version']}: a newer pipe-backup wrote it`,
-      { key, hint: 'Update this program.' },
-    )
-  }
+  const head = parseVersioned(key, content)
   if (!isHead(head) || head.id !== snapshotIdOf(key)) {
     throw new VaultError('corrupt', `${key} is not a snapshot that this program understands`, { key })
   }
   if (head.hostId !== author.hostId && author.role !== 'maintain') throw forgedObject(key)
   return head
-}
-
-function parse(content: Buffer): unknown {
-  try {
-    return JSON.parse(content.toString())
-  } catch {
-    return undefined
-  }
 }
 
 function isHead(value: unknown): value is SnapshotHead {

@@ -1,7 +1,8 @@
 import type { ObjectKeys } from '@pipe-backup/crypto'
 import { markedSnapshotOf, markIdOf, openMark } from '../format/mark-object.ts'
 import type { Replica } from '../store/replica.ts'
-import { joinedMarks, readFromAny } from '../store/replicas.ts'
+import { joinedMarks } from '../store/replicas.ts'
+import { bringObject } from './bring-object.ts'
 import type { ReconcileResult } from './reconcile-result.ts'
 
 /** Brings a sink the marks of the snapshots that it shows, but for those that another stands in the place of. @throws SinkError; the abort's reason */
@@ -12,19 +13,9 @@ export async function bringMarks(
 ): Promise<void> {
   const { replica } = result
   const marks = joinedMarks(replicas)
-  for (const snapshot of replica.listing.snapshots.keys()) {
-    for (const key of marks.intact(snapshot)) {
-      if (replica.has(key)) continue
-      const object = await readFromAny(replicas, key, (bytes) => {
-        openMark(keys, key, bytes)
-        return bytes
-      })
-      if (object === 'unanswered') result.unanswered++
-      if (typeof object === 'string') continue
-      await replica.put(key, object)
-      result.count('objects', key, object.length)
-    }
-  }
+  for (const snapshot of replica.listing.snapshots.keys())
+    for (const key of marks.intact(snapshot))
+      await bringObject(result, replicas, key, (object) => openMark(keys, key, object))
 }
 
 /** Whether it is a damaged mark that nobody wrote who might, or in whose place another stands. @throws as `Replica.read` */

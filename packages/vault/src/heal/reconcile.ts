@@ -5,7 +5,8 @@ import { packKey, packNameOf } from '../format/pack-format.ts'
 import { type SnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
 import { checkGrant } from '../store/grant.ts'
 import type { Replica } from '../store/replica.ts'
-import { readFromAny, removedSnapshots } from '../store/replicas.ts'
+import { removedSnapshots } from '../store/replicas.ts'
+import { bringObject } from './bring-object.ts'
 import { bringPack } from './bring-pack.ts'
 import { bringMarks, isUselessMark } from './reconcile-marks.ts'
 import { type LostPack, ReconcileResult } from './reconcile-result.ts'
@@ -243,21 +244,11 @@ class Reconciliation {
   /** Indexes are a cache: without one, footers are read. */
   async #bringGrantsAndIndexes(result: ReconcileResult): Promise<void> {
     const { replicas, keys } = this.#options
-    const { replica } = result
-    const check = (key: string, object: Uint8Array): Uint8Array => {
-      if (key.startsWith('index/')) openIndex(keys, key, object)
-      else checkGrant(keys, key, object)
-      return object
-    }
     const wanted = replicas.flatMap(({ listing }) => [...listing.grants.keys(), ...listing.indexes.keys()])
-    for (const key of new Set(wanted)) {
-      if (replica.has(key)) continue
-      const object = await readFromAny(replicas, key, (bytes) => check(key, bytes))
-      if (object === 'unanswered') result.unanswered++
-      if (typeof object === 'string') continue
-      await replica.put(key, object)
-      result.count('objects', key, object.length)
-    }
+    for (const key of new Set(wanted))
+      await bringObject(result, replicas, key, (object) =>
+        key.startsWith('index/') ? openIndex(keys, key, object) : checkGrant(keys, key, object),
+      )
   }
 
   /** Takes away what is damaged and was brought by no other sink, where nothing is lost with it. */
