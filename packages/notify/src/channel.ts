@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { execa } from 'execa'
 import { wantedBy } from './decide.ts'
 import { type EmailOptions, sendEmail } from './email.ts'
 import { hostOf, post } from './http.ts'
@@ -80,6 +79,7 @@ function open(options: ChannelOptions, origin: string): Omit<Channel, 'id'> {
     case 'command': {
       const [program = '', ...args] = options.run
       return sending(`command ${program}`, options.on, async (notices, signal) => {
+        const { execa } = await import('execa')
         const running = execa(program, args, {
           input: `${titleOf(origin, notices)}\n\n${textOf(notices)}\n`,
           // What else is in the environment may be a secret, and is none of its business.

@@ -1,4 +1,4 @@
-import { Connections, exchange, isPassing, networkMeaning, statusMeaning } from '@pipe-backup/http'
+import { isPassing, networkMeaning, statusMeaning } from '@pipe-backup/http'
 import { NotifyError } from './notice.ts'
 
 export interface HttpRequest {
@@ -20,6 +20,8 @@ export async function post({ url, body, headers, signal }: HttpRequest): Promise
   // A token may come without a name: https://docs.ntfy.sh/publish/#access-tokens
   const authorization = login && { Authorization: `Basic ${base64(`${login.user}:${login.password}`)}` }
   const bytes = Buffer.from(body)
+  // Loaded when there is something to send: what Node.js has for HTTP takes longer to load than most commands take.
+  const { Connections, exchange } = await import('@pipe-backup/http')
   using connections = new Connections()
   let status: number
   try {

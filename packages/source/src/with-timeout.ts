@@ -17,10 +17,13 @@ export function withTimeout(source: Source, { silentMs }: SourceTimeoutOptions):
   return {
     ...source,
     async *entries(context = {}) {
+      // One of its own that follows: what AbortSignal.any() makes looks at all it is made of whenever it is asked, which is for each entry.
       const given = new AbortController()
-      const signal = context.signal ? AbortSignal.any([context.signal, given.signal]) : given.signal
+      const follow = (): void => given.abort(context.signal?.reason)
+      if (context.signal?.aborted) follow()
+      context.signal?.addEventListener('abort', follow, { once: true })
       const idle = new IdleTimeout(silentMs, given)
-      const entries = source.entries({ ...context, signal })[Symbol.asyncIterator]()
+      const entries = source.entries({ ...context, signal: given.signal })[Symbol.asyncIterator]()
       let isOver = false
       try {
         for (;;) {
@@ -30,6 +33,7 @@ export function withTimeout(source: Source, { silentMs }: SourceTimeoutOptions):
           yield step.value.type === 'file' ? watched(step.value, idle) : step.value
         }
       } finally {
+        context.signal?.removeEventListener('abort', follow)
         idle.stop()
         const ended = isOver ? undefined : entries.return?.()
         if (idle.isBroken) ended?.catch(() => undefined)
@@ -69,6 +73,7 @@ class IdleTimeout {
   /** When something came, or was waited for again. */
   #movedAtMs = 0
   #timer: NodeJS.Timeout | undefined
+  #isBroken = false
 
   /** @param given - what is aborted when nothing comes */
   constructor(ms: number, given: AbortController) {
@@ -77,7 +82,7 @@ class IdleTimeout {
   }
 
   get isBroken(): boolean {
-    return this.#given.signal.aborted
+    return this.#isBroken
   }
 
   watch<T>(coming: T | Promise<T>): T | Promise<T> {
@@ -121,6 +126,7 @@ class IdleTimeout {
     const error = new SourceError('timeout', `nothing has come of it for ${this.#ms / 1000} s`, {
       hint: 'Look at what it waits for; `timeout` of the source says how long is too long.',
     })
+    this.#isBroken = true
     for (const reject of this.#waiting) reject(error)
     this.#given.abort(error)
   }

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { Mounted } from './mounted.ts'
 import { Sandbox } from './sandbox.ts'
 
 const SINKS = ['one', 'two']
@@ -90,6 +91,35 @@ test('snapshots are found by their tags, those of `run --tag` too', async () => 
   expect(err).toContain('none of 3 snapshots matches')
   expect(err).toContain('tags are before the move, nightly')
   await sandbox.ok(['verify'])
+})
+
+test('what reads takes the snapshots with a tag alone', async () => {
+  using opened = await open(3)
+  const { sandbox, ids } = opened
+  const phrase = ['--phrase-file', 'phrase', '--tag', 'kept']
+  for (const id of ids.slice(0, 2)) await sandbox.ok(['tag', id, 'kept'])
+  const file = `tree${sandbox.path('tree/f')}`
+  const found = await json(sandbox, 'find', 'f', ...phrase)
+  expect(found.flatMap(({ snapshots }) => snapshots).toSorted()).toEqual(ids.slice(0, 2).toSorted())
+  const versions = await json(sandbox, 'history', file, ...phrase)
+  expect(versions.flatMap(({ snapshots }) => snapshots)).toEqual([ids[0], ids[1]])
+  expect((await json(sandbox, 'diff', 'latest~1', 'latest', ...phrase)).at(-1)).toMatchObject({
+    before: ids[0],
+    after: ids[1],
+  })
+  expect(await json(sandbox, 'verify', '--drill', ...phrase)).toMatchObject([
+    { snapshot: ids[1], exitCode: 0 },
+  ])
+  const mounted = await Mounted.start(sandbox, '--tag', 'kept')
+  try {
+    expect((await mounted.curl(`latest/${file}`)).body.toString()).toBe('1')
+    const { body } = await mounted.curl('by-id/', '-X', 'PROPFIND', '-H', 'Depth: 1')
+    expect(body.toString().match(/[0-9a-f]{16}(?=\/<)/g)).toEqual(ids.slice(0, 2).toSorted())
+  } finally {
+    await mounted[Symbol.asyncDispose]()
+  }
+  const { code, err } = await sandbox.run(['verify', '--tag', 'kept'])
+  expect([code, err]).toEqual([2, expect.stringContaining('--tag is for --drill')])
 })
 
 test.for([[['tag', 'latest', 'a,b']], [['tag', 'latest', ' ']], [['run', '--tag', '']]])(

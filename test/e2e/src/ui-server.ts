@@ -42,7 +42,7 @@ export async function makeUiVault(): Promise<Sandbox> {
   await sandbox.ok(['run'])
   writeFileSync(`${tree}/docs/wallet.json`, 'and the second')
   writeFileSync(`${tree}/docs/new.txt`, 'new')
-  await sandbox.ok(['run'])
+  await sandbox.ok(['run', '--tag', 'before the move'])
   return sandbox
 }
 

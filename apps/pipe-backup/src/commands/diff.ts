@@ -9,10 +9,10 @@ export async function diff(
   cli: CliContext,
   first: string,
   second: string,
-  options: { readonly phraseFile?: string | undefined },
+  options: { readonly tag?: readonly string[] | undefined; readonly phraseFile?: string | undefined },
 ): Promise<number> {
   const { output, signal } = cli
-  await using opened = await openSnapshots(cli, options.phraseFile)
+  await using opened = await openSnapshots(cli, options.phraseFile, options.tag)
   const { sinks, keys, snapshots, onProblem } = opened
   const [before, after] = [selectSnapshot(snapshots, first), selectSnapshot(snapshots, second)]
   for (const snapshot of new Set([before, after])) reportSnapshot(cli, snapshot)

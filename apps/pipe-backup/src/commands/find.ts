@@ -11,6 +11,8 @@ import { openSnapshots } from '../vault/open-reading.ts'
 export interface FindOptions {
   /** Search this one alone. */
   readonly snapshot?: string | undefined
+  /** Only snapshots with any of these. */
+  readonly tag?: readonly string[] | undefined
   readonly phraseFile?: string | undefined
 }
 
@@ -18,7 +20,7 @@ export interface FindOptions {
 export async function find(cli: CliContext, text: string, options: FindOptions): Promise<number> {
   const { output, signal } = cli
   const pattern = parsePathPattern(text)
-  await using opened = await openSnapshots(cli, options.phraseFile)
+  await using opened = await openSnapshots(cli, options.phraseFile, options.tag)
   const { sinks, keys, onProblem } = opened
   const { snapshot } = options
   const searched = snapshot === undefined ? opened.snapshots : [selectSnapshot(opened.snapshots, snapshot)]

@@ -10,11 +10,11 @@ import { openSnapshots } from '../vault/open-reading.ts'
 export async function history(
   cli: CliContext,
   argument: string,
-  options: { readonly phraseFile?: string | undefined },
+  options: { readonly tag?: readonly string[] | undefined; readonly phraseFile?: string | undefined },
 ): Promise<number> {
   const { output, signal } = cli
   const path = toSnapshotPath(argument)
-  await using opened = await openSnapshots(cli, options.phraseFile)
+  await using opened = await openSnapshots(cli, options.phraseFile, options.tag)
   const { sinks, keys, snapshots, onProblem } = opened
   let unread = false
   const hosts = await pathHistory({

@@ -16,23 +16,25 @@ const PASSWORD_BYTES = 18
 export interface MountOptions {
   /** 0 for any free one. */
   readonly port: number
+  /** Only snapshots with any of these. */
+  readonly tag?: readonly string[] | undefined
   readonly phraseFile?: string | undefined
 }
 
 /** `mount`: all the snapshots as a read-only WebDAV view, until a signal comes. @returns the exit code */
-export async function mount(cli: CliContext, { port, phraseFile }: MountOptions): Promise<number> {
+export async function mount(cli: CliContext, { port, tag, phraseFile }: MountOptions): Promise<number> {
   const { output, options, signal } = cli
   if (options.quiet && !output.json)
     throw new UsageError(
       'mount prints its password, which --quiet would hide',
       'Leave --quiet out, or add --json.',
     )
-  await using opened = await openSnapshots(cli, phraseFile)
+  await using opened = await openSnapshots(cli, phraseFile, tag)
   const { config, sinks, keys } = opened
   const host = await findHost(config.hostKey).catch(() => undefined)
   const onProblem = (error: Error): void => output.warn(errorLine(error))
   const warn = (line: string): void => output.warn(line)
-  const shelf = new SnapshotShelf({ config, sinks, keys, hostId: host?.hostId, signal, onProblem, warn })
+  const shelf = new SnapshotShelf({ config, sinks, keys, tag, hostId: host?.hostId, signal, onProblem, warn })
   const password = randomBytes(PASSWORD_BYTES).toString('base64url')
   const onError = (error: unknown, path: string): void => {
     shelf.reopen()

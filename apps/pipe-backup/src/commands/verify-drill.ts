@@ -16,9 +16,9 @@ import { openReading, type Reading } from '../vault/open-reading.ts'
 export async function verifyDrill(
   cli: CliContext,
   spec: string,
-  phraseFile: string | undefined,
+  { tag, phraseFile }: { readonly tag: readonly string[]; readonly phraseFile?: string | undefined },
 ): Promise<number> {
-  await using opened = await openReading(cli, spec, phraseFile)
+  await using opened = await openReading(cli, spec, phraseFile, undefined, tag)
   return await drill(opened, cli)
 }
 

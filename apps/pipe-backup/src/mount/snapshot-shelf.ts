@@ -8,6 +8,7 @@ import {
   type UnreadableSnapshot,
   VaultError,
 } from '@pipe-backup/vault'
+import { snapshotFilter } from '../find/filter-snapshots.ts'
 import type { OpenedSnapshots } from '../vault/open-reading.ts'
 
 /** A list is read again when it is this old; where it is what was asked for, at once. */
@@ -22,6 +23,8 @@ const FAILED_TREE_MS = 60_000
 export interface ShelfOptions extends Pick<OpenedSnapshots, 'config' | 'sinks' | 'keys'> {
   /** This host's, where it has a key: what `latest` is looked for among. */
   readonly hostId: string | undefined
+  /** Only snapshots with any of these are shown; without it all. */
+  readonly tag?: readonly string[] | undefined
   readonly signal: AbortSignal
   /** Called with each object that was missing or damaged on a sink, and of each sink that did not answer. */
   readonly onProblem: (error: Error) => void
@@ -53,7 +56,7 @@ export class SnapshotShelf {
     this.#options = options
   }
 
-  /** All there are, oldest first. @param isShown - the list itself is what was asked for */
+  /** All that are shown, oldest first. @param isShown - the list itself is what was asked for */
   async snapshots(isShown: boolean): Promise<readonly SnapshotInfo[]> {
     const maxAgeMs = isShown ? SHOWN_LIST_MS : LIST_MS
     if (performance.now() - this.#listedAt > maxAgeMs) {
@@ -94,10 +97,12 @@ export class SnapshotShelf {
   }
 
   async #list(): Promise<void> {
-    const { sinks, keys, signal, onProblem } = this.#options
+    const { sinks, keys, tag = [], signal, onProblem } = this.#options
     const unreadable: UnreadableSnapshot[] = []
     const onUnreadable = (snapshot: UnreadableSnapshot) => unreadable.push(snapshot)
-    this.#snapshots = await listSnapshots({ sinks, keys, signal, onProblem, onUnreadable })
+    const withMarks = tag.length > 0
+    const listed = await listSnapshots({ sinks, keys, withMarks, signal, onProblem, onUnreadable })
+    this.#snapshots = listed.filter(snapshotFilter({ tag }))
     this.#unreadable = unreadable
     this.#listedAt = performance.now()
   }

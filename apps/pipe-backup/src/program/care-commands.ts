@@ -1,5 +1,6 @@
 import { Option } from 'commander'
-import { type Commands, collect, PHRASE_FILE } from './commands.ts'
+import { UsageError } from '../usage-error.ts'
+import { amongTagged, type Commands, collect, PHRASE_FILE } from './commands.ts'
 
 /** Those that look after what is stored. */
 export function addCareCommands({ add, act }: Commands): void {
@@ -17,6 +18,7 @@ export function addCareCommands({ add, act }: Commands): void {
     .addOption(
       new Option('--sink <name>', 'only this sink; again for another').argParser(collect).default([], 'all'),
     )
+    .addOption(amongTagged('of a drill: '))
     .option(...PHRASE_FILE)
     .action(
       (options: {
@@ -24,13 +26,18 @@ export function addCareCommands({ add, act }: Commands): void {
         sample?: string | undefined
         drill?: string | boolean | undefined
         sink: string[]
+        tag: string[]
         phraseFile?: string | undefined
       }) =>
         act(async (cli) => {
           const { drill } = options
-          if (drill === undefined) return (await import('../commands/verify.ts')).verify(cli, options)
+          if (drill === undefined) {
+            if (options.tag.length > 0)
+              throw new UsageError('--tag is for --drill: verify looks at every object')
+            return (await import('../commands/verify.ts')).verify(cli, options)
+          }
           const snapshot = typeof drill === 'string' ? drill : 'latest'
-          return (await import('../commands/verify-drill.ts')).verifyDrill(cli, snapshot, options.phraseFile)
+          return (await import('../commands/verify-drill.ts')).verifyDrill(cli, snapshot, options)
         }),
     )
 

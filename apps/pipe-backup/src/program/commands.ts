@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { CliContext } from '../cli-context.ts'
 
 /** What a group of commands is added with. */
@@ -22,6 +22,13 @@ export const PATTERN =
 
 export function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value]
+}
+
+/** Only the snapshots with any of these tags. @param lead - what its line of the help begins with */
+export function amongTagged(lead = ''): Option {
+  return new Option('--tag <tag>', `${lead}choose among the snapshots with this tag alone; again for another`)
+    .argParser(collect)
+    .default([], 'all')
 }
 
 /** @throws InvalidArgumentError for what is no whole number from 0 */

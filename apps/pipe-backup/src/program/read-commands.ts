@@ -1,6 +1,7 @@
 import { Option } from 'commander'
 import type { SnapshotFilters } from '../find/filter-snapshots.ts'
 import {
+  amongTagged,
   type Commands,
   collect,
   PATTERN,
@@ -9,12 +10,6 @@ import {
   SNAPSHOT,
   wholeNumber,
 } from './commands.ts'
-
-function amongTagged(): Option {
-  return new Option('--tag <tag>', 'choose among the snapshots with this tag alone; again for another')
-    .argParser(collect)
-    .default([], 'all')
-}
 
 /** Those that read what is in a vault. */
 export function addReadCommands({ add, act }: Commands): void {
@@ -75,8 +70,9 @@ export function addReadCommands({ add, act }: Commands): void {
   )
     .argument('<pattern>', PATTERN)
     .option('--snapshot <snapshot>', `search this one alone: ${SNAPSHOT}`)
+    .addOption(amongTagged())
     .option(...PHRASE_FILE)
-    .action((pattern: string, options: { snapshot?: string; phraseFile?: string }) =>
+    .action((pattern: string, options: { snapshot?: string; tag: string[]; phraseFile?: string }) =>
       act(async (cli) => (await import('../commands/find.ts')).find(cli, pattern, options)),
     )
 
@@ -86,8 +82,9 @@ export function addReadCommands({ add, act }: Commands): void {
     'pipe-backup history wallet/home/bot/.qrl/wallet.json',
   )
     .argument('<path>', "a file, a link or a directory: its source's name first")
+    .addOption(amongTagged())
     .option(...PHRASE_FILE)
-    .action((path: string, options: { phraseFile?: string }) =>
+    .action((path: string, options: { tag: string[]; phraseFile?: string }) =>
       act(async (cli) => (await import('../commands/history.ts')).history(cli, path, options)),
     )
 
@@ -98,8 +95,9 @@ export function addReadCommands({ add, act }: Commands): void {
   )
     .argument('<before>', SNAPSHOT)
     .argument('<after>', 'another')
+    .addOption(amongTagged())
     .option(...PHRASE_FILE)
-    .action((before: string, after: string, options: { phraseFile?: string }) =>
+    .action((before: string, after: string, options: { tag: string[]; phraseFile?: string }) =>
       act(async (cli) => (await import('../commands/diff.ts')).diff(cli, before, after, options)),
     )
 
@@ -198,8 +196,9 @@ export function addReadCommands({ add, act }: Commands): void {
         .argParser(portNumber)
         .default(0, 'free'),
     )
+    .addOption(amongTagged())
     .option(...PHRASE_FILE)
-    .action((options: { port: number; phraseFile?: string }) =>
+    .action((options: { port: number; tag: string[]; phraseFile?: string }) =>
       act(async (cli) => (await import('../commands/mount.ts')).mount(cli, options)),
     )
 }

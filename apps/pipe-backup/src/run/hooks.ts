@@ -1,6 +1,5 @@
 import { SourceError } from '@pipe-backup/source'
 import type { SourceReport } from '@pipe-backup/vault'
-import { execa } from 'execa'
 import type { CliContext } from '../cli-context.ts'
 import { CommandError } from '../command-error.ts'
 import type { LoadedConfig } from '../config/load-config.ts'
@@ -93,6 +92,8 @@ export class Hooks {
     env: Readonly<Record<string, string>>,
     source: Pick<SourceConfig, 'timeout'> = {},
   ): Promise<string | undefined> {
+    // Loaded where it is used: most runs have no hooks.
+    const { execa } = await import('execa')
     const { machine, output, signal } = this.#cli
     // What was prepared is to be undone also when the run is stopped.
     const stopped = signal.aborted ? AbortSignal.timeout(FAREWELL_MS) : signal

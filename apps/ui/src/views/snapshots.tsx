@@ -31,6 +31,7 @@ export function SnapshotsView({ onSession, taskEnds }: ViewProps) {
 function Shown({ listed }: { readonly listed: Listed }) {
   const { snapshots, sinks, warnings } = listed
   const [chosen, setChosen] = useState<string>()
+  const [tag, setTag] = useState<string>()
   const [limit, setLimit] = useState(ROWS)
   const now = useMemo(() => new Date(), [listed])
   const byDay = useMemo(() => Map.groupBy(snapshots, ({ time }) => dayOf(time)), [snapshots])
@@ -48,7 +49,10 @@ function Shown({ listed }: { readonly listed: Listed }) {
     }
   const year = yearCalendar(now, cellOf(byDay, ''))
   const week = weekCalendar(now, cellOf(byHour, ':00'))
-  const rows = chosen === undefined ? snapshots : (byHour.get(chosen) ?? byDay.get(chosen) ?? [])
+  const ofTime = chosen === undefined ? snapshots : (byHour.get(chosen) ?? byDay.get(chosen) ?? [])
+  const rows = tag === undefined ? ofTime : ofTime.filter(({ tags }) => tags?.includes(tag))
+  const isAll = chosen === undefined && tag === undefined
+  const what = `${plural(rows.length, 'snapshot')}${tag === undefined ? '' : ` tagged ${tag}`}`
   return (
     <>
       <Warnings lines={warnings} />
@@ -70,19 +74,23 @@ function Shown({ listed }: { readonly listed: Listed }) {
       </p>
       <div class="title">
         <h2 aria-live="polite">
-          {chosen === undefined
-            ? plural(rows.length, 'snapshot')
-            : `${plural(rows.length, 'snapshot')} of ${chosen}${chosen.length > 10 ? ':00' : ''}`}
+          {chosen === undefined ? what : `${what} of ${chosen}${chosen.length > 10 ? ':00' : ''}`}
         </h2>
-        {chosen === undefined ? null : (
-          <button type="button" onClick={() => setChosen(undefined)}>
+        {isAll ? null : (
+          <button
+            type="button"
+            onClick={() => {
+              setChosen(undefined)
+              setTag(undefined)
+            }}
+          >
             Show all
           </button>
         )}
       </div>
       <Table
         label="Snapshots, newest first"
-        columns={columnsOf(sinks, snapshots)}
+        columns={columnsOf(sinks, snapshots, setTag)}
         rows={rows.slice(0, limit)}
         keyOf={({ id }) => id}
       />
@@ -103,7 +111,33 @@ function isEverywhere(snapshot: Snapshot, sinks: readonly string[]): boolean {
   return sinks.every((name) => snapshot.sinks.includes(name))
 }
 
-function columnsOf(sinks: readonly string[], all: readonly Snapshot[]): readonly Column<Snapshot>[] {
+/** What a person has said of snapshots: a column where there is any of it. */
+function marksColumn(all: readonly Snapshot[], onTag: (tag: string) => void): readonly Column<Snapshot>[] {
+  if (!all.some(({ pinned, tags = [] }) => pinned || tags.length > 0)) return []
+  const cell = ({ pinned, tags = [] }: Snapshot) => (
+    <>
+      {pinned ? <span class="tag">pinned</span> : null}
+      {tags.map((tag) => (
+        <button
+          key={tag}
+          type="button"
+          class="tag"
+          aria-label={`only those tagged ${tag}`}
+          onClick={() => onTag(tag)}
+        >
+          #{tag}
+        </button>
+      ))}
+    </>
+  )
+  return [{ head: 'Marks', cell }]
+}
+
+function columnsOf(
+  sinks: readonly string[],
+  all: readonly Snapshot[],
+  onTag: (tag: string) => void,
+): readonly Column<Snapshot>[] {
   const before = new Map(all.map(({ id }, i) => [id, all[i + 1]?.id]))
   return [
     { head: 'Time', cell: ({ time }) => <Time at={time} /> },
@@ -115,6 +149,7 @@ function columnsOf(sinks: readonly string[], all: readonly Snapshot[]): readonly
         </a>
       ),
     },
+    ...marksColumn(all, onTag),
     { head: 'Host', cell: ({ host }) => <span class="nowrap">{host}</span> },
     {
       head: 'Sources',
