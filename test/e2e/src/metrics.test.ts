@@ -125,8 +125,16 @@ test('a run that fails keeps the time of the last success; everybody may read th
   })
   const { mode } = statSync(sandbox.path('collector/pb.prom'))
   expect((mode & 0o777).toString(8)).toBe('644')
+  await sandbox.ok(['run'])
+  expect((await read(sandbox)).get('snapshots{}')).toBe(2)
+  await sandbox.ok(['forget', 'latest~1'])
   const success = 'command_last_success_timestamp_seconds{command="run"}'
   const good = await read(sandbox)
+  expect(Object.fromEntries(good)).toMatchObject({
+    'command_exit_code{command="forget"}': 0,
+    'snapshots{}': 1,
+    'sink_snapshots{sink="one"}': 1,
+  })
   renameSync(sandbox.path('sinks'), sandbox.path('gone'))
   expect((await sandbox.run(['run'])).code).toBe(1)
   const bad = await read(sandbox)

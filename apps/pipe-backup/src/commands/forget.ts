@@ -18,6 +18,7 @@ import type { LoadedConfig } from '../config/load-config.ts'
 import { toMilliseconds } from '../config/values.ts'
 import { loadHost } from '../host/load-host.ts'
 import { newestOfSources } from '../mark/newest-of-sources.ts'
+import { type CommandMetrics, withMetrics } from '../metrics/command-metrics.ts'
 import { openSinks } from '../providers/open-sinks.ts'
 import { takeRunLock } from '../run/run-lock.ts'
 import { errorLine, sinkFailure, sinkLine, sinkProblem } from '../terminal/error-line.ts'
@@ -37,12 +38,25 @@ export interface ForgetOptions {
 export async function forget(
   cli: CliContext,
   specs: readonly string[],
-  { dryRun = false, force = false }: ForgetOptions,
+  options: ForgetOptions,
 ): Promise<number> {
-  const { output, signal, options } = cli
-  if (options.from.length > 0)
+  if (cli.options.from.length > 0)
     throw new UsageError('--from is for commands that read; a snapshot is removed from every sink')
   const config = await openConfig(cli)
+  if (options.dryRun) return await forgetIn(config, undefined, cli, specs, options)
+  return await withMetrics(config, cli, 'forget', async (metrics) =>
+    forgetIn(config, metrics, cli, specs, options),
+  )
+}
+
+async function forgetIn(
+  config: LoadedConfig,
+  metrics: CommandMetrics | undefined,
+  cli: CliContext,
+  specs: readonly string[],
+  { dryRun = false, force = false }: ForgetOptions,
+): Promise<number> {
+  const { output, signal } = cli
   const host = await loadHost(config.hostKey)
   requireMaintainer(host)
   using _lock = dryRun ? undefined : await takeRunLock(config.state)
@@ -61,6 +75,7 @@ export async function forget(
     output.warn(
       'a sink that still has them brings them back, as far as `keep` keeps them: then forget them again',
     )
+  await metrics?.look({ ...host, sinks })
   output.report(linesOf(report, chosen, dryRun).join('\n'), report)
   return report.exitCode
 }

@@ -5,6 +5,7 @@ import type { SnapshotInfo } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { chooseEntries } from '../restore/choose-entries.ts'
 import { choosePutBack } from '../restore/in-place.ts'
+import { warnOfRoom, withMissing } from '../restore/room.ts'
 import { showPreview } from '../restore/show-preview.ts'
 import { stripPaths } from '../restore/strip-paths.ts'
 import { sayProgress } from '../run/with-progress.ts'
@@ -128,6 +129,8 @@ export async function toDirectory(
 ): Promise<number> {
   const { output, signal } = cli
   const { snapshot } = opened
+  // The root is of several file systems, and what goes back is mostly there.
+  if (directory !== '/') await warnOfRoom(directory, gauge, cli)
   const log = createProblemLog(output)
   const report = await extractShown(
     entries,
@@ -135,7 +138,11 @@ export async function toDirectory(
     { signal, overwrite, onProblem: (problem) => log.report(problem.path, problem) },
     gauge,
     cli,
-  ).finally(() => log.finish())
+  )
+    .catch((error: unknown) => {
+      throw withMissing(error, gauge)
+    })
+    .finally(() => log.finish())
   const { entries: count, bytes, unchanged, kept, problems } = report
   const look = problems === 0 ? '' : `, ${plural(problems, 'problem')}`
   const left =

@@ -23,6 +23,9 @@ export interface CommandMetrics {
   }) => Promise<void>
 }
 
+/** Those that free space. */
+const REMOVING: ReadonlySet<SampleWriter> = new Set(['prune', 'forget'])
+
 /**
  * Runs a command, and writes down when it was started and how it ended, for Prometheus. Metrics that could not be written are a warning:
  * they fail no backup, and whoever watches them sees that they have stopped.
@@ -35,7 +38,7 @@ export async function withMetrics(
   work: (metrics: CommandMetrics) => Promise<number>,
 ): Promise<number> {
   if (config.metrics === undefined) {
-    const look = command === 'prune' ? lookFor(config, cli, async () => undefined) : async () => undefined
+    const look = REMOVING.has(command) ? lookFor(config, cli, async () => undefined) : async () => undefined
     return await work({ add: () => undefined, look })
   }
   const started = new Date()
@@ -79,7 +82,7 @@ export async function withMetrics(
   }
 }
 
-/** Looks at how the vault stands, which also records the sizes of its sinks: daily by `prune`, though nobody asks for metrics. */
+/** Looks at how the vault stands, which also records the sizes of its sinks: daily by `prune`, and by `forget`, though nobody asks for metrics. */
 function lookFor(
   config: LoadedConfig,
   cli: CliContext,

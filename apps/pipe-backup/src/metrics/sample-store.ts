@@ -5,7 +5,7 @@ import { CATALOGUE, isMetricName } from './catalogue.ts'
 import type { Sample } from './sample.ts'
 
 /** Who writes samples: each has a file of its own, for commands may run at once. */
-export const WRITERS = ['run', 'send', 'prune', 'verify', 'heal', 'scheduled', 'status'] as const
+export const WRITERS = ['run', 'send', 'prune', 'forget', 'verify', 'heal', 'scheduled', 'status'] as const
 export type SampleWriter = (typeof WRITERS)[number]
 
 function fileOf(stateDirectory: string, writer: SampleWriter): string {
