@@ -147,9 +147,18 @@ export class StressWorld implements Disposable {
     return own !== undefined && this.header !== undefined && Buffer.compare(own, this.header) === 0
   }
 
-  /** Keys of the snapshots that a prune may not take, as the policy has it: what it goes by is when those sinks that it sees have stored them. */
-  keptByPolicy(): Set<string> {
-    const stores = this.stores.filter((store) => !this.away.has(store.name) && this.isHeaded(store))
+  /**
+   * Keys of the snapshots that a prune may not take, as the policy has it: what it goes by is when those sinks that it sees have stored them.
+   * @param failing - a sink that it may see or not: what is kept in one of the two cases alone may go
+   */
+  keptByPolicy(failing?: string): Set<string> {
+    const seen = this.stores.filter((store) => !this.away.has(store.name) && this.isHeaded(store))
+    const kept = this.#keptOn(seen)
+    if (failing === undefined) return kept
+    return kept.intersection(this.#keptOn(seen.filter(({ name }) => name !== failing)))
+  }
+
+  #keptOn(stores: readonly MemorySink[]): Set<string> {
     const shown = [...this.oracle.shownBy(stores)].map(([key, head]) => {
       const holders = stores.filter((store) => this.oracle.headOn(store, key))
       const times = holders.flatMap(({ objects }) => objects.get(key)?.storedAt.getTime() ?? [])
@@ -172,7 +181,7 @@ export class StressWorld implements Disposable {
       for (const store of this.stores) if (!this.isHeaded(store)) unseen.add(store.name)
     const wasLiedTo = fault !== undefined && LYING.has(fault.kind)
     const isPruned = operations.some(({ prunes }) => prunes)
-    const kept = isPruned ? this.keptByPolicy() : undefined
+    const kept = isPruned ? this.keptByPolicy(fault?.on) : undefined
     const before = this.#protected(unseen, wasLiedTo ? fault.on : undefined)
     const ended = await Promise.all(
       operations.map((operation, i) => this.#performOne(operation, i === 0 ? { fault, interruption } : {})),
