@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { type ApacheServer, startApache, startMariadb } from '@pipe-backup-test/services'
+import { execa } from 'execa'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { PseudoTerminal } from './pseudo-terminal.ts'
@@ -199,4 +200,21 @@ test('without a terminal one line says so, and the exit code is 2', async () => 
   using sandbox = new Sandbox()
   const { code, err } = await sandbox.run(['config', 'init'], { input: 'x\n' })
   expect([code, err]).toEqual([2, expect.stringContaining('on a terminal, and there is none')])
+})
+
+test('a place where nothing can be written is said before anything else is asked', async () => {
+  const { sandbox, terminal, file } = atTerminal()
+  const closed = sandbox.path('closed')
+  mkdirSync(closed)
+  await execa('mount', ['-t', 'tmpfs', '-o', 'ro', 'tmpfs', closed])
+  try {
+    await terminal.answer('written [', `${closed}/deeper/pipe-backup.yaml`)
+    await terminal.see(`This user may not write in ${closed}.`)
+    await terminal.answer('written [', file)
+    await terminal.see('name [')
+  } finally {
+    terminal.type('\u0003')
+    await terminal.end()
+    await execa('umount', [closed])
+  }
 })

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Sandbox } from './sandbox.ts'
 
@@ -78,4 +78,31 @@ test('a person reads the same, and what nothing matches is said and no failure',
 test('what is no time is refused', async () => {
   const { code, err } = await sandbox.run(['snapshots', '--since', 'yesterday'])
   expect([code, err.includes('--since: "yesterday" is not a time')]).toEqual([2, true])
+})
+
+test('a snapshot that opens on no sink is named, and what is shown without it is not all', async () => {
+  const [first] = JSON.parse(`[${(await sandbox.ok(['snapshots', '--json'])).toString().split('\n')[0]}]`)
+  const file = sandbox.path('sinks/one', first.key)
+  const whole = readFileSync(file)
+  writeFileSync(file, whole.subarray(0, 100))
+  const phrase = ['--phrase-file', 'phrase']
+  try {
+    for (const args of [
+      ['snapshots'],
+      ['find', 'f', ...phrase],
+      ['history', `tree${sandbox.path('tree/f')}`, ...phrase],
+    ]) {
+      const { code, err } = await sandbox.run(args)
+      expect([code, err]).toEqual([
+        3,
+        expect.stringContaining(
+          `1 snapshot can't be opened on any sink, and what is shown is without: ${first.key}`,
+        ),
+      ])
+    }
+    expect((await sandbox.run(['find', 'f', ...phrase, '--snapshot', 'latest'])).code).toBe(0)
+  } finally {
+    writeFileSync(file, whole)
+  }
+  await sandbox.ok(['find', 'f', ...phrase])
 })

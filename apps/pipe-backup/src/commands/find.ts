@@ -6,7 +6,7 @@ import { batchLines } from '../terminal/batch-lines.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { entryToJson, longLine } from '../terminal/long-listing.ts'
 import { formatTime, plural } from '../terminal/quantities.ts'
-import { openSnapshots } from '../vault/open-reading.ts'
+import { openSnapshots, warnOfUnreadable } from '../vault/open-reading.ts'
 
 export interface FindOptions {
   /** Search this one alone. */
@@ -47,7 +47,8 @@ export async function find(cli: CliContext, text: string, options: FindOptions):
   }
   await output.stream(batchLines(lines()), signal)
   if (!any && !unread) output.warn(`nothing matches in ${plural(searched.length, 'snapshot')}`)
-  return unread ? 1 : 0
+  const exitCode = snapshot === undefined ? warnOfUnreadable(opened.unreadable, cli) : 0
+  return unread ? 1 : exitCode
 }
 
 function foundToJson({ entry, snapshots }: FoundEntry): Readonly<Record<string, unknown>> {

@@ -4,7 +4,7 @@ import { historyLines, versionToJson } from '../find/history-lines.ts'
 import { toSnapshotPath } from '../snapshot-path.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { plural } from '../terminal/quantities.ts'
-import { openSnapshots } from '../vault/open-reading.ts'
+import { openSnapshots, warnOfUnreadable } from '../vault/open-reading.ts'
 
 /** `history`: how a path was in all the snapshots. @returns the exit code */
 export async function history(
@@ -36,7 +36,8 @@ export async function history(
   }
   const directory = hosts.find(({ versions }) => versions.some(isDirectory))
   if (directory) output.print(diffHint(directory))
-  return unread ? 1 : 0
+  const exitCode = warnOfUnreadable(opened.unreadable, cli)
+  return unread ? 1 : exitCode
 }
 
 function isDirectory(version: PathVersion): boolean {

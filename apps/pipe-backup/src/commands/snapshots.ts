@@ -1,12 +1,19 @@
-import { isHeld, listSnapshots, type SnapshotInfo, type SnapshotMarks } from '@pipe-backup/vault'
+import {
+  isHeld,
+  listSnapshots,
+  type SnapshotInfo,
+  type SnapshotMarks,
+  type UnreadableSnapshot,
+} from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { nothingMatches, type SnapshotFilters, snapshotFilter } from '../find/filter-snapshots.ts'
 import { errorLine } from '../terminal/error-line.ts'
 import { escapeText } from '../terminal/escape-bytes.ts'
 import { formatBytes, formatTime } from '../terminal/quantities.ts'
 import { openListing } from '../vault/open-listing.ts'
+import { warnOfUnreadable } from '../vault/open-reading.ts'
 
-/** `snapshots`: what there is, or what of it matches, oldest first, and which sinks hold it. @returns the exit code */
+/** `snapshots`: what there is, or what of it matches, oldest first, and which sinks hold it. @returns the exit code: 3 where some can't be opened */
 export async function snapshots(
   cli: CliContext,
   options: SnapshotFilters & { readonly phraseFile?: string | undefined },
@@ -15,12 +22,14 @@ export async function snapshots(
   const isWanted = snapshotFilter(options)
   await using opened = await openListing(cli, options.phraseFile)
   const { sinks, keys } = opened
+  const unreadable: UnreadableSnapshot[] = []
   const listed = await listSnapshots({
     sinks,
     keys,
     withMarks: true,
     signal,
     onProblem: (error) => output.warn(errorLine(error)),
+    onUnreadable: (snapshot) => unreadable.push(snapshot),
   })
   const order = sinks.map(({ name }) => name)
   const found = listed.filter(isWanted).map((snapshot) => ({
@@ -31,7 +40,7 @@ export async function snapshots(
   if (listed.length === 0) output.print('no snapshot yet')
   else if (found.length === 0) output.warn(nothingMatches(listed))
   else output.print(snapshotTable(found).join('\n'))
-  return 0
+  return warnOfUnreadable(unreadable, cli)
 }
 
 /** A snapshot for programs. */

@@ -1,4 +1,5 @@
-import { join, resolve } from 'node:path'
+import { access, constants } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { findConfig } from '../config/find-config.ts'
 import { userConfigDirectory } from '../config/locations.ts'
 import { isTaken } from '../host/secure-file.ts'
@@ -12,7 +13,7 @@ const NAME = 'pipe-backup.yaml'
 /**
  * Asks where the configuration is written: unless `--config` or PIPE_BACKUP_CONFIG names it, the user's own place, or the system's for root.
  * @returns its absolute path; where something is there, to replace it was agreed to
- * @throws UsageError for a named file that is no YAML
+ * @throws UsageError for a named file that is no YAML, or where this user may not write
  */
 export async function askFile(asker: Asker, named: string | undefined, machine: Machine): Promise<string> {
   const { env, uid, systemConfig, cwd, home } = machine
@@ -23,6 +24,15 @@ export async function askFile(asker: Asker, named: string | undefined, machine: 
   const suggested = file ?? join(uid === 0 ? systemConfig : userConfigDirectory(machine), NAME)
   for (;;) {
     file ??= await askPath(asker, suggested, { cwd, home })
+    const closed = await closedDirectory(file)
+    if (closed !== undefined) {
+      const why = `this user may not write in ${closed}`
+      if (given !== undefined && file === suggested)
+        throw new UsageError(`${file}: ${why}`, 'Name another file, or start it as its owner.')
+      asker.say(`${why}.`.replace(/^t/, 'T'))
+      file = undefined
+      continue
+    }
     if (!(await isTaken(file))) return file
     asker.say(`${file} is there already.`)
     if (await asker.confirm('Replace it? It is kept beside the new one', false)) return file
@@ -47,6 +57,19 @@ async function askPath(
 export async function wordsToFind(file: string, machine: Machine): Promise<readonly string[]> {
   const found = await findConfig(undefined, machine).catch(() => undefined)
   return found === file ? [] : ['--config', file]
+}
+
+/** The directory in which something would have to be made for a file to be there, when this user may not. Better said before the questions than after them. */
+async function closedDirectory(file: string): Promise<string | undefined> {
+  for (let directory = dirname(file); ; directory = dirname(directory)) {
+    try {
+      await access(directory, constants.W_OK | constants.X_OK)
+      return undefined
+    } catch (error) {
+      const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+      if (!isAbsent || directory === dirname(directory)) return directory
+    }
+  }
 }
 
 function isYaml(file: string): boolean {

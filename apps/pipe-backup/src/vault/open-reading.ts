@@ -20,6 +20,7 @@ import { nothingMatches, snapshotFilter } from '../find/filter-snapshots.ts'
 import { findHost } from '../host/load-host.ts'
 import { sourceOfPath } from '../snapshot-path.ts'
 import { errorLine, sinkProblem } from '../terminal/error-line.ts'
+import { plural } from '../terminal/quantities.ts'
 import { UsageError } from '../usage-error.ts'
 import { openConfig, openReadingSinks } from './open-config.ts'
 import { openVaultKeys } from './vault-keys.ts'
@@ -161,6 +162,19 @@ export async function readingOf(
 
 function noteSnapshot({ output }: Pick<CliContext, 'output'>, { id, host, time }: SnapshotInfo): void {
   output.note(`snapshot ${id} of ${host}, ${time.toISOString()}`)
+}
+
+/** Says that what is shown is without some snapshots. @returns the exit code that this makes: 3 where there are any */
+export function warnOfUnreadable(
+  unreadable: readonly UnreadableSnapshot[],
+  { output }: Pick<CliContext, 'output'>,
+): 0 | 3 {
+  if (unreadable.length === 0) return 0
+  const many = plural(unreadable.length, 'snapshot')
+  output.warn(
+    `${many} can't be opened on any sink, and what is shown is without: ${unreadable[0]?.key} is the first. What is damaged says: pipe-backup verify`,
+  )
+  return 3
 }
 
 /** Says which snapshot is read, and warns of what it lacks. */
