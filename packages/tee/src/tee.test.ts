@@ -74,3 +74,25 @@ test('a stream that fails in its last moment counts as failed', async () => {
   })
   await expect(pipeline(source(), tee([late]))).rejects.toThrow('commit refused')
 })
+
+test('nor has one finished whose end fails later, or that was cut off before', async () => {
+  const late = (fails: boolean): Writable =>
+    new Writable({
+      write: (_b, _e, done) => done(),
+      final: (done) => void setTimeout(() => done(fails ? new Error('commit refused') : null), 5),
+    })
+  const results: unknown[] = []
+  const onResult = (all: readonly unknown[]): void => void results.push(...all)
+  const both = tee([late(true), late(false)], { onResult })
+  await pipeline(source(), both)
+  expect(results).toMatchObject([{ error: { message: 'commit refused' } }, {}])
+  await expect(pipeline(source(), tee([late(true)]))).rejects.toThrow('commit refused')
+
+  const cut = late(false)
+  async function* broken(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('bytes')
+    cut.destroy(new Error('the line was cut'))
+    await new Promise((resolve) => cut.once('close', resolve))
+  }
+  await expect(pipeline(broken(), tee([cut]))).rejects.toThrow('the line was cut')
+})

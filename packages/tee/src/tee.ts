@@ -92,7 +92,7 @@ class Tee extends Writable {
           return result
         }
         try {
-          await finished(writer)
+          await finished(writer, () => this.#errors.get(writer))
           return result
         } catch (error) {
           return {
@@ -113,12 +113,15 @@ class Tee extends Writable {
   }
 }
 
-function finished(writer: Writable): Promise<void> {
+/** Ends a stream. What `end` calls back is also called when its end has failed. @param failure - what it has failed with so far */
+function finished(writer: Writable, failure: () => Error | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
+    const closed = () => failure() ?? new Error('the stream was closed before it finished')
+    if (writer.writableFinished) return resolve()
+    if (writer.closed || writer.errored) return reject(closed())
     writer.once('error', reject)
-    writer.once('close', () =>
-      writer.writableFinished ? resolve() : reject(new Error('the stream was closed before it finished')),
-    )
-    writer.end(() => resolve())
+    writer.once('close', () => (writer.writableFinished ? resolve() : reject(closed())))
+    writer.once('finish', resolve)
+    writer.end()
   })
 }
