@@ -73,6 +73,7 @@ async function performRun(options: BackupOptions, mayRepeat: boolean): Promise<R
   using state = new FileState(stateDirectory, host.vaultId)
   const { problem } = state
   if (problem) options.onSinkProblem?.(undefined, problem)
+  if (options.force) state.forgetLeaves()
   const carried = await CarriedSources.open(stateDirectory, host.vaultId)
   const { index, unlisted } = await loadIndex({
     replicas: open,

@@ -142,6 +142,11 @@ export class FileState implements Disposable {
     this.#attempt(() => this.#putLeaf?.run(key, this.#run, value))
   }
 
+  /** No leaf is known any more: what a forced run finds out of a file is not to be undone by one of before. */
+  forgetLeaves(): void {
+    this.#attempt(() => this.#db?.exec('DELETE FROM leaves'))
+  }
+
   /** Chunks of which less than half was in use at the end of the last run. */
   mostlyDead(): Set<string> {
     const rows = this.#attempt(() => this.#db?.prepare('SELECT id FROM dead').all()) ?? []
