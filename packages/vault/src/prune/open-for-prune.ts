@@ -43,12 +43,13 @@ export async function openForPrune(
 /** Opens what it shows: marks first, for they count also where it can't be pruned. @throws where it is not known what is condemned there */
 export async function readForPrune(replica: Replica): Promise<void> {
   await replica.readMarks()
+  // Also where it can't be pruned: what it alone shows is needed on the others.
+  await replica.readHeads()
   for (const error of replica.listing.badTrash.values()) {
     // What no host that may prune has written condemns nothing.
     if (error.code !== 'forged' && error.code !== 'revoked') throw error
     replica.report(error)
   }
-  await replica.readHeads()
 }
 
 /**

@@ -85,3 +85,23 @@ test('a pack stays that another sink needs and has lost, though that one can not
   expect(report.sinks.map(({ state }) => state)).toEqual(['pruned', 'failed'])
   expect(await vault.texts(vault.sinks, third.slice(-16))).toEqual(texts)
 })
+
+test('nor does a pack go that a sink with damaged trash needs and has lost', async () => {
+  const clock = { nowMs: START_MS }
+  const { vault, keys } = await three(clock)
+  using _ = vault
+  const now = () => new Date(clock.nowMs)
+  const [, second = '', third = ''] = keys
+  const keep = [second, third].map((key) => key.slice(-16))
+  const [one, two] = [vault.sink('one'), vault.sink('two')]
+  await vault.prune({ now, keep })
+  const texts = await vault.texts(vault.sinks, third.slice(-16))
+  one.objects.delete(third)
+  for (const pack of two.keys('packs/')) two.objects.delete(pack)
+  for (const trash of two.keys('trash/')) two.objects.set(trash, Buffer.from('damaged'))
+  for (let day = 0; day < 2; day++) {
+    clock.nowMs += 25 * HOUR_MS
+    await vault.prune({ now, keep })
+  }
+  expect(await vault.texts(vault.sinks, third.slice(-16))).toEqual(texts)
+})
