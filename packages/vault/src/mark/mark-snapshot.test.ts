@@ -279,3 +279,86 @@ test('a run without tags asks for no marks', async () => {
   await vault.run([source])
   expect(listed).not.toContain('marks/')
 })
+
+test('what is said again goes to the sink that lacks it, and is not called good where it was not stored', async () => {
+  using opened = await open()
+  const { vault, ids, mark } = opened
+  const two = vault.sink('two')
+  two.before = (op, key) => {
+    if (op === 'put' && key.startsWith('marks/')) throw new Error('away')
+  }
+  expect(await mark({ pinned: true })).toMatchObject({ exitCode: 3 })
+  expect(await mark({ pinned: true })).toMatchObject({ isChanged: false, exitCode: 3 })
+  two.before = undefined
+  expect(await mark({ pinned: true })).toMatchObject({ isChanged: false, exitCode: 0 })
+  expect(await vault.prune({ sinks: [two], keep: ids.slice(2), graceMs: 0 })).toMatchObject({
+    removed: [ids[1]],
+    pinned: [ids[0]],
+  })
+})
+
+test('what is said again while a prune goes on is refused again', async () => {
+  using opened = await open()
+  const { vault, ids, mark } = opened
+  const said: (string | undefined)[] = []
+  vault.sink('one').before = async (op, key) => {
+    if (op !== 'put' || !key.startsWith('trash/') || said.length > 0) return
+    said.push('begun')
+    for (let i = 0; i < 2; i++) said.push(await mark({ pinned: true }).then(() => 'done', codeOf))
+  }
+  await vault.prune({ keep: ids.slice(2), graceMs: 0 })
+  expect(said).toEqual(['begun', 'busy', 'busy'])
+})
+
+test('an unpinning that could not read all marks is not through', async () => {
+  using opened = await open()
+  const { vault, snapshots, mark } = opened
+  const [snapshot] = snapshots
+  if (!snapshot) throw new Error('no snapshot')
+  const one = vault.sink('one')
+  await markSnapshot({ host: vault.host, sinks: [one], snapshot, change: { pinned: true } })
+  one.before = (op, key) => {
+    if (op === 'list' && key.startsWith('marks/')) throw new Error('EIO')
+  }
+  expect(await mark({ pinned: false })).toMatchObject({
+    exitCode: 3,
+    sinks: [
+      { name: 'one', state: 'failed' },
+      { name: 'two', state: 'ok' },
+    ],
+  })
+})
+
+test.for(['a clock that is a day off', 'a session that can not be read'])(
+  'a prune that is under way is seen in spite of %s',
+  async (trouble) => {
+    const skewMs = trouble.startsWith('a clock') ? 30 * HOUR_MS : 0
+    using vault = await TestVault.create(['one'], 7, () => new Date(Date.now() + skewMs))
+    const source = new MemorySource('tree', { steady: 'steady' })
+    const ids: string[] = []
+    for (let i = 0; i < 2; i++) {
+      source.set('changing', `edition ${i}`)
+      ids.push((await vault.run([source])).snapshot ?? '')
+    }
+    const [snapshot] = await vault.snapshots()
+    if (!snapshot) throw new Error('no snapshot')
+    let marked: string | undefined
+    let isMarking = false
+    vault.sink('one').before = async (op, key) => {
+      if (op === 'put' && key.startsWith('trash/') && marked === undefined) {
+        marked = ''
+        isMarking = true
+        const { host, sinks } = vault
+        const marking = markSnapshot({ host, sinks, snapshot, change: { pinned: true } })
+        marked = await marking.then(
+          ({ exitCode }) => String(exitCode),
+          () => 'refused',
+        )
+        isMarking = false
+      }
+      if (skewMs === 0 && isMarking && op === 'get' && key.startsWith('sessions/')) throw new Error('EIO')
+    }
+    await vault.prune({ keep: ids.slice(1), graceMs: 0 })
+    expect(marked).toBe('refused')
+  },
+)

@@ -10,6 +10,7 @@ import {
   sealMark,
 } from '../format/mark-object.ts'
 import { roleOf, type VaultHost } from '../format/vault-host.ts'
+import { damageOf } from '../store/damage.ts'
 import { EachSink } from '../store/each-sink.ts'
 import { joinMarks, type SnapshotMarks, type StoredMark } from '../store/mark-book.ts'
 import { readMarks } from '../store/read-marks.ts'
@@ -40,7 +41,7 @@ export interface MarkSnapshotOptions {
 export interface MarkReport {
   /** How the snapshot is marked now. */
   readonly marks: SnapshotMarks
-  /** False where it was so already, and nothing was written. */
+  /** False where it was so already: a mark that says it again is stored all the same, since a sink may lack the earlier one, or a prune not have seen it. */
   readonly isChanged: boolean
   /** `failed`: it does not have the mark, see `error`; a healing brings it. */
   readonly sinks: readonly {
@@ -77,16 +78,21 @@ export async function markSnapshot(options: MarkSnapshotOptions): Promise<MarkRe
     keys,
     snapshot: snapshot.key,
     signal,
-    onProblem: (sink, error) => onProblem?.(sink.name, error),
+    onProblem: (sink, error) => {
+      // Nobody knows what it says.
+      if (damageOf(error) === undefined) errors.set(sink, error)
+      onProblem?.(sink.name, error)
+    },
   })
+  each.requireAny()
   const before = book.counting(snapshot.key)
-  const mark = nextMark(before, change, host)
+  const { mark, isChanged } = nextMark(before, change, host)
   if (mark) {
     const key = newMarkKey(snapshot.key, host.hostId)
     const object = sealMark(host, key, mark)
     book.add(key, openMark(keys, key, object))
     await onEach((sink) => sink.put(key, object, { signal }))
-    await onEach((sink) => requireNoPrune(sink, snapshot, keys, signal))
+    await onEach((sink) => requireNoPrune(sink, snapshot, key, keys, signal))
   }
   const states = sinks.map((sink) => {
     const error = errors.get(sink)
@@ -96,18 +102,22 @@ export async function markSnapshot(options: MarkSnapshotOptions): Promise<MarkRe
   })
   return {
     marks: book.of(snapshot.key),
-    isChanged: mark !== undefined,
+    isChanged,
     sinks: states,
     exitCode: errors.size > 0 ? 3 : 0,
   }
 }
 
 /**
- * The mark that makes the change, or undefined where nothing is to change. It stands in the place of this host's own marks, and of those
+ * The mark that makes the change, or says again what holds; undefined where nothing is to be taken back. It stands in the place of this host's own marks, and of those
  * of others that say what is to be taken back.
  * @throws VaultError `not-permitted`
  */
-function nextMark(before: readonly StoredMark[], change: MarkChange, host: VaultHost): Mark | undefined {
+function nextMark(
+  before: readonly StoredMark[],
+  change: MarkChange,
+  host: VaultHost,
+): { readonly mark: Mark | undefined; readonly isChanged: boolean } {
   const { pinned, addTags = [], removeTags = [] } = change
   const gone = new Set(removeTags)
   const now = joinMarks(before)
@@ -115,7 +125,7 @@ function nextMark(before: readonly StoredMark[], change: MarkChange, host: Vault
     (pinned === undefined || (now.pinned === pinned && !now.isUnclear)) &&
     addTags.every((tag) => now.tags.includes(tag)) &&
     !now.tags.some((tag) => gone.has(tag))
-  if (isDone) return undefined
+  if (isDone && pinned !== true && addTags.length === 0) return { mark: undefined, isChanged: false }
   const mayReplaceAll = roleOf(host) === 'maintain'
   const isOwn = ({ key }: StoredMark): boolean => markAuthorOf(key) === host.hostId
   const isInTheWay = ({ mark }: StoredMark): boolean =>
@@ -131,12 +141,13 @@ function nextMark(before: readonly StoredMark[], change: MarkChange, host: Vault
   if (tags.size > MAX_TAGS)
     throw new VaultError('not-permitted', `a snapshot has at most ${MAX_TAGS} tags of one host`)
   const replaces = taken.flatMap(({ key, mark }) => [...(mark?.replaces ?? []), markIdOf(key) ?? ''])
-  return {
+  const mark = {
     pinned: pinned ?? kept.pinned,
     tags: [...tags].sort(),
     // Where there are too many the oldest are left out: such a one, on a sink that was away, may pin again, and does not unpin.
     replaces: [...new Set(replaces)].slice(-MAX_REPLACED),
   }
+  return { mark, isChanged: !isDone }
 }
 
 function notPermitted({ key }: StoredMark): VaultError {
