@@ -57,7 +57,7 @@ export class UploadWritable extends Writable {
         return
       }
       this.#uploading ??= this.#begin()
-      await Promise.race([this.#handover.give(bytes), this.#ended()])
+      await this.#handover.give(bytes)
     }, done)
   }
 
@@ -85,15 +85,15 @@ export class UploadWritable extends Writable {
     const watched = { onBytes: this.#options.onBytes, signal: this.#signal }
     const body = { pieces: () => this.#all(watched), unwatched: () => this.#all({ signal: this.#signal }) }
     const uploading = this.#options.upload(body, this.#signal)
-    // Also when no more comes for a while.
-    uploading.catch((cause: unknown) => this.destroy(this.#toError(cause)))
+    uploading.then(
+      () => this.#handover.stop(new Error('the upload ended before the stream')),
+      (cause: unknown) => {
+        this.#handover.stop(cause)
+        // Also when no more comes for a while.
+        this.destroy(this.#toError(cause))
+      },
+    )
     return uploading
-  }
-
-  /** @throws why the upload ended, which it must not before it has everything */
-  async #ended(): Promise<void> {
-    await this.#uploading
-    throw new Error('the upload ended before the stream')
   }
 
   async *#all(watched: SinkOptions): AsyncGenerator<Uint8Array> {
@@ -117,13 +117,21 @@ export class UploadWritable extends Writable {
 /** Bytes from who writes to who reads, one piece at a time. */
 class Handover {
   #given = Promise.withResolvers<Uint8Array | undefined>()
-  #done = Promise.withResolvers<void>()
+  #done: PromiseWithResolvers<void> | undefined
+  #stopped: { readonly why: unknown } | undefined
 
-  /** Resolves when the reader asks for the next. */
-  give(bytes: Uint8Array): Promise<void> {
+  /** Resolves when the reader asks for the next. @throws what it was stopped with */
+  async give(bytes: Uint8Array): Promise<void> {
+    if (this.#stopped) throw this.#stopped.why
     this.#done = Promise.withResolvers()
     this.#given.resolve(bytes)
-    return this.#done.promise
+    await this.#done.promise
+  }
+
+  /** The reader takes no more. Not by a race against its end: each piece would leave something behind that waits for that. */
+  stop(why: unknown): void {
+    this.#stopped = { why }
+    this.#done?.reject(why)
   }
 
   end(): void {
@@ -137,7 +145,8 @@ class Handover {
       if (!bytes) return
       this.#given = Promise.withResolvers()
       yield bytes
-      this.#done.resolve()
+      this.#done?.resolve()
+      this.#done = undefined
     }
   }
 }
