@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { deleteEach } from './delete-each.ts'
+import { createSink } from './driver.ts'
 import { memorySink } from './memory-sink.ts'
 import type { Sink } from './sink.ts'
 import { withTimeout } from './with-timeout.ts'
@@ -169,4 +170,22 @@ test('nothing that was over keeps the process waiting for its silence', async ()
   stream.destroy()
   await turn()
   expect(vi.getTimerCount()).toBe(0)
+})
+
+test('so may a stream into a sink, which takes large pieces and sends them slowly', async () => {
+  const slow = createSink({
+    name: 'slow',
+    appendOnly: false,
+    upload: async (_key, body) => {
+      for await (const _ of body.pieces()) await sleep(SILENT_MS / 3)
+    },
+    read: () => Promise.reject(new Error('nothing to read')),
+    head: () => Promise.resolve(undefined),
+    async *list() {},
+    remove: () => Promise.resolve(new Map()),
+    toSinkError: (cause) => cause,
+  })
+  const bytes = Buffer.alloc(4 * 1024 * 1024)
+  const stream = withTimeout(slow, { silentMs: SILENT_MS }).createWriteStream('key')
+  await expect(pipeline(Readable.from([bytes]), stream)).resolves.toBeUndefined()
 })

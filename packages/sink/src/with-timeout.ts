@@ -1,6 +1,6 @@
 import { Readable, Writable } from 'node:stream'
 import { follow } from './follow.ts'
-import type { ObjectInfo, Sink, SinkOptions } from './sink.ts'
+import type { ObjectInfo, PutOptions, Sink, SinkOptions } from './sink.ts'
 import { SinkError } from './sink-error.ts'
 
 export interface TimeoutOptions {
@@ -48,8 +48,7 @@ export function withTimeout(sink: Sink, { silentMs }: TimeoutOptions): Sink {
         throw error
       }
     },
-    createWriteStream: (key, options) =>
-      new WatchedWritable(sink.createWriteStream(key, options), sink.name, key, silentMs),
+    createWriteStream: (key, options) => WatchedWritable.to(sink, key, options, silentMs),
     list: (prefix, options = {}) => {
       const { given, endedBy } = giveUp(options)
       return new IdleTimeout(sink.name, undefined, silentMs).eachOf<ObjectInfo>(
@@ -166,8 +165,22 @@ class WatchedWritable extends Writable {
   readonly #idle: IdleTimeout
   readonly #ms: number
   #timer: NodeJS.Timeout | undefined
+  /** A write, or the end, waits for the inner stream. */
+  #isWaiting = false
+  #held = 0
 
-  constructor(inner: Writable, sink: string, key: string, ms: number) {
+  /** A stream into a sink: what it reports by `onBytes` is heard, also between two writes and at the end. */
+  static to(sink: Sink, key: string, options: PutOptions | undefined, ms: number): WatchedWritable {
+    let watched: WatchedWritable | undefined
+    const onBytes = async (sizeBytes: number): Promise<void> => {
+      const given = async (): Promise<void> => await options?.onBytes?.(sizeBytes)
+      await (watched ? watched.#hold(given) : given())
+    }
+    watched = new WatchedWritable(sink.createWriteStream(key, { ...options, onBytes }), sink.name, key, ms)
+    return watched
+  }
+
+  private constructor(inner: Writable, sink: string, key: string, ms: number) {
     super({ highWaterMark: inner.writableHighWaterMark })
     this.#inner = inner
     this.#idle = new IdleTimeout(sink, key, ms)
@@ -198,9 +211,29 @@ class WatchedWritable extends Writable {
     inner.destroy(error ?? undefined)
   }
 
+  #watch(): void {
+    clearTimeout(this.#timer)
+    if (this.#isWaiting && this.#held === 0 && !this.destroyed)
+      this.#timer = setTimeout(() => this.destroy(this.#idle.error()), this.#ms)
+  }
+
+  /** Bytes have moved; the time for which the caller holds them does not count. */
+  async #hold(work: () => Promise<void>): Promise<void> {
+    this.#held++
+    clearTimeout(this.#timer)
+    try {
+      await work()
+    } finally {
+      this.#held--
+      this.#watch()
+    }
+  }
+
   #watched(done: (error?: Error | null) => void, act: (heard: (error?: Error | null) => void) => void): void {
-    this.#timer = setTimeout(() => this.destroy(this.#idle.error()), this.#ms)
+    this.#isWaiting = true
+    this.#watch()
     act((error) => {
+      this.#isWaiting = false
       clearTimeout(this.#timer)
       // A failed write fails the stream by its 'error' event.
       if (!error) done()
