@@ -81,11 +81,15 @@ export class SourceBackup {
 
   /** @returns the id of the manifest's root @throws SourceError when the source as a whole failed */
   async run(): Promise<Uint8Array> {
-    const { source, pool, signal } = this.#options
+    const { source, pool, room, signal } = this.#options
     const onProblem = (problem: SourceProblem) => this.#problem(problem)
     for await (const entry of source.entries({ onProblem, signal })) {
       await this.#take(entry)
-      if (this.#nodes.isWorthSending) await this.#nodes.send()
+      if (this.#nodes.isWorthSending) {
+        // Links and directories alone can make more nodes than the window holds.
+        await room()
+        await this.#nodes.send()
+      }
       if (this.#queue.length > MAX_WAITING) {
         this.#content.submitAll()
         await pool.idle()
