@@ -81,6 +81,19 @@ test('a disk that is unmounted in the middle is unreachable: nothing goes to the
   await expect(sink.list('')[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'unreachable' })
   rmSync(mounted)
   await expect(sink.put('after', Buffer.from('bytes'))).rejects.toMatchObject({ code: 'unreachable' })
+  // A run from before the disk was mounted, once, has left this.
+  mkdirSync(join(below, '.tmp'))
+  for (const directory of ['packs/aa', 'packs/bb']) {
+    symlinkSync(disk, mounted)
+    await sink.put('again', Buffer.from('bytes'))
+    rmSync(mounted)
+    symlinkSync(below, mounted)
+    await expect(sink.put(`${directory}/after`, Buffer.from('bytes'))).rejects.toMatchObject({
+      code: 'unreachable',
+    })
+    rmSync(mounted)
+  }
+  expect(readdirSync(below, { recursive: true })).toEqual(['.tmp'])
   symlinkSync(disk, mounted)
   await sink.put('again', Buffer.from('bytes'))
 })

@@ -24,7 +24,7 @@ export interface ObjectFileOptions {
   /** Of those who give an object its name: what is looked at then must not be another's. */
   readonly lock: KeyLock
   readonly directories: DurableDirectories
-  /** Asked before the directory for temporary files is made: throws when it is another disk's. */
+  /** Asked before anything is written, and before a directory is made: throws when it is another disk's. */
   readonly isRight: () => Promise<void>
 }
 
@@ -37,6 +37,18 @@ export class ObjectFile {
   #at = 0
 
   static async create(options: ObjectFileOptions): Promise<ObjectFile> {
+    const object = await ObjectFile.#open(options)
+    try {
+      // The directory below a disk that is gone may have had a `.tmp` of its own.
+      await options.isRight()
+      return object
+    } catch (error) {
+      await object.discard()
+      throw error
+    }
+  }
+
+  static async #open(options: ObjectFileOptions): Promise<ObjectFile> {
     const { root, isRight } = options
     const temporary = join(root, TEMPORARY_DIRECTORY, `${process.pid}-${randomBytes(8).toString('hex')}`)
     try {
@@ -77,13 +89,14 @@ export class ObjectFile {
     await this.#file.close()
     signal?.throwIfAborted()
     const publish = ifAbsent ? () => this.#publishAbsent() : () => rename(this.#temporary, this.#path)
-    const { sink, key, lock, directories } = this.#options
+    const { sink, key, lock, directories, isRight } = this.#options
     const directory = dirname(this.#path)
     await lock.run(key, async () => {
       try {
         await publish()
       } catch (error) {
         if (!isCode(error, 'ENOENT')) throw error
+        await isRight()
         await makeDirectories(directory)
         await publish()
       }
