@@ -1,10 +1,13 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, expect, test } from 'vitest'
 import { Connections } from './connections.ts'
 import { exchange, finish, type HttpRequest } from './exchange.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+const PIECES = 20_000
 let server: Server | undefined
 afterEach(() => {
   server?.close()
@@ -74,4 +77,36 @@ test('a new connection that is closed without an answer fails at once', async ()
   const url = new URL(`http://127.0.0.1:${port}/`)
   await expect(exchange(connections, { method: 'GET', url })).rejects.toMatchObject({ code: 'ECONNRESET' })
   expect(count).toBe(1)
+})
+
+test('a long body leaves nothing behind of its pieces', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  server = createServer((socket) => {
+    let sent = 0
+    socket.on('data', (bytes) => {
+      sent += bytes.length
+      if (sent > PIECES * 1000) socket.end(OK)
+    })
+    socket.on('error', () => undefined)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const heaps: number[] = []
+  function* pieces(): Generator<Uint8Array> {
+    const piece = Buffer.alloc(1000)
+    for (let i = 0; i < PIECES; i++) {
+      if (i === 1000 || i === PIECES - 1) {
+        collect()
+        heaps.push(process.memoryUsage().heapUsed)
+      }
+      yield piece
+    }
+  }
+  using connections = new Connections()
+  const body = { pieces, sizeBytes: PIECES * 1000, isLent: true }
+  const url = new URL(`http://127.0.0.1:${port}/x`)
+  await finish(await exchange(connections, { method: 'PUT', url, body }))
+  expect((heaps[1] ?? 0) - (heaps[0] ?? 0)).toBeLessThan(PIECES * 100)
 })

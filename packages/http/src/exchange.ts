@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { CLOSED, type Connections } from './connections.ts'
@@ -112,23 +111,24 @@ async function sendBody(
   answer: Promise<IncomingMessage>,
 ): Promise<void> {
   let answered = false
+  // Not a race against the answer: each piece would leave something behind that waits for it.
+  let goOn = (): void => undefined
   const over = (): void => {
     answered = true
+    goOn()
   }
-  const end = answer.then(over, over)
+  answer.then(over, over)
   for await (const piece of body?.pieces() ?? []) {
     if (answered) return
-    if (body?.isLent) await Promise.race([written(request, piece), end])
-    else if (!request.write(piece)) await Promise.race([once(request, 'drain'), end])
+    await new Promise<void>((resolve) => {
+      goOn = resolve
+      // A failure is the request's, and reported by its event.
+      if (body?.isLent) request.write(piece, () => resolve())
+      else if (request.write(piece)) resolve()
+      else request.once('drain', resolve)
+    })
   }
   if (!answered) request.end()
-}
-
-function written(request: ClientRequest, piece: Uint8Array): Promise<void> {
-  return new Promise((resolve) => {
-    // A failure is the request's, and reported by its event.
-    request.write(piece, () => resolve())
-  })
 }
 
 /** What an answer says, as far as it says it, and no more than so many bytes; it is then let go of. */

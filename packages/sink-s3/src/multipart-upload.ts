@@ -53,6 +53,8 @@ export class MultipartUpload {
   readonly #done: Promise<void>
   #id: string | undefined
   #failure: { readonly error: unknown } | undefined
+  /** Lets who waits for room go on. */
+  #goOn = (): void => undefined
 
   constructor(options: MultipartOptions) {
     this.#options = options
@@ -68,16 +70,23 @@ export class MultipartUpload {
       queueSize: PARTS_AT_ONCE,
       leavePartsOnError: true,
     })
-    this.#done = upload.done().then(
-      () => undefined,
-      (error: unknown) => this.#fail(error),
-    )
+    this.#done = upload
+      .done()
+      .then(
+        () => undefined,
+        (error: unknown) => this.#fail(error),
+      )
+      .finally(() => this.#goOn())
   }
 
   /** Takes bytes over, a few at a time. Resolves when more may come. */
   async write(bytes: Buffer): Promise<void> {
     this.#throwFailure()
-    await Promise.race([new Promise((resolve) => this.#body.write(bytes, resolve)), this.#done])
+    // Not a race against the end: each piece would leave something behind that waits for it.
+    await new Promise<void>((resolve) => {
+      this.#goOn = resolve
+      this.#body.write(bytes, () => resolve())
+    })
     this.#throwFailure()
   }
 
