@@ -1,6 +1,7 @@
-import type { GetObjectRetentionCommandInput } from '@aws-sdk/client-s3'
+import { Readable } from 'node:stream'
+import type { GetObjectRetentionCommand, GetObjectRetentionCommandInput } from '@aws-sdk/client-s3'
 import { SinkError, type SinkOptions } from '@pipe-backup/sink'
-import { objectInput } from './object-input.ts'
+import { CONTENT_TYPE, objectInput } from './object-input.ts'
 import type { S3Bucket } from './s3-bucket.ts'
 import { isS3Error, statusOf } from './s3-errors.ts'
 import { aborting } from './s3-reads.ts'
@@ -35,7 +36,7 @@ export class ObjectLocks {
     const { settings } = this.#bucket
     if (!settings.objectLock || this.#kept.has(way)) return
     const object = { ...this.#bucket.at(key), VersionId: versionId }
-    if ((await this.#lockedUntil(object, options)) !== undefined) {
+    if ((await this.#lockedUntil(key, object, options)) !== undefined) {
       this.#kept.add(way)
       return
     }
@@ -49,7 +50,7 @@ export class ObjectLocks {
     const halfMs = (objectLock.days * DAY_MS) / 2
     if (Date.now() - storedAt.getTime() < halfMs) return false
     const object = this.#bucket.at(key)
-    const until = await this.#lockedUntil(object, options)
+    const until = await this.#lockedUntil(key, object, options)
     if (until && until.getTime() - Date.now() > halfMs) return false
     await this.#lock(key, object, options)
     return true
@@ -71,6 +72,10 @@ export class ObjectLocks {
   /** What is to be thrown for a request that asked for a lock. */
   explained(error: unknown, key: string): unknown {
     if (!this.#bucket.settings.objectLock || !isS3Error(error, ...NO_LOCKS)) return error
+    return this.#locksNone(key)
+  }
+
+  #locksNone(key: string): SinkError {
     return new SinkError('protocol', 'the bucket locks no objects', {
       sink: this.#bucket.settings.name,
       key,
@@ -78,17 +83,17 @@ export class ObjectLocks {
     })
   }
 
-  /** @returns undefined of one that is not locked */
+  /** @returns undefined of one that is not locked @throws SinkError `protocol`, when the store has no locks */
   async #lockedUntil(
+    key: string,
     object: GetObjectRetentionCommandInput,
     options: SinkOptions,
   ): Promise<Date | undefined> {
     const { sdk, client } = await this.#bucket.open()
     try {
-      const { Retention: retention } = await client.send(
-        new sdk.GetObjectRetentionCommand(object),
-        aborting(options),
-      )
+      const ask = new sdk.GetObjectRetentionCommand(object)
+      refuseObjects(ask.middlewareStack, () => this.#locksNone(key))
+      const { Retention: retention } = await client.send(ask, aborting(options))
       return retention?.Mode === undefined ? undefined : (retention.RetainUntilDate ?? new Date(0))
     } catch (error) {
       // Who may not look has to believe it, and locks again what was stored long ago.
@@ -97,4 +102,28 @@ export class ObjectLocks {
       throw error
     }
   }
+}
+
+/**
+ * A store that has no locks may pass over what is asked and give the object itself, as Swift does. It would take the lock for an
+ * object, too, and put it in the place of the one that is to be locked: it must not be asked to.
+ */
+function refuseObjects(stack: GetObjectRetentionCommand['middlewareStack'], failure: () => SinkError): void {
+  stack.add(
+    (next) => async (args) => {
+      const answer = await next(args)
+      const { body, type } = answered(answer.response)
+      if (type !== CONTENT_TYPE) return answer
+      if (body instanceof Readable) body.destroy()
+      throw failure()
+    },
+    { step: 'deserialize', priority: 'low', name: 'refuseObjects' },
+  )
+}
+
+function answered(response: unknown): { readonly type?: unknown; readonly body?: unknown } {
+  if (typeof response !== 'object' || response === null || !('headers' in response)) return {}
+  const { headers } = response
+  if (typeof headers !== 'object' || headers === null) return {}
+  return { type: Reflect.get(headers, 'content-type'), body: Reflect.get(response, 'body') }
 }

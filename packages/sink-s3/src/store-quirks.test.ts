@@ -256,6 +256,23 @@ test('credentials that may put and no more get a clear error of what they may no
   await expect(sink.put('object', SMALL, { ifAbsent: true })).rejects.toMatchObject({ code: 'forbidden' })
 })
 
+test.for([SMALL, Buffer.alloc(0)])(
+  'a store that gives the object where its lock is asked for is not asked to lock it',
+  async (bytes) => {
+    const object = { status: 200, headers: { 'content-type': 'application/octet-stream' }, body: bytes }
+    const refuse = ({ url }: SeenRequest) => (url.includes('retention') ? object : undefined)
+    const locked = { objectLock: { mode: 'governance', days: 1 } } as const
+    await using sink = await sinkIn({ refuse }, locked)
+    const failure = { code: 'protocol', message: expect.stringContaining('locks no objects') }
+    await expect(sink.put('object', bytes)).rejects.toMatchObject(failure)
+    await expect(pipeline(stream(), sink.createWriteStream('stream'))).rejects.toMatchObject(failure)
+    await expect(sink.renewLock?.('object', new Date(0))).rejects.toMatchObject(failure)
+    expect(store.requests.filter(({ method, url }) => method === 'PUT' && url.includes('retention'))).toEqual(
+      [],
+    )
+  },
+)
+
 test('a store that answers what it should not is an error that may say so to nobody’s harm', async () => {
   for (const answer of [
     { status: 200, body: Buffer.from('<Error><Code>InternalError</Code></Error>') },
