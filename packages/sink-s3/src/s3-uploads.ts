@@ -232,13 +232,13 @@ export class S3Uploads {
         }),
         aborting(options),
       )
-    const conditional = options.ifAbsent === true && this.#quirks.takesCondition
+    const conditional = options.ifAbsent === true && this.#quirks.takesConditionOfParts
     try {
       return await send(conditional)
     } catch (error) {
       const mayLeave = this.#bucket.settings.appendOnly !== true
       if (!conditional || !mayLeave || !refusedHeaders(error)?.condition) throw error
-      this.#quirks.takesCondition = false
+      this.#quirks.takesConditionOfParts = false
       return send(false)
     }
   }

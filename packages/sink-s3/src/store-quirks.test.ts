@@ -143,18 +143,27 @@ test('a store that refuses the checksum’s header, or any, is asked without, an
   expect(Buffer.from(await sink.get('two'))).toEqual(SMALL)
 })
 
-test('in a store that refuses the condition ifAbsent is kept by looking before', async () => {
-  const refuse = ({ headers }: SeenRequest) =>
-    'if-none-match' in headers ? { status: 501, body: NOT_IMPLEMENTED } : undefined
-  await using sink = await sinkIn({ refuse })
-  const only = { ifAbsent: true }
-  await sink.put('object', SMALL, only)
-  await pipeline(stream(), sink.createWriteStream('stream', only))
-  const taken = { code: 'exists' }
-  await expect(sink.put('object', Buffer.from('other'), only)).rejects.toMatchObject(taken)
-  await expect(pipeline(stream(), sink.createWriteStream('stream', only))).rejects.toMatchObject(taken)
-  expect(Buffer.from(await sink.get('object'))).toEqual(SMALL)
-})
+test.for([
+  ['puts', ({ method }: SeenRequest) => method === 'PUT'],
+  ['puts and of uploads in parts', () => true],
+] as const)(
+  'in a store that refuses the condition of %s ifAbsent is kept by looking before',
+  async ([what, isRefused]) => {
+    const isAsked = ({ headers }: SeenRequest) => 'if-none-match' in headers
+    const refuse = (seen: SeenRequest) =>
+      isAsked(seen) && isRefused(seen) ? { status: 501, body: NOT_IMPLEMENTED } : undefined
+    await using sink = await sinkIn({ refuse })
+    const only = { ifAbsent: true }
+    await sink.put('object', SMALL, only)
+    await pipeline(stream(), sink.createWriteStream('stream', only))
+    const ended = store.requests.filter(({ method, url }) => method === 'POST' && url.includes('uploadId'))
+    expect(ended.map(isAsked)).toEqual(what === 'puts' ? [true] : [true, false])
+    const taken = { code: 'exists' }
+    await expect(sink.put('object', Buffer.from('other'), only)).rejects.toMatchObject(taken)
+    await expect(pipeline(stream(), sink.createWriteStream('stream', only))).rejects.toMatchObject(taken)
+    expect(Buffer.from(await sink.get('object'))).toEqual(SMALL)
+  },
+)
 
 test('a store that takes the condition and does not keep it is not asked to', async () => {
   await using sink = await sinkIn({})

@@ -5,9 +5,11 @@ export interface StoreQuirks {
   /** Whether it takes the headers at all: some refuse requests that have one that they don't know. */
   takesSha256: boolean
   takesCondition: boolean
+  /** Of what ends an upload in parts: Swift refuses the condition of a put, and keeps this one. */
+  takesConditionOfParts: boolean
 }
 
 /** Of a store of which nothing has been seen. */
 export function unseenQuirks(): StoreQuirks {
-  return { echoesSha256: false, takesSha256: true, takesCondition: true }
+  return { echoesSha256: false, takesSha256: true, takesCondition: true, takesConditionOfParts: true }
 }
