@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { S3ServiceException } from '@aws-sdk/client-s3'
 import { SinkError } from '@pipe-backup/sink'
 import { expect, test } from 'vitest'
-import { keyError, refusedHeaders, toSinkError } from './s3-errors.ts'
+import { keyError, refusedHeaders, toSinkError, toStoreError } from './s3-errors.ts'
 
 const PLACE = { sink: 'cloud', key: 'packs/ab/abcd' }
 
@@ -43,6 +43,8 @@ test.for([
   ['InternalError', 500, 'unreachable'],
   ['BadDigest', 400, 'corrupt'],
   ['XAmzContentSHA256Mismatch', 400, 'corrupt'],
+  ['BrokenMPU', 409, 'corrupt'],
+  ['InvalidRequest', 412, 'exists'],
   ['NoNameYouKnow', 401, 'unauthorized'],
   ['NoNameYouKnow', 403, 'forbidden'],
   ['NoNameYouKnow', 404, 'not-found'],
@@ -137,12 +139,23 @@ test('the error of one key of many is that of a request', () => {
   expect(keyError('Whatever', 'some\nreason', PLACE).message).toContain('Whatever some reason')
 })
 
+test('an upload of more parts than the store takes is too large, and the hint says what to do', () => {
+  const message = 'Part number must be an integer between 1 and 1000, inclusive'
+  const refused = answered('InvalidArgument', 400, { message, ArgumentName: 'partNumber' })
+  const tooLarge = { code: 'too-large', hint: 'Make `partBytes` larger.', ...PLACE }
+  expect(toStoreError(refused, PLACE)).toMatchObject(tooLarge)
+  const other = answered('InvalidArgument', 400, { ArgumentName: 'x-amz-tagging' })
+  expect(toStoreError(other, PLACE)).toBe(other)
+})
+
 test('headers that a store refuses are those that it names, or any', () => {
   const both = { sha256: true, condition: true }
   const named = (Header: string) => refusedHeaders(answered('NotImplemented', 501, { Header }))
   expect(named('If-None-Match')).toEqual({ sha256: false, condition: true })
   expect(named('x-amz-checksum-sha256')).toEqual({ sha256: true, condition: false })
   expect(named('')).toEqual(both)
+  const bySwift = { message: 'Conditional object PUTs are not supported.' }
+  expect(refusedHeaders(answered('NotImplemented', 501, bySwift))).toEqual({ sha256: false, condition: true })
   expect(
     refusedHeaders(answered('InvalidArgument', 400, { message: 'x-amz-sdk-checksum-algorithm' }))?.sha256,
   ).toBe(true)

@@ -71,6 +71,8 @@ const NAMED: Readonly<Record<string, Meaning>> = {
   RequestTimeout: ['timeout', 'the store has waited in vain for more'],
   IncompleteBody: ['unreachable', 'not all of it arrived'],
   BadDigest: DAMAGED,
+  // Swift's, of an object whose parts are not all there.
+  BrokenMPU: ['corrupt', 'parts of it are missing'],
   XAmzContentSHA256Mismatch: DAMAGED,
   XAmzContentChecksumMismatch: DAMAGED,
   PermanentRedirect: OTHER_REGION,
@@ -123,11 +125,23 @@ export function toSinkError(cause: unknown, place: ErrorPlace): unknown {
 
 /**
  * Of a request that stores. Ceph says NoSuchKey where the line was closed before all of the body had come: what is not there yet can't be
- * missed, and the same may be sent again.
+ * missed, and the same may be sent again. S3 has 10,000 parts; Swift has 1,000, where its administrator does not say otherwise.
  */
 export function toStoreError(cause: unknown, place: ErrorPlace): unknown {
+  if (isRefusedPartNumber(cause)) {
+    const hint = 'Make `partBytes` larger.'
+    return new SinkError('too-large', 'has more parts than the store takes', {
+      ...place,
+      hint,
+      cause: toSinkError(cause, place),
+    })
+  }
   if (!isS3Error(cause, 'NoSuchKey')) return cause
   return new SinkError('unreachable', 'not all of it arrived', { ...place, cause: toSinkError(cause, place) })
+}
+
+function isRefusedPartNumber(cause: unknown): boolean {
+  return isS3Error(cause, 'InvalidArgument') && /part ?number/i.test(namedIn(cause))
 }
 
 /** The error of one key of many. */
@@ -221,6 +235,11 @@ function oneLine(text: string): string {
   return words.replace(/\s+/g, ' ').slice(0, 200)
 }
 
+/** Where a store says which header or argument it does not like. */
+function namedIn(error: unknown): string {
+  return ['message', 'Header', 'ArgumentName'].map((name) => String(field(error, name))).join(' ')
+}
+
 function field(from: unknown, name: string): unknown {
   return typeof from === 'object' && from !== null ? Reflect.get(from, name) : undefined
 }
@@ -234,9 +253,10 @@ export function refusedHeaders(
 ): { readonly sha256: boolean; readonly condition: boolean } | undefined {
   const status = statusOf(error)
   if (!(error instanceof Error) || (status !== 400 && status !== 501)) return undefined
-  const named = `${error.message} ${String(field(error, 'Header'))} ${String(field(error, 'ArgumentName'))}`
+  const named = namedIn(error)
   const sha256 = /x-amz-checksum|x-amz-sdk-checksum/i.test(named)
-  const condition = /if-none-match/i.test(named)
+  // Swift: "Conditional object PUTs are not supported."
+  const condition = /if-none-match|conditional/i.test(named)
   if (sha256 || condition) return { sha256, condition }
   return status === 501 ? { sha256: true, condition: true } : undefined
 }
