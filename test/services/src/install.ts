@@ -1,6 +1,10 @@
 import { ensureDebianPackages } from './debian-packages.ts'
+import { SWIFT_PACKAGES } from './swift.ts'
 
-/** All that the tests start or call and that npm does not bring. Run before them: `node test/services/src/install.ts`. */
+/**
+ * All that the tests start or call and that npm does not bring. Run before them: `node test/services/src/install.ts`; with `swift` it installs what
+ * `npm run test:swift` needs.
+ */
 const PACKAGES = [
   'acl',
   'apache2-bin',
@@ -38,7 +42,7 @@ const PACKAGES = [
 ]
 
 try {
-  ensureDebianPackages(PACKAGES)
+  ensureDebianPackages(process.argv[2] === 'swift' ? SWIFT_PACKAGES : PACKAGES)
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = 1
