@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // Tests import the packages from source: no build stands between an edit and its test.
@@ -30,6 +30,8 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ['{packages,apps}/*/src/**/*.test.ts', 'test/*/src/**/*.test.ts'],
+    // By `npm run test:swift` alone: what these start are five programs in Python.
+    exclude: [...configDefaults.exclude, ...(process.env['SWIFT'] ? [] : ['**/*.swift.test.ts'])],
     setupFiles: ['test/property-seed.ts'],
     // They end what hangs. How fast a test is depends on what else the machine does; one that is about time measures it.
     testTimeout: 240_000,
