@@ -19,6 +19,8 @@ export interface Source {
   readonly settle?: number | undefined
   /** It can be read a single time, as what is piped in. */
   readonly once?: boolean | undefined
+  /** Says what it reads, in a few characters: an earlier reading of something else is none of its own. */
+  readonly readAs?: string | undefined
   /**
    * Yields the entries in walk order: sorted by the bytes of their paths, component by component
    * (compare as bytes with `/` below every other), a directory before what is in it. See `comparePaths`.

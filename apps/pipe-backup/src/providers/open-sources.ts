@@ -6,6 +6,7 @@ import type { SecretConfig } from '../config/values.ts'
 import type { SecretReader } from '../secrets/read-secret.ts'
 import { unexpected } from './contain-errors.ts'
 import { findByName } from './open-sinks.ts'
+import { readAsOf } from './read-as.ts'
 import type { SourceSurroundings } from './source-surroundings.ts'
 import { unavailableSource } from './unavailable.ts'
 
@@ -33,10 +34,12 @@ export async function openSources(
     signal,
     surroundings,
   }
+  const readAs = readAsOf(config)
   return await Promise.all(
     [...new Set(chosen)].map(async (source) => {
       try {
-        return await findSourceType(source.type).open(source, context)
+        const opened = await findSourceType(source.type).open(source, context)
+        return { ...opened, readAs: readAs.get(source.name) }
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof ConfigError) return unavailableSource(source.name, error)

@@ -11,7 +11,9 @@ import type { SourceSurroundings } from './source-surroundings.ts'
 const common = {
   every: duration
     .optional()
-    .describe('Read it no more often than this; between, snapshots have it as it was read last'),
+    .describe(
+      'Read it no more often than this; between, snapshots have it as it was read last, unless what it reads was changed here',
+    ),
   timeout: duration
     .optional()
     .describe('How long nothing may come of it, or of its commands, before it has failed. Default 6h'),

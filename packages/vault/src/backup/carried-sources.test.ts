@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { SourceError } from '@pipe-backup/source'
+import { type Source, SourceError } from '@pipe-backup/source'
 import { expect, test } from 'vitest'
 import { MemorySource } from '../test-support/memory-source.ts'
 import { TestVault } from '../test-support/test-vault.ts'
@@ -34,6 +34,23 @@ test('a source that is not due is in each snapshot as it was read last, and read
   expect(await vault.verify({ deep: true })).toMatchObject({ exitCode: 0 })
 
   await vault.run([wallet, chain], hour(25))
+  expect(await vault.texts()).toMatchObject({ 'chain/tip': 'two' })
+})
+
+test('a source that is to be read as something else is due at once', async () => {
+  using vault = await TestVault.create(['one'])
+  const { chain } = sources()
+  const as = (readAs: string): Source => ({
+    ...chain,
+    name: chain.name,
+    entries: (of) => chain.entries(of),
+    readAs,
+  })
+  await vault.run([as('/here')], hour(0))
+  chain.set('tip', 'two')
+  await vault.run([as('/here')], hour(1))
+  expect(await vault.texts()).toMatchObject({ 'chain/tip': 'one' })
+  await vault.run([as('/there')], hour(2))
   expect(await vault.texts()).toMatchObject({ 'chain/tip': 'two' })
 })
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { Source } from '@pipe-backup/source'
 import { isSnapshotSource, type SnapshotSource } from '../format/snapshot-object.ts'
 import { isObject } from '../is-object.ts'
 import { readStateFile, writeStateFile } from '../state-file.ts'
@@ -8,6 +9,8 @@ export interface CarriedSource {
   readonly head: SnapshotSource & { readonly takenAt: string }
   /** The ids of the chunks that it needs, one after the other, in base64. Where they are changes: a compaction moves them. */
   readonly ids: string
+  /** What it was read as, where the source said that. */
+  readonly readAs?: string | undefined
 }
 
 /**
@@ -37,10 +40,14 @@ export class CarriedSources {
     this.#sources = sources
   }
 
-  /** A source that was read less than `everyMs` ago. */
-  find(name: string, everyMs: number, now: Date): CarriedSource | undefined {
+  /** A source that was read less than `everyMs` ago, and as what it is to be read now. */
+  find(
+    { name, readAs }: Pick<Source, 'name' | 'readAs'>,
+    everyMs: number,
+    now: Date,
+  ): CarriedSource | undefined {
     const source = this.#sources.get(name)
-    if (!source) return undefined
+    if (!source || source.readAs !== readAs) return undefined
     const ageMs = now.getTime() - Date.parse(source.head.takenAt)
     return ageMs >= 0 && ageMs < everyMs ? source : undefined
   }
@@ -56,12 +63,13 @@ export class CarriedSources {
 
 function isCarried(value: unknown): value is CarriedSource {
   if (!isObject(value)) return false
-  const { head, ids } = value
+  const { head, ids, readAs } = value
   return (
     isSnapshotSource(head) &&
     head.root !== undefined &&
     typeof head.takenAt === 'string' &&
     Number.isFinite(Date.parse(head.takenAt)) &&
-    typeof ids === 'string'
+    typeof ids === 'string' &&
+    (readAs === undefined || typeof readAs === 'string')
   )
 }

@@ -28,7 +28,11 @@ export class SourceReader {
   readonly #run: RunContext
   readonly #parts: SourceReaderParts
   /** Sources that may be carried later, and the ids of their chunks. */
-  readonly #readNow: { readonly head: SnapshotSource; readonly ids: Buffer }[] = []
+  readonly #readNow: {
+    readonly head: SnapshotSource
+    readonly ids: Buffer
+    readonly readAs: string | undefined
+  }[] = []
 
   constructor(run: RunContext, parts: SourceReaderParts) {
     this.#run = run
@@ -57,8 +61,8 @@ export class SourceReader {
   async keepForLater(): Promise<void> {
     const { carried } = this.#parts
     const takenAt = this.#run.started.toISOString()
-    for (const { head, ids } of this.#readNow)
-      carried.set({ head: { ...head, takenAt }, ids: ids.toString('base64') })
+    for (const { head, ids, readAs } of this.#readNow)
+      carried.set({ head: { ...head, takenAt }, ids: ids.toString('base64'), readAs })
     // Without it the sources are read again: no reason for a run to fail.
     if (this.#readNow.length > 0) await carried.save().catch(() => undefined)
   }
@@ -76,11 +80,12 @@ export class SourceReader {
   }
 
   /** A source that is not due and still whole on the sinks, as it was read last. */
-  #carry({ name }: Source): SourceResult | undefined {
+  #carry(source: Source): SourceResult | undefined {
+    const { name } = source
     const everyMs = this.#run.everyMs?.get(name)
     if (everyMs === undefined || this.#run.force === true) return undefined
     const { carried: remembered, index } = this.#parts
-    const carried = remembered.find(name, everyMs, this.#run.started)
+    const carried = remembered.find(source, everyMs, this.#run.started)
     if (!carried || !index.keepWalked(Buffer.from(carried.ids, 'base64'))) return undefined
     const { state, entries, bytes, problems, takenAt } = carried.head
     this.#run.progress.bytesUnchanged += bytes
@@ -125,7 +130,7 @@ export class SourceReader {
       const { entries, bytes, problems } = walk.counts
       const state = problems > 0 ? 'incomplete' : 'ok'
       const head = { name, state, root: Buffer.from(root).toString('hex'), entries, bytes, problems } as const
-      if (ids && state === 'ok') this.#readNow.push({ head, ids })
+      if (ids && state === 'ok') this.#readNow.push({ head, ids, readAs: source.readAs })
       return {
         report: { name, state, entries, bytes, bytesRead, bytesNew: line.bytesNew - newBefore, problems },
         head,

@@ -44,7 +44,7 @@ export const stateTargets: readonly {
     seeds: [json({ vault: 'v', sources: [{ head: HEAD, ids: 'AAAA' }] })],
     decode: async (bytes) => {
       const carried = await CarriedSources.open(fileOf('carried.json', bytes), 'v')
-      carried.find('a', 1e9, new Date(TIME))
+      carried.find({ name: 'a' }, 1e9, new Date(TIME))
     },
   },
   {
