@@ -2,13 +2,12 @@ import { machine } from '@pipe-backup-test/bench/results'
 import type { KillTally } from './soak-vault.ts'
 import type { StressTally, Tally } from './stress-tally.ts'
 
-export interface SoakResult {
+/** What a part of a soak has done. */
+export interface SoakResult<Counted> {
   readonly seed: number
-  /** How long each part took, in milliseconds. */
-  readonly stressMs: number
-  readonly killMs: number
-  readonly stress: StressTally
-  readonly kills: KillTally
+  /** How long it took, in milliseconds. */
+  readonly ms: number
+  readonly tally: Counted
   readonly violations: readonly string[]
 }
 
@@ -16,16 +15,23 @@ const count = (value: number): string => value.toLocaleString('en-US')
 const minutes = (ms: number): string => `${(ms / 60_000).toFixed(1)} minutes`
 const mega = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`
 
-/** What a soak has done and found, as a part of docs/reliability.md. */
-export function reportOf({ seed, stressMs, killMs, stress, kills, violations }: SoakResult): string {
-  const { steps, faults, interruptions, damages, attacks, episodes, restored, bytesCompared, harmed } = stress
-  const speed = (steps.total / (stressMs / 1000)).toFixed(0)
-  const pace = (kills.kills.total / (killMs / 60_000)).toFixed(0)
+/** What both parts begin with. */
+function verdict({ seed, violations }: SoakResult<unknown>): readonly string[] {
   return [
     `${new Date().toISOString().slice(0, 10)}, seed ${seed}. ${machine()}.`,
     `**Losses: ${violations.length}.** ${violations.length === 0 ? 'Everything that had to be intact was, and nothing wrong was given as good.' : 'See below.'}`,
-    ...violations.map((violation) => `- ${violation}`),
-    `**Stress**: ${count(steps.total)} steps in ${count(episodes)} vaults, ${minutes(stressMs)}, ${speed} steps a second. ` +
+    ...violations.map((violation) => `- ${violation.slice(0, 300)}`),
+  ]
+}
+
+/** What the stress has done and found, as a part of docs/reliability.md. */
+export function stressReport(result: SoakResult<StressTally>): string {
+  const { ms, tally } = result
+  const { steps, faults, interruptions, damages, attacks, episodes, restored, bytesCompared, harmed } = tally
+  const speed = (steps.total / (ms / 1000)).toFixed(0)
+  return [
+    ...verdict(result),
+    `**Stress**: ${count(steps.total)} steps in ${count(episodes)} vaults, ${minutes(ms)}, ${speed} steps a second. ` +
       `${count(interruptions.total)} operations were interrupted, ${count(faults.total)} faults struck, ${count(damages.total)} damages and ` +
       `${count(attacks.total)} attacks were done. ${count(restored)} snapshots were restored and compared, ${mega(bytesCompared)}. ` +
       `${count(harmed)} times a damage took a snapshot's last intact copy, which no program could give back.`,
@@ -34,9 +40,19 @@ export function reportOf({ seed, stressMs, killMs, stress, kills, violations }: 
     table('fault', faults),
     crossTable('damage to', damages),
     crossTable('attack on', attacks),
-    `**Kills**: ${count(kills.kills.total)} processes killed in ${minutes(killMs)}, ${pace} a minute; ${count(kills.survived.total)} had ended before. After them ` +
-      `${count(kills.verified.total)} runs and verifications found all well, and ${count(kills.restored)} snapshots and archives were restored and compared, ${mega(kills.bytesCompared)}.`,
-    crossTable('a disk and', kills.kills),
+  ].join('\n\n')
+}
+
+/** What the kills have done and found, as a part of docs/reliability.md. */
+export function killReport(result: SoakResult<KillTally>): string {
+  const { ms, tally } = result
+  const { kills, survived, verified, restored, bytesCompared } = tally
+  const pace = (kills.total / (ms / 60_000)).toFixed(0)
+  return [
+    ...verdict(result),
+    `**Kills**: ${count(kills.total)} processes killed in ${minutes(ms)}, ${pace} a minute; ${count(survived.total)} had ended before. After them ` +
+      `${count(verified.total)} runs and verifications found all well, and ${count(restored)} snapshots and archives were restored and compared, ${mega(bytesCompared)}.`,
+    crossTable('a disk and', kills),
   ].join('\n\n')
 }
 

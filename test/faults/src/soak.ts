@@ -2,15 +2,14 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { writeInto } from '@pipe-backup-test/bench/results'
 import { soakKills } from './soak-kills.ts'
-import { reportOf } from './soak-report.ts'
-import { KillTally } from './soak-vault.ts'
+import { killReport, stressReport } from './soak-report.ts'
 import { fastDirectory, runEpisode } from './stress.ts'
 import { StressTally } from './stress-tally.ts'
 
-const USAGE = `npm run soak -- [--minutes 25] [--steps N] [--kills N] [--seed S] [--only stress | kills]
+const USAGE = `npm run soak -- [--minutes 25] [--steps N] [--kills N] [--seed S] [--only stress | kills [--write]]
 
 Stresses a vault in memory, in random steps, and at the same time kills processes of the built command; with --steps or --kills until there
-were so many; Ctrl-C ends both. Writes docs/reliability.md. What went wrong is printed with the steps that led to it, and npm run soak -- --only stress --seed S does them again.`
+were so many; Ctrl-C ends both. Writes docs/reliability.md; of one part alone only with --write. What went wrong is printed with the steps that led to it, and npm run soak -- --only stress --seed S does them again.`
 const ROOT = resolve(import.meta.dirname, '../../..')
 const STEPS = 80
 /** Of what went wrong; the first ones say enough. */
@@ -23,6 +22,7 @@ const { values } = parseArgs({
     kills: { type: 'string' },
     seed: { type: 'string' },
     only: { type: 'string' },
+    write: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 })
@@ -37,37 +37,33 @@ async function soak(): Promise<void> {
   const ms = Number(values.minutes) * 60_000
   const numbers = [seed, Number(values.steps ?? 0), Number(values.kills ?? 0)]
   if (!(ms > 0) || !numbers.every(Number.isSafeInteger)) throw new RangeError(USAGE)
-  const started = performance.now()
-  let killMs = 0
-  const [stress, kills] = await Promise.all([
-    values.only === 'kills'
-      ? undefined
-      : stressUntil(
-          enough(ms, values.steps, (tally) => tally.steps.total),
-          seed,
-        ),
-    values.only === 'stress'
-      ? new KillTally()
-      : soakKills(
-          enough(ms, values.kills, (tally) => tally.kills.total),
-          seed,
-        ).finally(() => {
-          killMs = performance.now() - started
-        }),
-  ])
-  for (const violation of kills.violations) say(violation)
-  const violations = [...(stress?.violations ?? []), ...kills.violations]
-  const text = reportOf({
-    seed,
-    stress: stress?.tally ?? new StressTally(),
-    stressMs: stress?.ms ?? 0,
-    kills,
-    killMs,
-    violations: violations.map((violation) => violation.slice(0, 300)),
-  })
-  say(`\n${text}`)
-  if (values.only === undefined) writeInto(join(ROOT, 'docs/reliability.md'), text, 'soak')
-  process.exitCode = violations.length === 0 ? 0 : 1
+  const isWritten = values.only === undefined || values.write
+  const report = (part: string, text: string, violations: readonly string[]): void => {
+    say(`\n${text}`)
+    if (isWritten) writeInto(join(ROOT, 'docs/reliability.md'), text, `soak, ${part}`)
+    if (violations.length > 0) process.exitCode = 1
+  }
+  const stress = async (): Promise<void> => {
+    const result = await stressUntil(
+      enough(ms, values.steps, (tally) => tally.steps.total),
+      seed,
+    )
+    report('the stress', stressReport({ seed, ...result }), result.violations)
+  }
+  const kills = async (): Promise<void> => {
+    const started = performance.now()
+    const tally = await soakKills(
+      enough(ms, values.kills, (counted) => counted.kills.total),
+      seed,
+    )
+    const { violations } = tally
+    for (const violation of violations) say(violation)
+    report('the kills', killReport({ seed, ms: performance.now() - started, tally, violations }), violations)
+  }
+  const parts = { stress, kills }
+  await Promise.all(
+    Object.entries(parts).map(([name, part]) => ((values.only ?? name) === name ? part() : undefined)),
+  )
 }
 
 /** @returns whether so many are counted, or, where no number is asked for, whether the time is over; Ctrl-C is enough, too */
@@ -78,7 +74,8 @@ function enough<Counted>(
 ): (tally: Counted) => boolean {
   const until = performance.now() + ms
   let isEnded = false
-  process.once('SIGINT', () => {
+  // Not once: programs are started by who ends this process when nobody listens.
+  process.on('SIGINT', () => {
     isEnded = true
   })
   return (tally) =>
