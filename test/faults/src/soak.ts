@@ -1,14 +1,16 @@
+import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { writeInto } from '@pipe-backup-test/bench/results'
 import { soakKills } from './soak-kills.ts'
 import { killReport, stressReport } from './soak-report.ts'
-import { fastDirectory, runEpisode } from './stress.ts'
+import { fastDirectory } from './stress.ts'
+import { StressProcess } from './stress-process.ts'
 import { StressTally } from './stress-tally.ts'
 
 const USAGE = `npm run soak -- [--minutes 25] [--steps N] [--kills N] [--seed S] [--only stress | kills [--write]]
 
-Stresses a vault in memory, in random steps, and at the same time kills processes of the built command; with --steps or --kills until there
+Stresses vaults in memory, one for each processor, in random steps, and at the same time kills processes of the built command; with --steps or --kills until there
 were so many; Ctrl-C ends both. Writes docs/reliability.md; of one part alone only with --write. What went wrong is printed with the steps that led to it, and npm run soak -- --only stress --seed S does them again.`
 const ROOT = resolve(import.meta.dirname, '../../..')
 const STEPS = 80
@@ -90,15 +92,20 @@ async function stressUntil(
   const failures: string[] = []
   const started = performance.now()
   const passedMs = () => performance.now() - started
-  for (let next = seed; !isEnough(tally) && failures.length < MAX_FAILURES; next++) {
-    const { tally: own, violations, log } = await runEpisode(next, STEPS)
-    tally.addAll(own)
-    if (own.episodes > 0 && tally.episodes % 100 === 0)
-      say(`${tally.steps.total} steps in ${Math.round(passedMs() / 1000)} s`)
-    if (violations.length === 0) continue
-    failures.push(`seed ${next}: ${violations[0]}`)
-    say([`seed ${next}:`, ...log.map((line, i) => `${i + 1} ${line}`), ...violations].join('\n'))
+  let next = seed
+  const work = async (): Promise<void> => {
+    using process = new StressProcess()
+    while (!isEnough(tally) && failures.length < MAX_FAILURES) {
+      const own = next++
+      const { tally: counted, violations, log } = await process.episode({ seed: own, steps: STEPS })
+      tally.addAll(counted)
+      if (tally.episodes % 100 === 0) say(`${tally.steps.total} steps in ${Math.round(passedMs() / 1000)} s`)
+      if (violations.length === 0) continue
+      failures.push(`seed ${own}: ${violations[0]}`)
+      say([`seed ${own}:`, ...log.map((line, i) => `${i + 1} ${line}`), ...violations].join('\n'))
+    }
   }
+  await Promise.all(Array.from({ length: availableParallelism() }, work))
   return { tally, violations: failures, ms: passedMs() }
 }
 

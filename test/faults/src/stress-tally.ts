@@ -10,7 +10,7 @@ export class Tally {
     return [...this.counts.values()].reduce((sum, count) => sum + count, 0)
   }
 
-  addAll({ counts }: Tally): void {
+  addAll({ counts }: Pick<Tally, 'counts'>): void {
     for (const [name, count] of counts) this.add(name, count)
   }
 }
