@@ -212,9 +212,9 @@ test('a place where nothing can be written is said before anything else is asked
     await terminal.see(`This user may not write in ${closed}.`)
     await terminal.answer('written [', file)
     await terminal.see('name [')
-  } finally {
     terminal.type('\u0003')
-    await terminal.end()
+    expect(await terminal.end()).toBe(130)
+  } finally {
     await execa('umount', [closed])
   }
 })

@@ -100,7 +100,7 @@ test('what reads takes the snapshots with a tag alone', async () => {
   for (const id of ids.slice(0, 2)) await sandbox.ok(['tag', id, 'kept'])
   const file = `tree${sandbox.path('tree/f')}`
   const found = await json(sandbox, 'find', 'f', ...phrase)
-  expect(found.flatMap(({ snapshots }) => snapshots).toSorted()).toEqual(ids.slice(0, 2).toSorted())
+  expect(new Set(found.flatMap(({ snapshots }) => snapshots))).toEqual(new Set(ids.slice(0, 2)))
   const versions = await json(sandbox, 'history', file, ...phrase)
   expect(versions.flatMap(({ snapshots }) => snapshots)).toEqual([ids[0], ids[1]])
   expect((await json(sandbox, 'diff', 'latest~1', 'latest', ...phrase)).at(-1)).toMatchObject({

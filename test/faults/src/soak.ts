@@ -64,7 +64,7 @@ async function soak(): Promise<void> {
   }
   const parts = { stress, kills }
   await Promise.all(
-    Object.entries(parts).map(([name, part]) => ((values.only ?? name) === name ? part() : undefined)),
+    Object.entries(parts).flatMap(([name, part]) => ((values.only ?? name) === name ? [part()] : [])),
   )
 }
 

@@ -29,8 +29,8 @@ export class StressProcess implements Disposable {
     const answer = once(this.#process, 'message', { signal: over.signal })
     this.#process.send(request)
     try {
-      const [episode] = await Promise.race([answer, ended])
-      return episode as Episode
+      const [episode] = (await Promise.race([answer, ended])) as [Episode]
+      return episode
     } finally {
       over.abort()
       for (const promise of [answer, ended]) promise.catch(() => undefined)

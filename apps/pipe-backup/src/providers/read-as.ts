@@ -13,10 +13,14 @@ export function readAsOf(config: LoadedConfig): ReadonlyMap<string, string> {
       const at = (keys: readonly string[]): string => ['sources', i, ...keys].join('/')
       const what = Object.entries(source)
         .filter(([key]) => !WHEN.has(key) && !secrets.has(at([key])))
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
         .map(([key, value]) => [key, key === 'env' ? Object.keys(value as object) : value])
       return [
         source.name,
-        createHash('sha256').update(JSON.stringify(what.sort())).digest('hex').slice(0, 32),
+        createHash('sha256')
+          .update(JSON.stringify(Object.fromEntries(what)))
+          .digest('hex')
+          .slice(0, 32),
       ]
     }),
   )

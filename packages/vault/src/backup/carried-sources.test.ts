@@ -41,7 +41,6 @@ test('a source that is to be read as something else is due at once', async () =>
   using vault = await TestVault.create(['one'])
   const { chain } = sources()
   const as = (readAs: string): Source => ({
-    ...chain,
     name: chain.name,
     entries: (of) => chain.entries(of),
     readAs,
