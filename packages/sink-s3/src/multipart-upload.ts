@@ -53,7 +53,7 @@ export class MultipartUpload {
   readonly #done: Promise<void>
   #id: string | undefined
   #failure: { readonly error: unknown } | undefined
-  /** Lets who waits for room go on. */
+  /** Ends the wait for room. */
   #goOn = (): void => undefined
 
   constructor(options: MultipartOptions) {

@@ -8,50 +8,23 @@ import type { S3SinkOptions } from './s3-options.ts'
 import { s3Sink } from './s3-sink.ts'
 import { keysIn } from './test-support/bucket.ts'
 import { quirkyStore } from './test-support/quirky-store.ts'
+import { suitePlaces } from './test-support/suite-places.ts'
 
 const MIB = 1024 * 1024
 const server: SwiftServer = await startSwift()
 afterAll(() => server[Symbol.asyncDispose]())
 
-const { endpoint, region, accessKeyId, secretAccessKey, host, port } = server
-const store = { name: 'swift', endpoint, region, accessKeyId, secretAccessKey, bucket: 'backups' }
-await s3Sink({ ...store, create: true }).put('made', Buffer.from('the bucket'))
-let places = 0
+const { endpoint, accessKeyId, secretAccessKey } = server
+const { store, newPrefix, suite } = await suitePlaces('swift', server)
+/** Of the place that a test opened last. */
+let prefix = ''
 
 describeSink('s3 on Swift', {
-  open: () => s3Sink({ ...store, prefix: `place-${++places}` }),
+  ...suite,
   // Three pages.
   listed: 250,
   // Of several puts at once more than one may succeed: Swift takes no condition with them.
   ifAbsent: false,
-  server: {
-    host,
-    port,
-    http: true,
-    openBoth: async (proxyPort) => {
-      const prefix = `place-${++places}`
-      const proxied = s3Sink({ ...store, prefix, endpoint: `http://127.0.0.1:${proxyPort}` })
-      return { straight: s3Sink({ ...store, prefix }), proxied }
-    },
-  },
-  broken: {
-    'a bucket that is not there': {
-      open: () => s3Sink({ ...store, bucket: 'no-such-bucket' }),
-      code: 'protocol',
-    },
-    'an access key that is not there': {
-      open: () => s3Sink({ ...store, accessKeyId: 'NOBODYSKEYID00000000' }),
-      code: 'unauthorized',
-    },
-    'a wrong secret key': {
-      open: () => s3Sink({ ...store, secretAccessKey: 'wrong' }),
-      code: 'unauthorized',
-    },
-    'a storage class that is not there': {
-      open: () => s3Sink({ ...store, storageClass: 'NO_SUCH_CLASS' }),
-      code: 'protocol',
-    },
-  },
 })
 
 const ONLY = { ifAbsent: true }
@@ -59,7 +32,8 @@ const TAKEN = { code: 'exists' }
 const PATIENT = { timeout: 30_000 }
 
 function newSink(options: Partial<S3SinkOptions> = {}): Sink {
-  return s3Sink({ ...store, prefix: `place-${++places}`, partBytes: 5 * MIB, ...options })
+  prefix = options.prefix ?? newPrefix()
+  return s3Sink({ ...store, partBytes: 5 * MIB, ...options, prefix })
 }
 
 /** Of three parts. */
@@ -81,8 +55,7 @@ test('ifAbsent never replaces what was stored before, whether it came whole or i
 
 test('ifAbsent never replaces by a stream in parts, not even what another stores in the meantime', async () => {
   await using late = await quirkyStore(endpoint)
-  const prefix = `place-${++places}`
-  await using other = newSink({ prefix })
+  await using other = newSink()
   await using sink = newSink({ prefix, endpoint: late.endpoint })
   await other.put('object', Buffer.from('first'))
   // As if it had come after this was asked.
@@ -160,5 +133,5 @@ async function asSwift(method: string, name: string): Promise<string> {
 
 /** The parts of all objects in the place that was opened last. */
 async function stored(): Promise<string[]> {
-  return (await asSwift('GET', `?prefix=place-${places}/`)).split('\n').filter((line) => line !== '')
+  return (await asSwift('GET', `?prefix=${prefix}/`)).split('\n').filter((line) => line !== '')
 }

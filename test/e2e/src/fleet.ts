@@ -1,12 +1,10 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { S3Server } from '@pipe-backup-test/services'
+import type { S3Store } from '@pipe-backup-test/services'
 import { difference, Sandbox } from './sandbox.ts'
 
 const HOSTS = ['host-1', 'host-2', 'host-3', 'host-4', 'host-5'] as const
 const ROUNDS = 3
-
-export type FleetStore = Pick<S3Server, 'endpoint' | 'region' | 'accessKeyId' | 'secretAccessKey'>
 
 /** What a host has in a round: files of its own that change, and what all of them have in common. */
 function live(directory: string, host: string, round: number): void {
@@ -18,7 +16,7 @@ function live(directory: string, host: string, round: number): void {
 }
 
 /** Five hosts that may write and one that prunes share a store, all at once. @returns what is wrong in the end: nothing when all is there */
-export async function livesOfFleet(server: FleetStore): Promise<string[]> {
+export async function livesOfFleet(server: S3Store): Promise<string[]> {
   const wrong: string[] = []
   using sandbox = new Sandbox()
   const { endpoint, region, accessKeyId, secretAccessKey } = server

@@ -6,17 +6,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { freePort } from './free-port.ts'
+import type { S3Store } from './s3-store.ts'
 import { type ServerProcess, startServer } from './server-process.ts'
 
 /** An S3 server: a whole Ceph cluster of one monitor, one object store in memory, and its gateway. */
-export interface S3Server extends AsyncDisposable {
-  readonly host: string
-  readonly port: number
-  /** Of the gateway, for `endpoint`; buckets are in the path, not in the host's name. */
-  readonly endpoint: string
-  readonly region: string
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
+export interface S3Server extends S3Store {
   /** Runs `radosgw-admin`; gives what it prints. @throws Error with what it says */
   admin(...args: string[]): Promise<string>
   /** Starts another gateway to the same buckets. @param options - of radosgw, `--name=value` @returns its endpoint */

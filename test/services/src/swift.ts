@@ -4,17 +4,11 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { freePort } from './free-port.ts'
+import type { S3Store } from './s3-store.ts'
 import { type ServerProcess, startServer } from './server-process.ts'
 
 /** OpenStack Swift, seen as an S3 store: its proxy with the s3api middleware, and one server each for accounts, containers and objects. */
-export interface SwiftServer extends AsyncDisposable {
-  readonly host: string
-  readonly port: number
-  /** Of the proxy, for `endpoint`; buckets are in the path. */
-  readonly endpoint: string
-  readonly region: string
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
+export interface SwiftServer extends S3Store {
   /** Stops the server of containers, which keeps the listings, while a function runs: they come late, as Swift's do. */
   withLateListings<T>(use: () => Promise<T>): Promise<T>
 }

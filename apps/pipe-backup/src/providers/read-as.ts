@@ -10,9 +10,8 @@ export function readAsOf(config: LoadedConfig): ReadonlyMap<string, string> {
   const secrets = new Set(Array.from(clearSecrets(config), ({ path }) => path.join('/')))
   return new Map(
     config.sources.map((source, i) => {
-      const at = (keys: readonly string[]): string => ['sources', i, ...keys].join('/')
       const what = Object.entries(source)
-        .filter(([key]) => !WHEN.has(key) && !secrets.has(at([key])))
+        .filter(([key]) => !WHEN.has(key) && !secrets.has(`sources/${i}/${key}`))
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
         .map(([key, value]) => [key, key === 'env' ? Object.keys(value as object) : value])
       return [

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { SourceError } from '@pipe-backup/source'
+import { askNearest } from '../ask-nearest.ts'
 import type { CliContext } from '../cli-context.ts'
 import { formatBytes } from '../terminal/quantities.ts'
 import type { Gauge } from '../terminal/show-gauge.ts'
@@ -33,10 +33,9 @@ export function withMissing(error: unknown, { bytes, totalBytes }: Gauge): unkno
 /** In bytes, of the file system that it is on, or will be; undefined where that does not say. */
 async function freeAt(directory: string): Promise<number | undefined> {
   try {
-    const { blocks, bavail, bsize } = await statfs(directory)
+    const { blocks, bavail, bsize } = await askNearest(directory, (nearest) => statfs(nearest))
     return blocks === 0 ? undefined : bavail * bsize
-  } catch (error) {
-    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    return isAbsent && directory !== dirname(directory) ? await freeAt(dirname(directory)) : undefined
+  } catch {
+    return undefined
   }
 }

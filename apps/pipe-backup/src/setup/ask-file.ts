@@ -1,5 +1,6 @@
 import { access, constants } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { askNearest } from '../ask-nearest.ts'
 import { findConfig } from '../config/find-config.ts'
 import { userConfigDirectory } from '../config/locations.ts'
 import { isTaken } from '../host/secure-file.ts'
@@ -26,10 +27,12 @@ export async function askFile(asker: Asker, named: string | undefined, machine: 
     file ??= await askPath(asker, suggested, { cwd, home })
     const closed = await closedDirectory(file)
     if (closed !== undefined) {
-      const why = `this user may not write in ${closed}`
       if (given !== undefined && file === suggested)
-        throw new UsageError(`${file}: ${why}`, 'Name another file, or start it as its owner.')
-      asker.say(`${why}.`.replace(/^t/, 'T'))
+        throw new UsageError(
+          `${file}: this user may not write in ${closed}`,
+          'Name another file, or start it as its owner.',
+        )
+      asker.say(`This user may not write in ${closed}.`)
       file = undefined
       continue
     }
@@ -61,14 +64,15 @@ export async function wordsToFind(file: string, machine: Machine): Promise<reado
 
 /** The directory in which something would have to be made for a file to be there, when this user may not. Better said before the questions than after them. */
 async function closedDirectory(file: string): Promise<string | undefined> {
-  for (let directory = dirname(file); ; directory = dirname(directory)) {
-    try {
+  let asked = ''
+  try {
+    await askNearest(dirname(file), async (directory) => {
+      asked = directory
       await access(directory, constants.W_OK | constants.X_OK)
-      return undefined
-    } catch (error) {
-      const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-      if (!isAbsent || directory === dirname(directory)) return directory
-    }
+    })
+    return undefined
+  } catch {
+    return asked
   }
 }
 
