@@ -16,13 +16,3 @@ export async function* checkedBody(
   if (hash && hash.digest() !== contentHash)
     throw new SinkError('corrupt', 'has other bytes than were stored', place)
 }
-
-/** The part of a file that an answer brings: its first byte, one past its last, and how long the file is. */
-export function rangeOf(
-  response: IncomingMessage,
-): { from: number; end: number; sizeBytes: number } | undefined {
-  const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.headers['content-range'] ?? '')
-  return range
-    ? { from: Number(range[1]), end: Number(range[2]) + 1, sizeBytes: Number(range[3]) }
-    : undefined
-}

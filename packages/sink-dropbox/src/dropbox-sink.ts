@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { parseContentRange } from '@pipe-backup/http'
 import {
   createSink,
   isKey,
@@ -13,7 +14,7 @@ import {
   type UploadBody,
 } from '@pipe-backup/sink'
 import { ApiFailure } from './api-failure.ts'
-import { checkedBody, rangeOf } from './checked-body.ts'
+import { checkedBody } from './checked-body.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { deleteFiles, type FileRevision } from './delete-files.ts'
 import { DropboxApi } from './dropbox-api.ts'
@@ -218,12 +219,12 @@ class DropboxProvider implements SinkProvider {
       )
       const whole = fileInfo(result)
       if (!isPart) return { response, sizeBytes: whole.sizeBytes, contentHash: whole.contentHash }
-      const part = rangeOf(response)
-      const end = length === undefined ? part?.sizeBytes : offset + length
+      const part = parseContentRange(response.headers['content-range'])
+      const end = length === undefined ? whole.sizeBytes : offset + length
       if (part?.from === offset && part.end === end)
         return { response, sizeBytes: end - offset, contentHash: undefined }
       response.destroy()
-      if (part && end !== undefined && end > part.sizeBytes) throw refuse(part.sizeBytes)
+      if (end > whole.sizeBytes) throw refuse(whole.sizeBytes)
       throw new ApiFailure(response.statusCode ?? 0, {}, 'another range than it was asked for')
     } catch (error) {
       if (!(error instanceof ApiFailure) || error.status !== 416) throw error

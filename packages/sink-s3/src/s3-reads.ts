@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
+import { parseContentRange } from '@pipe-backup/http'
 import {
   type ObjectInfo,
   type ObjectRange,
@@ -87,7 +88,7 @@ export class S3Reads {
       if (!(body instanceof Readable) || sizeBytes === undefined)
         throw new SinkError('protocol', 'the store does not say how long it is', this.#place(key))
       try {
-        if (!isWhole) this.#checkRange(key, sizeBytes, ContentRange, options)
+        if (!isWhole) await this.#checkRange(key, sizeBytes, ContentRange, options)
       } catch (error) {
         body.destroy()
         throw error
@@ -110,20 +111,21 @@ export class S3Reads {
   }
 
   /** A store gives what it has of a range that is too long, and one that knows no ranges gives all. */
-  #checkRange(
+  async #checkRange(
     key: string,
     sizeBytes: number,
     contentRange: string | undefined,
-    { offset = 0, length }: ReadOptions,
-  ): void {
-    const [, first = '', last = '', size = ''] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(contentRange ?? '') ?? []
-    const wanted = length ?? Number(size) - offset
-    if (size !== '' && offset + wanted > Number(size)) throw this.#tooShort(key, Number(size), offset, length)
-    const isIt = Number(first) === offset && Number(last) + 1 === offset + wanted && sizeBytes === wanted
-    if (size === '' || !isIt) {
-      const given = contentRange ?? `all ${sizeBytes} bytes`
-      throw new SinkError('protocol', `the store gives another range: ${given}`, this.#place(key))
-    }
+    { offset = 0, length, ...options }: ReadOptions,
+  ): Promise<void> {
+    const range = parseContentRange(contentRange)
+    const isAll = length !== undefined && range?.end === offset + length
+    const size =
+      range?.sizeBytes ?? (range && !isAll ? (await this.info(key, options))?.sizeBytes : range?.end)
+    if (size !== undefined && offset + (length ?? 0) > size) throw this.#tooShort(key, size, offset, length)
+    const end = length === undefined ? size : offset + length
+    if (range?.from === offset && range.end === end && sizeBytes === end - offset) return
+    const given = contentRange ?? `all ${sizeBytes} bytes`
+    throw new SinkError('protocol', `the store gives another range: ${given}`, this.#place(key))
   }
 
   #tooShort(key: string, sizeBytes: number, offset: number, length: number | undefined): SinkError {

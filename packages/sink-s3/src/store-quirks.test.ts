@@ -257,6 +257,19 @@ test.for([
   })
 })
 
+test('a store that gives a range, and does not say how long the object is', async () => {
+  const change = ({ headers, ...answer }: StoreAnswer) => {
+    const range = headers['content-range']?.replace(/\/\d+$/, '/*')
+    return { ...answer, headers: { ...headers, ...(range && { 'content-range': range }) } }
+  }
+  await using sink = await sinkIn({ change })
+  await sink.put('object', SMALL)
+  expect(await sink.get('object', { offset: 2, length: 3 })).toEqual(SMALL.subarray(2, 5))
+  expect(await sink.get('object', { offset: 7 })).toEqual(SMALL.subarray(7))
+  const tooLong = { offset: 7, length: SMALL.length }
+  await expect(sink.get('object', tooLong)).rejects.toMatchObject({ code: 'range' })
+})
+
 test('credentials that may put and no more get a clear error of what they may not', async () => {
   const refuse = ({ method }: SeenRequest) => (method === 'PUT' ? undefined : { status: 403 })
   await using sink = await sinkIn({ refuse })

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { parseContentRange } from '@pipe-backup/http'
 import { type ObjectRange, type ReadOptions, SinkError } from '@pipe-backup/sink'
 import type { Dav, DavOptions } from './dav.ts'
 import { finish, type HttpAnswer } from './http-client.ts'
@@ -70,13 +71,18 @@ async function tryRange(asked: Asked): Promise<ObjectRange | 'absent' | 'emptied
   }
 }
 
-/** Where an answer begins in its object, and how long the object is. */
-async function extent(answer: HttpAnswer, asked: Asked): Promise<{ from: number; size: number }> {
-  const { status, headers } = answer
+/** Where an answer begins in its object, and how long the object is, or how long at least where that is enough. */
+async function extent(
+  { status, headers }: HttpAnswer,
+  asked: Asked,
+): Promise<{ from: number; size: number }> {
   if (status === 206) {
-    const [, from, size] = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers['content-range'] ?? '') ?? []
-    if (from === undefined || size === undefined) throw nonsense(asked)
-    return { from: Number(from), size: Number(size) }
+    const range = parseContentRange(headers['content-range'])
+    if (range === undefined) throw nonsense(asked)
+    const { offset = 0, length } = asked.options
+    const isAll = length !== undefined && range.end >= offset + length
+    const size = range.sizeBytes ?? (isAll ? range.end : ((await sizeOf(asked)) ?? range.end))
+    return { from: range.from, size }
   }
   const length = headers['content-length']
   return { from: 0, size: length === undefined ? ((await sizeOf(asked)) ?? 0) : Number(length) }

@@ -12,3 +12,11 @@ test('an error about an object names it; one that any other request would have m
   ])
   expect(messages.every(({ key }) => key === 'packs/a')).toBe(true)
 })
+
+test('the key is the subject of what happened, or stands before it', () => {
+  const place = { sink: 'aws', key: 'packs/00' }
+  expect(new SinkError('not-found', 'is not there', place).message).toBe('sink "aws": packs/00 is not there')
+  expect(new SinkError('forbidden', 'the server does not allow it', place).message).toBe(
+    'sink "aws": packs/00: the server does not allow it',
+  )
+})

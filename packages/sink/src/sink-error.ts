@@ -18,6 +18,9 @@ const OF_THE_SINK: ReadonlySet<SinkErrorCode> = new Set([
   'full',
 ])
 
+/** `packs/… is not there`, and `packs/…: the server refused it`. */
+const BEGINS_WITH_VERB = /^(?:is|has|was|became|can|could|exists|ended|does|did)\b/
+
 export interface SinkErrorOptions {
   /** The sink's name in the configuration. */
   readonly sink: string
@@ -41,9 +44,10 @@ export class SinkError extends Error {
   readonly retryAfterMs: number | undefined
   readonly isPlaceMissing: boolean
 
-  /** @param what - what did not happen and why, without sink and key: they are put in front, the key where it is the object's failure. */
+  /** @param what - what did not happen and why, without sink and key: they are put in front, the key where it is the object's failure, as the subject of `what` where that has none. */
   constructor(code: SinkErrorCode, what: string, options: SinkErrorOptions) {
-    const where = options.key === undefined || OF_THE_SINK.has(code) ? '' : ` ${options.key}`
+    const isOfObject = options.key !== undefined && !OF_THE_SINK.has(code)
+    const where = isOfObject ? ` ${options.key}${BEGINS_WITH_VERB.test(what) ? '' : ':'}` : ''
     super(`sink "${options.sink}":${where} ${what}`, { cause: options.cause })
     this.code = code
     this.sink = options.sink

@@ -1,0 +1,22 @@
+/** Which bytes of an object an answer brings. */
+export interface ContentRange {
+  /** Of its first byte. */
+  readonly from: number
+  /** One past its last. */
+  readonly end: number
+  /** How long the object is, where the server says so: it may not know. */
+  readonly sizeBytes: number | undefined
+}
+
+/**
+ * What a `Content-Range` says (RFC 9110, section 14.4).
+ * @returns undefined where it names no bytes that could be
+ */
+export function parseContentRange(header: string | undefined): ContentRange | undefined {
+  const [, first, last, size] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/i.exec(header ?? '') ?? []
+  if (first === undefined || last === undefined) return undefined
+  const from = Number(first)
+  const end = Number(last) + 1
+  const sizeBytes = size === '*' ? undefined : Number(size)
+  return from < end && end <= (sizeBytes ?? end) ? { from, end, sizeBytes } : undefined
+}
