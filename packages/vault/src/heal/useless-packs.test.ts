@@ -60,3 +60,14 @@ test('a snapshot that was falsely found damaged is not deleted, whatever trash s
   await vault.heal({ damaged: [{ sink: 'one', key: snapshot, why: 'corrupt' }] })
   expect(one.keys('snapshots/')).toEqual([snapshot])
 })
+
+test('trash that was falsely found damaged is not deleted', async () => {
+  using vault = await vaultOfOneSink()
+  const one = vault.sink('one')
+  const time = new Date()
+  const key = newTrashKey(time)
+  await one.put(key, sealTrash(vault.host, key, time, { packs: [], snapshots: [], sessions: [] }))
+  const report = await vault.heal({ damaged: [{ sink: 'one', key, why: 'corrupt' }] })
+  expect(report).toMatchObject({ exitCode: 0, sinks: [{ objects: 0 }] })
+  expect(one.keys('trash/')).toEqual([key])
+})
