@@ -4,7 +4,7 @@ import { isObject } from '../is-object.ts'
 import { VaultError } from '../vault-error.ts'
 import { forgedObject, openObject, type SealingHost, sealObject } from './sealed-object.ts'
 
-/** What a prune has condemned on one sink (docs/format.md section 9). */
+/** What a prune has condemned on one sink, or a healing found unrecoverable (docs/format.md section 9). */
 export interface Trash {
   /** Packs that nothing needed. */
   readonly packs: readonly string[]
@@ -12,6 +12,8 @@ export interface Trash {
   readonly snapshots: readonly string[]
   /** Sessions that were going on then. Undefined while it was not yet known which: nothing is deleted by such an object. */
   readonly sessions: readonly string[] | undefined
+  /** Packs that are needed, and damaged on every sink: a healing says so of them, and nothing is deleted by it. */
+  readonly damaged?: readonly string[] | undefined
 }
 
 const KEY = /^trash\/\d{8}t\d{6}z-[0-9a-f]{16}$/
@@ -44,14 +46,16 @@ export function openTrash(keys: ObjectKeys, key: string, object: Uint8Array): Tr
   } catch {
     trash = undefined
   }
-  if (!isObject(trash) || !isListOf(trash['packs'], /^[0-9a-f]{64}$/))
+  const pack = /^[0-9a-f]{64}$/
+  if (!isObject(trash) || !isListOf(trash['packs'], pack))
     throw new VaultError('corrupt', `${key} is not what a prune writes`, { key })
-  const { packs, snapshots, sessions } = trash
+  const { packs, snapshots, sessions, damaged } = trash
   const id = /^[0-9a-f]{16}$/
   return {
     packs,
     snapshots: isListOf(snapshots, id) ? snapshots : [],
     sessions: isListOf(sessions, id) ? sessions : undefined,
+    ...(isListOf(damaged, pack) && { damaged }),
   }
 }
 

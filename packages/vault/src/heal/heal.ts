@@ -1,6 +1,7 @@
 import { type Sink, toError } from '@pipe-backup/sink'
 import { toFailure } from '../failure.ts'
 import { markedSnapshotOf, markIdOf, openMark } from '../format/mark-object.ts'
+import { packNameOf } from '../format/pack-format.ts'
 import { openSnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
 import { roleOf, type VaultHost } from '../format/vault-host.ts'
 import { hasCode } from '../has-code.ts'
@@ -16,6 +17,7 @@ import { VaultSession } from '../store/session.ts'
 import { requireVault } from '../store/vault-header.ts'
 import { VaultError } from '../vault-error.ts'
 import { adoptSink } from './adopt-sink.ts'
+import { excludeNoticedDamage, noteDamage } from './damage-notices.ts'
 import { reconcile } from './reconcile.ts'
 import type { LostPack, ReconcileResult } from './reconcile-result.ts'
 
@@ -92,6 +94,7 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     // What it condemned is no longer condemned, and will be again by the next prune.
     for (const [key, { message }] of replica.listing.badTrash) replica.found(key, 'corrupt', message)
     await excludeDamage(replica)
+    await excludeNoticedDamage(replica)
     await replica.readMarks()
     if (await isBeingPruned(replica, session.id)) pruned.add(replica)
   })
@@ -107,6 +110,10 @@ export async function heal(options: HealOptions): Promise<HealReport> {
     requireAlive: ({ sink }) => session.requireAlive(sink, signal),
     onHealed: options.onHealed,
   })
+  if (roleOf(host) === 'maintain' && (options.thorough ?? true)) {
+    const names = lost.flatMap(({ key }) => packNameOf(key) ?? [])
+    for (const { replica } of results) await replica.attempt(() => noteDamage(replica, names, host))
+  }
   const corrupt = new Set<string>()
   const removed = removedSnapshots(replicas)
   for (const [replica, keys] of shown)

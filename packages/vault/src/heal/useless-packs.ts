@@ -1,11 +1,8 @@
-import { createHash } from 'node:crypto'
 import { packKey, packNameOf } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
-import { hasCode } from '../has-code.ts'
 import { shownSnapshots } from '../store/listing.ts'
-import { readPackFooter } from '../store/read-pack-footer.ts'
-import { getObject } from '../store/read-sink.ts'
 import type { Replica } from '../store/replica.ts'
+import { isDamagedPack } from './is-damaged-pack.ts'
 
 /**
  * Keys of packs on a sink that are known to be damaged, that a look at them now finds so too, and that nothing needs. What a snapshot needs that opens
@@ -34,21 +31,6 @@ export async function uselessPacks(
   if (!replicas.every(({ listing }) => shownSnapshots(listing).every(isOpen))) return []
   const useless: string[] = []
   for (const pack of candidates)
-    if (!needed.has(pack) && (await isDamaged(replica, pack))) useless.push(packKey(pack))
+    if (!needed.has(pack) && (await isDamagedPack(replica, pack))) useless.push(packKey(pack))
   return useless
-}
-
-/** What was found by an earlier command may have been a lie of the line: nothing is deleted on its word. @returns false of one that is gone */
-async function isDamaged({ sink, context }: Replica, name: string): Promise<boolean> {
-  const { keys, signal } = context
-  try {
-    const pack = await getObject(sink, packKey(name), signal)
-    if (createHash('sha256').update(pack).digest('hex') !== name) return true
-    await readPackFooter(sink, name, pack.length, keys, signal)
-    return false
-  } catch (error) {
-    if (hasCode(error, 'not-found')) return false
-    if (hasCode(error, 'corrupt') || hasCode(error, 'forged')) return true
-    throw error
-  }
 }

@@ -49,7 +49,7 @@ export interface PrunePlan {
   readonly condemned: readonly string[]
   /** Keys of the snapshots that go. */
   readonly snapshots: readonly string[]
-  /** What earlier prunes were killed over: it is condemned again. */
+  /** What earlier prunes were killed over: it is condemned again. And what healings said of packs that are gone. */
   readonly drafts: readonly string[]
 }
 
@@ -77,6 +77,8 @@ export function planPrune(options: PruneSinkOptions): PrunePlan {
   const pending = new Set<string>()
   const pendingDeletion = new Set<string>()
   for (const [key, trash] of listing.trash) {
+    // What a healing says holds as long as they are there.
+    if (trash.damaged?.some((name) => listing.shows(name))) continue
     if (trash.sessions === undefined) drafts.push(key)
     else if (!isDue(trash)) for (const name of trash.packs) pending.add(name)
     else {

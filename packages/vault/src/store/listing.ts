@@ -1,7 +1,7 @@
 import type { ObjectKeys } from '@pipe-backup/crypto'
 import type { ObjectInfo, Sink } from '@pipe-backup/sink'
 import { markIdOf } from '../format/mark-object.ts'
-import { packNameOf } from '../format/pack-format.ts'
+import { packKey, packNameOf } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
 import type { Trash } from '../format/trash-object.ts'
 import type { VaultError } from '../vault-error.ts'
@@ -37,10 +37,14 @@ export interface Listing {
   readonly truncated: ReadonlySet<string>
   /** Packs that a prune has condemned: nothing new may rest on them. */
   readonly condemned: ReadonlySet<string>
+  /** Packs of which a healing says that they are damaged on every sink: nothing new may rest on them either. */
+  readonly unrecoverable: ReadonlySet<string>
   /** Ids of snapshots that a prune has removed. */
   readonly removed: ReadonlySet<string>
   /** Keys of objects that are listed, and count as absent. */
   readonly excluded: ReadonlySet<string>
+  /** Whether a pack is listed, be it known to be damaged. */
+  shows(pack: string): boolean
 }
 
 const MIN_PACK_BYTES = 100
@@ -58,6 +62,7 @@ export class CurrentListing implements Listing {
   trash: Listing['trash'] = new Map()
   badTrash: Listing['badTrash'] = new Map()
   condemned: ReadonlySet<string> = new Set()
+  unrecoverable: ReadonlySet<string> = new Set()
   removed: ReadonlySet<string> = new Set()
 
   /**
@@ -82,6 +87,7 @@ export class CurrentListing implements Listing {
     listing.trash = trash
     listing.badTrash = bad
     listing.condemned = new Set([...trash.values()].flatMap(({ packs }) => packs))
+    listing.unrecoverable = new Set([...trash.values()].flatMap(({ damaged = [] }) => damaged))
     listing.removed = new Set([...trash.values()].flatMap(({ snapshots }) => snapshots))
     const marks = withMarks ? ['marks/'] : []
     for (const prefix of ['snapshots/', ...marks, 'index/', 'grants/', 'packs/']) await list(prefix)
@@ -98,6 +104,11 @@ export class CurrentListing implements Listing {
     this.excluded.delete(key)
     const place = this.#placeOf(key)
     return place?.objects.delete(place.name) ?? false
+  }
+
+  /** Whether a pack is listed, be it known to be damaged. */
+  shows(pack: string): boolean {
+    return this.packs.has(pack) || this.excluded.has(packKey(pack))
   }
 
   /** An object counts as absent, and is listed all the same. */

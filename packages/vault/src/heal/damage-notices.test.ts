@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { MemorySource } from '../test-support/memory-source.ts'
+import { TestVault } from '../test-support/test-vault.ts'
+
+/** More than half of what a pack has is of the first. */
+const CONTENT = { large: randomBytes(150_000).toString('hex'), small: 'b' }
+const TEXTS = { 'tree/large': CONTENT.large, 'tree/small': CONTENT.small }
+
+/** A vault of two sinks, a host that maintains it, and one whose packs are damaged on both. */
+async function damagedOnAll(): Promise<{ maintainer: TestVault; writer: TestVault; damaged: string[] }> {
+  const maintainer = await TestVault.create(['one', 'two'])
+  await maintainer.run([new MemorySource('other', { file: 'content of the other host' })])
+  const sink = maintainer.sink('one')
+  const before = new Set(sink.keys('packs/'))
+  const writer = maintainer.anotherHost()
+  await writer.run([new MemorySource('tree', CONTENT)])
+  const damaged = sink.keys('packs/').filter((key) => !before.has(key))
+  for (const { objects } of maintainer.sinks) for (const key of damaged) flip(objects, key)
+  return { maintainer, writer, damaged }
+}
+
+function flip(objects: Map<string, Uint8Array>, key: string): void {
+  const bytes = Buffer.from(objects.get(key) ?? '')
+  const at = bytes.length >> 1
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at)
+  objects.set(key, bytes)
+}
+
+async function lostTo({ maintainer }: { maintainer: TestVault }): Promise<string[]> {
+  await maintainer.verify({ deep: true })
+  const { lost } = await maintainer.heal()
+  return lost.map(({ key }) => key).sort()
+}
+
+test('what is damaged on all sinks is stored again by its host, which has never looked at it itself', async () => {
+  const world = await damagedOnAll()
+  using maintainer = world.maintainer
+  using writer = world.writer
+  expect(await lostTo(world)).toEqual(world.damaged)
+  await writer.run([new MemorySource('tree', CONTENT)])
+  expect(await writer.texts()).toEqual(TEXTS)
+  // Also when a prune has gone by meanwhile, and for a host that has lost its state.
+  await maintainer.prune({ graceMs: 0 })
+  using again = writer.anotherHost()
+  await again.run([new MemorySource('tree', CONTENT)])
+  await writer.run([new MemorySource('tree', CONTENT)])
+  expect(await writer.texts()).toEqual(TEXTS)
+})
+
+test('it is said once, for as long as something needs what is damaged', async () => {
+  const world = await damagedOnAll()
+  using maintainer = world.maintainer
+  using writer = world.writer
+  await lostTo(world)
+  const one = maintainer.sink('one')
+  const notices = one.keys('trash/')
+  expect(notices).toHaveLength(1)
+  await lostTo(world)
+  await maintainer.prune({ graceMs: 0 })
+  expect(one.keys('trash/')).toEqual(notices)
+  expect(one.keys('packs/')).toEqual(expect.arrayContaining(world.damaged))
+  await writer.run([new MemorySource('tree', CONTENT)])
+  const [newest] = (await maintainer.snapshots())
+    .filter(({ hostId }) => hostId === writer.host.hostId)
+    .slice(-1)
+  await maintainer.prune({ graceMs: 0, keep: [newest?.id ?? ''] })
+  await maintainer.prune({ graceMs: 0, keep: [newest?.id ?? ''] })
+  expect(one.keys('packs/').filter((key) => world.damaged.includes(key))).toEqual([])
+  expect(one.keys('trash/')).toEqual([])
+  expect(await maintainer.heal()).toMatchObject({ exitCode: 0 })
+})
+
+test('it is taken back when a sink that was away brings what is whole', async () => {
+  const world = await damagedOnAll()
+  using maintainer = world.maintainer
+  using _writer = world.writer
+  await lostTo(world)
+  // Its bytes, whole again.
+  for (const key of world.damaged) flip(maintainer.sink('two').objects, key)
+  using another = maintainer.anotherHost()
+  expect(await another.heal()).toMatchObject({ exitCode: 0, lost: [] })
+  expect(maintainer.sinks.map((sink) => sink.keys('trash/'))).toEqual([[], []])
+  expect(await maintainer.verify({ deep: true })).toMatchObject({ exitCode: 0 })
+})
