@@ -77,7 +77,7 @@ function print(
 ): void {
   for (const { key, snapshots } of lost)
     output.error(
-      `${key} is intact on no sink: ${plural(snapshots.length, 'snapshot')} can't be restored in full. Bring back any sink that is away. What its host still has is stored again by that host's next run.`,
+      `${key} is intact on no sink: ${plural(snapshots.length, 'snapshot')} can't be restored in full. Bring back any sink that is away. What its host still has is stored again by that host's next run: heal once more after it.`,
       { event: 'damage', key },
     )
   for (const sink of sinks) if (sink.state === 'failed') output.error(...sinkFailure(sink))

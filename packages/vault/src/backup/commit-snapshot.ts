@@ -199,7 +199,9 @@ async function reconcileAll(
   const { results, lost } = await reconcile({
     replicas: openReplicasOf(targets),
     targets: [...working.keys()],
-    keys: host.keys,
+    host,
+    stateDirectory: run.stateDirectory,
+    signal,
     thorough: false,
     mayRemove: false,
     mayForgetTrash: () => false,

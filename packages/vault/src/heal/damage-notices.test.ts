@@ -4,18 +4,22 @@ import { MemorySource } from '../test-support/memory-source.ts'
 import { TestVault } from '../test-support/test-vault.ts'
 
 /** More than half of what a pack has is of the first. */
-const CONTENT = { large: randomBytes(150_000).toString('hex'), small: 'b' }
+const CONTENT = { large: randomBytes(1_000_000).toString('hex'), small: 'b' }
 const TEXTS = { 'tree/large': CONTENT.large, 'tree/small': CONTENT.small }
 
 /** A vault of two sinks, a host that maintains it, and one whose packs are damaged on both. */
-async function damagedOnAll(): Promise<{ maintainer: TestVault; writer: TestVault; damaged: string[] }> {
+async function damagedOnAll(
+  isDamaged: (sizeBytes: number) => boolean = () => true,
+): Promise<{ maintainer: TestVault; writer: TestVault; damaged: string[] }> {
   const maintainer = await TestVault.create(['one', 'two'])
   await maintainer.run([new MemorySource('other', { file: 'content of the other host' })])
   const sink = maintainer.sink('one')
   const before = new Set(sink.keys('packs/'))
   const writer = maintainer.anotherHost()
   await writer.run([new MemorySource('tree', CONTENT)])
-  const damaged = sink.keys('packs/').filter((key) => !before.has(key))
+  const damaged = sink
+    .keys('packs/')
+    .filter((key) => !before.has(key) && isDamaged(sink.objects.get(key)?.length ?? 0))
   for (const { objects } of maintainer.sinks) for (const key of damaged) flip(objects, key)
   return { maintainer, writer, damaged }
 }
@@ -82,4 +86,34 @@ test('it is taken back when a sink that was away brings what is whole', async ()
   expect(await another.heal()).toMatchObject({ exitCode: 0, lost: [] })
   expect(maintainer.sinks.map((sink) => sink.keys('trash/'))).toEqual([[], []])
   expect(await maintainer.verify({ deep: true })).toMatchObject({ exitCode: 0 })
+})
+
+test('a healing makes the older snapshots whole by what was stored again, and then needs the damaged no more', async () => {
+  const world = await damagedOnAll()
+  using maintainer = world.maintainer
+  using writer = world.writer
+  await lostTo(world)
+  await writer.run([new MemorySource('tree', CONTENT)])
+  expect(await maintainer.heal()).toMatchObject({ exitCode: 0, lost: [] })
+  for (const { id } of await maintainer.snapshots()) await maintainer.read(maintainer.sinks, id)
+  for (const sink of maintainer.sinks) {
+    expect(sink.keys('packs/').filter((key) => world.damaged.includes(key))).toEqual([])
+    expect(sink.keys('trash/')).toEqual([])
+  }
+  expect(await maintainer.verify({ deep: true })).toMatchObject({ exitCode: 0 })
+})
+
+test('what its host has no more stays lost, and all else of that snapshot comes back', async () => {
+  // Not what it says of the files.
+  const world = await damagedOnAll((sizeBytes) => sizeBytes > 500_000)
+  using maintainer = world.maintainer
+  using writer = world.writer
+  await lostTo(world)
+  const [first] = (await maintainer.snapshots()).filter(({ hostId }) => hostId === writer.host.hostId)
+  await writer.run([new MemorySource('tree', { small: CONTENT.small })])
+  const { exitCode, lost } = await maintainer.heal()
+  expect([exitCode, lost.map(({ snapshots }) => snapshots)]).toEqual([1, [[first?.key]]])
+  const paths = ['tree/small']
+  const restored = await maintainer.read(maintainer.sinks, first?.id, { paths })
+  expect(String(restored.get('tree/small')?.bytes)).toBe(CONTENT.small)
 })

@@ -103,7 +103,9 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   const { results, lost } = await reconcile({
     replicas,
     targets: replicas.filter(({ name }) => isTarget(options, name)),
-    keys,
+    host,
+    stateDirectory: options.stateDirectory,
+    signal,
     thorough: options.thorough ?? true,
     mayRemove: roleOf(host) === 'maintain',
     mayForgetTrash: (replica) => !pruned.has(replica),

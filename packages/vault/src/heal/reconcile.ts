@@ -1,13 +1,14 @@
-import type { ObjectKeys } from '@pipe-backup/crypto'
 import { forEachLimited } from '../for-each-limited.ts'
 import { openIndex } from '../format/index-object.ts'
 import { packKey, packNameOf } from '../format/pack-format.ts'
 import { type SnapshotHead, snapshotIdOf } from '../format/snapshot-object.ts'
+import type { VaultHost } from '../format/vault-host.ts'
 import { checkGrant } from '../store/grant.ts'
 import type { Replica } from '../store/replica.ts'
 import { removedSnapshots } from '../store/replicas.ts'
 import { bringObject } from './bring-object.ts'
 import { bringPack } from './bring-pack.ts'
+import { moveLost } from './move-lost.ts'
 import { bringMarks, isUselessMark } from './reconcile-marks.ts'
 import { type LostPack, ReconcileResult } from './reconcile-result.ts'
 import { uselessPacks } from './useless-packs.ts'
@@ -20,7 +21,9 @@ export interface ReconcileOptions {
   readonly replicas: readonly Replica[]
   /** Those that are brought what they lack. */
   readonly targets: readonly Replica[]
-  readonly keys: ObjectKeys
+  readonly host: VaultHost
+  readonly stateDirectory: string
+  readonly signal?: AbortSignal | undefined
   /** Looks at every snapshot that the targets show, and not only for those that they lack. */
   readonly thorough: boolean
   /** Whether what is damaged and of no use may be removed: that is for a host that maintains the vault. */
@@ -52,6 +55,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciled> 
   await reconciliation.complete()
   // What the replaced ones needed may be of no use now.
   if (isReplaced) await reconciliation.repair()
+  await reconciliation.moveLost()
   await reconciliation.removeUselessPacks()
   return { results: reconciliation.results, lost: reconciliation.lost() }
 }
@@ -122,7 +126,7 @@ class Reconciliation {
 
   /** Brings what the sinks do not show. */
   async complete(): Promise<void> {
-    const { replicas, thorough, mayRemove, keys } = this.#options
+    const { replicas, thorough, mayRemove, host } = this.#options
     const removed = removedSnapshots(replicas)
     const snapshots = new Set(replicas.flatMap(({ listing }) => [...listing.snapshots.keys()]))
     // The newest first: it is the one that will be wanted.
@@ -133,11 +137,21 @@ class Reconciliation {
     }
     for (const result of this.results) {
       await result.replica.attempt(async () => {
-        await bringMarks(result, replicas, keys)
+        await bringMarks(result, replicas, host.keys)
         await this.#bringGrantsAndIndexes(result)
         if (thorough && mayRemove) await this.#removeCorrupt(result, removed)
       })
     }
+  }
+
+  /** Makes whole what needs unrecoverable packs, and has been stored again in others. */
+  async moveLost(): Promise<void> {
+    const { thorough, mayRemove } = this.#options
+    if (!thorough || !mayRemove || this.#lost.size === 0) return
+    const replaced = await moveLost({ ...this.#options, lost: this.#lost })
+    for (const result of this.results)
+      for (const [key, sizeBytes] of replaced.get(result.replica) ?? [])
+        result.count('objects', key, sizeBytes)
   }
 
   /** Takes away packs that are damaged, and that nothing needs as things stand now. */
@@ -243,11 +257,11 @@ class Reconciliation {
 
   /** Indexes are a cache: without one, footers are read. */
   async #bringGrantsAndIndexes(result: ReconcileResult): Promise<void> {
-    const { replicas, keys } = this.#options
+    const { replicas, host } = this.#options
     const wanted = replicas.flatMap(({ listing }) => [...listing.grants.keys(), ...listing.indexes.keys()])
     for (const key of new Set(wanted))
       await bringObject(result, replicas, key, (object) =>
-        key.startsWith('index/') ? openIndex(keys, key, object) : checkGrant(keys, key, object),
+        key.startsWith('index/') ? openIndex(host.keys, key, object) : checkGrant(host.keys, key, object),
       )
   }
 
