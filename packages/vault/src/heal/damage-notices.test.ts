@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
+import type { MemorySink } from '../test-support/memory-sink.ts'
 import { MemorySource } from '../test-support/memory-source.ts'
 import { TestVault } from '../test-support/test-vault.ts'
 
@@ -24,7 +25,7 @@ async function damagedOnAll(
   return { maintainer, writer, damaged }
 }
 
-function flip(objects: Map<string, Uint8Array>, key: string): void {
+function flip(objects: MemorySink['objects'], key: string): void {
   const bytes = Buffer.from(objects.get(key) ?? '')
   const at = bytes.length >> 1
   bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at)
@@ -116,4 +117,28 @@ test('what its host has no more stays lost, and all else of that snapshot comes 
   const paths = ['tree/small']
   const restored = await maintainer.read(maintainer.sinks, first?.id, { paths })
   expect(String(restored.get('tree/small')?.bytes)).toBe(CONTENT.small)
+})
+
+test('a sink that lets nothing be replaced or deleted is left as it is, and no error each time', async () => {
+  const world = await damagedOnAll()
+  using maintainer = world.maintainer
+  using writer = world.writer
+  const one = maintainer.sink('one')
+  // Sessions come and go also there.
+  one.before = (operation, key) => {
+    const isKept = one.keys().includes(key) && !key.startsWith('sessions/')
+    if ((operation === 'put' && isKept) || (operation === 'delete' && isKept))
+      throw one.error('forbidden', key)
+  }
+  await lostTo(world)
+  await writer.run([new MemorySource('tree', CONTENT)])
+  for (let times = 0; times < 2; times++) {
+    const { sinks } = await maintainer.heal()
+    expect(sinks.map(({ name, error }) => [name, error])).toEqual([
+      ['one', undefined],
+      ['two', undefined],
+    ])
+    expect(one.keys('trash/')).toHaveLength(1)
+  }
+  expect(await writer.texts([one])).toEqual(TEXTS)
 })

@@ -3,6 +3,7 @@ import type { VaultHost } from '../format/vault-host.ts'
 import { firstStoredOf, type Moves, moveHeads, type NewLocation, usedChunks } from '../store/move-heads.ts'
 import { readFooters } from '../store/read-footers.ts'
 import type { Replica } from '../store/replica.ts'
+import { replaceObject } from './replace-object.ts'
 
 export interface MoveLostOptions {
   /** All that could be listed. */
@@ -20,7 +21,7 @@ export interface MoveLostOptions {
 
 /**
  * Makes snapshots whole that need packs which are unrecoverable: their host may have stored the same chunks again, in other packs, with a later
- * run. The snapshots then name those. A failure is the replica's own.
+ * run. The snapshots then name those, but on a sink that lets nothing be replaced. A failure is the replica's own.
  * @returns of each sink, keys of the snapshots that were replaced, and their sizes in bytes
  * @throws the abort's reason
  */
@@ -31,12 +32,13 @@ export async function moveLost(options: MoveLostOptions): Promise<Map<Replica, R
   if (wanted.size === 0) return replaced
   const footers = await readFooters(replicas, options)
   const firstStored = firstStoredOf(replicas)
-  for (const replica of targets)
+  for (const replica of targets.filter(({ sink }) => !sink.appendOnly))
     await replica.attempt(async () => {
       const moves = movesOn(replica, wanted, footers)
       if (moves.size === 0) return
       await requireAlive(replica)
-      replaced.set(replica, await moveHeads(replica, { moves, firstStored, host }))
+      const put = (key: string, object: Uint8Array): Promise<boolean> => replaceObject(replica, key, object)
+      replaced.set(replica, await moveHeads(replica, { moves, firstStored, host, put }))
     })
   const isNeeded = (name: string, key: string): boolean =>
     targets.some(({ heads }) => heads.get(key)?.packs.some(([pack]) => pack === name))

@@ -11,6 +11,7 @@ import { bringPack } from './bring-pack.ts'
 import { moveLost } from './move-lost.ts'
 import { bringMarks, isUselessMark } from './reconcile-marks.ts'
 import { type LostPack, ReconcileResult } from './reconcile-result.ts'
+import { replaceObject } from './replace-object.ts'
 import { uselessPacks } from './useless-packs.ts'
 
 /** Packs that are in memory at a time. */
@@ -218,7 +219,7 @@ class Reconciliation {
       const { replica } = result
       await replica.attempt(async () => {
         await this.#options.requireAlive(replica)
-        await replica.put(key, object)
+        if (!(await replaceObject(replica, key, object))) return
         result.count('objects', key, object.length)
         result.postponed.delete(key)
       })

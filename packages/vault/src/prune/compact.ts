@@ -68,7 +68,11 @@ export async function compact(options: CompactOptions): Promise<PruneReport['com
   const firstStored = firstStoredOf(options.replicas)
   const isMoved = (key: string): boolean => !isGone(options, key)
   await onAll(able, async (replica) => {
-    await moveHeads(replica, { moves, firstStored, host: options.host, isMoved })
+    const put = async (key: string, object: Uint8Array): Promise<boolean> => {
+      await replica.put(key, object)
+      return true
+    }
+    await moveHeads(replica, { moves, firstStored, host: options.host, put, isMoved })
   })
   return { from: moves.size, into: listed.length, bytes }
 }

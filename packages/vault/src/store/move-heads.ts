@@ -15,6 +15,8 @@ export interface MoveHeadsOptions {
   /** When the first of the sinks stored each snapshot: `firstStoredOf`. */
   readonly firstStored: ReadonlyMap<string, Date>
   readonly host: VaultHost
+  /** Puts a snapshot in the place of what has its key. @returns whether it is there */
+  readonly put: (key: string, object: Uint8Array) => Promise<boolean>
   /** Which snapshots are replaced, by key. Default all. */
   readonly isMoved?: ((key: string) => boolean) | undefined
 }
@@ -26,14 +28,14 @@ export interface MoveHeadsOptions {
  */
 export async function moveHeads(
   replica: Replica,
-  { moves, firstStored, host, isMoved = () => true }: MoveHeadsOptions,
+  { moves, firstStored, host, put, isMoved = () => true }: MoveHeadsOptions,
 ): Promise<ReadonlyMap<string, number>> {
   const replaced = new Map<string, number>()
   for (const [key, head] of replica.heads) {
     if (!isMoved(key) || !head.packs.some(([name]) => moves.has(name))) continue
     const moved = { ...withMoves(head, moves), firstStored: firstStored.get(key)?.toISOString() }
     const object = sealSnapshot(host, key, moved)
-    await replica.put(key, object)
+    if (!(await put(key, object))) continue
     replica.heads.set(key, moved)
     replaced.set(key, object.length)
   }
