@@ -1,7 +1,9 @@
-import { type PackFooter, packKey } from '../format/pack-format.ts'
+import { decodeFooterContent, type PackFooter, packKey } from '../format/pack-format.ts'
 import type { VaultHost } from '../format/vault-host.ts'
+import { hasCode } from '../has-code.ts'
 import { firstStoredOf, type Moves, moveHeads, type NewLocation, usedChunks } from '../store/move-heads.ts'
 import { readFooters } from '../store/read-footers.ts'
+import { readPackFooter } from '../store/read-pack-footer.ts'
 import type { Replica } from '../store/replica.ts'
 import { replaceObject } from './replace-object.ts'
 
@@ -31,10 +33,11 @@ export async function moveLost(options: MoveLostOptions): Promise<Map<Replica, R
   const wanted = lostChunks(targets, lost)
   if (wanted.size === 0) return replaced
   const footers = await readFooters(replicas, options)
+  const sought = await soughtChunks(replicas, wanted, footers)
   const firstStored = firstStoredOf(replicas)
   for (const replica of targets.filter(({ sink }) => !sink.appendOnly))
     await replica.attempt(async () => {
-      const moves = movesOn(replica, wanted, footers)
+      const moves = await movesOn(replica, sought, footers, lost)
       if (moves.size === 0) return
       await requireAlive(replica)
       const put = (key: string, object: Uint8Array): Promise<boolean> => replaceObject(replica, key, object)
@@ -66,30 +69,75 @@ function lostChunks(
   return wanted
 }
 
-/** Where a sink has those chunks otherwise: in packs of the same host, which nothing is known against. */
-function movesOn(
-  replica: Replica,
+/** Which chunk of which lost pack. */
+interface LostChunk {
+  readonly from: string
+  readonly index: number
+}
+
+/** By host, the chunks that are lost, by their ids. */
+type SoughtChunks = ReadonlyMap<string, ReadonlyMap<string, readonly LostChunk[]>>
+
+async function soughtChunks(
+  replicas: readonly Replica[],
   wanted: ReadonlyMap<string, ReadonlySet<number>>,
   footers: ReadonlyMap<string, PackFooter>,
-): Moves {
-  const moves: Moves = new Map()
-  const sought = new Map<string, Map<string, { readonly from: string; readonly index: number }[]>>()
+): Promise<SoughtChunks> {
+  const sought = new Map<string, Map<string, LostChunk[]>>()
   for (const [from, chunks] of wanted) {
-    const footer = footers.get(from)
+    const footer = (await footerOfDamaged(replicas, from)) ?? footers.get(from)
     if (!footer) continue
-    const ofHost = sought.get(hex(footer.hostId)) ?? new Map<string, { from: string; index: number }[]>()
+    const ofHost = sought.get(hex(footer.hostId)) ?? new Map<string, LostChunk[]>()
     sought.set(hex(footer.hostId), ofHost)
     for (const index of chunks) {
       const { id } = footer.chunks[index] ?? {}
       if (id) ofHost.set(hex(id), [...(ofHost.get(hex(id)) ?? []), { from, index }])
     }
   }
-  const { condemned, unrecoverable } = replica.listing
+  return sought
+}
+
+/** The footer of a damaged pack, where that is not what is damaged. What counts is a pack's own footer, whatever an index says of it. */
+async function footerOfDamaged(replicas: readonly Replica[], name: string): Promise<PackFooter | undefined> {
+  const key = packKey(name)
+  for (const { sink, listing, context } of replicas) {
+    const { keys, signal } = context
+    try {
+      const { sizeBytes } = (listing.shows(name) && (await sink.head(key, { signal }))) || {}
+      if (sizeBytes !== undefined)
+        return decodeFooterContent(await readPackFooter(sink, name, sizeBytes, keys, signal))
+    } catch {
+      signal?.throwIfAborted()
+    }
+  }
+  return undefined
+}
+
+/** Where a sink has those chunks otherwise: in packs of the same host, which nothing is known against. */
+async function movesOn(
+  replica: Replica,
+  sought: SoughtChunks,
+  footers: ReadonlyMap<string, PackFooter>,
+  lost: ReadonlyMap<string, unknown>,
+): Promise<Moves> {
+  const moves: Moves = new Map()
+  const { sink, context, listing } = replica
+  const { keys, signal } = context
   for (const [pack, { hostId, chunks }] of footers) {
     const ofHost = sought.get(hex(hostId))
-    const isSure = !condemned.has(pack) && !unrecoverable.has(pack) && replica.has(packKey(pack))
-    if (!ofHost || !isSure || wanted.has(pack)) continue
-    for (const [position, { id }] of chunks.entries())
+    const sizeBytes = listing.packs.get(pack)?.sizeBytes
+    const isSure = !listing.condemned.has(pack) && !listing.unrecoverable.has(pack) && !lost.has(pack)
+    if (!ofHost || sizeBytes === undefined || !isSure) continue
+    if (!chunks.some(({ id }) => ofHost.has(hex(id)))) continue
+    let own: PackFooter
+    try {
+      own = decodeFooterContent(await readPackFooter(sink, pack, sizeBytes, keys, signal))
+    } catch (error) {
+      if (!hasCode(error, 'corrupt') && !hasCode(error, 'forged')) throw error
+      replica.report(error)
+      continue
+    }
+    for (const [position, { id }] of own.chunks.entries())
       for (const { from, index } of ofHost.get(hex(id)) ?? []) {
         const moved = moves.get(from) ?? new Map<number, NewLocation>()
         moves.set(from, moved.set(index, { pack, position }))
