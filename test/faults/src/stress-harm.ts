@@ -11,7 +11,17 @@ type Random = () => number
 /** What can happen to an object on a disk, or is done to it by whoever has got into a sink. */
 const DAMAGES = ['flipped', 'cut', 'emptied', 'deleted', 'swapped', 'lengthened'] as const
 /** Chosen before the object, so that the many packs do not take all of it. */
-const KINDS = ['packs/', 'packs/', 'snapshots/', 'snapshots/', 'index/', 'trash/', 'sessions/', 'vault.json']
+const KINDS = [
+  'packs/',
+  'packs/',
+  'snapshots/',
+  'snapshots/',
+  'marks/',
+  'index/',
+  'trash/',
+  'sessions/',
+  'vault.json',
+]
 const FORGEABLE = ['packs/', 'snapshots/', 'index/', 'trash/', 'sessions/'] as const
 
 export function pick<T>(random: Random, from: readonly T[]): T | undefined {

@@ -15,6 +15,12 @@ export interface Head {
   readonly packs: readonly string[]
 }
 
+/** What a mark says, as docs/format.md has it. */
+interface MarkContent {
+  readonly pinned: boolean
+  readonly replaces: readonly string[]
+}
+
 /** What sinks really hold, read from their bytes and from what hosts of the vault have stored: the program is not asked. */
 export class Oracle {
   /** Digests of what was stored under a key by the program. */
@@ -22,10 +28,11 @@ export class Oracle {
   readonly #digests = new WeakMap<Uint8Array, string>()
   readonly #heads = new Map<string, Head>()
   readonly #removed = new Map<string, readonly string[]>()
+  readonly #marks = new Map<string, MarkContent>()
 
   /** A host of the vault stores this, or wants to. */
   record(key: string, bytes: Uint8Array): void {
-    if (!key.startsWith('snapshots/') && !key.startsWith('trash/')) return
+    if (!['snapshots/', 'trash/', 'marks/'].some((prefix) => key.startsWith(prefix))) return
     const known = this.#genuine.get(key)
     if (known) known.add(this.#digest(bytes))
     else this.#genuine.set(key, new Set([this.#digest(bytes)]))
@@ -70,6 +77,19 @@ export class Oracle {
     return new Set([...this.shownBy(stores).keys()].filter((key) => this.isIntact(stores, key)))
   }
 
+  /** The marks that these sinks show, by key, if a host of the vault has written them. */
+  marksOn(stores: readonly MemorySink[]): Map<string, MarkContent> {
+    const shown = new Map<string, MarkContent>()
+    for (const { objects } of stores)
+      for (const [key, { bytes }] of objects) {
+        if (!key.startsWith('marks/') || !this.#genuine.get(key)?.has(this.#digest(bytes))) continue
+        const mark = this.#marks.get(key) ?? (contentObject(key, bytes) as unknown as MarkContent)
+        this.#marks.set(key, mark)
+        shown.set(key, mark)
+      }
+    return shown
+  }
+
   /** Ids of the snapshots of which any readable trash says that they were removed. */
   removedOn(stores: readonly MemorySink[]): Set<string> {
     const ids = new Set<string>()
@@ -94,8 +114,11 @@ export class Oracle {
 }
 
 function fieldOf<T>(key: string, bytes: Uint8Array, name: string): T {
-  const content = JSON.parse(contentOf(keys, key, bytes).toString()) as Record<string, unknown>
-  return content[name] as T
+  return contentObject(key, bytes)[name] as T
+}
+
+function contentObject(key: string, bytes: Uint8Array): Record<string, unknown> {
+  return JSON.parse(contentOf(keys, key, bytes).toString()) as Record<string, unknown>
 }
 
 function readHead(key: string, bytes: Uint8Array): Head {

@@ -1,4 +1,5 @@
 import { checkRestore } from './stress-checks.ts'
+import { pin, unreadMarks } from './stress-marks.ts'
 import { backUp, healAll, pruneAll, verifyAll } from './stress-operations.ts'
 import type { Operation, StressWorld } from './stress-world.ts'
 
@@ -24,6 +25,8 @@ export async function settle(world: StressWorld): Promise<void> {
     await perform(verifyAll(world, host, true))
     await perform(healAll(world, host))
     removeByHand(world)
+    // What a mark said that opens nowhere, a person says again.
+    for (const key of unreadMarks(world)) await perform(pin(world, host, key, false))
     for (const one of world.hosts) await perform(backUp(world, one))
     await perform(pruneAll(world, host, true))
     const healed = await perform(healAll(world, host))

@@ -1,6 +1,7 @@
 import { FAULT_KINDS } from '@pipe-backup/sink/testing'
 import { checkRestore, checkVerified } from './stress-checks.ts'
 import { damage, pick } from './stress-harm.ts'
+import { checkPinned, pin } from './stress-marks.ts'
 import {
   anyHost,
   backUp,
@@ -100,6 +101,18 @@ async function runTogether(world: StressWorld): Promise<string> {
   return chosen.map((operation, i) => described(operation, i === 0 ? going : {})).join(' beside ')
 }
 
+async function runPin(world: StressWorld): Promise<string | undefined> {
+  const { random, oracle, stores, away } = world
+  const key = pick(random, [...oracle.shownBy(stores.filter(({ name }) => !away.has(name))).keys()])
+  if (key === undefined) return undefined
+  const pinned = random() < 0.6
+  const operation = pin(world, anyHost(world), key, pinned)
+  const going = trouble(world)
+  const [ended] = await world.perform([operation], going)
+  if (ended?.result && !ended.wasLiedTo) checkPinned(world, key, pinned, ended.result)
+  return described(operation, going)
+}
+
 async function runRestore(world: StressWorld): Promise<string | undefined> {
   const stores = world.stores.filter(({ name }) => !world.away.has(name) && world.random() < 0.6)
   if (stores.length === 0) return undefined
@@ -194,6 +207,7 @@ export const STEPS: readonly Step[] = [
   { name: 'heal', weight: 9, act: runHeal },
   { name: 'verify', weight: 8, act: runVerify },
   { name: 'several hosts at once', weight: 4, act: runTogether },
+  { name: 'pin and unpin', weight: 3, act: runPin },
   {
     name: 'damage',
     weight: 13,

@@ -17,6 +17,7 @@ import { seeded } from './simulated-server.ts'
 import { keys } from './small-vault.ts'
 import { Thief } from './stress-harm.ts'
 import { type Expectation, StressHost } from './stress-host.ts'
+import { pinnedOn } from './stress-marks.ts'
 import { Oracle } from './stress-oracle.ts'
 import { Interruption, type InterruptionOptions, watchedSink } from './stress-sinks.ts'
 import { StressTally } from './stress-tally.ts'
@@ -70,6 +71,8 @@ export class StressWorld implements Disposable {
   readonly thief: Thief
   /** By host id and time: also those of runs that were killed. */
   readonly expected: Map<string, Expectation> = new Map()
+  /** By host id: what each host that there ever was may do. */
+  readonly roles: Map<string, StressHost['role']> = new Map()
   /** Names of the sinks that do not answer. */
   readonly away: Set<string> = new Set()
   /** What a sink held when a copy was made of it, by its name. */
@@ -167,7 +170,7 @@ export class StressWorld implements Disposable {
       return { ...head, time: new Date(head.time), storedAt: new Date(Math.min(...times)) }
     })
     const { kept } = retain(shown, KEEP, RETENTION)
-    return new Set(shown.flatMap(({ id, key }) => (kept.has(id) ? [key] : [])))
+    return new Set(shown.flatMap(({ id, key }) => (kept.has(id) ? [key] : []))).union(pinnedOn(this, stores))
   }
 
   /** Performs one operation, or several at once, and looks whether what was there before is there still. */
@@ -175,6 +178,7 @@ export class StressWorld implements Disposable {
     operations: readonly Operation<T>[],
     { fault, interruption }: Trouble,
   ): Promise<Ended<T>[]> {
+    for (const { identity, role } of this.hosts) this.roles.set(identity.hostId, role)
     const unseen = new Set(this.away)
     if (fault) unseen.add(fault.on)
     // A sink that does not show which vault it holds is none to prune, or to read; only a healing writes that again.

@@ -66,7 +66,7 @@ test('a header of another version is refused by its version, one without its nam
   expect(() => decodePackHeader(newer)).toThrow(
     expect.objectContaining({ code: 'unsupported-version', message: expect.stringContaining('version 2') }),
   )
-  for (const { at, damaged } of flips(bytes.subarray(0, 7)))
+  for (const { at, damaged } of flips(bytes.subarray(0, 8)))
     expect([at, outcomeOf(() => decodePackHeader(damaged))]).toEqual([at, 'corrupt'])
 })
 

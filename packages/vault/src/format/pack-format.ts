@@ -13,6 +13,7 @@ import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { CHUNK_ID_BYTES, CHUNK_OVERHEAD_BYTES, type ChunkKind, MAX_CHUNK_BYTES } from './chunk-codec.ts'
 import type { SealingHost } from './sealed-object.ts'
+import { canBeVersion } from './version-byte.ts'
 
 const MAGIC = Buffer.from('PBPACK\x00\x01', 'latin1')
 const END_MAGIC = Buffer.from('PBEND\x00\x00\x01', 'latin1')
@@ -85,7 +86,7 @@ export function decodePackHeader(pack: Uint8Array): { runKeys: SealedRunKey[]; l
   const reader = new ByteReader(pack, 'a pack header')
   const magic = reader.raw(MAGIC.length)
   if (!magic.equals(MAGIC)) {
-    const known = magic.subarray(0, 7).equals(MAGIC.subarray(0, 7))
+    const known = magic.subarray(0, 7).equals(MAGIC.subarray(0, 7)) && canBeVersion(magic[7] ?? 0)
     throw new VaultError(
       known ? 'unsupported-version' : 'corrupt',
       known ? `a pack of version ${magic[7]}, which this program does not know` : 'not a pack',

@@ -58,6 +58,16 @@ test.each(['sessions/0123456789abcdef', 'marks/20261123t100000z-0123456789abcdef
   },
 )
 
+test('one bit that is flipped makes no newer version, whatever else is damaged', () => {
+  const object = sealObject(HOST, KEY, Buffer.from('the content'))
+  object.writeUInt8(object.readUInt8(8) ^ 1, 8)
+  for (let bit = 0; bit < 8; bit++) {
+    const damaged = Buffer.from(object)
+    damaged.writeUInt8(damaged.readUInt8(7) ^ (1 << bit), 7)
+    expect([bit, outcomeOf(() => openObject(HOST.keys, KEY, damaged))]).toEqual([bit, 'corrupt'])
+  }
+})
+
 test('a newer version says so, and what to do', () => {
   const object = sealObject(HOST, KEY, Buffer.from('the content'))
   object[7] = 2

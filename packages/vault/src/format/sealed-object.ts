@@ -13,6 +13,7 @@ import {
 } from '@pipe-backup/crypto'
 import { hasCode } from '../has-code.ts'
 import { VaultError } from '../vault-error.ts'
+import { canBeVersion } from './version-byte.ts'
 
 const MAGIC = Buffer.from('PBOBJ\x00\x00\x01', 'latin1')
 /** Sealed: the snapshot of a vault of a hundred terabytes. Nothing longer is written or read. */
@@ -57,8 +58,8 @@ export function sealObject({ keys, signer }: SealingHost, key: string, content: 
 export function openObject(keys: ObjectKeys, key: string, object: Uint8Array): OpenedObject {
   const magic = Buffer.from(object.buffer, object.byteOffset, Math.min(MAGIC.length, object.length))
   if (!magic.equals(MAGIC)) {
-    const known = magic.length === MAGIC.length && magic.subarray(0, 7).equals(MAGIC.subarray(0, 7))
-    if (known && !isOfThisVersion(keys, key, object)) {
+    const isKnown = magic.length === MAGIC.length && magic.subarray(0, 7).equals(MAGIC.subarray(0, 7))
+    if (isKnown && canBeVersion(magic[7] ?? 0) && !isOfThisVersion(keys, key, object)) {
       throw new VaultError(
         'unsupported-version',
         `${key} has the version ${magic[7]}: a newer pipe-backup wrote it`,
