@@ -142,3 +142,24 @@ test('a sink that lets nothing be replaced or deleted is left as it is, and no e
   }
   expect(await writer.texts([one])).toEqual(TEXTS)
 })
+
+test('a pack that another lies in the place of says nothing of what was in it', async () => {
+  const world = await damagedOnAll()
+  using maintainer = world.maintainer
+  using writer = world.writer
+  await writer.run([new MemorySource('tree', { ...CONTENT, more: randomBytes(400_000) })])
+  const intact = maintainer.sink('one').keys('packs/')
+  const [large = ''] = world.damaged.toSorted((a, b) => sizeOf(maintainer, b) - sizeOf(maintainer, a))
+  const other =
+    intact.findLast((key) => !world.damaged.includes(key) && sizeOf(maintainer, key) > 300_000) ?? ''
+  for (const { objects } of maintainer.sinks) objects.set(large, objects.get(other) ?? Buffer.of())
+  await lostTo(world)
+  await writer.run([new MemorySource('tree', CONTENT)])
+  expect(await maintainer.heal()).toMatchObject({ exitCode: 0, lost: [] })
+  for (const { id } of await maintainer.snapshots()) await maintainer.read(maintainer.sinks, id)
+  expect(await maintainer.verify({ deep: true })).toMatchObject({ exitCode: 0 })
+})
+
+function sizeOf(vault: TestVault, key: string): number {
+  return vault.sink('one').objects.get(key)?.length ?? 0
+}

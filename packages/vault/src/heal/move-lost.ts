@@ -1,4 +1,4 @@
-import { decodeFooterContent, type PackFooter, packKey } from '../format/pack-format.ts'
+import { encodeFooterContent, type PackFooter } from '../format/pack-format.ts'
 import type { VaultHost } from '../format/vault-host.ts'
 import { hasCode } from '../has-code.ts'
 import { firstStoredOf, type Moves, moveHeads, type NewLocation, usedChunks } from '../store/move-heads.ts'
@@ -33,7 +33,7 @@ export async function moveLost(options: MoveLostOptions): Promise<Map<Replica, R
   const wanted = lostChunks(targets, lost)
   if (wanted.size === 0) return replaced
   const footers = await readFooters(replicas, options)
-  const sought = await soughtChunks(replicas, wanted, footers)
+  const sought = soughtChunks(wanted, footers)
   const firstStored = firstStoredOf(replicas)
   for (const replica of targets.filter(({ sink }) => !sink.appendOnly))
     await replica.attempt(async () => {
@@ -78,14 +78,14 @@ interface LostChunk {
 /** By host, the chunks that are lost, by their ids. */
 type SoughtChunks = ReadonlyMap<string, ReadonlyMap<string, readonly LostChunk[]>>
 
-async function soughtChunks(
-  replicas: readonly Replica[],
+/** By what the index says of the damaged packs: what has their names now may be another pack. */
+function soughtChunks(
   wanted: ReadonlyMap<string, ReadonlySet<number>>,
   footers: ReadonlyMap<string, PackFooter>,
-): Promise<SoughtChunks> {
+): SoughtChunks {
   const sought = new Map<string, Map<string, LostChunk[]>>()
   for (const [from, chunks] of wanted) {
-    const footer = (await footerOfDamaged(replicas, from)) ?? footers.get(from)
+    const footer = footers.get(from)
     if (!footer) continue
     const ofHost = sought.get(hex(footer.hostId)) ?? new Map<string, LostChunk[]>()
     sought.set(hex(footer.hostId), ofHost)
@@ -97,22 +97,6 @@ async function soughtChunks(
   return sought
 }
 
-/** The footer of a damaged pack, where that is not what is damaged. What counts is a pack's own footer, whatever an index says of it. */
-async function footerOfDamaged(replicas: readonly Replica[], name: string): Promise<PackFooter | undefined> {
-  const key = packKey(name)
-  for (const { sink, listing, context } of replicas) {
-    const { keys, signal } = context
-    try {
-      const { sizeBytes } = (listing.shows(name) && (await sink.head(key, { signal }))) || {}
-      if (sizeBytes !== undefined)
-        return decodeFooterContent(await readPackFooter(sink, name, sizeBytes, keys, signal))
-    } catch {
-      signal?.throwIfAborted()
-    }
-  }
-  return undefined
-}
-
 /** Where a sink has those chunks otherwise: in packs of the same host, which nothing is known against. */
 async function movesOn(
   replica: Replica,
@@ -121,29 +105,40 @@ async function movesOn(
   lost: ReadonlyMap<string, unknown>,
 ): Promise<Moves> {
   const moves: Moves = new Map()
-  const { sink, context, listing } = replica
-  const { keys, signal } = context
-  for (const [pack, { hostId, chunks }] of footers) {
+  const { listing } = replica
+  for (const [pack, footer] of footers) {
+    const { hostId, chunks } = footer
     const ofHost = sought.get(hex(hostId))
     const sizeBytes = listing.packs.get(pack)?.sizeBytes
     const isSure = !listing.condemned.has(pack) && !listing.unrecoverable.has(pack) && !lost.has(pack)
     if (!ofHost || sizeBytes === undefined || !isSure) continue
     if (!chunks.some(({ id }) => ofHost.has(hex(id)))) continue
-    let own: PackFooter
-    try {
-      own = decodeFooterContent(await readPackFooter(sink, pack, sizeBytes, keys, signal))
-    } catch (error) {
-      if (!hasCode(error, 'corrupt') && !hasCode(error, 'forged')) throw error
-      replica.report(error)
-      continue
-    }
-    for (const [position, { id }] of own.chunks.entries())
+    if (!(await isAsListed(replica, pack, sizeBytes, footer))) continue
+    for (const [position, { id }] of chunks.entries())
       for (const { from, index } of ofHost.get(hex(id)) ?? []) {
         const moved = moves.get(from) ?? new Map<number, NewLocation>()
         moves.set(from, moved.set(index, { pack, position }))
       }
   }
   return moves
+}
+
+/** Whether a pack has on a sink the footer that an index says it has: one that was swapped for another has its own. @throws SinkError */
+async function isAsListed(
+  replica: Replica,
+  name: string,
+  sizeBytes: number,
+  listed: PackFooter,
+): Promise<boolean> {
+  const { sink, context } = replica
+  try {
+    const own = await readPackFooter(sink, name, sizeBytes, context.keys, context.signal)
+    return Buffer.compare(own, encodeFooterContent(listed)) === 0
+  } catch (error) {
+    if (!hasCode(error, 'corrupt') && !hasCode(error, 'forged')) throw error
+    replica.report(error)
+    return false
+  }
 }
 
 function hex(id: Uint8Array): string {
