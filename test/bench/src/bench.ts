@@ -43,10 +43,10 @@ async function bench(): Promise<void> {
     makeDataset(data, scale)
     writeFileSync(join(data, '.complete'), '')
   }
-  const make = quick ? [pipeBackup, restic] : [pipeBackup, restic, resticCopied, borg]
-  const peers = make.map((peer) => peer(data, values.work))
-  const [ours, reference] = peers
-  if (!ours || !reference) throw new Error('no peers')
+  const ours = pipeBackup(data, values.work)
+  const reference = restic(data, values.work)
+  const others = quick ? [] : [resticCopied(data, values.work), borg(data, values.work)]
+  const peers = [ours, pipeBackup(data, values.work, ['one']), reference, ...others]
   const results: Result[] = []
 
   const sample = async (peer: Peer, name: string, command = peer.backup): Promise<Sample> => {
@@ -77,8 +77,17 @@ async function bench(): Promise<void> {
       for (const peer of peers) await sample(peer, 'an hour later')
     }
   }
+  // It restores from the first of its repositories, as the other does.
+  const restoring = peers.filter(({ name }) => name !== 'restic, copied to 3')
   for (let round = 1; round <= (quick ? 0 : rounds); round++) {
-    for (const peer of peers.filter(({ name }) => name !== 'restic, copied to 3')) {
+    for (const peer of restoring) await sample(peer, 'verify all data', peer.verify)
+    for (const peer of restoring) await sample(peer, 'restore as tar', peer.tar)
+    for (const peer of restoring) {
+      const directory = mkdtempSync(join(values.work, 'some-'))
+      peer.forget()
+      await sample(peer, 'ten files', peer.restoreSome(tenFiles(data, countsAt(scale).smallFiles), directory))
+    }
+    for (const peer of restoring) {
       // Kept to the end: where a hundred thousand files have just been deleted, ext4 takes minutes to make as many again (fs/ext4/ialloc.c, recently_deleted).
       const directory = mkdtempSync(join(values.work, 'restored-'))
       await sample(peer, 'restore', peer.restore(directory))
@@ -96,6 +105,13 @@ async function bench(): Promise<void> {
   writeInto(DOCUMENT, text, 'bench')
   // The data set has moved on by hours: the next bench makes its own.
   rmSync(values.work, { recursive: true, force: true })
+}
+
+/** Paths of ten of the small files, from all over. */
+function tenFiles(data: string, count: number): string[] {
+  return Array.from({ length: 10 }, (_, i) =>
+    join(data, 'tree', smallFilePath(Math.floor(((i + 0.5) * count) / 10))),
+  )
 }
 
 /** Four KiB of one small file are replaced. @returns a sentence on what was sent for it */

@@ -15,19 +15,35 @@ export interface Peer {
   restore(directory: string): Command
   /** Where below that directory the data set comes to be. */
   readonly restoredTo: string
+  /** Where there is nothing but what is stored: caches and states are gone. */
+  forget(): void
+  /** Restores these paths of the last backup. @param paths - absolute @param directory - is there, and empty */
+  restoreSome(paths: readonly string[], directory: string): Command
+  /** The last backup as a tar, to nowhere. */
+  readonly tar: Command
+  /** Reads all that is stored, and checks it. */
+  readonly verify: Command
 }
 
 const MAIN = resolve(import.meta.dirname, '../../../apps/pipe-backup/bin/pipe-backup.js')
-const SINKS = ['one', 'two', 'three']
+const SINKS = ['one', 'two', 'three'] as const
 
 function empty(directory: string): void {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
 }
 
-/** This program, into three local sinks at once. @param data - absolute */
-export function pipeBackup(data: string, work: string): Peer {
-  const home = join(work, 'pipe-backup')
+function remove(directory: string): void {
+  rmSync(directory, { recursive: true, force: true })
+}
+
+function toNowhere({ file, args, ...options }: Command): Command {
+  return { file: 'sh', args: ['-c', 'exec "$@" > /dev/null', 'sh', file, ...args], ...options }
+}
+
+/** This program, into local sinks at once. @param data - absolute @param names - of the sinks */
+export function pipeBackup(data: string, work: string, names: readonly string[] = SINKS): Peer {
+  const home = join(work, `pipe-backup-${names.length}`)
   const sink = (name: string) => join(home, 'sinks', name)
   const env = { HOME: home, XDG_STATE_HOME: join(home, 'state'), XDG_CONFIG_HOME: join(home, 'config') }
   const command = (...args: string[]): Command => ({
@@ -36,21 +52,30 @@ export function pipeBackup(data: string, work: string): Peer {
     cwd: home,
     env,
   })
+  const phrase = ['--phrase-file', 'phrase']
   return {
-    name: 'pipe-backup, 3 sinks',
+    name: names.length === 1 ? 'pipe-backup, 1 sink' : `pipe-backup, ${names.length} sinks`,
     stored: sink('one'),
     async reset() {
       empty(home)
-      for (const name of SINKS) empty(sink(name))
+      for (const name of names) empty(sink(name))
       const sources = [{ type: 'files', name: 'data', paths: [data] }]
-      const sinks = SINKS.map((name) => ({ type: 'local', name, path: sink(name) }))
-      writeFileSync(join(home, 'pipe-backup.json'), JSON.stringify({ vault: 'bench', sources, sinks }))
+      const sinks = names.map((name) => ({ type: 'local', name, path: sink(name) }))
+      writeFileSync(
+        join(home, 'pipe-backup.json'),
+        JSON.stringify({ vault: 'bench', copies: names.length, sources, sinks }),
+      )
       const { file, args } = command('init', '--quiet', '--phrase-out', 'phrase')
       await execa(file, args, { cwd: home, env })
     },
     backup: command('run', '--json'),
-    restore: (directory) => command('restore', 'latest', '--to', directory, '--phrase-file', 'phrase'),
+    restore: (directory) => command('restore', 'latest', '--to', directory, ...phrase),
     restoredTo: `data${data}`,
+    forget: () => remove(env.XDG_STATE_HOME),
+    restoreSome: (paths, directory) =>
+      command('restore', 'latest', ...paths.map((path) => `data${path}`), '--to', directory, ...phrase),
+    tar: toNowhere(command('restore', 'latest', ...phrase)),
+    verify: command('verify', '--deep', '--quiet', ...phrase),
   }
 }
 
@@ -75,6 +100,11 @@ export function restic(data: string, work: string): Peer {
     backup: command('backup', data),
     restore: (directory) => command('restore', 'latest', '--target', directory),
     restoredTo: data.slice(1),
+    forget: () => remove(join(home, 'cache')),
+    restoreSome: (paths, directory) =>
+      command('restore', 'latest', '--target', directory, ...paths.flatMap((path) => ['--include', path])),
+    tar: toNowhere(command('dump', 'latest', '/')),
+    verify: command('check', '--read-data'),
   }
 }
 
@@ -110,6 +140,7 @@ export function borg(data: string, work: string): Peer {
   const repository = join(home, 'repository')
   const env = { BORG_PASSPHRASE: 'bench', BORG_BASE_DIR: home }
   const shell = (script: string): Command => ({ file: 'sh', args: ['-c', script], env })
+  const last = `${repository}::$(borg list --last 1 --short ${repository})`
   return {
     name: 'borg, 1 repository',
     stored: repository,
@@ -119,9 +150,16 @@ export function borg(data: string, work: string): Peer {
     },
     backup: shell(`borg create --compression zstd,3 ${repository}::$(date +%s.%N) ${data}`),
     restore: (directory) => ({
-      ...shell(`borg extract ${repository}::$(borg list --last 1 --short ${repository})`),
+      ...shell(`borg extract ${last}`),
       cwd: directory,
     }),
     restoredTo: data.slice(1),
+    forget: () => remove(join(home, '.cache')),
+    restoreSome: (paths, directory) => ({
+      ...shell(`borg extract ${last} ${paths.map((path) => path.slice(1)).join(' ')}`),
+      cwd: directory,
+    }),
+    tar: shell(`borg export-tar ${last} - > /dev/null`),
+    verify: shell(`borg check --verify-data ${repository}`),
   }
 }
