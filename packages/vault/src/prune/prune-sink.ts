@@ -148,8 +148,8 @@ export async function pruneSink(options: PruneSinkOptions): Promise<PruneSinkRes
 
 /**
  * Which of the due trash objects have done their work. One that names packs which the sink did not let go stays, to be tried again; one
- * that names snapshots which some sink may still show stays too, unless there are so many that they are put together, or it says of
- * packs or snapshots that they go, and they stay: as long as it did, no healing would bring them here.
+ * that names snapshots which some sink may still show stays too, unless there are so many that they are put together, or it names packs, or
+ * snapshots that stay: as long as it did, no healing would bring them here.
  */
 function spentTrash(
   { replica, remembered, shown, needed, gone }: PruneSinkOptions,
@@ -163,8 +163,7 @@ function spentTrash(
     const { packs = [], snapshots = [] } = replica.listing.trash.get(key) ?? {}
     if (packs.some((name) => refused.has(packKey(name)) || (shown.has(name) && !needed.has(name)))) continue
     if (!snapshots.some((id) => remembered.has(id))) forgotten.push(key)
-    else if (packs.some((name) => needed.has(name)) || snapshots.some((id) => !gone.has(id)))
-      outdated.push(key)
+    else if (packs.length > 0 || snapshots.some((id) => !gone.has(id))) outdated.push(key)
     else reminders.push(key)
   }
   return { forgotten, merged: [...outdated, ...(reminders.length > MAX_REMINDERS ? reminders : [])] }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Source } from '@pipe-backup/source'
 import { expect, test } from 'vitest'
+import { openTrash } from '../format/trash-object.ts'
 import { VaultSession } from '../store/session.ts'
 import type { MemorySink } from '../test-support/memory-sink.ts'
 import { MemorySource } from '../test-support/memory-source.ts'
@@ -203,6 +204,24 @@ test('a removed snapshot that a sink was too far away to lose is not brought bac
   it.pass(25)
   await it.prune({ keep: ids.slice(-1) })
   for (const sink of it.vault.sinks) expect(sink.keys('trash/')).toEqual([])
+})
+
+test('what reminds of a removed snapshot does not condemn packs any more: a healing may bring them', async () => {
+  using it = await Case.create()
+  const [first, ...others] = await it.run(2)
+  const [one, two] = [it.vault.sink('one'), it.vault.sink('two')]
+  two.before = () => {
+    throw two.error('unreachable')
+  }
+  await it.prune({ keep: others })
+  it.pass(25)
+  await it.prune({ keep: others })
+  const trash = one
+    .keys('trash/')
+    .map((key) => openTrash(it.vault.keys, key, one.objects.get(key) ?? Buffer.of()))
+  expect(trash.map(({ packs, snapshots }) => ({ packs, snapshots }))).toEqual([
+    { packs: [], snapshots: [first] },
+  ])
 })
 
 test('a sink that refuses to delete is left intact, reported, and tried again', async () => {
