@@ -61,7 +61,7 @@ describe('a key that may only add: rrsync -wo -no-del -no-overwrite', { timeout:
       ['other', 'forbidden'],
     ])
     await expect(sink.get('object')).rejects.toThrow(
-      'sink "rs": object the server allows one direction only (/usr/bin/rrsync error: reading from write-only server is not allowed)',
+      'sink "rs": object: the server allows one direction only (/usr/bin/rrsync error: reading from write-only server is not allowed)',
     )
   })
 

@@ -347,7 +347,7 @@ test('without an rsync on this machine the error says so', { timeout: TEST_MS },
     },
   )
   rmSync(empty, { recursive: true })
-  expect(ran.stdout).toMatch(/^protocol sink "rs": object a program is missing on this machine/)
+  expect(ran.stdout).toMatch(/^protocol sink "rs": object: a program is missing on this machine/)
 })
 
 test('a sink that is closed while an ssh server says nothing does not wait for it', {

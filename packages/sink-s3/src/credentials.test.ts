@@ -115,7 +115,7 @@ test('temporary keys work with their session token, and without it are one clear
     'exists\nstored',
   )
   const without = await puts({ endpoint: sts }, env, assume('accessKeyId, secretAccessKey'))
-  expect(without).toMatch(/^(?:forbidden sink "cloud": object|unauthorized sink "cloud":) .* Check/)
+  expect(without).toMatch(/^(?:forbidden sink "cloud": object:|unauthorized sink "cloud":) .* Check/)
 })
 
 test('an endpoint comes from the environment or the profile', async () => {
@@ -134,7 +134,7 @@ test('no credentials, no profile and no region are each one clear line', async (
   )
   const amazon = 'delete options.endpoint; delete options.region'
   expect(await puts({}, {}, amazon)).toMatch(
-    /^protocol sink "cloud": object there is no region Set `region`\.$/,
+    /^protocol sink "cloud": object: there is no region Set `region`\.$/,
   )
 })
 
