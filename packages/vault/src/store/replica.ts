@@ -132,8 +132,9 @@ export class Replica {
 
   /** What earlier commands found damaged counts as absent. Trash is read with each listing: what has opened is whole, whatever it was before. */
   excludeKnownDamage(): void {
-    for (const key of [...(this.context.book?.of(this.name).keys() ?? [])])
-      this.listing.trash.has(key) ? this.proven(key) : this.exclude(key)
+    for (const key of this.context.book?.of(this.name).keys() ?? [])
+      if (this.listing.trash.has(key)) this.proven(key)
+      else this.exclude(key)
   }
 
   /** An object counts as absent from now on. */
