@@ -104,6 +104,20 @@ test('a healing makes the older snapshots whole by what was stored again, and th
   expect(await maintainer.verify({ deep: true })).toMatchObject({ exitCode: 0 })
 })
 
+test('a snapshot that has been made whole is brought to the sinks that lack it', async () => {
+  const world = await damagedOnAll()
+  using maintainer = world.maintainer
+  using writer = world.writer
+  const two = maintainer.sink('two')
+  const shown = two.keys('snapshots/')
+  await lostTo(world)
+  await writer.run([new MemorySource('tree', CONTENT)])
+  for (const key of shown) two.objects.delete(key)
+  expect(await maintainer.heal()).toMatchObject({ exitCode: 0, lost: [] })
+  expect(two.keys('snapshots/')).toEqual(maintainer.sink('one').keys('snapshots/'))
+  for (const { id } of await maintainer.snapshots([two])) await maintainer.read([two], id)
+})
+
 test('what its host has no more stays lost, and all else of that snapshot comes back', async () => {
   // Not what it says of the files.
   const world = await damagedOnAll((sizeBytes) => sizeBytes > 500_000)

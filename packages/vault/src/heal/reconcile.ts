@@ -56,7 +56,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciled> 
   await reconciliation.complete()
   // What the replaced ones needed may be of no use now.
   if (isReplaced) await reconciliation.repair()
-  await reconciliation.moveLost()
+  if (await reconciliation.moveLost()) await reconciliation.complete()
   await reconciliation.removeUselessPacks()
   return { results: reconciliation.results, lost: reconciliation.lost() }
 }
@@ -145,14 +145,14 @@ class Reconciliation {
     }
   }
 
-  /** Makes whole what needs unrecoverable packs, and has been stored again in others. */
-  async moveLost(): Promise<void> {
-    const { thorough, mayRemove } = this.#options
-    if (!thorough || !mayRemove || this.#lost.size === 0) return
+  /** Makes whole what needs unrecoverable packs, and has been stored again in others. @returns whether anything was, which others may lack */
+  async moveLost(): Promise<boolean> {
+    if (!this.#options.thorough || !this.#options.mayRemove || this.#lost.size === 0) return false
     const replaced = await moveLost({ ...this.#options, lost: this.#lost })
     for (const result of this.results)
       for (const [key, sizeBytes] of replaced.get(result.replica) ?? [])
         result.count('objects', key, sizeBytes)
+    return replaced.size > 0
   }
 
   /** Takes away packs that are damaged, and that nothing needs as things stand now. */
