@@ -20,3 +20,18 @@ export function parseContentRange(header: string | undefined): ContentRange | un
   const sizeBytes = size === '*' ? undefined : Number(size)
   return from < end && end <= (sizeBytes ?? end) ? { from, end, sizeBytes } : undefined
 }
+
+/**
+ * How long an object is of which a range was answered, or how long at least, where that is enough.
+ * @param end - one past the last byte that was asked for; undefined for all that follows
+ * @param ask - asked where the answer does not say it, and has not all that was asked for
+ */
+export async function sizeBehind<T>(
+  range: ContentRange,
+  end: number | undefined,
+  ask: () => Promise<T>,
+): Promise<number | T> {
+  const { sizeBytes } = range
+  if (sizeBytes !== undefined) return sizeBytes
+  return end !== undefined && range.end >= end ? range.end : await ask()
+}

@@ -1,5 +1,5 @@
 export { CLOSED, Connections, type ConnectionsOptions } from './connections.ts'
-export { type ContentRange, parseContentRange } from './content-range.ts'
+export { type ContentRange, parseContentRange, sizeBehind } from './content-range.ts'
 export { exchange, finish, type HttpBody, type HttpRequest, readBody } from './exchange.ts'
 export {
   type FailureCode,

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
-import { parseContentRange } from '@pipe-backup/http'
+import { parseContentRange, sizeBehind } from '@pipe-backup/http'
 import {
   type ObjectInfo,
   type ObjectRange,
@@ -118,11 +118,11 @@ export class S3Reads {
     { offset = 0, length, ...options }: ReadOptions,
   ): Promise<void> {
     const range = parseContentRange(contentRange)
-    const isAll = length !== undefined && range?.end === offset + length
-    const size =
-      range?.sizeBytes ?? (range && !isAll ? (await this.info(key, options))?.sizeBytes : range?.end)
+    const wantedEnd = length === undefined ? undefined : offset + length
+    const ask = async () => (await this.info(key, options))?.sizeBytes
+    const size = range && (await sizeBehind(range, wantedEnd, ask))
     if (size !== undefined && offset + (length ?? 0) > size) throw this.#tooShort(key, size, offset, length)
-    const end = length === undefined ? size : offset + length
+    const end = wantedEnd ?? size
     if (range?.from === offset && range.end === end && sizeBytes === end - offset) return
     const given = contentRange ?? `all ${sizeBytes} bytes`
     throw new SinkError('protocol', `the store gives another range: ${given}`, this.#place(key))

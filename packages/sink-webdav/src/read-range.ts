@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseContentRange } from '@pipe-backup/http'
+import { parseContentRange, sizeBehind } from '@pipe-backup/http'
 import { type ObjectRange, type ReadOptions, SinkError } from '@pipe-backup/sink'
 import type { Dav, DavOptions } from './dav.ts'
 import { finish, type HttpAnswer } from './http-client.ts'
@@ -80,9 +80,9 @@ async function extent(
     const range = parseContentRange(headers['content-range'])
     if (range === undefined) throw nonsense(asked)
     const { offset = 0, length } = asked.options
-    const isAll = length !== undefined && range.end >= offset + length
-    const size = range.sizeBytes ?? (isAll ? range.end : ((await sizeOf(asked)) ?? range.end))
-    return { from: range.from, size }
+    const end = length === undefined ? undefined : offset + length
+    const size = await sizeBehind(range, end, () => sizeOf(asked))
+    return { from: range.from, size: size ?? range.end }
   }
   const length = headers['content-length']
   return { from: 0, size: length === undefined ? ((await sizeOf(asked)) ?? 0) : Number(length) }

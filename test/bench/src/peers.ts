@@ -28,13 +28,13 @@ export interface Peer {
 const MAIN = resolve(import.meta.dirname, '../../../apps/pipe-backup/bin/pipe-backup.js')
 const SINKS = ['one', 'two', 'three'] as const
 
-function empty(directory: string): void {
-  rmSync(directory, { recursive: true, force: true })
-  mkdirSync(directory, { recursive: true })
-}
-
 function remove(directory: string): void {
   rmSync(directory, { recursive: true, force: true })
+}
+
+function empty(directory: string): void {
+  remove(directory)
+  mkdirSync(directory, { recursive: true })
 }
 
 function toNowhere({ file, args, ...options }: Command): Command {

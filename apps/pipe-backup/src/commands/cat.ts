@@ -63,13 +63,12 @@ async function firstEntry(reader: SnapshotReader, path: Uint8Array): Promise<Ent
 /** A file's bytes, in pieces of 1 MiB at most. */
 export async function* contentOf(file: FileEntry, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const reader = await file.open()
-  let left = file.size ?? BUFFER_BYTES
+  let left = file.size ?? Number.POSITIVE_INFINITY
   try {
     for (;;) {
       signal.throwIfAborted()
       // A new one each time: whoever writes it may not be done with the last. Memory far larger than what is read would be what a download of many small files takes.
-      const bytes = file.size === undefined ? BUFFER_BYTES : Math.max(1, Math.min(left, BUFFER_BYTES))
-      const buffer = Buffer.allocUnsafe(bytes)
+      const buffer = Buffer.allocUnsafe(Math.max(1, Math.min(left, BUFFER_BYTES)))
       const length = await reader.read(buffer)
       if (length === 0) break
       left -= length

@@ -24,7 +24,9 @@ export async function excludeNoticedDamage(replica: Replica): Promise<void> {
  */
 export async function noteDamage(replica: Replica, lost: readonly string[], host: VaultHost): Promise<void> {
   const { listing, context, sink } = replica
-  const damaged = lost.filter((name) => listing.shows(name) && !listing.unrecoverable.has(name)).sort()
+  const damaged = lost
+    .filter((name) => listing.shows(packKey(name)) && !listing.unrecoverable.has(name))
+    .sort()
   if (damaged.length > 0) {
     const time = context.now()
     const key = newTrashKey(time)

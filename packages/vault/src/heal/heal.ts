@@ -100,19 +100,21 @@ export async function heal(options: HealOptions): Promise<HealReport> {
   })
   const replicas = requireAny(all)
   const shown = new Map(replicas.map((replica) => [replica, shownSmallObjects(replica.listing)]))
+  const { thorough = true } = options
+  const isMaintainer = roleOf(host) === 'maintain'
   const { results, lost } = await reconcile({
     replicas,
     targets: replicas.filter(({ name }) => isTarget(options, name)),
     host,
     stateDirectory: options.stateDirectory,
     signal,
-    thorough: options.thorough ?? true,
-    mayRemove: roleOf(host) === 'maintain',
+    thorough,
+    mayRemove: isMaintainer,
     mayForgetTrash: (replica) => !pruned.has(replica),
     requireAlive: ({ sink }) => session.requireAlive(sink, signal),
     onHealed: options.onHealed,
   })
-  if (roleOf(host) === 'maintain' && (options.thorough ?? true)) {
+  if (thorough && isMaintainer) {
     const names = lost.flatMap(({ key }) => packNameOf(key) ?? [])
     for (const { replica } of results) await replica.attempt(() => noteDamage(replica, names, host))
   }

@@ -110,8 +110,7 @@ async function movesOn(
     const { hostId, chunks } = footer
     const ofHost = sought.get(hex(hostId))
     const sizeBytes = listing.packs.get(pack)?.sizeBytes
-    const isSure = !listing.condemned.has(pack) && !listing.unrecoverable.has(pack) && !lost.has(pack)
-    if (!ofHost || sizeBytes === undefined || !isSure) continue
+    if (!ofHost || sizeBytes === undefined || !listing.isReliable(pack) || lost.has(pack)) continue
     if (!chunks.some(({ id }) => ofHost.has(hex(id)))) continue
     if (!(await isAsListed(replica, pack, sizeBytes, footer))) continue
     for (const [position, { id }] of chunks.entries())

@@ -8,7 +8,7 @@ import type { Replica } from '../store/replica.ts'
  * @throws SinkError
  */
 export async function replaceObject(replica: Replica, key: string, object: Uint8Array): Promise<boolean> {
-  const isShown = replica.has(key) || replica.listing.excluded.has(key)
+  const isShown = replica.listing.shows(key)
   try {
     await replica.put(key, object)
     return true

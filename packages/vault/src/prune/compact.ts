@@ -109,8 +109,7 @@ function packUses(
     const sizeBytes = holders[0]?.listing.packs.get(name)?.sizeBytes
     if (!footer || sizeBytes === undefined) continue
     // A backup that goes on does not count on it any more, and a prune is to delete it: it must not be moved behind their backs.
-    if (holders.some(({ listing }) => listing.condemned.has(name) || listing.unrecoverable.has(name)))
-      continue
+    if (!holders.every(({ listing }) => listing.isReliable(name))) continue
     let [liveBytes, chunkBytes] = [0, 0]
     for (const { length } of footer.chunks) chunkBytes += length
     for (const i of chunks) liveBytes += footer.chunks[i]?.length ?? 0

@@ -78,7 +78,7 @@ export function planPrune(options: PruneSinkOptions): PrunePlan {
   const pendingDeletion = new Set<string>()
   for (const [key, trash] of listing.trash) {
     // What a healing says holds as long as they are there.
-    if (trash.damaged?.some((name) => listing.shows(name))) continue
+    if (trash.damaged?.some((name) => listing.shows(packKey(name)))) continue
     if (trash.sessions === undefined) drafts.push(key)
     else if (!isDue(trash)) for (const name of trash.packs) pending.add(name)
     else {

@@ -1,7 +1,7 @@
 import type { ObjectKeys } from '@pipe-backup/crypto'
 import type { ObjectInfo, Sink } from '@pipe-backup/sink'
 import { markIdOf } from '../format/mark-object.ts'
-import { packKey, packNameOf } from '../format/pack-format.ts'
+import { packNameOf } from '../format/pack-format.ts'
 import { snapshotIdOf } from '../format/snapshot-object.ts'
 import type { Trash } from '../format/trash-object.ts'
 import type { VaultError } from '../vault-error.ts'
@@ -43,8 +43,10 @@ export interface Listing {
   readonly removed: ReadonlySet<string>
   /** Keys of objects that are listed, and count as absent. */
   readonly excluded: ReadonlySet<string>
-  /** Whether a pack is listed, be it known to be damaged. */
-  shows(pack: string): boolean
+  /** Whether an object is listed, be it known to be damaged. */
+  shows(key: string): boolean
+  /** Whether something new may rest on a pack, if it is there. */
+  isReliable(pack: string): boolean
 }
 
 const MIN_PACK_BYTES = 100
@@ -106,9 +108,12 @@ export class CurrentListing implements Listing {
     return place?.objects.delete(place.name) ?? false
   }
 
-  /** Whether a pack is listed, be it known to be damaged. */
-  shows(pack: string): boolean {
-    return this.packs.has(pack) || this.excluded.has(packKey(pack))
+  shows(key: string): boolean {
+    return this.has(key) || this.excluded.has(key)
+  }
+
+  isReliable(pack: string): boolean {
+    return !this.condemned.has(pack) && !this.unrecoverable.has(pack)
   }
 
   /** An object counts as absent, and is listed all the same. */

@@ -36,7 +36,7 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
   const listed = new Set<string>()
   const usable = (name: string) =>
     replicas.some(({ listing }) => listing.packs.has(name)) &&
-    !replicas.some(({ listing }) => listing.condemned.has(name) || listing.unrecoverable.has(name))
+    replicas.every(({ listing }) => listing.isReliable(name))
   const add = (pack: IndexedPack) => {
     const footer = decodeFooterContent(pack.footer)
     if (Buffer.from(footer.hostId).toString('hex') !== hostId || !usable(pack.name)) return
