@@ -7,20 +7,18 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const NEEDED = 24
-const MOVING_DATA = new Set([
-  'run',
-  'scheduled',
-  'daemon',
-  'restore',
-  'cat',
-  'verify',
-  'heal',
-  'prune',
-  'send',
-  'receive',
+/**
+ * Of glibc, in bytes: pieces of memory of the first size on are given back to the system when they are freed, and leave no holes between
+ * what stays; and from the second on what is free at the end of its heap. Memory that is given back costs a page fault for each 4 KiB when it
+ * is needed again: chunks are kept by what seals them, and packs, too, by what opens them.
+ */
+const SEALING = { MALLOC_MMAP_THRESHOLD_: String(4 * 2 ** 20), MALLOC_TRIM_THRESHOLD_: String(8 * 2 ** 20) }
+const OPENING = { MALLOC_MMAP_THRESHOLD_: String(9 * 2 ** 20), MALLOC_TRIM_THRESHOLD_: String(64 * 2 ** 20) }
+/** By command: those that move data. */
+const BOUNDS = new Map([
+  ...['run', 'scheduled', 'daemon', 'send'].map((name) => [name, SEALING]),
+  ...['restore', 'cat', 'verify', 'heal', 'prune', 'receive'].map((name) => [name, OPENING]),
 ])
-/** Of glibc: pieces of memory larger than a usual chunk are given back to the system when they are freed, and leave no holes between what stays. */
-const OWN_PIECES = ['MALLOC_MMAP_THRESHOLD_', '1179648']
 const main = new URL('../bundle/main.js', import.meta.url)
 
 if (!existsSync(main)) fail('not built yet: run npm run build')
@@ -43,17 +41,17 @@ function majorOf(version) {
  * between what is in use. Both are to be set before the start. This process becomes another, with the same id: it takes some 25 ms.
  */
 function boundMemory() {
-  const [name, value] = OWN_PIECES
+  const bounds = BOUNDS.get(process.argv.slice(2).find((word) => BOUNDS.has(word)))
   const isBound = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((text) =>
     text.includes('--max-semi-space-size'),
   )
   // For this process alone: not for the programs that it starts.
-  if (isBound && process.env[name] === value) delete process.env[name]
+  for (const [name, value] of Object.entries((isBound && bounds) || {}))
+    if (process.env[name] === value) delete process.env[name]
   // Windows has nothing of the kind.
-  if (isBound || !process.execve || process.platform === 'win32') return
-  if (!process.argv.slice(2).some((word) => MOVING_DATA.has(word))) return
+  if (isBound || !bounds || !process.execve || process.platform === 'win32') return
   const args = [process.argv0, '--max-semi-space-size=4', ...process.execArgv, ...process.argv.slice(1)]
-  process.execve(process.execPath, args, { [name]: value, ...process.env })
+  process.execve(process.execPath, args, { ...bounds, ...process.env })
 }
 
 /** The `node` package, which a checkout has among its dependencies, holds the right one. */

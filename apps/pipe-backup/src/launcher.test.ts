@@ -98,16 +98,23 @@ async function withNodePackage(version: string): Promise<void> {
 }
 
 test('a command that moves data does so in bounded memory, as the same process; any other starts once', async () => {
-  await build(`console.log(JSON.stringify([
-    process.execArgv, process.argv.slice(2), process.env.GIVEN, process.env.MALLOC_MMAP_THRESHOLD_,
-  ]))`)
+  // What a process was started with is in its environ file, whatever it has deleted since.
+  await build(`
+    import { readFileSync } from 'node:fs'
+    const started = readFileSync('/proc/self/environ', 'utf8').split('\\0').filter((text) => text.startsWith('MALLOC_')).sort()
+    const passedOn = Object.keys(process.env).filter((name) => name.startsWith('MALLOC_'))
+    console.log(JSON.stringify([process.execArgv, process.argv.slice(2), process.env.GIVEN, started, passedOn]))`)
   const start = async (...args: string[]) => {
     const { stdout } = await run(process.execPath, ['--conditions=some', launcher, ...args], {
       env: { ...process.env, GIVEN: 'this' },
     })
     return JSON.parse(stdout)
   }
+  const bounded = ['--max-semi-space-size=4', '--conditions=some']
   const args = ['--config', 'a b', 'run', '--json']
-  expect(await start(...args)).toEqual([['--max-semi-space-size=4', '--conditions=some'], args, 'this', null])
-  expect(await start('--version')).toEqual([['--conditions=some'], ['--version'], 'this', null])
+  const sealing = ['MALLOC_MMAP_THRESHOLD_=4194304', 'MALLOC_TRIM_THRESHOLD_=8388608']
+  expect(await start(...args)).toEqual([bounded, args, 'this', sealing, []])
+  const opening = ['MALLOC_MMAP_THRESHOLD_=9437184', 'MALLOC_TRIM_THRESHOLD_=67108864']
+  expect(await start('restore', 'latest')).toEqual([bounded, ['restore', 'latest'], 'this', opening, []])
+  expect(await start('--version')).toEqual([['--conditions=some'], ['--version'], 'this', [], []])
 })

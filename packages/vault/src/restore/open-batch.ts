@@ -35,7 +35,7 @@ function openInto({ idKey, nodeIdKey }: IdKeys, { pieces, sealed, plain: out }: 
   const plain = unsealChunk(runKey, chunk.kind, chunk.id, bytes, chunk.rawLength, scratch)
   const key = chunk.kind === ChunkKind.data ? idKey : nodeIdKey
   const proven = Buffer.compare(chunkId(key, plain), chunk.id) === 0
-  if (proven) new Uint8Array(out).set(plain, to)
+  if (proven && out) new Uint8Array(out).set(plain, to)
   if (plain.buffer !== scratch.buffer) discard(plain)
   return proven
 }

@@ -14,7 +14,7 @@ export interface BatchPiece {
   readonly chunk: Pick<PackChunk, 'kind' | 'id' | 'length' | 'rawLength'>
   /** Where it is in `sealed`. */
   readonly from: number
-  /** Where its plain bytes go in `plain`. */
+  /** Where its plain bytes go in `plain`, if they are wanted. */
   readonly to: number
 }
 
@@ -22,7 +22,8 @@ export interface BatchPiece {
 export interface Batch {
   readonly number: number
   readonly sealed: SharedArrayBuffer
-  readonly plain: SharedArrayBuffer
+  /** Without it the chunks are proven alone. */
+  readonly plain?: SharedArrayBuffer | undefined
   readonly pieces: readonly BatchPiece[]
   /** By piece: not 0 once a thread has begun with it. Who needs one at once, and would wait, opens it itself. */
   readonly begun: Int32Array<SharedArrayBuffer>

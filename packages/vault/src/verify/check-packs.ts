@@ -1,3 +1,4 @@
+import { discard } from '../discard.ts'
 import { forEachLimited } from '../for-each-limited.ts'
 import { packKey } from '../format/pack-format.ts'
 import { hasCode } from '../has-code.ts'
@@ -8,6 +9,8 @@ import type { VerifyProgress } from './report.ts'
 import { isWithin, type SampleWindow } from './sample-window.ts'
 
 const PACKS_AT_ONCE = 2
+/** Where they are opened, too: two that a thread has, and one for this thread. */
+const OPENED_AT_ONCE = 3
 
 interface CheckPacksOptions {
   /** Names of packs, and the keys of the snapshots that need them. */
@@ -42,7 +45,7 @@ export async function checkPacks(
   for (const [name, { sizeBytes }] of packs) checkSize(replica, name, sizeBytes, sizes.get(name))
   const prover = new StoredPackProver(replica.sink)
   const done = { packsProven: 0, bytesRead: 0 }
-  await forEachLimited(names, PACKS_AT_ONCE, async (name) => {
+  await forEachLimited(names, options.deep ? OPENED_AT_ONCE : PACKS_AT_ONCE, async (name) => {
     if (replica.damaged.has(packKey(name))) return
     const proof = await provePack(replica, prover, name, needed.get(name)?.[0], options)
     if (!proof) return
@@ -85,6 +88,7 @@ async function provePack(
     return undefined
   }
   const wrong = proof.isWhole && proof.pack ? await deep?.prove(name, proof.pack) : undefined
+  if (proof.pack) discard(proof.pack)
   if (!proof.isWhole)
     replica.found(key, 'corrupt', `${key} is damaged: its bytes do not have the SHA-256 that is its name`)
   else if (wrong !== undefined) replica.found(key, 'corrupt', `${key} was written wrong: ${wrong}`)

@@ -12,15 +12,28 @@ import {
   type SealedRunKey,
 } from '../format/pack-format.ts'
 import { derivedKeys } from '../format/vault-host.ts'
+import type { BatchPiece } from '../restore/open-messages.ts'
+import { OpenPool } from '../restore/open-pool.ts'
 import { VaultError } from '../vault-error.ts'
 
-/** Opens packs to the last chunk. Each once: the same SHA-256 means the same bytes, wherever they are. */
-export class DeepProver {
+/** So many bytes of packs are worth threads: they take a tenth of a second to start. */
+const THREADS_FROM_BYTES = 16 * 1024 * 1024
+/** Memory for a pack on its way to a thread, which is used again. What does not fit is opened on this one. */
+const SHARED_BYTES = 12 * 1024 * 1024
+
+/** Opens packs to the last chunk, on this thread and others. Each once: the same SHA-256 means the same bytes, wherever they are. */
+export class DeepProver implements AsyncDisposable {
   readonly #keys: VaultKeys
   readonly #nodeIdKey: Uint8Array
+  readonly #pool: OpenPool
+  readonly #memory: SharedArrayBuffer[] = []
   readonly #runKeys = new Map<string, Uint8Array>()
   readonly #done = new Map<string, Promise<string | undefined>>()
   readonly #footers = new Map<string, string>()
+  /** For one chunk after the other: new memory for each would cost more than the decryption. */
+  #scratch = Buffer.allocUnsafeSlow(0)
+  #bytes = 0
+  #batches = 0
 
   static async open(keys: VaultKeys): Promise<DeepProver> {
     return new DeepProver(keys, (await derivedKeys(keys)).nodeIdKey)
@@ -29,6 +42,7 @@ export class DeepProver {
   private constructor(keys: VaultKeys, nodeIdKey: Uint8Array) {
     this.#keys = keys
     this.#nodeIdKey = nodeIdKey
+    this.#pool = new OpenPool({ idKey: keys.idKey, nodeIdKey }, () => undefined)
   }
 
   /** @param pack - its bytes, which have been proven to be those of its name @returns what is wrong with it, or undefined */
@@ -44,6 +58,10 @@ export class DeepProver {
     return proof
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool[Symbol.asyncDispose]()
+  }
+
   /** Whether an index says of a pack what its footer says. True of one that was not opened: nothing is known against it. */
   isFooterOf(name: string, digest: string): boolean {
     return (this.#footers.get(name) ?? digest) === digest
@@ -57,18 +75,42 @@ export class DeepProver {
     const footer = openFooter(this.#keys, name, header, pack.subarray(footerAt, endAt))
     this.#footers.set(name, footerDigest(footer))
     const keys = await Promise.all(runKeys.map((runKey) => this.#openRunKey(runKey)))
-    for (const [i, chunk] of decodeFooterContent(footer).chunks.entries()) {
+    const pieces = decodeFooterContent(footer).chunks.map((chunk, i) => {
       const runKey = keys[chunk.runKey]
       if (!runKey) throw new VaultError('corrupt', `chunk ${i} names a run key that the pack does not have`)
       if (chunk.offset < length || chunk.offset + chunk.length > footerAt)
         throw new VaultError('corrupt', `chunk ${i} does not lie between header and footer`)
-      const sealed = pack.subarray(chunk.offset, chunk.offset + chunk.length)
-      const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength)
-      const idKey = chunk.kind === ChunkKind.data ? this.#keys.idKey : this.#nodeIdKey
-      const isRight = Buffer.compare(chunkId(idKey, plain), chunk.id) === 0
-      discard(plain)
-      if (!isRight) throw new VaultError('corrupt', `chunk ${i} is not what its id says`)
-    }
+      return { runKey, chunk, from: chunk.offset, to: 0 }
+    })
+    await this.#openChunks(pieces, pack)
+  }
+
+  async #openChunks(pieces: readonly BatchPiece[], pack: Uint8Array): Promise<void> {
+    this.#bytes += pack.length
+    if (this.#bytes >= THREADS_FROM_BYTES) this.#pool.start()
+    const isShared = pack.length <= SHARED_BYTES && this.#pool.hasRoom
+    const opened = isShared ? await this.#openElsewhere(pieces, pack) : []
+    // What no thread has opened is opened here, where it can be said what is wrong.
+    for (const [i, piece] of pieces.entries()) if (!opened[i]) this.#openHere(piece, i, pack)
+  }
+
+  async #openElsewhere(pieces: readonly BatchPiece[], pack: Uint8Array): Promise<readonly boolean[]> {
+    const sealed = this.#memory.pop() ?? new SharedArrayBuffer(SHARED_BYTES)
+    new Uint8Array(sealed).set(pack)
+    const begun = new Int32Array(new SharedArrayBuffer(4 * pieces.length))
+    const done = await this.#pool.open({ number: this.#batches++, sealed, pieces, begun })
+    this.#memory.push(sealed)
+    return done?.opened ?? []
+  }
+
+  #openHere({ runKey, chunk, from }: BatchPiece, i: number, pack: Uint8Array): void {
+    const sealed = pack.subarray(from, from + chunk.length)
+    if (this.#scratch.length < chunk.length) this.#scratch = Buffer.allocUnsafeSlow(chunk.length)
+    const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength, this.#scratch)
+    const idKey = chunk.kind === ChunkKind.data ? this.#keys.idKey : this.#nodeIdKey
+    const isRight = Buffer.compare(chunkId(idKey, plain), chunk.id) === 0
+    if (plain.buffer !== this.#scratch.buffer) discard(plain)
+    if (!isRight) throw new VaultError('corrupt', `chunk ${i} is not what its id says`)
   }
 
   async #openRunKey({ id, boxes }: SealedRunKey): Promise<Uint8Array> {

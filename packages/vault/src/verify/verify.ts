@@ -43,7 +43,8 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   const progress = options.progress ?? createVerifyProgress()
   const book =
     options.stateDirectory === undefined ? undefined : await DamageBook.open(options.stateDirectory)
-  const deep = options.deepKeys && (await DeepProver.open({ ...options.deepKeys, revoked: keys.revoked }))
+  await using deep =
+    options.deepKeys && (await DeepProver.open({ ...options.deepKeys, revoked: keys.revoked }))
   const context = {
     vaultId,
     keys,
