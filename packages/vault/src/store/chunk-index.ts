@@ -1,64 +1,64 @@
 import { CHUNK_ID_BYTES, type ChunkKind } from '../format/chunk-codec.ts'
 
-const EMPTY = 0xffffffff
 /** Of a chunk that has been taken up by this run and is not in a finished pack yet. */
-const PENDING = 0xfffffffe
+const PENDING = 0xffffffff
+/** Entries are kept in pieces of this many: what grows is never copied. */
+const SEGMENT_BITS = 13
+const SEGMENT = 2 ** SEGMENT_BITS
+/** Of an entry's flags; the two bits below are its kind. */
+const KIND = 3
+const LIVE = 4
+const WALKED = 8
+/** More bytes of one chunk than this need not be counted apart. */
+const MOST_USED = 0xffffffff
+
+/** 53 bytes a chunk. */
+class Segment {
+  readonly ids: Buffer = Buffer.alloc(SEGMENT * CHUNK_ID_BYTES)
+  readonly pack: Uint32Array = new Uint32Array(SEGMENT)
+  readonly position: Uint32Array = new Uint32Array(SEGMENT)
+  readonly rawLength: Uint32Array = new Uint32Array(SEGMENT)
+  /** Bytes of data chunks that the entries of this run use, to find bundles that are mostly dead. */
+  readonly used: Uint32Array = new Uint32Array(SEGMENT)
+  /** The same of the walk that is going on: another pass over the source, or its failure, makes them void. */
+  readonly walkUsed: Uint32Array = new Uint32Array(SEGMENT)
+  readonly flags: Uint8Array = new Uint8Array(SEGMENT)
+}
+
+/** An entry: where it is. */
+type Spot = readonly [segment: Segment, at: number]
 
 /**
- * Which chunks there are, in which pack, and whether this run's snapshot needs them: one open-addressed table over typed arrays,
- * because a table of a million chunks must neither cost an object each nor pause the collector.
+ * Which chunks there are, in which pack, and whether this run's snapshot needs them: entries in typed arrays, one after the other, and an
+ * open-addressed table of their numbers. A table of ten million chunks must neither cost an object each nor pause the collector.
  */
 export class ChunkIndex {
   readonly packs: string[] = []
   readonly #packNumbers = new Map<string, number>()
-  #capacity: number
+  readonly #segments: Segment[] = []
   #size = 0
-  #ids: Buffer
-  #pack: Uint32Array
-  #position: Uint32Array
-  #rawLength: Uint32Array
-  #kind: Uint8Array
-  #live: Uint8Array
-  /** Bytes of data chunks that the entries of this run use, to find bundles that are mostly dead. */
-  #used: Float64Array
-  /** The same of the walk that is going on: another pass over the source, or its failure, makes them void. */
-  #walkLive: Uint8Array
-  #walkUsed: Float64Array
-
-  constructor(expectedChunks = 1024) {
-    this.#capacity = 2 ** Math.ceil(Math.log2(Math.max(1024, expectedChunks * 2)))
-    this.#ids = Buffer.alloc(this.#capacity * CHUNK_ID_BYTES)
-    this.#pack = new Uint32Array(this.#capacity).fill(EMPTY)
-    this.#position = new Uint32Array(this.#capacity)
-    this.#rawLength = new Uint32Array(this.#capacity)
-    this.#kind = new Uint8Array(this.#capacity)
-    this.#live = new Uint8Array(this.#capacity)
-    this.#used = new Float64Array(this.#capacity)
-    this.#walkLive = new Uint8Array(this.#capacity)
-    this.#walkUsed = new Float64Array(this.#capacity)
-  }
+  /** Numbers of entries from 1 on; 0 is an empty slot. */
+  #slots = new Uint32Array(1024)
 
   get size(): number {
     return this.#size
   }
 
   has(id: Uint8Array): boolean {
-    return this.#pack[this.#slot(id)] !== EMPTY
+    return this.#slots[this.#slotOf(id)] !== 0
   }
 
   /** Records a chunk of a finished pack. A chunk that is known in a finished pack already stays where it is. */
   addPacked(id: Uint8Array, kind: ChunkKind, rawLength: number, pack: string, position: number): void {
-    const slot = this.#claim(id, kind, rawLength)
-    const known = this.#pack[slot]
-    if (known !== PENDING && known !== EMPTY) return
-    this.#pack[slot] = this.#packNumber(pack)
-    this.#position[slot] = position
+    const [segment, at] = this.#claim(id, kind, rawLength)
+    if (segment.pack[at] !== PENDING) return
+    segment.pack[at] = this.#packNumber(pack)
+    segment.position[at] = position
   }
 
   /** Takes up a chunk that this run will store. */
   addPending(id: Uint8Array, kind: ChunkKind, rawLength: number): void {
-    const slot = this.#claim(id, kind, rawLength)
-    if (this.#pack[slot] === EMPTY) this.#pack[slot] = PENDING
+    this.#claim(id, kind, rawLength)
   }
 
   /**
@@ -66,33 +66,32 @@ export class ChunkIndex {
    * @returns false when the chunk is not known
    */
   markLive(id: Uint8Array, usedBytes: number): boolean {
-    const slot = this.#slot(id)
-    if (this.#pack[slot] === EMPTY) return false
-    this.#walkLive[slot] = 1
-    this.#walkUsed[slot] = (this.#walkUsed[slot] ?? 0) + usedBytes
+    const spot = this.#find(id)
+    if (!spot) return false
+    const [{ flags, walkUsed }, at] = spot
+    flags[at] = (flags[at] ?? 0) | WALKED
+    walkUsed[at] = Math.min(MOST_USED, (walkUsed[at] ?? 0) + usedBytes)
     return true
   }
 
   /** Forgets what has been marked since the last `keepWalk`. */
   beginWalk(): void {
-    this.#walkLive.fill(0)
-    this.#walkUsed.fill(0)
+    for (const [{ flags, walkUsed }, at] of this.#entries()) {
+      flags[at] = (flags[at] ?? 0) & ~WALKED
+      walkUsed[at] = 0
+    }
   }
 
   /** The ids of the chunks that the walk has marked, one after the other. */
   walkedIds(): Buffer {
-    const ids: Buffer[] = []
-    for (let slot = 0; slot < this.#capacity; slot++)
-      if (this.#walkLive[slot] === 1) ids.push(this.#idAt(slot))
-    return Buffer.concat(ids)
+    return Buffer.concat(Array.from(this.#flagged(WALKED), idOf))
   }
 
   /** Makes what the walk has marked a part of the snapshot. */
   keepWalk(): void {
-    for (let slot = 0; slot < this.#capacity; slot++) {
-      if (this.#walkLive[slot] === 0) continue
-      this.#live[slot] = 1
-      this.#used[slot] = (this.#used[slot] ?? 0) + (this.#walkUsed[slot] ?? 0)
+    for (const [{ flags, used, walkUsed }, at] of this.#flagged(WALKED)) {
+      flags[at] = (flags[at] ?? 0) | LIVE
+      used[at] = Math.min(MOST_USED, (used[at] ?? 0) + (walkUsed[at] ?? 0))
     }
     this.beginWalk()
   }
@@ -102,16 +101,16 @@ export class ChunkIndex {
    * @param ids - as `walkedIds` gave them
    */
   keepWalked(ids: Buffer): boolean {
-    const slots: number[] = []
-    for (let at = 0; at < ids.length; at += CHUNK_ID_BYTES) {
-      const slot = this.#slot(ids.subarray(at, at + CHUNK_ID_BYTES))
-      if (this.#pack[slot] === EMPTY) return false
-      slots.push(slot)
+    const spots: Spot[] = []
+    for (let from = 0; from < ids.length; from += CHUNK_ID_BYTES) {
+      const spot = this.#find(ids.subarray(from, from + CHUNK_ID_BYTES))
+      if (!spot) return false
+      spots.push(spot)
     }
-    for (const slot of slots) {
-      this.#live[slot] = 1
+    for (const [{ flags, used, rawLength }, at] of spots) {
+      flags[at] = (flags[at] ?? 0) | LIVE
       // How much of it is used is not known any more: what it was stored for.
-      this.#used[slot] = Math.max(this.#used[slot] ?? 0, this.#rawLength[slot] ?? 0)
+      used[at] = Math.max(used[at] ?? 0, rawLength[at] ?? 0)
     }
     return true
   }
@@ -119,12 +118,11 @@ export class ChunkIndex {
   /** The bitmap of live chunks for each pack that has any (docs/format.md section 7). */
   livePacks(): Map<string, Buffer> {
     const positions = new Map<number, number[]>()
-    for (let slot = 0; slot < this.#capacity; slot++) {
-      if (this.#live[slot] === 0) continue
-      const pack = this.#pack[slot] ?? EMPTY
-      if (pack === PENDING || pack === EMPTY) throw new Error('a live chunk is in no pack')
+    for (const [segment, at] of this.#flagged(LIVE)) {
+      const pack = segment.pack[at] ?? PENDING
+      if (pack === PENDING) throw new Error('a live chunk is in no pack')
       const list = positions.get(pack)
-      const position = this.#position[slot] ?? 0
+      const position = segment.position[at] ?? 0
       if (list) list.push(position)
       else positions.set(pack, [position])
     }
@@ -140,9 +138,10 @@ export class ChunkIndex {
 
   /** Data chunks of which this run's snapshot uses less than half. */
   *mostlyDead(): Generator<Uint8Array> {
-    for (let slot = 0; slot < this.#capacity; slot++) {
-      if (this.#live[slot] === 0 || this.#kind[slot] !== 0) continue
-      if ((this.#used[slot] ?? 0) * 2 < (this.#rawLength[slot] ?? 0)) yield Buffer.from(this.#idAt(slot))
+    for (const spot of this.#flagged(LIVE)) {
+      const [{ flags, used, rawLength }, at] = spot
+      if (((flags[at] ?? 0) & KIND) !== 0) continue
+      if ((used[at] ?? 0) * 2 < (rawLength[at] ?? 0)) yield Buffer.from(idOf(spot))
     }
   }
 
@@ -155,74 +154,70 @@ export class ChunkIndex {
     return number
   }
 
-  #claim(id: Uint8Array, kind: ChunkKind, rawLength: number): number {
-    let slot = this.#slot(id)
-    if (this.#pack[slot] !== EMPTY) return slot
-    if (this.#size * 2 >= this.#capacity) {
-      this.#grow()
-      slot = this.#slot(id)
-    }
-    this.#ids.set(id, slot * CHUNK_ID_BYTES)
-    this.#kind[slot] = kind
-    this.#rawLength[slot] = rawLength
-    this.#size++
-    return slot
+  /** The entry of a chunk, made where there is none. */
+  #claim(id: Uint8Array, kind: ChunkKind, rawLength: number): Spot {
+    const known = this.#find(id)
+    if (known) return known
+    if (this.#size * 4 >= this.#slots.length * 3) this.#growTable()
+    if (this.#size % SEGMENT === 0) this.#segments.push(new Segment())
+    this.#slots[this.#slotOf(id)] = ++this.#size
+    const spot = this.#spot(this.#size)
+    const [segment, at] = spot
+    segment.ids.set(id, at * CHUNK_ID_BYTES)
+    segment.pack[at] = PENDING
+    segment.rawLength[at] = rawLength
+    segment.flags[at] = kind
+    return spot
   }
 
-  #idAt(slot: number): Buffer {
-    return this.#ids.subarray(slot * CHUNK_ID_BYTES, (slot + 1) * CHUNK_ID_BYTES)
+  #find(id: Uint8Array): Spot | undefined {
+    const number = this.#slots[this.#slotOf(id)] ?? 0
+    return number === 0 ? undefined : this.#spot(number)
+  }
+
+  #spot(number: number): Spot {
+    const segment = this.#segments[(number - 1) >>> SEGMENT_BITS]
+    if (!segment) throw new RangeError(`there is no entry ${number}`)
+    return [segment, (number - 1) & (SEGMENT - 1)]
+  }
+
+  *#entries(): Generator<Spot> {
+    for (let number = 1; number <= this.#size; number++) yield this.#spot(number)
+  }
+
+  *#flagged(flag: number): Generator<Spot> {
+    for (const spot of this.#entries()) if (((spot[0].flags[spot[1]] ?? 0) & flag) !== 0) yield spot
   }
 
   /** Where the id is, or the empty slot where it would be. Ids are keyed hashes: any four of their bytes spread well. */
-  #slot(id: Uint8Array): number {
-    const mask = this.#capacity - 1
-    const hash = ((id[0] ?? 0) | ((id[1] ?? 0) << 8) | ((id[2] ?? 0) << 16) | ((id[3] ?? 0) << 24)) >>> 0
-    let slot = hash & mask
-    while (
-      this.#pack[slot] !== EMPTY &&
-      this.#ids.compare(id, 0, CHUNK_ID_BYTES, slot * CHUNK_ID_BYTES, (slot + 1) * CHUNK_ID_BYTES) !== 0
-    ) {
+  #slotOf(id: Uint8Array): number {
+    const mask = this.#slots.length - 1
+    let slot = firstSlot(id, 0) & mask
+    for (let number = this.#slots[slot]; number; number = this.#slots[slot]) {
+      const [{ ids }, at] = this.#spot(number)
+      if (ids.compare(id, 0, CHUNK_ID_BYTES, at * CHUNK_ID_BYTES, (at + 1) * CHUNK_ID_BYTES) === 0)
+        return slot
       slot = (slot + 1) & mask
     }
     return slot
   }
 
-  #grow(): void {
-    const old = {
-      capacity: this.#capacity,
-      ids: this.#ids,
-      pack: this.#pack,
-      position: this.#position,
-      rawLength: this.#rawLength,
-      kind: this.#kind,
-      live: this.#live,
-      used: this.#used,
-      walkLive: this.#walkLive,
-      walkUsed: this.#walkUsed,
-    }
-    this.#capacity *= 2
-    this.#ids = Buffer.alloc(this.#capacity * CHUNK_ID_BYTES)
-    this.#pack = new Uint32Array(this.#capacity).fill(EMPTY)
-    this.#position = new Uint32Array(this.#capacity)
-    this.#rawLength = new Uint32Array(this.#capacity)
-    this.#kind = new Uint8Array(this.#capacity)
-    this.#live = new Uint8Array(this.#capacity)
-    this.#used = new Float64Array(this.#capacity)
-    this.#walkLive = new Uint8Array(this.#capacity)
-    this.#walkUsed = new Float64Array(this.#capacity)
-    for (let from = 0; from < old.capacity; from++) {
-      if (old.pack[from] === EMPTY) continue
-      const id = old.ids.subarray(from * CHUNK_ID_BYTES, (from + 1) * CHUNK_ID_BYTES)
-      const to = this.#slot(id)
-      this.#ids.set(id, to * CHUNK_ID_BYTES)
-      this.#pack[to] = old.pack[from] ?? EMPTY
-      this.#position[to] = old.position[from] ?? 0
-      this.#rawLength[to] = old.rawLength[from] ?? 0
-      this.#kind[to] = old.kind[from] ?? 0
-      this.#live[to] = old.live[from] ?? 0
-      this.#used[to] = old.used[from] ?? 0
-      this.#walkLive[to] = old.walkLive[from] ?? 0
-      this.#walkUsed[to] = old.walkUsed[from] ?? 0
+  #growTable(): void {
+    this.#slots = new Uint32Array(this.#slots.length * 2)
+    const mask = this.#slots.length - 1
+    for (let number = 1; number <= this.#size; number++) {
+      const [{ ids }, at] = this.#spot(number)
+      let slot = firstSlot(ids, at * CHUNK_ID_BYTES) & mask
+      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask
+      this.#slots[slot] = number
     }
   }
+}
+
+function firstSlot(id: Uint8Array, at: number): number {
+  return (id[at] ?? 0) | ((id[at + 1] ?? 0) << 8) | ((id[at + 2] ?? 0) << 16) | ((id[at + 3] ?? 0) << 24)
+}
+
+function idOf([{ ids }, at]: Spot): Buffer {
+  return ids.subarray(at * CHUNK_ID_BYTES, (at + 1) * CHUNK_ID_BYTES)
 }
