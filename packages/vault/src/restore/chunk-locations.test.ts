@@ -55,6 +55,24 @@ test('every place of a chunk is found, and none of another', () => {
   )
 })
 
+test('chunks are found among thousands, in the order of their packs', () => {
+  const locations = new ChunkLocations()
+  const chunkOf = (number: number): PackChunk => {
+    const id = createHash('sha256').update(String(number)).digest()
+    return { kind: 0, runKey: 0, offset: number, length: 41, rawLength: 0, id: Uint8Array.from(id) }
+  }
+  for (let pack = 0; pack < 30; pack++) {
+    const chunks = Array.from({ length: pack % 3 === 0 ? 0 : 300 }, (_, i) => chunkOf((pack >> 1) * 300 + i))
+    locations.add(`pack ${pack}`, encodeFooterContent({ hostId: Buffer.alloc(16), chunks }))
+  }
+  for (let number = 0; number < 4500; number++) {
+    const half = Math.floor(number / 300) * 2
+    const packs = [half, half + 1].filter((pack) => pack % 3 !== 0).map((pack) => `pack ${pack}`)
+    const found = locations.find(chunkOf(number).id)
+    expect(found.map(({ pack, chunk }) => [pack, chunk.offset])).toEqual(packs.map((pack) => [pack, number]))
+  }
+})
+
 async function packOn(sinks: readonly MemorySink[], text: string) {
   const chunks = await MemoryChunks.create(keys)
   const id = chunks.add(Buffer.from(text))

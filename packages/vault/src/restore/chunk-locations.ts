@@ -1,14 +1,10 @@
 import type { ObjectKeys } from '@pipe-backup/crypto'
 import { type Sink, toError } from '@pipe-backup/sink'
 import { forEachLimited } from '../for-each-limited.ts'
+import { CHUNK_ID_BYTES } from '../format/chunk-codec.ts'
 import { openIndex } from '../format/index-object.ts'
-import {
-  decodeFooterContent,
-  footerBytes,
-  MAX_PACK_CHUNKS,
-  type PackChunk,
-  packKey,
-} from '../format/pack-format.ts'
+import { decodeFooterContent, footerBytes, type PackChunk, packKey } from '../format/pack-format.ts'
+import { hashOfId, IdTable } from '../store/id-table.ts'
 import { readPackFooter } from '../store/read-pack-footer.ts'
 import { getObject, listObjects } from '../store/read-sink.ts'
 import { VaultError } from '../vault-error.ts'
@@ -19,33 +15,37 @@ export interface ChunkLocation {
   readonly chunk: PackChunk
 }
 
+/** Of a footer (docs/format.md section 5): its head, an entry, and where an entry's id is. */
+const HEAD_BYTES = 20
 const ENTRY_BYTES = 47
+const ID_AT = 15
 const FOOTERS_AT_ONCE = 8
 
-/**
- * Where the chunks of some packs are. Footers stay as bytes, and a sorted table points into them: a million chunks are a hundred
- * megabytes of footers and table, not a gigabyte of objects.
- */
+interface LocatedPack {
+  readonly name: string
+  readonly footer: Buffer
+  /** The number of its first chunk among those of all packs. */
+  readonly first: number
+}
+
+/** Where the chunks of some packs are: footers as they are, and a table that points into them, 55 bytes a chunk. */
 export class ChunkLocations {
-  readonly #packs: { name: string; footer: Buffer }[] = []
-  readonly #byPrefix = new Map<number, number[]>()
+  readonly #packs: LocatedPack[] = []
   readonly #sizes = new Map<string, number>()
+  readonly #table = new IdTable((number) => {
+    const { footer, at } = this.#entry(number)
+    return hashOfId(footer, at + ID_AT)
+  })
 
   add(name: string, footer: Uint8Array): void {
-    const pack =
-      this.#packs.push({ name, footer: Buffer.from(footer.buffer, footer.byteOffset, footer.length) }) - 1
-    const bytes = this.#packs[pack]?.footer ?? Buffer.alloc(0)
+    const bytes = Buffer.from(footer.buffer, footer.byteOffset, footer.length)
     const count = bytes.readUInt32LE(16)
+    this.#packs.push({ name, footer: bytes, first: this.#table.size })
     let chunksEnd = 0
     for (let i = 0; i < count; i++) {
-      const at = 20 + i * ENTRY_BYTES
+      const at = HEAD_BYTES + i * ENTRY_BYTES
       chunksEnd = Math.max(chunksEnd, bytes.readUInt32LE(at + 3) + bytes.readUInt32LE(at + 7))
-      const prefix = bytes.readUInt32LE(at + 15)
-      // Two numbers in one.
-      const slot = pack * MAX_PACK_CHUNKS + i
-      const known = this.#byPrefix.get(prefix)
-      if (known) known.push(slot)
-      else this.#byPrefix.set(prefix, [slot])
+      this.#table.add()
     }
     this.#sizes.set(name, chunksEnd + footerBytes(count))
   }
@@ -62,19 +62,31 @@ export class ChunkLocations {
 
   /** Every location where the chunk is stored. */
   find(id: Uint8Array): ChunkLocation[] {
-    const wanted = Buffer.from(id.buffer, id.byteOffset, id.length)
     const found: ChunkLocation[] = []
-    for (const slot of this.#byPrefix.get(wanted.readUInt32LE(0)) ?? []) {
-      const pack = this.#packs[Math.floor(slot / MAX_PACK_CHUNKS)]
-      const at = 20 + (slot % MAX_PACK_CHUNKS) * ENTRY_BYTES
-      if (!pack || wanted.compare(pack.footer, at + 15, at + 47) !== 0) continue
-      const entry = Buffer.alloc(20 + ENTRY_BYTES)
+    for (const number of this.#table.mayHave(id)) {
+      const { name, footer, at } = this.#entry(number)
+      if (footer.compare(id, 0, CHUNK_ID_BYTES, at + ID_AT, at + ENTRY_BYTES) !== 0) continue
+      const entry = Buffer.alloc(HEAD_BYTES + ENTRY_BYTES)
       entry.writeUInt32LE(1, 16)
-      pack.footer.copy(entry, 20, at, at + ENTRY_BYTES)
+      footer.copy(entry, HEAD_BYTES, at, at + ENTRY_BYTES)
       const chunk = decodeFooterContent(entry).chunks[0]
-      if (chunk) found.push({ pack: pack.name, chunk })
+      if (chunk) found.push({ pack: name, chunk })
     }
     return found
+  }
+
+  /** The pack of a chunk, by the chunk's number, and where its entry is in the footer. */
+  #entry(number: number): { readonly name: string; readonly footer: Buffer; readonly at: number } {
+    let [low, high] = [0, this.#packs.length - 1]
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if ((this.#packs[middle]?.first ?? 0) <= number) low = middle
+      else high = middle - 1
+    }
+    const pack = this.#packs[low]
+    if (!pack) throw new RangeError(`there is no chunk ${number}`)
+    const { name, footer, first } = pack
+    return { name, footer, at: HEAD_BYTES + (number - first) * ENTRY_BYTES }
   }
 }
 

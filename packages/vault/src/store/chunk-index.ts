@@ -1,4 +1,5 @@
 import { CHUNK_ID_BYTES, type ChunkKind } from '../format/chunk-codec.ts'
+import { hashOfId, IdTable } from './id-table.ts'
 
 /** Of a chunk that has been taken up by this run and is not in a finished pack yet. */
 const PENDING = 0xffffffff
@@ -29,23 +30,24 @@ class Segment {
 type Spot = readonly [segment: Segment, at: number]
 
 /**
- * Which chunks there are, in which pack, and whether this run's snapshot needs them: entries in typed arrays, one after the other, and an
- * open-addressed table of their numbers. A table of ten million chunks must neither cost an object each nor pause the collector.
+ * Which chunks there are, in which pack, and whether this run's snapshot needs them, in typed arrays: ten million chunks must neither cost an
+ * object each nor pause the collector.
  */
 export class ChunkIndex {
   readonly packs: string[] = []
   readonly #packNumbers = new Map<string, number>()
   readonly #segments: Segment[] = []
-  #size = 0
-  /** Numbers of entries from 1 on; 0 is an empty slot. */
-  #slots = new Uint32Array(1024)
+  readonly #table = new IdTable((number) => {
+    const [{ ids }, at] = this.#spot(number)
+    return hashOfId(ids, at * CHUNK_ID_BYTES)
+  })
 
   get size(): number {
-    return this.#size
+    return this.#table.size
   }
 
   has(id: Uint8Array): boolean {
-    return this.#slots[this.#slotOf(id)] !== 0
+    return this.#find(id) !== undefined
   }
 
   /** Records a chunk of a finished pack. A chunk that is known in a finished pack already stays where it is. */
@@ -158,64 +160,41 @@ export class ChunkIndex {
   #claim(id: Uint8Array, kind: ChunkKind, rawLength: number): Spot {
     const known = this.#find(id)
     if (known) return known
-    if (this.#size * 4 >= this.#slots.length * 3) this.#growTable()
-    if (this.#size % SEGMENT === 0) this.#segments.push(new Segment())
-    this.#slots[this.#slotOf(id)] = ++this.#size
-    const spot = this.#spot(this.#size)
+    const number = this.#table.size
+    if (number % SEGMENT === 0) this.#segments.push(new Segment())
+    const spot = this.#spot(number)
     const [segment, at] = spot
     segment.ids.set(id, at * CHUNK_ID_BYTES)
     segment.pack[at] = PENDING
     segment.rawLength[at] = rawLength
     segment.flags[at] = kind
+    this.#table.add()
     return spot
   }
 
   #find(id: Uint8Array): Spot | undefined {
-    const number = this.#slots[this.#slotOf(id)] ?? 0
-    return number === 0 ? undefined : this.#spot(number)
+    for (const number of this.#table.mayHave(id)) {
+      const spot = this.#spot(number)
+      const [{ ids }, at] = spot
+      if (ids.compare(id, 0, CHUNK_ID_BYTES, at * CHUNK_ID_BYTES, (at + 1) * CHUNK_ID_BYTES) === 0)
+        return spot
+    }
+    return undefined
   }
 
   #spot(number: number): Spot {
-    const segment = this.#segments[(number - 1) >>> SEGMENT_BITS]
+    const segment = this.#segments[number >>> SEGMENT_BITS]
     if (!segment) throw new RangeError(`there is no entry ${number}`)
-    return [segment, (number - 1) & (SEGMENT - 1)]
+    return [segment, number & (SEGMENT - 1)]
   }
 
   *#entries(): Generator<Spot> {
-    for (let number = 1; number <= this.#size; number++) yield this.#spot(number)
+    for (let number = 0; number < this.size; number++) yield this.#spot(number)
   }
 
   *#flagged(flag: number): Generator<Spot> {
     for (const spot of this.#entries()) if (((spot[0].flags[spot[1]] ?? 0) & flag) !== 0) yield spot
   }
-
-  /** Where the id is, or the empty slot where it would be. Ids are keyed hashes: any four of their bytes spread well. */
-  #slotOf(id: Uint8Array): number {
-    const mask = this.#slots.length - 1
-    let slot = firstSlot(id, 0) & mask
-    for (let number = this.#slots[slot]; number; number = this.#slots[slot]) {
-      const [{ ids }, at] = this.#spot(number)
-      if (ids.compare(id, 0, CHUNK_ID_BYTES, at * CHUNK_ID_BYTES, (at + 1) * CHUNK_ID_BYTES) === 0)
-        return slot
-      slot = (slot + 1) & mask
-    }
-    return slot
-  }
-
-  #growTable(): void {
-    this.#slots = new Uint32Array(this.#slots.length * 2)
-    const mask = this.#slots.length - 1
-    for (let number = 1; number <= this.#size; number++) {
-      const [{ ids }, at] = this.#spot(number)
-      let slot = firstSlot(ids, at * CHUNK_ID_BYTES) & mask
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask
-      this.#slots[slot] = number
-    }
-  }
-}
-
-function firstSlot(id: Uint8Array, at: number): number {
-  return (id[at] ?? 0) | ((id[at + 1] ?? 0) << 8) | ((id[at + 2] ?? 0) << 16) | ((id[at + 3] ?? 0) << 24)
 }
 
 function idOf([{ ids }, at]: Spot): Buffer {
