@@ -17,7 +17,7 @@ const MAX_BYTES = new Map([
 ])
 const LARGE_BYTES = 8 * 1024 * 1024
 const large = new PQueue({ concurrency: 1 })
-/** Packs of 64 TiB, which is far beyond what one vault is for. */
+/** Packs of 32 TiB, which is far beyond what one vault is for. */
 const MAX_LISTED = 2 ** 22
 
 /**
