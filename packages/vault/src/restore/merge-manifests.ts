@@ -10,6 +10,9 @@ import {
   type ReadsChunks,
 } from './walk-manifest.ts'
 
+/** Hides what a request waits for, where a thousand snapshots have a node each. */
+const NODES_AT_ONCE = 8
+
 /** What is at one path in several manifests. */
 export interface MergedPath {
   readonly path: Uint8Array
@@ -63,20 +66,29 @@ export async function* mergeManifests(
       return
     }
   }
-  const open = async ({ id, manifests, levels, range }: Shared): Promise<void> => {
-    if (skipShared && manifests.length === roots.length) return
-    try {
-      checkLevels(levels)
-      push({ items: itemsOf(await chunks.read(id), range), at: 0, manifests, levels: levels - 1 })
-    } catch (error) {
-      if (!onUnreadable) throw error
-      onUnreadable(error, manifests)
+  const read = async ({ id, levels, range }: Shared): Promise<readonly Item[]> => {
+    checkLevels(levels)
+    return itemsOf(await chunks.read(id), range)
+  }
+  /** Several at once, as each may be a request to a sink far away; what they hold comes in order. */
+  const open = async (nodes: SharedNodes): Promise<void> => {
+    const wanted = [...nodes.all()].filter(({ manifests }) => !skipShared || manifests.length < roots.length)
+    for (let from = 0; from < wanted.length; from += NODES_AT_ONCE) {
+      const some = wanted.slice(from, from + NODES_AT_ONCE)
+      const outcomes = await Promise.allSettled(some.map(read))
+      for (const [i, { manifests, levels }] of some.entries()) {
+        const outcome = outcomes[i]
+        if (outcome?.status === 'fulfilled')
+          push({ items: outcome.value, at: 0, manifests, levels: levels - 1 })
+        else if (onUnreadable) onUnreadable(outcome?.reason, manifests)
+        else throw outcome?.reason
+      }
     }
   }
 
   const first = new SharedNodes()
   for (const [manifest, root] of roots.entries()) if (root) first.add(root, [manifest], MAX_LEVELS, {})
-  for (const node of first.all()) await open(node)
+  await open(first)
 
   for (let least = heap.least; least; least = heap.least) {
     const { path } = least.item
@@ -91,7 +103,7 @@ export async function* mergeManifests(
       else found.push({ entry: item.entry, manifests: cursor.manifests })
       push(cursor)
     }
-    for (const node of nodes.all()) await open(node)
+    await open(nodes)
     if (found.length > 0) yield { path, found }
   }
 }
