@@ -1,4 +1,4 @@
-import { Agent as HttpAgent } from 'node:http'
+import { type ClientRequest, Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 
 export interface ConnectionsOptions {
@@ -12,6 +12,11 @@ export interface ConnectionsOptions {
 
 const IDLE_MS = 4000
 
+/** What Node's agents take a request by; agents of others override it, too. */
+interface TakesRequests {
+  addRequest(request: ClientRequest, ...rest: unknown[]): void
+}
+
 /** Of a request that is made when the connections have been closed. */
 export const CLOSED = 'ECLOSED'
 
@@ -23,8 +28,8 @@ export class Connections implements Disposable {
 
   constructor({ ca, idleMs = IDLE_MS, maxSockets = Number.POSITIVE_INFINITY }: ConnectionsOptions = {}) {
     const kept = { keepAlive: true, timeout: idleMs, scheduling: 'lifo', maxSockets } as const
-    this.http = new HttpAgent(kept)
-    this.https = new HttpsAgent({ ...kept, proxyEnv: process.env, ca })
+    this.http = withoutStale(new HttpAgent(kept), idleMs)
+    this.https = withoutStale(new HttpsAgent({ ...kept, proxyEnv: process.env, ca }), idleMs)
   }
 
   get isClosed(): boolean {
@@ -36,4 +41,28 @@ export class Connections implements Disposable {
     this.http.destroy()
     this.https.destroy()
   }
+}
+
+/**
+ * Before a request, closes the connections that have been idle for too long. Their own timers do so as a rule; but where this program has computed for seconds, the
+ * server has closed them meanwhile, and the request would come before the timer and fail.
+ */
+function withoutStale<T extends HttpAgent>(agent: T, idleMs: number): T {
+  const idleSince = new WeakMap<object, number>()
+  agent.on('free', (socket: object) => idleSince.set(socket, performance.now()))
+  const inner = agent as T & TakesRequests
+  const addRequest = inner.addRequest.bind(agent)
+  inner.addRequest = (...given) => {
+    const now = performance.now()
+    for (const sockets of Object.values(agent.freeSockets)) {
+      for (const socket of sockets?.splice(0) ?? []) {
+        // What the server has said of its patience is in the socket's own time.
+        if (now - (idleSince.get(socket) ?? now) >= Math.min(idleMs, socket.timeout || idleMs))
+          socket.destroy()
+        else sockets?.push(socket)
+      }
+    }
+    addRequest(...given)
+  }
+  return agent
 }
