@@ -36,6 +36,7 @@ export default defineConfig({
     // They end what hangs. How fast a test is depends on what else the machine does; one that is about time measures it.
     testTimeout: 240_000,
     hookTimeout: 240_000,
+    expect: { poll: { timeout: 120_000 } },
     sequence: { sequencer: LongestFirst },
     // Processes, not threads: tests start worker threads and child processes, change the umask and the working directory.
     pool: 'forks',

@@ -93,7 +93,7 @@ test('a redirect is not followed, and no error holds the path of the address', a
   expect(requests).toHaveLength(1)
   const dead = openChannel({ type: 'webhook', url: 'http://127.0.0.1:9/secret-path' }, ORIGIN).send(NOTICES)
   await expect(dead).rejects.toThrow(/^127\.0\.0\.1:9 can't be reached(?!.*secret)/)
-}, 20_000)
+})
 
 test('a ping reports the start, the success, and the failure with its text', async () => {
   const channel = openChannel({ type: 'ping', url: `${base}/uuid/?create=1` }, ORIGIN)
@@ -175,7 +175,7 @@ test('a server that offers STARTTLS is spoken to over TLS, and one whose certifi
   expect(smtp.mails).toMatchObject([{ isSecure: true }])
   await expect(openChannel(mail, ORIGIN).send(NOTICES)).rejects.toThrow(/certificate/)
   expect(smtp.mails).toHaveLength(1)
-}, 20_000)
+})
 
 test('one channel that fails stops no other, and is given what it missed the next time', async () => {
   const good = openChannel({ type: 'webhook', url: `${base}/good` }, ORIGIN)
@@ -188,7 +188,7 @@ test('one channel that fails stops no other, and is given what it missed the nex
   const second = await deliver([{ ...broken, id: dead.id }], [], first.pending)
   expect(second).toEqual({ pending: {}, failures: [] })
   expect(requests.at(-1)?.body).toContain('there is no room left')
-}, 20_000)
+})
 
 test('a delivery that is cut short keeps what it could not bring, and loses nothing that arrived', async () => {
   const good = openChannel({ type: 'webhook', url: `${base}/good` }, ORIGIN)

@@ -58,4 +58,4 @@ test('a drill reads every byte back, and loads dumps into a scratch server that 
       writeFileSync(path, bytes)
     }
   expect((await drill()).code).toBe(1)
-}, 120_000)
+})

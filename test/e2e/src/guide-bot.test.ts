@@ -154,4 +154,4 @@ test('the guide leads from nothing to a verified backup, and back from a server 
     env: { HOME: machine.path('home/bot'), XDG_CONFIG_HOME: '', XDG_STATE_HOME: '' },
   })
   expect(listed.toString().trim().split('\n')).toHaveLength(2)
-}, 120_000)
+})

@@ -78,7 +78,7 @@ test('a disk that is not mounted makes each run incomplete, and prune keeps the 
   expect((await run()).code).toBe(0)
   configure({}, { keep: { last: 2 } })
   expect((await run()).code).toBe(0)
-}, 180_000)
+})
 
 test('nine tenths less is a warning, and the run is fine', async () => {
   await init()
@@ -107,7 +107,7 @@ test('a sink and the state directory in the source are left out, with one line, 
   const listed = (await sandbox.ok(['ls', 'latest', '--phrase-file', 'phrase'])).toString()
   expect(listed).toContain('data/f1')
   expect(listed).not.toMatch(/sinks\/disk|packs/)
-}, 60_000)
+})
 
 test('a cache is named the first time that it is left out, and later with --verbose', async () => {
   await init()

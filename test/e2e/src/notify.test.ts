@@ -85,7 +85,7 @@ test('a sink that fails is reported once, and its recovery once; every run is pi
   const words = phrase.split(/\s+/)
   const pairs = words.slice(1).map((word, i) => `${words[i]} ${word}`)
   for (const secret of [...pairs, 'very-secret', smtp.password]) expect(everything).not.toContain(secret)
-}, 120_000)
+})
 
 test('a run that fails as a whole is reported and pinged with why, damage is reported, and so is what has grown old', async () => {
   using sandbox = new Sandbox()
@@ -119,7 +119,7 @@ test('a run that fails as a whole is reported and pinged with why, damage is rep
   expect(hooks()).toHaveLength(1)
   await sandbox.ok(['run'])
   expect(JSON.parse(hooks()[1]?.body ?? '').text).toContain('age of source tree works again')
-}, 120_000)
+})
 
 test('a run that can not even begin is reported and pinged; a mistyped name is not', async () => {
   using sandbox = new Sandbox()

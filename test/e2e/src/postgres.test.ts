@@ -65,4 +65,4 @@ test('a PostgreSQL server goes into the vault and, piped out, into a second one,
   expect(failed.code).toBe(1)
   expect(failed.out.toString()).toContain('"state":"failed"')
   expect(failed.out.toString()).toContain('password authentication failed')
-}, 120_000)
+})

@@ -92,4 +92,4 @@ test('a server is rebuilt from nothing but the phrase and one sink, by the steps
     'phrase.txt',
   ])
   expect(listed.toString().trim().split('\n')).toHaveLength(2)
-}, 120_000)
+})

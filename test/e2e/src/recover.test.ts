@@ -44,4 +44,4 @@ test('recover.py restores, byte for byte, what the command wrote, from one sink 
   const damaged = await recover([sink, ...phrase, '--to', sandbox.path('damaged')])
   expect(damaged.exitCode).toBe(1)
   expect(damaged.stderr).toContain('not restored')
-}, 180_000)
+})

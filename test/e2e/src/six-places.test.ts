@@ -10,7 +10,7 @@ import { PLACES, type PlaceName, SixPlaces, SixServers } from './six-places.ts'
 let servers: SixServers
 beforeAll(async () => {
   servers = await SixServers.start()
-}, 180_000)
+})
 afterAll(() => servers[Symbol.asyncDispose]())
 
 /** A vault in six places, with an odd tree and so many MB that do not compress. */

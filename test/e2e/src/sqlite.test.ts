@@ -58,4 +58,4 @@ test('an SQLite database that is written to goes into the vault, and comes back 
   const failed = await sandbox.run(['run', '--json'])
   expect(failed.code).toBe(1)
   expect(failed.out.toString()).toMatch(/"state":"failed".*bank\.db is not there/)
-}, 120_000)
+})

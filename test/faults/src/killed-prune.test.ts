@@ -98,4 +98,4 @@ test('two machines back up, prune and heal at once, and are killed: every snapsh
     machine: 'home',
   })
   expect(await provenSnapshots(sandbox)).toBe(8)
-}, 240_000)
+})

@@ -111,7 +111,7 @@ test('a sink that stalls is left behind, and healed from another before the run 
     error: expect.objectContaining({ message: expect.stringContaining('too slow') }),
   })
   expect(await provenSnapshots(vault, slow)).toBe(1)
-}, 20_000)
+})
 
 test('a slow sink that is needed is waited for, however long it may hold the window', async () => {
   using vault = await TestVault.create(['fast', 'slow'])
@@ -136,7 +136,7 @@ test('a sink has its snapshot while another is still being sent its packs', asyn
   }
   const report = await vault.run([new MemorySource('tree', TREE)])
   expect({ ...report, shownMeanwhile }).toMatchObject({ exitCode: 0, copies: 2, shownMeanwhile: 1 })
-}, 20_000)
+})
 
 test('the progress counts the bytes that go, and those that wait', async () => {
   using vault = await TestVault.create(['one'])
@@ -412,7 +412,7 @@ test("while the window is full a program's output is read on in pieces", { timeo
   await runWithFullWindow(true, 3000, async (bytesRead) => {
     // No piece is read for so long: the window is full.
     const full = await readUntilStill(bytesRead, 1500)
-    await expect.poll(bytesRead, { timeout: 45_000 }).toBeGreaterThan(full + 2 * 2 ** 20)
+    await expect.poll(bytesRead, { timeout: 120_000 }).toBeGreaterThan(full + 2 * 2 ** 20)
   })
 })
 

@@ -28,4 +28,4 @@ test('however many sources fail in mid-file, the one behind them is backed up', 
   const report = await vault.run([...bad, new MemorySource('good', { a: 'A' })])
   expect(report.exitCode).toBe(3)
   expect(await vault.texts()).toEqual({ 'good/a': 'A' })
-}, 10_000)
+})

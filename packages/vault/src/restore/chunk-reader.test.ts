@@ -52,7 +52,7 @@ test('every flipped byte and every missing end of a pack is named, and nothing w
     }
   }
   expect(failed).toBeGreaterThan(bytes.length)
-}, 20_000)
+})
 
 test('damage on one sink is read from the next, chunk by chunk', async () => {
   const [one, two] = [new MemorySink('one'), new MemorySink('two')]

@@ -137,7 +137,7 @@ test('what is read in order is fetched pack by pack, each once, and opened on th
   expect(gets.whole).toEqual(new Map(stored.packs.map((key) => [key, 1])))
   // Of each, a chunk or two and the header were read before more of it was known to follow.
   for (const count of gets.part.values()) expect(count).toBeLessThan(5)
-}, 30_000)
+})
 
 test('packs that are too large to be held side by side are fetched twice, and then chunk by chunk', async () => {
   const sink = new MemorySink('one')
@@ -147,7 +147,7 @@ test('packs that are too large to be held side by side are fetched twice, and th
   expect(await readFiles(open, stored)).toEqual(all(70))
   await open.ahead[Symbol.asyncDispose]()
   for (const count of gets.whole.values()) expect(count).toBeLessThanOrEqual(2)
-}, 30_000)
+})
 
 test('little is read without a thread, and nothing before a file is opened', async () => {
   const sink = new MemorySink('one')
@@ -183,7 +183,7 @@ test('the same chunks again and again are read each time', async () => {
   const open = await reading([sink], twice)
   expect(await readFiles(open, twice)).toEqual(all(80))
   await open.ahead[Symbol.asyncDispose]()
-}, 30_000)
+})
 
 test('files that are read side by side get their own bytes', async () => {
   const sink = new MemorySink('one')
@@ -202,7 +202,7 @@ test('files that are read side by side get their own bytes', async () => {
   }
   await ahead[Symbol.asyncDispose]()
   expect(read.map((bytes, i) => stored.plains[i]?.equals(bytes))).toEqual(all(64).map(() => true))
-}, 30_000)
+})
 
 test('what is damaged on one sink comes from the next, and each pack is reported once', async () => {
   const [bad, good] = [new MemorySink('bad'), new MemorySink('good')]
@@ -224,7 +224,7 @@ test('what is damaged on one sink comes from the next, and each pack is reported
     'key' in error ? `${error.message.includes('bad')} ${String(error.key)}` : '',
   )
   expect(reported.toSorted()).toEqual(stored.packs.map((key) => `true ${key}`).toSorted())
-}, 30_000)
+})
 
 test('a sink that does not answer is asked for each pack once, and the next gives it', async () => {
   const [away, good] = [new MemorySink('away'), new MemorySink('good')]
@@ -238,7 +238,7 @@ test('a sink that does not answer is asked for each pack once, and the next give
   expect(await readFiles(open, stored)).toEqual(all(60))
   await open.ahead[Symbol.asyncDispose]()
   expect(asked).toBe(4)
-}, 30_000)
+})
 
 test('what is intact on no sink fails for its file alone', async () => {
   const sink = new MemorySink('one')
@@ -261,7 +261,7 @@ test('what is intact on no sink fails for its file alone', async () => {
   }
   await ahead[Symbol.asyncDispose]()
   expect(failed).toEqual(all(60).filter((i) => i % 3 === 1))
-}, 30_000)
+})
 
 test('an abort in the middle ends the reading with its reason, and the threads', async () => {
   const sink = new MemorySink('one')
@@ -278,4 +278,4 @@ test('an abort in the middle ends the reading with its reason, and the threads',
   await expect(aborted).rejects.toThrow('enough')
   await open.ahead[Symbol.asyncDispose]()
   expect([threads(), problems]).toEqual([before, []])
-}, 30_000)
+})
