@@ -38,7 +38,6 @@ export class ChunkOpener implements AsyncDisposable {
   /** What could not be opened. */
   readonly #failed = new WeakSet<Ahead>()
   readonly #sealedMemory: SharedArrayBuffer[] = []
-  #batches = 0
   #isGathering = false
 
   constructor(packs: PackReader, keys: Pick<OpenerStart, 'idKey' | 'nodeIdKey'>, course: Course) {
@@ -114,7 +113,7 @@ export class ChunkOpener implements AsyncDisposable {
       return false
     }
     const begun = new Int32Array(new SharedArrayBuffer(4 * pieces.length))
-    const batch = { number: this.#batches++, sealed, plain: tray.memory, pieces, begun }
+    const batch = { sealed, plain: tray.memory, pieces, begun }
     for (const item of tray.items) Object.assign(this.#spots.get(item) ?? {}, { batch })
     void this.#pool.open(batch).then((opened) => {
       tray.isBusy = false

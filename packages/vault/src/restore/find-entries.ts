@@ -52,9 +52,8 @@ export async function* findEntries(options: FindOptions): AsyncGenerator<FoundEn
     for await (const { path, found } of merged) {
       signal?.throwIfAborted()
       const states = new Map<string, { entry: ListedEntry; manifests: number[] }>()
-      const isWanted = { directory: matches(path, true), other: matches(path, false) }
       for (const { entry, manifests } of found) {
-        if (!isWanted[entry.type === 'directory' ? 'directory' : 'other']) continue
+        if (!matches(path, entry.type === 'directory')) continue
         const listed = toListed(source, entry)
         const known = states.get(stateOf(listed))
         if (known) known.manifests.push(...manifests)

@@ -1,12 +1,5 @@
-import { chunkId } from '@pipe-backup/crypto'
-import { discard } from '../discard.ts'
-import { ChunkKind, unsealChunk } from '../format/chunk-codec.ts'
-import type { Batch, OpenerStart } from './open-messages.ts'
-
-/** For one chunk after the other: new memory for each would cost more than the decryption. */
-let scratch = Buffer.allocUnsafeSlow(0)
-
-type IdKeys = Pick<OpenerStart, 'idKey' | 'nodeIdKey'>
+import { type IdKeys, proveChunk } from '../format/prove-chunk.ts'
+import type { Batch } from './open-messages.ts'
 
 /**
  * Opens the chunks of a batch that no other thread has begun with.
@@ -26,16 +19,12 @@ export function openPiece(keys: IdKeys, batch: Batch, i: number): boolean | unde
   }
 }
 
-function openInto({ idKey, nodeIdKey }: IdKeys, { pieces, sealed, plain: out }: Batch, i: number): boolean {
+function openInto(keys: IdKeys, { pieces, sealed, plain: out }: Batch, i: number): boolean {
   const piece = pieces[i]
   if (!piece) return false
   const { runKey, chunk, from, to } = piece
-  if (scratch.length < chunk.length) scratch = Buffer.allocUnsafeSlow(chunk.length)
-  const bytes = new Uint8Array(sealed, from, chunk.length)
-  const plain = unsealChunk(runKey, chunk.kind, chunk.id, bytes, chunk.rawLength, scratch)
-  const key = chunk.kind === ChunkKind.data ? idKey : nodeIdKey
-  const proven = Buffer.compare(chunkId(key, plain), chunk.id) === 0
-  if (proven && out) new Uint8Array(out).set(plain, to)
-  if (plain.buffer !== scratch.buffer) discard(plain)
-  return proven
+  const into = out && new Uint8Array(out)
+  return proveChunk(keys, runKey, chunk, new Uint8Array(sealed, from, chunk.length), (plain) =>
+    into?.set(plain, to),
+  )
 }

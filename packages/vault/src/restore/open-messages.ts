@@ -20,7 +20,6 @@ export interface BatchPiece {
 
 /** Chunks to be opened. The memory is shared, and nobody else's until that is done: what is transferred would be garbage on both sides. */
 export interface Batch {
-  readonly number: number
   readonly sealed: SharedArrayBuffer
   /** Without it the chunks are proven alone. */
   readonly plain?: SharedArrayBuffer | undefined
@@ -29,7 +28,10 @@ export interface Batch {
   readonly begun: Int32Array<SharedArrayBuffer>
 }
 
-export type ToOpener = { readonly type: 'open'; readonly batch: Batch } | { readonly type: 'end' }
+/** The number is the pool's, and comes back with what was opened. */
+export type ToOpener =
+  | { readonly type: 'open'; readonly number: number; readonly batch: Batch }
+  | { readonly type: 'end' }
 
 /** A batch that is done. */
 export interface OpenedBatch {

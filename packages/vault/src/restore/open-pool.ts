@@ -28,6 +28,7 @@ export class OpenPool implements AsyncDisposable {
   readonly #onReady: () => void
   readonly #openers: Opener[] = []
   readonly #jobs = new Map<number, Job>()
+  #batches = 0
   #isClosed = false
 
   /** @param onReady - called when a thread can begin, which takes it a tenth of a second */
@@ -54,8 +55,9 @@ export class OpenPool implements AsyncDisposable {
     if (!opener || this.#isClosed) return undefined
     opener.batches++
     const done = Promise.withResolvers<OpenedBatch | undefined>()
-    this.#jobs.set(batch.number, { resolve: done.resolve })
-    opener.thread.postMessage({ type: 'open', batch } satisfies ToOpener)
+    const number = this.#batches++
+    this.#jobs.set(number, { resolve: done.resolve })
+    opener.thread.postMessage({ type: 'open', number, batch } satisfies ToOpener)
     return await done.promise
   }
 

@@ -10,7 +10,7 @@ port.on('message', (message: ToOpener) => {
   if (message.type === 'end') port.close()
   else if (Atomics.load(start.isEnded, 0) === 0)
     port.postMessage({
-      number: message.batch.number,
+      number: message.number,
       opened: openBatch(start, message.batch),
     } satisfies FromOpener)
 })

@@ -1,5 +1,5 @@
 import { openSealed, type VaultKeys } from '@pipe-backup/crypto'
-import { runKeyId } from '../format/pack-format.ts'
+import { runKeyId, type SealedRunKey } from '../format/pack-format.ts'
 import { readPackHeader } from '../store/read-pack-header.ts'
 import { VaultError } from '../vault-error.ts'
 import type { ChunkLocation } from './chunk-locations.ts'
@@ -29,7 +29,7 @@ export class RunKeys {
     let keys = this.#ofPacks.get(where)
     if (!keys) {
       const { runKeys } = await readPackHeader(start, chunk.offset)
-      keys = await Promise.all(runKeys.map(({ id, boxes }) => this.#open(id, boxes)))
+      keys = await Promise.all(runKeys.map((runKey) => this.open(runKey)))
       this.#ofPacks.set(where, keys)
     }
     const runKey = keys[chunk.runKey]
@@ -42,7 +42,8 @@ export class RunKeys {
     this.#ofPacks.delete(where)
   }
 
-  async #open(id: Uint8Array, boxes: readonly Uint8Array[]): Promise<Uint8Array> {
+  /** A run key, from the first of its boxes that opens to it. @throws VaultError `corrupt` where none does */
+  async open({ id, boxes }: SealedRunKey): Promise<Uint8Array> {
     const name = Buffer.from(id).toString('hex')
     const known = this.#opened.get(name)
     if (known) return known

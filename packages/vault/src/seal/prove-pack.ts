@@ -1,6 +1,3 @@
-import { chunkId } from '@pipe-backup/crypto'
-import { discard } from '../discard.ts'
-import { ChunkKind, unsealChunk } from '../format/chunk-codec.ts'
 import {
   decodeFooterContent,
   decodePackEnd,
@@ -10,11 +7,9 @@ import {
   type PackChunk,
   runKeyId,
 } from '../format/pack-format.ts'
+import { proveChunk } from '../format/prove-chunk.ts'
 import { VaultError } from '../vault-error.ts'
 import type { PackKeys } from './pack-writer.ts'
-
-/** For one chunk after the other: new memory for each would cost more than the decryption. */
-let scratch = Buffer.allocUnsafeSlow(0)
 
 /**
  * Reads a pack that was just sealed as a restore would, from its own bytes alone: end, header, footer, each chunk. Only the boxes
@@ -52,13 +47,8 @@ function isWhole(keys: PackKeys, header: Uint8Array, ids: readonly Uint8Array[],
 }
 
 function opens(keys: PackKeys, chunk: PackChunk, pack: Uint8Array): boolean {
-  if (scratch.length < chunk.length) scratch = Buffer.allocUnsafeSlow(chunk.length)
   const sealed = pack.subarray(chunk.offset, chunk.offset + chunk.length)
-  const plain = unsealChunk(keys.runKey, chunk.kind, chunk.id, sealed, chunk.rawLength, scratch)
-  const key = chunk.kind === ChunkKind.data ? keys.idKey : keys.nodeIdKey
-  const proven = equal(chunkId(key, plain), chunk.id)
-  if (plain.buffer !== scratch.buffer) discard(plain)
-  return proven
+  return proveChunk(keys, keys.runKey, chunk, sealed)
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

@@ -28,11 +28,10 @@ export class IdTable {
     }
   }
 
-  /** Adds the next entry, of which `hashOf` knows already. @returns its number */
-  add(): number {
+  /** Adds the next entry, of which `hashOf` knows already; its number is the size before. */
+  add(): void {
     if (this.#size * 4 >= this.#slots.length * 3) this.#grow()
-    this.#put(this.#size)
-    return this.#size++
+    this.#put(this.#size++)
   }
 
   #put(number: number): void {

@@ -1,19 +1,17 @@
 import { createHash } from 'node:crypto'
-import { chunkId, openSealed, type VaultKeys } from '@pipe-backup/crypto'
-import { discard } from '../discard.ts'
-import { ChunkKind, unsealChunk } from '../format/chunk-codec.ts'
+import type { VaultKeys } from '@pipe-backup/crypto'
 import {
   decodeFooterContent,
   decodePackEnd,
   decodePackHeader,
   openFooter,
   PACK_END_BYTES,
-  runKeyId,
-  type SealedRunKey,
 } from '../format/pack-format.ts'
+import { type IdKeys, proveChunk } from '../format/prove-chunk.ts'
 import { derivedKeys } from '../format/vault-host.ts'
 import type { BatchPiece } from '../restore/open-messages.ts'
 import { OpenPool } from '../restore/open-pool.ts'
+import { RunKeys } from '../restore/run-keys.ts'
 import { VaultError } from '../vault-error.ts'
 
 /** So many bytes of packs are worth threads: they take a tenth of a second to start. */
@@ -24,16 +22,13 @@ const SHARED_BYTES = 12 * 1024 * 1024
 /** Opens packs to the last chunk, on this thread and others. Each once: the same SHA-256 means the same bytes, wherever they are. */
 export class DeepProver implements AsyncDisposable {
   readonly #keys: VaultKeys
-  readonly #nodeIdKey: Uint8Array
+  readonly #idKeys: IdKeys
   readonly #pool: OpenPool
   readonly #memory: SharedArrayBuffer[] = []
-  readonly #runKeys = new Map<string, Uint8Array>()
+  readonly #runKeys: RunKeys
   readonly #done = new Map<string, Promise<string | undefined>>()
   readonly #footers = new Map<string, string>()
-  /** For one chunk after the other: new memory for each would cost more than the decryption. */
-  #scratch = Buffer.allocUnsafeSlow(0)
   #bytes = 0
-  #batches = 0
 
   static async open(keys: VaultKeys): Promise<DeepProver> {
     return new DeepProver(keys, (await derivedKeys(keys)).nodeIdKey)
@@ -41,8 +36,9 @@ export class DeepProver implements AsyncDisposable {
 
   private constructor(keys: VaultKeys, nodeIdKey: Uint8Array) {
     this.#keys = keys
-    this.#nodeIdKey = nodeIdKey
-    this.#pool = new OpenPool({ idKey: keys.idKey, nodeIdKey }, () => undefined)
+    this.#runKeys = new RunKeys(keys)
+    this.#idKeys = { idKey: keys.idKey, nodeIdKey }
+    this.#pool = new OpenPool(this.#idKeys, () => undefined)
   }
 
   /** @param pack - its bytes, which have been proven to be those of its name @returns what is wrong with it, or undefined */
@@ -74,7 +70,7 @@ export class DeepProver implements AsyncDisposable {
     const header = pack.subarray(0, length)
     const footer = openFooter(this.#keys, name, header, pack.subarray(footerAt, endAt))
     this.#footers.set(name, footerDigest(footer))
-    const keys = await Promise.all(runKeys.map((runKey) => this.#openRunKey(runKey)))
+    const keys = await Promise.all(runKeys.map((runKey) => this.#runKeys.open(runKey)))
     const pieces = decodeFooterContent(footer).chunks.map((chunk, i) => {
       const runKey = keys[chunk.runKey]
       if (!runKey) throw new VaultError('corrupt', `chunk ${i} names a run key that the pack does not have`)
@@ -91,39 +87,18 @@ export class DeepProver implements AsyncDisposable {
     const isShared = pack.length <= SHARED_BYTES && this.#pool.hasRoom
     const opened = isShared ? await this.#openElsewhere(pieces, pack) : []
     // What no thread has opened is opened here, where it can be said what is wrong.
-    for (const [i, piece] of pieces.entries()) if (!opened[i]) this.#openHere(piece, i, pack)
+    for (const [i, { runKey, chunk, from }] of pieces.entries())
+      if (!opened[i] && !proveChunk(this.#idKeys, runKey, chunk, pack.subarray(from, from + chunk.length)))
+        throw new VaultError('corrupt', `chunk ${i} is not what its id says`)
   }
 
   async #openElsewhere(pieces: readonly BatchPiece[], pack: Uint8Array): Promise<readonly boolean[]> {
     const sealed = this.#memory.pop() ?? new SharedArrayBuffer(SHARED_BYTES)
     new Uint8Array(sealed).set(pack)
     const begun = new Int32Array(new SharedArrayBuffer(4 * pieces.length))
-    const done = await this.#pool.open({ number: this.#batches++, sealed, pieces, begun })
+    const done = await this.#pool.open({ sealed, pieces, begun })
     this.#memory.push(sealed)
     return done?.opened ?? []
-  }
-
-  #openHere({ runKey, chunk, from }: BatchPiece, i: number, pack: Uint8Array): void {
-    const sealed = pack.subarray(from, from + chunk.length)
-    if (this.#scratch.length < chunk.length) this.#scratch = Buffer.allocUnsafeSlow(chunk.length)
-    const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength, this.#scratch)
-    const idKey = chunk.kind === ChunkKind.data ? this.#keys.idKey : this.#nodeIdKey
-    const isRight = Buffer.compare(chunkId(idKey, plain), chunk.id) === 0
-    if (plain.buffer !== this.#scratch.buffer) discard(plain)
-    if (!isRight) throw new VaultError('corrupt', `chunk ${i} is not what its id says`)
-  }
-
-  async #openRunKey({ id, boxes }: SealedRunKey): Promise<Uint8Array> {
-    const name = Buffer.from(id).toString('hex')
-    const known = this.#runKeys.get(name)
-    if (known) return known
-    for (const box of boxes) {
-      const runKey = await openSealed(this.#keys, box).catch(() => undefined)
-      if (!runKey || Buffer.compare(runKeyId(runKey), id) !== 0) continue
-      this.#runKeys.set(name, runKey)
-      return runKey
-    }
-    throw new VaultError('corrupt', 'no run key in its header opens with this phrase')
   }
 }
 
