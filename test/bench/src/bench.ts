@@ -6,7 +6,7 @@ import { ensureDebianPackages } from '@pipe-backup-test/services'
 import { execa } from 'execa'
 import { smallFilePath } from './content.ts'
 import { countsAt, makeDataset } from './dataset.ts'
-import { measure, type Sample, warm } from './measure.ts'
+import { MAIN, measure, type Sample, warm } from './measure.ts'
 import { nextHour } from './next-hour.ts'
 import { borg, type Peer, pipeBackup, restic, resticCopied } from './peers.ts'
 import { machine, type Result, table, writeInto } from './results.ts'
@@ -130,14 +130,13 @@ async function mustBeEqual(data: string, restored: string): Promise<void> {
 
 /** @returns a sentence on how long `--version` takes */
 async function startUp(): Promise<string> {
-  const main = resolve(import.meta.dirname, '../../../apps/pipe-backup/bin/pipe-backup.js')
-  const { version } = JSON.parse(readFileSync(resolve(main, '../../package.json'), 'utf8')) as {
+  const { version } = JSON.parse(readFileSync(resolve(MAIN, '../../package.json'), 'utf8')) as {
     version: string
   }
   const times: number[] = []
   for (let i = 0; i < 9; i++) {
     const started = performance.now()
-    const { stdout } = await execa(process.execPath, [main, '--version'])
+    const { stdout } = await execa(process.execPath, [MAIN, '--version'])
     times.push(performance.now() - started)
     if (!stdout.includes(version)) throw new Error(`--version printed ${stdout}`)
   }

@@ -1,13 +1,12 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { deriveKeys, phraseFromMaster, type VaultKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
 import { localSink } from '@pipe-backup/sink-local'
 import { filesSource } from '@pipe-backup/source-files'
 import { backup, createVaultHost, encodeHostKey, initVault, type VaultHost } from '@pipe-backup/vault'
-import { measure, type Sample } from './measure.ts'
+import { measure, programIn, type Sample, toNowhere } from './measure.ts'
 
-const MAIN = resolve(import.meta.dirname, '../../../apps/pipe-backup/bin/pipe-backup.js')
 const HOUR_MS = 3_600_000
 
 /** A vault on one local sink, a server that is backed up to it, and whatever else is to be in the vault: by the command, or faster by the packages. */
@@ -51,17 +50,8 @@ export class GrowthHome {
   /** @param args - `PHRASE` stands for the options that give it */
   run(...args: readonly string[]): Promise<Sample> {
     const given = args.flatMap((arg) => (arg === 'PHRASE' ? ['--phrase-file', 'phrase'] : [arg]))
-    const command = [MAIN, ...given]
-    // What is written goes to a file: a listing of a million lines is not to be held here.
-    return measure(
-      {
-        file: 'sh',
-        args: ['-c', 'exec "$@" > output', 'sh', process.execPath, ...command],
-        cwd: this.directory,
-        env: { HOME: this.directory },
-      },
-      this.directory,
-    )
+    // A listing of a million lines is not to be held here.
+    return measure(toNowhere(programIn(this.directory, ...given)), this.directory)
   }
 
   /** Hourly snapshots of `data` by one host, before now. @param change - called before each */

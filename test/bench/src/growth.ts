@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { GrowthHome } from './growth-home.ts'
+import type { Sample } from './measure.ts'
 import { plot } from './plot.ts'
 import { random, randomBytes } from './random.ts'
 import { machine, writeInto } from './results.ts'
@@ -116,34 +117,39 @@ async function grow(name: string, most: number): Promise<void> {
   const directory = join(values.work, `growth-${name}`)
   const largest = Math.max(...growth.sizes) * most
   const sizes = growth.sizes.filter((size) => size <= largest)
-  const seconds = new Map<string, [number, number][]>()
-  const mebibytes = new Map<string, [number, number][]>()
+  const samples = new Map<string, (Sample & { readonly size: number })[]>()
   for (const size of sizes) {
     await growth.measure(directory, size, async (command, home, ...args) => {
-      const { wallSeconds, peakMib } = await home.run(...args)
-      seconds.set(command, [...(seconds.get(command) ?? []), [size, wallSeconds]])
-      mebibytes.set(command, [...(mebibytes.get(command) ?? []), [size, peakMib]])
-      const figures = `${wallSeconds.toFixed(2)} s, ${peakMib.toFixed(0)} MiB`
-      process.stdout.write(`${size} ${growth.what}: ${command}: ${figures}\n`)
+      const sample = await home.run(...args)
+      samples.set(command, [...(samples.get(command) ?? []), { ...sample, size }])
+      process.stdout.write(`${size} ${growth.what}: ${command}: ${shown(sample)}\n`)
     })
   }
   rmSync(directory, { recursive: true, force: true })
-  const panel = (label: string, figures: typeof seconds) => ({
+  const panel = (label: string, figure: (sample: Sample) => number) => ({
     label,
-    series: [...figures].map(([command, points]) => ({ name: command, points })),
+    series: [...samples].map(([command, measured]) => ({
+      name: command,
+      points: measured.map((sample) => [sample.size, figure(sample)] as const),
+    })),
   })
   const title = `Time and memory with more ${growth.what}`
-  const svg = plot(title, growth.what, [panel('seconds', seconds), panel('peak MiB', mebibytes)])
+  const svg = plot(title, growth.what, [
+    panel('seconds', ({ wallSeconds }) => wallSeconds),
+    panel('peak MiB', ({ peakMib }) => peakMib),
+  ])
   writeFileSync(join(DOCS, `growth-${name}.svg`), svg)
-  const rows = [...seconds].map(([command, points]) => {
-    const peaks = mebibytes.get(command) ?? []
-    const cells = points.map(([, s], i) => `${s.toFixed(s < 10 ? 2 : 0)} s, ${peaks[i]?.[1].toFixed(0)} MiB`)
-    return `| ${[command, ...cells].join(' | ')} |`
-  })
+  const rows = [...samples].map(
+    ([command, measured]) => `| ${[command, ...measured.map(shown)].join(' | ')} |`,
+  )
   const head = `| ${[growth.what, ...sizes.map((size) => size.toLocaleString('en'))].join(' | ')} |`
   const table = [head, `|--${'|--:'.repeat(sizes.length)}|`, ...rows].join('\n')
   const text = `${machine()}.\n\n![${title}](growth-${name}.svg)\n\n${table}`
   writeInto(join(DOCS, 'benchmarks.md'), text, `bench:growth, ${name}`)
+}
+
+function shown({ wallSeconds, peakMib }: Sample): string {
+  return `${wallSeconds.toFixed(wallSeconds < 10 ? 2 : 0)} s, ${peakMib.toFixed(0)} MiB`
 }
 
 /** What a person asks of a vault that holds much. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { execa } from 'execa'
 
 export interface Command {
@@ -7,6 +7,19 @@ export interface Command {
   readonly args: readonly string[]
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
+}
+
+/** The program as it is installed: bundled. */
+export const MAIN: string = resolve(import.meta.dirname, '../../../apps/pipe-backup/bin/pipe-backup.js')
+
+/** This program in a directory that is its home, too. */
+export function programIn(directory: string, ...args: readonly string[]): Command {
+  return { file: process.execPath, args: [MAIN, ...args], cwd: directory, env: { HOME: directory } }
+}
+
+/** A command without what it writes. */
+export function toNowhere({ file, args, ...options }: Command): Command {
+  return { file: 'sh', args: ['-c', 'exec "$@" > /dev/null', 'sh', file, ...args], ...options }
 }
 
 export interface Sample {

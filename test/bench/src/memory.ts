@@ -3,14 +3,13 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { makeDataset } from './dataset.ts'
-import { measure } from './measure.ts'
+import { measure, programIn } from './measure.ts'
 import { machine, writeInto } from './results.ts'
 
 const USAGE = `npm run bench:memory -- [--scales 0.25,1,4] [--work DIRECTORY]
 
 Peak memory of each command at several sizes of the data set of npm run bench. Writes docs/benchmarks.md.`
 const DOCUMENT = resolve(import.meta.dirname, '../../../docs/benchmarks.md')
-const MAIN = resolve(import.meta.dirname, '../../../apps/pipe-backup/bin/pipe-backup.js')
 const PHRASE = ['--phrase-file', 'phrase']
 const CASES: readonly (readonly [name: string, args: readonly string[]])[] = [
   ['run, all new, a fast sink and one of 20 MB/s', ['run', '--json']],
@@ -58,15 +57,8 @@ async function peaksAt(scale: number): Promise<readonly number[]> {
       keep: { last: 1 },
     }
     writeFileSync(join(directory, 'pipe-backup.json'), JSON.stringify(config))
-    const peak = async (args: readonly string[]): Promise<number> => {
-      const command = {
-        file: process.execPath,
-        args: [MAIN, ...args],
-        cwd: directory,
-        env: { HOME: directory },
-      }
-      return Math.round((await measure(command, directory)).peakMib)
-    }
+    const peak = async (args: readonly string[]): Promise<number> =>
+      Math.round((await measure(programIn(directory, ...args), directory)).peakMib)
     await peak(['init', '--phrase-out', 'phrase'])
     const peaks: number[] = []
     for (const [name, args] of CASES) {

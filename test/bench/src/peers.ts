@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { execa } from 'execa'
-import type { Command } from './measure.ts'
+import { type Command, MAIN, toNowhere } from './measure.ts'
 
 /** A backup program, set up on one data set in a directory of its own. */
 export interface Peer {
@@ -25,7 +25,6 @@ export interface Peer {
   readonly verify: Command
 }
 
-const MAIN = resolve(import.meta.dirname, '../../../apps/pipe-backup/bin/pipe-backup.js')
 const SINKS = ['one', 'two', 'three'] as const
 
 function remove(directory: string): void {
@@ -35,10 +34,6 @@ function remove(directory: string): void {
 function empty(directory: string): void {
   remove(directory)
   mkdirSync(directory, { recursive: true })
-}
-
-function toNowhere({ file, args, ...options }: Command): Command {
-  return { file: 'sh', args: ['-c', 'exec "$@" > /dev/null', 'sh', file, ...args], ...options }
 }
 
 /** This program, into local sinks at once. @param data - absolute @param names - of the sinks */
