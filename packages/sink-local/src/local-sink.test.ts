@@ -46,7 +46,7 @@ test('a stream that is destroyed, read or not, closes its file', async () => {
   expect(openFiles()).toBe(2)
   unread.destroy()
   begun.destroy()
-  await vi.waitFor(() => expect(openFiles()).toBe(0), { timeout: 120_000 })
+  await expect.poll(() => openFiles()).toBe(0)
 })
 
 test('what is read is reported in small pieces, so that a slow disk is not taken for a silent one', async () => {

@@ -103,11 +103,11 @@ test('a read stream that is destroyed before it is read, and a read that is abor
   const stream = await sink.createReadStream('object')
   expect(openHandles(join(local, 'object'))).toBe(1)
   stream.destroy()
-  await vi.waitFor(() => expect(openHandles(join(local, 'object'))).toBe(0), { timeout: 120_000 })
+  await expect.poll(() => openHandles(join(local, 'object'))).toBe(0)
   const stop = new AbortController()
   const reading = sink.get('object', { signal: stop.signal, onBytes: async () => stop.abort() })
   await expect(reading).rejects.toThrow('aborted')
-  await vi.waitFor(() => expect(openHandles(join(local, 'object'))).toBe(0), { timeout: 120_000 })
+  await expect.poll(() => openHandles(join(local, 'object'))).toBe(0)
 })
 
 test('a put that is aborted while its file is being made leaves no file', async () => {
@@ -123,7 +123,7 @@ test('a put that is aborted while its file is being made leaves no file', async 
     const [outcome] = await Promise.allSettled([putting])
     if (turns === 0 || outcome?.status === 'rejected') await expect(putting).rejects.toThrow('aborted')
   }
-  await vi.waitFor(() => expect(readdirSync(join(local, '.tmp'))).toEqual([]), { timeout: 120_000 })
+  await expect.poll(() => readdirSync(join(local, '.tmp'))).toEqual([])
 })
 
 /** Takes connections, and says nothing. */

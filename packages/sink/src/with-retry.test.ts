@@ -164,13 +164,13 @@ test('a stream that is destroyed takes what it reads from with it: before it is 
   const sink = withRetry({ ...memorySink(), createReadStream }, { sleep: () => Promise.resolve() })
   const unread = await sink.createReadStream('key')
   unread.destroy()
-  await vi.waitFor(() => expect(below[0]?.destroyed).toBe(true), { timeout: 120_000 })
+  await expect.poll(() => below[0]?.destroyed).toBe(true)
   const cut = (await sink.createReadStream('key')).resume()
   below[1]?.destroy(failure('unreachable'))
-  await vi.waitFor(() => expect(below).toHaveLength(3), { timeout: 120_000 })
+  await expect.poll(() => below).toHaveLength(3)
   await new Promise((resolve) => setImmediate(resolve))
   cut.destroy()
-  await vi.waitFor(() => expect(below[2]?.destroyed).toBe(true), { timeout: 120_000 })
+  await expect.poll(() => below[2]?.destroyed).toBe(true)
 })
 
 test('a sink that is down costs one round of tries, not one for each object; now and then it is looked at', async () => {

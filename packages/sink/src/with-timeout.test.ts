@@ -128,7 +128,7 @@ test('a stream or a listing that hangs gets the news that it was given up, and w
   expect(signals.map((signal) => signal?.reason)).toMatchObject([silent, silent])
   const stream = new Readable({ read: () => undefined })
   late.resolve(stream)
-  await vi.waitFor(() => expect(stream.destroyed).toBe(true), { timeout: 120_000 })
+  await expect.poll(() => stream.destroyed).toBe(true)
 })
 
 test('a stream that is destroyed before it is read takes the one below with it; one that fails meanwhile fails its reader alone', async () => {
@@ -141,7 +141,7 @@ test('a stream that is destroyed before it is read takes the one below with it; 
   const sink = impatient({ createReadStream })
   const unread = await sink.createReadStream('key')
   unread.destroy()
-  await vi.waitFor(() => expect(below[0]?.destroyed).toBe(true), { timeout: 120_000 })
+  await expect.poll(() => below[0]?.destroyed).toBe(true)
   const failing = await sink.createReadStream('key')
   below[1]?.destroy(new Error('cut'))
   await sleep(10)

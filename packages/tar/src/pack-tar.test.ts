@@ -185,7 +185,7 @@ test("a program's output is read on in pieces while nobody takes the archive, an
   }
   const tar = packTar([entry], { partBytes: 4_000_000, pieceEveryMs: 1 })
   tar.read(0)
-  await vi.waitFor(() => expect(read).toBe(8_000_000), { timeout: 120_000 })
+  await expect.poll(() => read).toBe(8_000_000)
   tar.destroy()
 })
 

@@ -160,7 +160,7 @@ test('the daemon makes up for what was missed, is alone, and ends at SIGTERM', a
   await writeStateFile(`${state}/schedule.json`, { run: '2026-01-01T00:00:00.000Z' })
   const stop = new AbortController()
   const running = sandbox.run(['daemon'], { cancelSignal: stop.signal, killSignal: 'SIGTERM' })
-  await expect.poll(() => snapshots(sandbox).length, { timeout: 120_000 }).toBe(1)
+  await expect.poll(() => snapshots(sandbox).length).toBe(1)
   const other = await sandbox.run(['daemon'])
   expect(other.code).toBe(1)
   expect(other.err).toContain('another daemon of this vault')
@@ -178,7 +178,7 @@ test('the daemon runs no more often than the schedule says when it can not write
   mkdirSync(`${state}/schedule.json.new`, { recursive: true })
   const stop = new AbortController()
   const running = sandbox.run(['daemon'], { cancelSignal: stop.signal, killSignal: 'SIGTERM' })
-  await expect.poll(() => snapshots(sandbox).length, { timeout: 120_000 }).toBe(1)
+  await expect.poll(() => snapshots(sandbox).length).toBe(1)
   await sleep(5000)
   stop.abort()
   await running
