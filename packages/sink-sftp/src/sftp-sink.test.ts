@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { SlowLine, type SshServer, startSshd } from '@pipe-backup-test/services'
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { type SftpSinkOptions, sftpSink } from './sftp-sink.ts'
 
 let server: SshServer

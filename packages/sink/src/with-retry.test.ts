@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Fault, faultySink, type SinkRequest } from './faulty-sink.ts'
 import { type MemorySink, memorySink } from './memory-sink.ts'
 import type { Sink } from './sink.ts'

@@ -20,7 +20,7 @@ import {
   SourceError,
   type SourceProblem,
 } from '@pipe-backup/source'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type PackTarOptions, packTar } from './pack-tar.ts'
 
 let directory: string
