@@ -1,12 +1,11 @@
 /**
- * Builds the packages for installation twice, installs each that this machine can run in a bare directory, and uses it there as an ordinary user:
- * `npm run test:packages`, as root on Debian. Takes some four minutes, which is why `npm test` has no part in it.
+ * Builds the packages for installation twice, installs each in a bare directory, and uses it there as an ordinary user, those of arm64 by QEMU:
+ * `npm run test:packages`, as root on Debian. Takes some six minutes, which is why `npm test` has no part in it.
  */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
-  chownSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
@@ -19,6 +18,8 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { execa } from 'execa'
+import { addForeignSystem } from './debian-root.ts'
+import { useInstalled } from './use-installed.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const BUILD = join(ROOT, 'apps/pipe-backup/src/packaging/build-packages.ts')
@@ -31,7 +32,7 @@ try {
   const files = await build('first')
   await sameAgain(files)
   for (const file of files) await lookInto(file)
-  for (const file of files) if (/amd64|x64/.test(file)) await use(file)
+  for (const file of files) await use(file)
 } finally {
   rmSync(work, { recursive: true, force: true })
 }
@@ -121,53 +122,20 @@ async function unpack(file: string): Promise<string> {
 async function use(file: string): Promise<void> {
   const root = await unpack(file)
   const isDeb = file.endsWith('.deb')
-  await addLibraries(root, isDeb ? 'usr/lib/pipe-backup/node' : 'opt/pipe-backup/lib/pipe-backup/node')
+  if (/arm64/.test(file)) await addForeignSystem(root, 'arm64')
+  else await addLibraries(root, isDeb ? 'usr/lib/pipe-backup/node' : 'opt/pipe-backup/lib/pipe-backup/node')
   if (!isDeb) {
     mkdirSync(join(root, 'usr/bin'), { recursive: true })
     symlinkSync('/opt/pipe-backup/bin/pipe-backup', join(root, 'usr/bin/pipe-backup'))
   }
-  const home = join(root, 'home/user')
-  mkdirSync(join(home, 'tree/below'), { recursive: true })
   mkdirSync(join(root, 'tmp'), { recursive: true, mode: 0o1777 })
-  writeFileSync(join(home, 'tree/below/file'), 'content')
-  // Attributes are read and restored by a native module.
-  await execa('setfattr', ['-n', 'user.note', '-v', 'kept', join(home, 'tree/below/file')])
-  const config = {
-    vault: 'bare',
-    sources: [{ type: 'files', name: 'tree', paths: ['tree'] }],
-    sinks: ['one', 'two'].map((name) => ({ type: 'local', name, path: `sinks/${name}` })),
-  }
-  writeFileSync(join(home, 'pipe-backup.json'), JSON.stringify(config), { mode: 0o600 })
-  for (const path of ['', ...readdirSync(home, { recursive: true, encoding: 'utf8' })])
-    chownSync(join(home, path), USER, USER)
-
-  const command = async (...args: readonly string[]): Promise<string> => {
+  await useInstalled(join(root, 'home/user'), USER, async (args) => {
     const script = 'cd /home/user && exec pipe-backup "$@"'
     const env = { PATH: '/usr/bin:/bin', HOME: '/home/user' }
     const words = [`--userspec=${USER}:${USER}`, root, '/bin/sh', '-c', script, 'sh', ...args]
-    const ran = await execa('/usr/sbin/chroot', words, {
-      env,
-      extendEnv: false,
-      stdin: 'ignore',
-      all: true,
-      reject: false,
-    })
-    assert.equal(ran.exitCode, 0, `pipe-backup ${args.join(' ')}: ${ran.all}`)
-    return ran.stdout
-  }
-  const { version } = JSON.parse(readFileSync(join(ROOT, 'apps/pipe-backup/package.json'), 'utf8')) as {
-    version: string
-  }
-  assert.equal(await command('--version'), version)
-  await command('config', 'check')
-  await command('init', '--phrase-out', 'phrase')
-  await command('run')
-  await command('verify', '--deep', '--phrase-file', 'phrase')
-  await command('restore', 'latest', '--to', 'restored', '--phrase-file', 'phrase')
-  const { stdout } = await execa('find', [join(home, 'restored'), '-path', '*below/file'])
-  assert.equal(readFileSync(stdout, 'utf8'), 'content')
-  const note = await execa('getfattr', ['--only-values', '-n', 'user.note', stdout])
-  assert.equal(note.stdout, 'kept')
+    const options = { env, extendEnv: false, stdin: 'ignore' } as const
+    return (await execa('/usr/sbin/chroot', words, options)).stdout
+  })
   rmSync(root, { recursive: true })
   report(`${file.split('/').at(-1)}: backs up, verifies and restores in a bare root, as an ordinary user`)
 }
