@@ -18,7 +18,7 @@ describeSink('nextcloud', {
     return nextcloudSink({ ...login, path: folder.path })
   },
   // In chunks, also where its length is known.
-  largestBytes: 100 * 1024 * 1024,
+  largestBytes: 70 * 1024 * 1024,
   server: {
     host,
     port,

@@ -30,7 +30,7 @@ describeSink('rclone, a directory', {
   // rclone deletes what is there before it moves another object in its place.
   replacesInTwoSteps: true,
   // Each put is five programs.
-  listed: 60,
+  listed: 30,
   broken: {
     'a remote that rclone does not know': {
       open: () => rcloneSink({ name: 'any', remote: 'nothing:x', config }),

@@ -94,7 +94,7 @@ describeSink('rsync, a daemon with a secrets file', {
   },
   putsAtOnce: 64,
   // More than one rsync takes.
-  largestBytes: 100 * 1024 * 1024,
+  largestBytes: 70 * 1024 * 1024,
   server: {
     host,
     port,

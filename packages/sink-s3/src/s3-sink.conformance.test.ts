@@ -13,6 +13,8 @@ describeSink('s3', {
   ...suite,
   // Three pages.
   listed: 2500,
+  // Three parts, of which the last is shorter.
+  largestBytes: 40 * 1024 * 1024,
   broken: {
     ...suite.broken,
     'a port where nothing listens': {

@@ -22,7 +22,7 @@ export interface SinkSuiteOptions {
    * that the long listing need not wait for as many puts. Without it they are put.
    */
   readonly openWith?: (objects: readonly SinkObject[]) => Sink | Promise<Sink>
-  /** The largest object. Default 40 MiB: more than a pack; more for a sink that does otherwise with larger ones. */
+  /** The largest object. Default 20 MiB: more than two packs; more for a sink that does otherwise with larger ones. */
   readonly largestBytes?: number | undefined
   /** False for a sink that can't keep `ifAbsent`. Default true. */
   readonly ifAbsent?: boolean | undefined
@@ -45,11 +45,11 @@ export interface SinkSuiteOptions {
 
 const TEST_MS = 300_000
 /** How many objects of the long listing are put where the others are there already. */
-const PUT_BESIDE = 200
+const PUT_BESIDE = 50
 
 /** The suite that every sink must pass, as a `describe` block of vitest. */
 export function describeSink(name: string, options: SinkSuiteOptions): void {
-  const { listed = 5000, putsAtOnce = 8, largestBytes = 40 * 1024 * 1024, ifAbsent = true } = options
+  const { listed = 5000, putsAtOnce = 8, largestBytes = 20 * 1024 * 1024, ifAbsent = true } = options
   const { replacesInTwoSteps, server, broken = {} } = options
   describe(`sink ${name}`, { timeout: TEST_MS }, () => {
     test.for(Object.entries(promises))('%s', async ([name, check]) => {

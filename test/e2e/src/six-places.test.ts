@@ -16,7 +16,7 @@ afterAll(() => servers[Symbol.asyncDispose]())
 /** A vault in six places, with an odd tree and so many MB that do not compress. */
 async function setting(
   { onTestFinished }: TestContext,
-  megabytes = 20,
+  megabytes = 12,
 ): Promise<{
   sandbox: Sandbox
   places: SixPlaces
@@ -96,7 +96,7 @@ test.concurrent('one pass into six places: each of them alone gives everything b
 }, 900_000)
 
 test.concurrent('one archive streamed into six places: received from each alone, healed, and pruned', async (context) => {
-  const { sandbox, tree, places, configure } = await setting(context, 40)
+  const { sandbox, tree, places, configure } = await setting(context, 20)
   const sent = JSON.parse((await sandbox.ok(['send', '--json'])).toString())
   expect(sent).toMatchObject({ copies: 6, exitCode: 0 })
   const phrase = ['--phrase-file', 'phrase']
@@ -138,7 +138,7 @@ test.concurrent.for<[PlaceName, PlaceName, PlaceName]>([
   'with %s and %s down and %s serving corrupt bytes everything comes back, and is repaired',
   { timeout: 900_000 },
   async ([one, other, rotten], context) => {
-    const { sandbox, places, tree, configure } = await setting(context, 20)
+    const { sandbox, places, tree, configure } = await setting(context)
     await sandbox.ok(['run'])
     await places.rot(rotten)
     // They stay down, however often they are asked.
