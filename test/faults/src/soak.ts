@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { writeInto } from '@pipe-backup-test/bench/results'
 import { soakKills } from './soak-kills.ts'
 import { killReport, stressReport } from './soak-report.ts'
+import type { KillTally } from './soak-vault.ts'
 import { fastDirectory } from './stress.ts'
 import { StressProcess } from './stress-process.ts'
 import { StressTally } from './stress-tally.ts'
@@ -54,10 +55,15 @@ async function soak(): Promise<void> {
   }
   const kills = async (): Promise<void> => {
     const started = performance.now()
-    const tally = await soakKills(
-      enough(ms, values.kills, (counted) => counted.kills.total),
-      seed,
-    )
+    const isEnough = enough(ms, values.kills, (counted: KillTally) => counted.kills.total)
+    let said = 0
+    const tally = await soakKills((counted) => {
+      if (counted.kills.total >= said + 100) {
+        said = counted.kills.total
+        say(`${said} kills in ${Math.round((performance.now() - started) / 1000)} s`)
+      }
+      return isEnough(counted)
+    }, seed)
     const { violations } = tally
     for (const violation of violations) say(violation)
     report('the kills', killReport({ seed, ms: performance.now() - started, tally, violations }), violations)
