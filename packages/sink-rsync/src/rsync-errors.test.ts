@@ -43,6 +43,7 @@ test.for<[number, string, string]>([
   [255, 'kex_exchange_identification: Connection closed by remote host', 'unreachable'],
   [255, 'u@h: Permission denied (publickey,password).', 'unauthorized'],
   [14, 'rsync: [sender] Failed to exec ssh: No such file or directory (2)', 'protocol'],
+  [12, 'No user exists for uid 10001\nrsync: connection unexpectedly closed (0 bytes received)', 'protocol'],
   [20, '', 'unreachable'],
   [99, 'something new', 'protocol'],
 ])('%i, "%s": %s', ([exitCode, said, code]) => {

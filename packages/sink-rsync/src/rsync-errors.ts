@@ -88,6 +88,12 @@ const MEANINGS: readonly Meaning[] = [
     what: 'a program is missing on this machine',
     hint: 'Install rsync and the OpenSSH client.',
   },
+  {
+    said: /No user exists for uid/,
+    code: 'protocol',
+    what: 'ssh does not start, for this user has no name on this machine',
+    hint: 'Give its number a line in /etc/passwd: a container often has none. An sftp sink needs no ssh.',
+  },
   { said: /timed out|timeout|\(code 3[05]\)/i, code: 'timeout', what: 'the server does not answer' },
   { said: /\(code 24\)/, code: 'not-found', what: 'vanished in the same moment' },
   {
