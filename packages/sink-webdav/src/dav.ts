@@ -28,6 +28,8 @@ export interface DavEntry {
 const PROPERTIES = ['resourcetype', 'getcontentlength', 'getlastmodified'] as const
 /** A collection of some 100,000 objects: what holds more is spread over many. */
 const MAX_XML_BYTES = 64 * 1024 * 1024
+/** What servers answer to a MOVE that has succeeded. */
+const MOVED: readonly number[] = [201, 204]
 const XML_TYPE = 'application/xml; charset=utf-8'
 
 /** A collection on a WebDAV server: its methods, on paths below it. A path is components with `/` between; empty, it is the collection. */
@@ -115,12 +117,14 @@ export class Dav {
       Overwrite: replace ? 'T' : 'F',
     }
     const answer = await this.request('MOVE', from, { ...options, headers })
-    if (answer.status === 412 && !replace) {
+    if (MOVED.includes(answer.status)) {
       await finish(answer)
-      return false
+      return true
     }
-    await this.#expect(answer, [201, 204], options)
-    return true
+    const failure = await this.#failureOf(answer, options)
+    if (failure.status !== 412 || replace) throw await this.error(failure, options)
+    await finish(answer)
+    return false
   }
 
   /** Of a collection, with all that is in it. What is not there is removed already. @throws SinkError */
@@ -155,19 +159,17 @@ export class Dav {
   }
 
   async #expect(answer: HttpAnswer, statuses: readonly number[], options: DavOptions): Promise<void> {
-    if (!statuses.includes(answer.status)) {
-      // 207 is a part of it that went wrong: https://www.rfc-editor.org/rfc/rfc4918#section-9.9.4
-      if (answer.status !== 207) throw await this.error(answer, options)
-      const statusOfPart = await this.#failedPart(answer, options)
-      throw await this.error({ ...answer, status: statusOfPart }, options)
-    }
+    if (!statuses.includes(answer.status))
+      throw await this.error(await this.#failureOf(answer, options), options)
     await finish(answer)
   }
 
-  async #failedPart(answer: HttpAnswer, options: DavOptions): Promise<number> {
+  /** 207 is a part of it that went wrong: https://www.rfc-editor.org/rfc/rfc4918#section-9.9.4 */
+  async #failureOf(answer: HttpAnswer, options: DavOptions): Promise<HttpAnswer> {
+    if (answer.status !== 207) return answer
     let failed = 500
     for (const { status } of await this.#responses(answer, options)) failed = status ?? failed
-    return failed
+    return { ...answer, status: failed }
   }
 
   async #find(

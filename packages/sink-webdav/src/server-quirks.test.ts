@@ -57,6 +57,25 @@ test('a server that answers a MOVE with 201, and moves nothing, is not believed,
   expect(keys).toEqual([])
 })
 
+test('a server that says of a part that the name is taken, and not of the MOVE', async () => {
+  const refuse: Quirk['refuse'] = ({ method, url = '', headers }, answer) => {
+    if (method !== 'MOVE' || headers['overwrite'] !== 'F' || !isTaken) return false
+    const part = `<response><href>${url}</href><status>HTTP/1.1 412 Precondition Failed</status></response>`
+    answer.writeHead(207, { 'Content-Type': 'application/xml' })
+    return answer.end(`<multistatus xmlns="DAV:">${part}</multistatus>`) !== undefined
+  }
+  let isTaken = false
+  const sink = await sinkOn({ refuse })
+  await sink.put('object', Buffer.from('first'))
+  isTaken = true
+  await sink.put('object', Buffer.from('second'))
+  expect(String(await sink.get('object'))).toBe('second')
+  await expect(sink.put('object', Buffer.from('third'), { ifAbsent: true })).rejects.toMatchObject({
+    code: 'exists',
+  })
+  expect(String(await sink.get('object'))).toBe('second')
+})
+
 test('a server that gives a range, and does not say how long the object is', async () => {
   const change: Quirk['change'] = ({ headers }) => {
     const range = headers['content-range']
