@@ -46,6 +46,29 @@ test('a server that says that it has renamed over an object, and has left the ol
   await expect(sink.put('object', bytes('new'))).rejects.toMatchObject({ code: 'corrupt', key: 'object' })
 })
 
+async function listed(sink: Sink): Promise<object[]> {
+  const objects: object[] = []
+  for await (const { key, sizeBytes } of sink.list('')) objects.push({ key, sizeBytes })
+  return objects
+}
+
+test('a server whose listings are names alone is asked for the rest', async () => {
+  await using server = await startFakeServer({ extensions: [], mode: 0o100600 })
+  await using sink = open(server)
+  await sink.put('object', bytes('first'))
+  expect(await listed(sink)).toEqual([{ key: 'object', sizeBytes: 5 }])
+})
+
+test.for([
+  ['nothing', undefined],
+  ['permissions alone', 0o600],
+] as const)('a server that says %s of what a file is, is not taken for an empty one', async ([, mode]) => {
+  await using server = await startFakeServer({ extensions: [], mode })
+  await using sink = open(server)
+  await sink.put('object', bytes('first'))
+  await expect(listed(sink)).rejects.toMatchObject({ code: 'protocol', key: 'object' })
+})
+
 test('rclone serve sftp: what is put with ifAbsent is there, and nothing is left beside it', async () => {
   await using server = await startRclone()
   const { local, remote } = server.makePlace()

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import type { ObjectInfo } from '@pipe-backup/sink'
 import type { SFTPWrapper, Stats } from 'ssh2'
 import type { SftpSession } from './sftp-connection.ts'
@@ -18,6 +19,11 @@ export interface RemoteEntry {
 /** An object, as far as the server says it: attributes may lack a size or a time, which the driver refuses. */
 export function infoOf(key: string, { size, mtime }: Pick<Stats, 'size' | 'mtime'>): ObjectInfo {
   return { key, sizeBytes: size, storedAt: new Date(mtime * 1000) }
+}
+
+/** Whether they tell a file from a directory: servers may leave the mode out, or all of it but the permissions. */
+export function hasType({ mode }: Pick<Stats, 'mode'>): boolean {
+  return (mode & constants.S_IFMT) !== 0
 }
 
 type Callback<T> = (error: Error | null | undefined, result: T) => void

@@ -8,6 +8,8 @@ export interface FakeServerOptions {
   readonly extensions: readonly string[]
   /** Whether a rename is done, besides being answered with OK. Default true. */
   readonly renames?: boolean | undefined
+  /** What it says of an object's mode, when it is asked for that alone: its listings are names. Default: nothing. */
+  readonly mode?: number | undefined
 }
 
 export interface FakeServer extends AsyncDisposable {
@@ -21,9 +23,9 @@ export interface FakeServer extends AsyncDisposable {
 }
 
 const [OK, NO_SUCH_FILE, FAILURE, UNSUPPORTED] = [0, 2, 4, 8] as const
-const [OPENED, DATA_OF, ATTRIBUTES] = [102, 103, 105] as const
+const [OPENED, DATA_OF, NAMES, ATTRIBUTES] = [102, 103, 104, 105] as const
 
-/** An SFTP server as sent by version 3 of the protocol, in memory: as far as an object is put and read. It may lie. */
+/** An SFTP server as sent by version 3 of the protocol, in memory: as far as an object is put, read and listed. It may lie. */
 export async function startFakeServer(options: FakeServerOptions): Promise<FakeServer> {
   const { privateKey } = generateKeyPairSync('rsa', {
     modulusLength: 2048,
@@ -75,7 +77,7 @@ function answerTo(
   request: Buffer,
   handles: Map<string, string>,
   files: Map<string, Buffer>,
-  { extensions, renames = true }: FakeServerOptions,
+  { extensions, renames = true, mode }: FakeServerOptions,
 ): Buffer {
   const type = request[0] ?? 0
   if (type === 1)
@@ -95,10 +97,11 @@ function answerTo(
   const attributesOf = (path: string | undefined): Buffer => {
     const file = files.get(path ?? '')
     if (!file && !path?.endsWith('/')) return status(NO_SUCH_FILE)
-    // Size, and times.
+    // Size, mode, and times.
     const size = Buffer.concat([number(0), number(file?.length ?? 0)])
     const now = number(Math.floor(Date.now() / 1000))
-    return reply(ATTRIBUTES, Buffer.concat([number(1 | 8), size, now, now]))
+    const said = mode === undefined ? [number(1 | 8), size] : [number(1 | 4 | 8), size, number(mode)]
+    return reply(ATTRIBUTES, Buffer.concat([...said, now, now]))
   }
   const rename = (replace: boolean): Buffer => {
     const [from, to] = [String(next()), String(next())]
@@ -146,12 +149,24 @@ function answerTo(
       if (name === 'posix-rename@openssh.com') return rename(true)
       return status(name === 'hardlink@openssh.com' ? OK : UNSUPPORTED)
     }
-    // Close, make a directory; there is none to list.
+    // Close, make a directory; there is one to list.
     case 4:
     case 14:
       return status(OK)
-    case 11:
-      return status(NO_SUCH_FILE)
+    case 11: {
+      if (String(next()) !== '/') return status(NO_SUCH_FILE)
+      const handle = String(handles.size)
+      handles.set(handle, '/')
+      return reply(OPENED, text(handle))
+    }
+    case 12: {
+      const handle = String(next())
+      if (handles.get(handle) !== '/') return status(1)
+      handles.set(handle, 'the end')
+      const names = [...files.keys()].map((path) => path.slice(1)).filter((name) => !name.includes('/'))
+      const entries = names.flatMap((name) => [text(name), text(''), number(0)])
+      return reply(NAMES, Buffer.concat([number(names.length), ...entries]))
+    }
     default:
       return status(UNSUPPORTED)
   }
