@@ -57,6 +57,22 @@ test('a server that answers a MOVE with 201, and moves nothing, is not believed,
   expect(keys).toEqual([])
 })
 
+test.for([
+  ['PROPFIND', 'Is the address that of a WebDAV collection?'],
+  ['MOVE', 'Have its administrator allow MOVE.'],
+  ['DELETE', 'Have its administrator allow DELETE.'],
+])('a server that does not do %s is reported as that', async ([refused, hint]) => {
+  const refuse: Quirk['refuse'] = ({ method }, answer) =>
+    method === refused && answer.writeHead(405).end() !== undefined
+  const sink = await sinkOn({ refuse })
+  const act = async (): Promise<void> => {
+    await sink.put('object', Buffer.from('bytes'))
+    await sink.delete('object')
+  }
+  const message = expect.stringContaining(`the server does not do ${refused} here`)
+  await expect(act()).rejects.toMatchObject({ code: 'protocol', message, hint })
+})
+
 test('a server that says of a part that the name is taken, and not of the MOVE', async () => {
   const refuse: Quirk['refuse'] = ({ method, url = '', headers }, answer) => {
     if (method !== 'MOVE' || headers['overwrite'] !== 'F' || !isTaken) return false

@@ -14,10 +14,6 @@ const LOGIN =
 const WORDS: Readonly<Record<number, Partial<FailureMeaning>>> = {
   401: { hint: LOGIN },
   403: { hint: 'Check what the user may do there.' },
-  405: {
-    what: 'the server does not do that here',
-    hint: 'Is the address that of a WebDAV collection?',
-  },
   409: { what: 'the collection that it belongs to is not there' },
   411: {
     what: 'the server takes no stream of unknown length',
@@ -54,7 +50,7 @@ export async function statusError(answer: HttpAnswer, { sink, key }: ErrorPlace)
   })
 }
 
-function meaningOf({ status, headers, url, learnt }: HttpAnswer): FailureMeaning {
+function meaningOf({ status, headers, url, learnt, method }: HttpAnswer): FailureMeaning {
   if (learnt === 'would-show') {
     const hint = 'Use https:, or set `plainHttp: true` where nobody else can listen.'
     return { code: 'unauthorized', what: 'the password would travel in the clear', hint }
@@ -64,6 +60,14 @@ function meaningOf({ status, headers, url, learnt }: HttpAnswer): FailureMeaning
     const hint =
       to === undefined ? 'Check the address.' : `If that is right, write ${to} in the configuration.`
     return { code: 'protocol', what: `the server sends elsewhere (${status}); nothing is sent there`, hint }
+  }
+  if (status === 405) {
+    // What answers so to a PROPFIND is no collection; one that has answered it lacks the rest.
+    const hint =
+      method === 'PROPFIND'
+        ? 'Is the address that of a WebDAV collection?'
+        : `Have its administrator allow ${method}.`
+    return { code: 'protocol', what: `the server does not do ${method} here`, hint }
   }
   const meant = statusMeaning(status)
   if (meant) return { ...meant, ...WORDS[status] }
