@@ -124,7 +124,8 @@ class Sending {
       ifAbsent: true,
       signal,
       onBytes: (bytes) => {
-        const sent = (this.#sent.get(sink.name) ?? 0) + bytes
+        // A sink that reads back what it was sent reports that too.
+        const sent = Math.min((this.#sent.get(sink.name) ?? 0) + bytes, this.#sizeBytes)
         this.#sent.set(sink.name, sent)
         onSent?.(sink.name, sent)
         return undefined
