@@ -20,3 +20,9 @@ test('the key is the subject of what happened, or stands before it', () => {
     'sink "aws": packs/00: the server does not allow it',
   )
 })
+
+test('a place that is missing is not there a moment later either', () => {
+  const failure = (isPlaceMissing: boolean) =>
+    new SinkError('unreachable', '/backup is not there', { sink: 'far', isPlaceMissing })
+  expect([failure(false).retryable, failure(true).retryable]).toEqual([true, false])
+})

@@ -59,6 +59,7 @@ export class SinkError extends Error {
 
   /** Whether the same request may succeed later without anybody doing anything. */
   get retryable(): boolean {
-    return isPassing(this.code)
+    // A place that is missing was not made yet, or has lost its disk: whoever waits in front of a terminal waits for nothing.
+    return isPassing(this.code) && !this.isPlaceMissing
   }
 }
