@@ -13,7 +13,7 @@ test('what a sink reads back of an archive does not count as sent', async () => 
     createWriteStream: (key, options) =>
       memory
         .createWriteStream(key, options)
-        .once('prefinish', () => options?.onBytes?.(memory.objects.get(key)?.bytes.length ?? 0)),
+        .once('prefinish', () => void options?.onBytes?.(memory.objects.get(key)?.bytes.length ?? 0)),
   }
   const shown: number[] = []
   const { sizeBytes, sinks } = await sendArchive({
