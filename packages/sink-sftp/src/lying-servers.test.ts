@@ -59,6 +59,14 @@ test('a server whose listings are names alone is asked for the rest', async () =
   expect(await listed(sink)).toEqual([{ key: 'object', sizeBytes: 5 }])
 })
 
+test('a server whose listings are names alone is freed of what a killed put has left a day ago', async () => {
+  await using server = await startFakeServer({ extensions: [], mode: 0o100600, age: 2 * 86_400 })
+  server.files.set('/.tmp/left', bytes('half'))
+  await using sink = open(server)
+  await sink.put('object', bytes('first'))
+  expect([...server.files.keys()]).toEqual(['/object'])
+})
+
 test.for([
   ['nothing', undefined],
   ['permissions alone', 0o600],

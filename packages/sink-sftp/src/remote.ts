@@ -1,7 +1,9 @@
 import { constants } from 'node:fs'
+import { join } from 'node:path/posix'
 import type { ObjectInfo } from '@pipe-backup/sink'
 import type { SFTPWrapper, Stats } from 'ssh2'
 import type { SftpSession } from './sftp-connection.ts'
+import { isStatus, Status } from './sftp-errors.ts'
 
 /** What OpenSSH's extensions are called: PROTOCOL in its sources, section 4. */
 const EXTENSIONS = {
@@ -135,7 +137,7 @@ export class Remote {
     return this.#call((done) => this.#sftp.mkdir(path, { mode: 0o700 }, (error) => done(error, undefined)))
   }
 
-  /** A directory's entries, as many at a time as the server sends. */
+  /** A directory's entries, as many at a time as the server sends. What it does not say of one is asked for: the protocol lets it give names alone. */
   async *entries(path: string): AsyncGenerator<RemoteEntry> {
     const late = (handle: Buffer): void => void this.close(handle).catch(ignore)
     const handle = await this.#call<Buffer>((done) => this.#sftp.opendir(path, done), late)
@@ -147,11 +149,26 @@ export class Remote {
           ),
         )
         if (!some) return
-        yield* some
+        for (const entry of some) {
+          if (hasType(entry.attrs)) yield entry
+          else if (entry.filename !== '.' && entry.filename !== '..') yield* this.#ask(path, entry.filename)
+        }
       }
     } finally {
       await this.close(handle).catch(() => undefined)
     }
+  }
+
+  /** Nothing, when it has gone meanwhile. */
+  async *#ask(directory: string, filename: string): AsyncGenerator<RemoteEntry> {
+    let attrs: Stats
+    try {
+      attrs = await this.stat(join(directory, filename))
+    } catch (error) {
+      if (isStatus(error, Status.noSuchFile)) return
+      throw error
+    }
+    yield { filename, attrs }
   }
 
   /** @param late - given what comes when the signal has fired before it */

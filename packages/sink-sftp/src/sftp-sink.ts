@@ -16,7 +16,6 @@ import {
   type UploadBody,
   unlessAborted,
 } from '@pipe-backup/sink'
-import type { Stats } from 'ssh2'
 import { readRange } from './read-range.ts'
 import { hasType, infoOf, Remote } from './remote.ts'
 import { SftpConnection, type SftpLogin } from './sftp-connection.ts'
@@ -133,30 +132,19 @@ class SftpProvider implements SinkProvider {
       for await (const { filename, attrs } of remote.entries(join(this.#root, directory))) {
         const key = directory === '' ? filename : `${directory}/${filename}`
         if (!isKey(key)) continue
-        const about = hasType(attrs) ? attrs : await this.#ask(remote, key)
-        if (about?.isDirectory()) below.push(key)
-        else if (about?.isFile()) yield infoOf(key, about)
+        // Never passed over: it may be an object.
+        if (!hasType(attrs))
+          throw new SinkError('protocol', 'the server does not say whether it is a file', {
+            sink: this.name,
+            key,
+          })
+        if (attrs.isDirectory()) below.push(key)
+        else if (attrs.isFile()) yield infoOf(key, attrs)
       }
     } catch (error) {
       if (!isStatus(error, Status.noSuchFile)) throw error
     }
     for (const key of below) yield* this.#walk(remote, key)
-  }
-
-  /**
-   * What a listing does not say: the protocol lets it give names alone.
-   * @returns undefined when it has gone meanwhile. @throws SinkError `protocol`, and never passes over what may be an object
-   */
-  async #ask(remote: Remote, key: string): Promise<Stats | undefined> {
-    let attrs: Stats
-    try {
-      attrs = await remote.stat(join(this.#root, key))
-    } catch (error) {
-      if (isStatus(error, Status.noSuchFile)) return undefined
-      throw error
-    }
-    if (hasType(attrs)) return attrs
-    throw new SinkError('protocol', 'the server does not say whether it is a file', { sink: this.name, key })
   }
 
   /** Of the file system, by an extension of OpenSSH's: undefined where the server does not have it. */

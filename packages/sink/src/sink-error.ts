@@ -59,7 +59,7 @@ export class SinkError extends Error {
 
   /** Whether the same request may succeed later without anybody doing anything. */
   get retryable(): boolean {
-    // A place that is missing was not made yet, or has lost its disk: whoever waits in front of a terminal waits for nothing.
+    // A place that is missing was not made yet, or has lost its disk: somebody has to act.
     return isPassing(this.code) && !this.isPlaceMissing
   }
 }

@@ -10,6 +10,8 @@ export interface FakeServerOptions {
   readonly renames?: boolean | undefined
   /** What it says of an object's mode, when it is asked for that alone: its listings are names. Default: nothing. */
   readonly mode?: number | undefined
+  /** How long ago it says that each was stored, in seconds. Default 0. */
+  readonly age?: number | undefined
 }
 
 export interface FakeServer extends AsyncDisposable {
@@ -77,7 +79,7 @@ function answerTo(
   request: Buffer,
   handles: Map<string, string>,
   files: Map<string, Buffer>,
-  { extensions, renames = true, mode }: FakeServerOptions,
+  { extensions, renames = true, mode, age = 0 }: FakeServerOptions,
 ): Buffer {
   const type = request[0] ?? 0
   if (type === 1)
@@ -99,7 +101,7 @@ function answerTo(
     if (!file && !path?.endsWith('/')) return status(NO_SUCH_FILE)
     // Size, mode, and times.
     const size = Buffer.concat([number(0), number(file?.length ?? 0)])
-    const now = number(Math.floor(Date.now() / 1000))
+    const now = number(Math.floor(Date.now() / 1000) - age)
     const said = mode === undefined ? [number(1 | 8), size] : [number(1 | 4 | 8), size, number(mode)]
     return reply(ATTRIBUTES, Buffer.concat([...said, now, now]))
   }
@@ -149,21 +151,27 @@ function answerTo(
       if (name === 'posix-rename@openssh.com') return rename(true)
       return status(name === 'hardlink@openssh.com' ? OK : UNSUPPORTED)
     }
-    // Close, make a directory; there is one to list.
+    // Close, make a directory.
     case 4:
     case 14:
       return status(OK)
     case 11: {
-      if (String(next()) !== '/') return status(NO_SUCH_FILE)
+      const path = String(next()).replace(/\/?$/, '/')
+      const isThere = path === '/' || [...files.keys()].some((file) => file.startsWith(path))
+      if (!isThere) return status(NO_SUCH_FILE)
       const handle = String(handles.size)
-      handles.set(handle, '/')
+      handles.set(handle, path)
       return reply(OPENED, text(handle))
     }
     case 12: {
       const handle = String(next())
-      if (handles.get(handle) !== '/') return status(1)
-      handles.set(handle, 'the end')
-      const names = [...files.keys()].map((path) => path.slice(1)).filter((name) => !name.includes('/'))
+      const directory = handles.get(handle)
+      if (!directory) return status(1)
+      handles.set(handle, '')
+      const names = [...files.keys()]
+        .filter((path) => path.startsWith(directory))
+        .map((path) => path.slice(directory.length))
+        .filter((name) => !name.includes('/'))
       const entries = names.flatMap((name) => [text(name), text(''), number(0)])
       return reply(NAMES, Buffer.concat([number(names.length), ...entries]))
     }
