@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { type IndexedPack, sealIndexes } from '../format/index-object.ts'
 import { packKey } from '../format/pack-format.ts'
 import type { VaultHost } from '../format/vault-host.ts'
-import { readIndex } from '../store/load-index.ts'
+import { readIndexes } from '../store/load-index.ts'
 import type { Replica } from '../store/replica.ts'
 
 export interface MergeIndexesOptions {
@@ -25,14 +25,12 @@ export async function mergeIndexes(options: MergeIndexesOptions): Promise<void> 
   const { replicas, host, stateDirectory } = options
   if (replicas.some(({ sink }) => sink.appendOnly)) return
   const reading = { replicas, keys: host.keys, cacheDirectory: join(stateDirectory, 'index') }
-  const keys = new Map(replicas.flatMap(({ listing }) => [...listing.indexes]))
   const spent: string[] = []
   const listed = new Map<string, IndexedPack>()
   let isWorthIt = false
   let small = 0
   const isThere = ({ name }: IndexedPack) => replicas.some((replica) => replica.has(packKey(name)))
-  for (const [key, { sizeBytes }] of keys) {
-    const packs = await readIndex(key, reading)
+  for await (const { key, sizeBytes, packs } of readIndexes(reading)) {
     // A sink that does not answer may have it whole.
     if (!packs) continue
     const there = packs.filter(isThere)

@@ -4,7 +4,9 @@ import { forEachLimited } from '../for-each-limited.ts'
 import { CHUNK_ID_BYTES } from '../format/chunk-codec.ts'
 import { openIndex } from '../format/index-object.ts'
 import { decodeFooterContent, footerBytes, type PackChunk, packKey } from '../format/pack-format.ts'
+import { mapAhead } from '../map-ahead.ts'
 import { hashOfId, IdTable } from '../store/id-table.ts'
+import { INDEXES_AHEAD } from '../store/load-index.ts'
 import { readPackFooter } from '../store/read-pack-footer.ts'
 import { getObject, listObjects } from '../store/read-sink.ts'
 import { VaultError } from '../vault-error.ts'
@@ -112,21 +114,27 @@ export async function locateChunks(options: LocateOptions): Promise<ChunkLocatio
   for (const sink of sinks) {
     if (left.size === 0) break
     try {
-      for await (const { key } of listObjects(sink, 'index/', signal)) {
-        if (left.size === 0) break
-        if (read.has(key)) continue
+      const listed = await Array.fromAsync(listObjects(sink, 'index/', signal))
+      const fetched = mapAhead(
+        listed.filter(({ key }) => !read.has(key)),
+        async ({ key }) => ({ key, got: (await Promise.allSettled([getObject(sink, key, signal)]))[0] }),
+        INDEXES_AHEAD,
+      )
+      for await (const { key, got } of fetched) {
         try {
-          for (const pack of openIndex(keys, key, await getObject(sink, key, signal))) {
-            if (!left.has(pack.name)) continue
-            decodeFooterContent(pack.footer)
-            locations.add(pack.name, pack.footer)
-            left.delete(pack.name)
+          if (got.status === 'rejected') throw got.reason
+          for (const { name, footer } of openIndex(keys, key, got.value)) {
+            if (!left.has(name)) continue
+            decodeFooterContent(footer)
+            locations.add(name, footer)
+            left.delete(name)
           }
           read.add(key)
         } catch (error) {
           signal?.throwIfAborted()
           onProblem(toError(error))
         }
+        if (left.size === 0) break
       }
     } catch (error) {
       signal?.throwIfAborted()

@@ -116,8 +116,9 @@ export class ChunkReader {
 
   async #readFromAny(found: readonly ChunkLocation[]): Promise<Uint8Array | undefined> {
     for (const location of found) {
+      const packBytes = this.#options.locations.packBytes(location.pack)
       for (const sink of this.#packs.sinks) {
-        const plain = await this.#packs.readFrom(sink, location)
+        const plain = await this.#packs.readFrom(sink, location, packBytes)
         if (plain) return plain
       }
     }

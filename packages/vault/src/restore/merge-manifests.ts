@@ -1,6 +1,7 @@
 import { comparePaths } from '@pipe-backup/source'
 import { type ManifestEntry } from '../format/manifest-node.ts'
 import { Heap } from './heap.ts'
+import { NODES_AHEAD, NodesAhead } from './nodes-ahead.ts'
 import {
   checkLevels,
   MAX_LEVELS,
@@ -9,9 +10,6 @@ import {
   type PathRange,
   type ReadsChunks,
 } from './walk-manifest.ts'
-
-/** Hides what a request waits for, where a thousand snapshots have a node each. */
-const NODES_AT_ONCE = 8
 
 /** What is at one path in several manifests. */
 export interface MergedPath {
@@ -57,24 +55,32 @@ export async function* mergeManifests(
   const heap = new Heap<{ readonly cursor: Cursor; readonly item: Item }>((a, b) =>
     compareItems(a.item, b.item),
   )
+  const ahead = new NodesAhead(chunks)
+  const isWanted = (item: Item): boolean =>
+    item.id === undefined || !below || mayHold(below, item.path, item.next)
   const push = (cursor: Cursor): void => {
+    // Which of them all the manifests share is not known yet.
+    if (!skipShared) {
+      const soon = cursor.items.slice(cursor.at, cursor.at + NODES_AHEAD).filter(isWanted)
+      for (const { id } of soon) if (id) ahead.expect(id)
+    }
     for (;;) {
       const item = cursor.items[cursor.at++]
       if (!item) return
-      if (below && item.id && !mayHold(below, item.path, item.next)) continue
+      if (!isWanted(item)) continue
       heap.push({ cursor, item })
       return
     }
   }
   const read = async ({ id, levels, range }: Shared): Promise<readonly Item[]> => {
     checkLevels(levels)
-    return itemsOf(await chunks.read(id), range)
+    return itemsOf(await ahead.read(id), range)
   }
   /** Several at once, as each may be a request to a sink far away; what they hold comes in order. */
   const open = async (nodes: SharedNodes): Promise<void> => {
     const wanted = [...nodes.all()].filter(({ manifests }) => !skipShared || manifests.length < roots.length)
-    for (let from = 0; from < wanted.length; from += NODES_AT_ONCE) {
-      const some = wanted.slice(from, from + NODES_AT_ONCE)
+    for (let from = 0; from < wanted.length; from += NODES_AHEAD) {
+      const some = wanted.slice(from, from + NODES_AHEAD)
       const outcomes = await Promise.allSettled(some.map(read))
       for (const [i, { manifests, levels }] of some.entries()) {
         const outcome = outcomes[i]

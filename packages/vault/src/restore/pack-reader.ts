@@ -13,7 +13,9 @@ import { SinkOrder, TooSlowError } from './sink-order.ts'
 
 /** Packs, and pieces of packs: a restore goes through some four of 8 MiB at a time, and the next ones are on their way, in about the order in which they were written. */
 const SEALED_BYTES = 48 * 1024 * 1024
-/** A pack is fetched whole from its second chunk on; larger ones never. */
+/** About as much as comes over a usual line while an answer is waited for. */
+const REQUEST_BYTES = 512 * 1024
+/** Larger packs are never fetched whole. */
 const WHOLE_PACK_BYTES = 64 * 1024 * 1024
 /** A pack that was let go so often, and is wanted again, has what is wanted scattered: only that is fetched. */
 const MAX_WHOLE_FETCHES = 2
@@ -71,20 +73,25 @@ export class PackReader {
     return this.#store.requests
   }
 
-  /** The plain bytes of a chunk, proven by its id; undefined where the sink does not have it whole, which is reported. */
-  async readFrom(sink: Sink, location: ChunkLocation): Promise<Uint8Array | undefined> {
+  /**
+   * The plain bytes of a chunk, proven by its id; undefined where the sink does not have it whole, which is reported.
+   * @param packBytes - of the whole pack
+   */
+  async readFrom(sink: Sink, location: ChunkLocation, packBytes: number): Promise<Uint8Array | undefined> {
     const { pack, chunk } = location
     const where = nameOf(sink, pack)
     if (this.#bad.has(where)) return undefined
     const { signal, keys, nodeIdKey } = this.#options
     const key = packKey(pack)
     try {
-      await this.#fetchFrom(sink, location)
-      const runKey = await this.#runKeyOf(sink, location)
+      await this.#fetchFrom(sink, location, packBytes)
       const { offset, length } = chunk
-      const sealed =
-        this.#held(sink, location) ??
-        (await this.sinks.ask(sink, signal, (until) => sink.get(key, { offset, length, ...until })))
+      const piece = () => this.sinks.ask(sink, signal, (until) => sink.get(key, { offset, length, ...until }))
+      // Asked for before the pack's header is waited for.
+      const asked = this.#held(sink, location) ? undefined : piece()
+      asked?.catch(() => undefined)
+      const runKey = await this.#runKeyOf(sink, location)
+      const sealed = this.#held(sink, location) ?? (await (asked ?? piece()))
       const plain = unsealChunk(runKey, chunk.kind, chunk.id, sealed, chunk.rawLength)
       const idKey = chunk.kind === ChunkKind.data ? keys.idKey : nodeIdKey
       if (Buffer.compare(chunkId(idKey, plain), chunk.id) !== 0)
@@ -97,8 +104,12 @@ export class PackReader {
     }
   }
 
-  /** Whether it is sensible to fetch all of a pack of this size. */
-  mayFetchWhole(pack: string, sizeBytes: number): boolean {
+  /** Whether a pack of this size is to be fetched whole, for pieces of it that will be read. */
+  isWorthFetching(pack: string, sizeBytes: number, pieces: number): boolean {
+    return (pieces > 1 || sizeBytes <= REQUEST_BYTES) && this.#mayFetchWhole(pack, sizeBytes)
+  }
+
+  #mayFetchWhole(pack: string, sizeBytes: number): boolean {
     return sizeBytes <= WHOLE_PACK_BYTES && (this.#wholeFetches.get(pack) ?? 0) < MAX_WHOLE_FETCHES
   }
 
@@ -132,6 +143,8 @@ export class PackReader {
       for (const sink of this.sinks) {
         if (this.#damaged.has(pack) || signal.aborted) break
         if (this.#bad.has(nameOf(sink, pack))) continue
+        // What the pack's header says is on its way, too, when the piece has come.
+        if (range) this.#runKeyOf(sink, location).catch(() => undefined)
         try {
           const bytes = await this.sinks.ask(sink, signal, (until) =>
             range ? sink.get(packKey(pack), { ...range, ...until }) : getPack(sink, pack, until),
@@ -204,22 +217,21 @@ export class PackReader {
     })
   }
 
-  /** Waits for what is on its way, and fetches a pack whole that is read for the second time. */
-  async #fetchFrom(sink: Sink, location: ChunkLocation): Promise<void> {
+  /** Waits for what is on its way, and fetches a pack whole as soon as its pieces would have taken longer. */
+  async #fetchFrom(sink: Sink, location: ChunkLocation, packBytes: number): Promise<void> {
     const { pack } = location
     await this.#comingOf(location)
     if (this.#from(sink, pack)) return
     const uses = (this.#uses.get(pack) ?? 0) + 1
     this.#uses.set(pack, uses)
-    if (uses < 2 || this.#from(sink, pieceOf(location)) || !this.mayFetchWhole(pack, 0)) return
-    const { signal } = this.#options
-    const info = await sink.head(packKey(pack), { signal })
-    if (!info || !this.mayFetchWhole(pack, info.sizeBytes)) return
+    if (uses * REQUEST_BYTES < packBytes || this.#from(sink, pieceOf(location))) return
+    if (!this.#mayFetchWhole(pack, packBytes)) return
     const coming = this.#comingOf(location)
     if (coming) return await coming
-    this.#store.makeRoom(info.sizeBytes, () => false)
+    const { signal } = this.#options
+    this.#store.makeRoom(packBytes, () => false)
     this.#countWhole(pack)
-    await this.#store.fetch(pack, info.sizeBytes, async () => {
+    await this.#store.fetch(pack, packBytes, async () => {
       const bytes = await this.sinks.ask(sink, signal, (until) => getPack(sink, pack, until))
       this.#origins.set(bytes, sink)
       return bytes

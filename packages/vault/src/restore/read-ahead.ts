@@ -14,7 +14,7 @@ const MAX_AHEAD_BYTES = 32 * MIB
 /** So much ahead is worth threads: they take a tenth of a second to start. */
 const THREADS_FROM_BYTES = 16 * MIB
 /** So many at once hide what a request waits for; more would only share a line. */
-const MAX_REQUESTS = 6
+const MAX_REQUESTS = 16
 
 export interface ReadAheadOptions {
   /** Reads what is not ahead, from whichever sink has it whole. */
@@ -193,7 +193,7 @@ export class ReadAhead implements AsyncDisposable {
         if (packs.requests >= MAX_REQUESTS) return
         const { pack } = location
         const size = locations.packBytes(pack)
-        const isWhole = (wanted.get(pack) ?? 0) > 1 && packs.mayFetchWhole(pack, size)
+        const isWhole = packs.isWorthFetching(pack, size, wanted.get(pack) ?? 0)
         // More of its pack may be wanted by what is not planned yet.
         if (!isWhole && !this.#isPlanned && i > this.#ahead.length / 2) continue
         const isNeeded = (name: string) => wanted.has(name)

@@ -1,11 +1,13 @@
 import { decodeExtentNode } from '../format/decode-manifest-node.ts'
 import type { Extents } from '../format/extents.ts'
+import { mapAhead } from '../map-ahead.ts'
 import { VaultError } from '../vault-error.ts'
 import type { StoredFile } from './stored-file-reader.ts'
 import { checkLevels, MAX_LEVELS, type ReadsChunks } from './walk-manifest.ts'
 
 /** Of a file, what is asked for while the bytes before it are taken: a request waits for a sink, not each chunk for the one before. */
 const AHEAD_BYTES = 4 * 1024 * 1024
+const AHEAD_PIECES = 64
 
 /** A part of a file: a piece of a chunk's plain bytes. */
 interface Piece {
@@ -31,44 +33,17 @@ export async function* readRange(
   wanted: Wanted,
 ): AsyncGenerator<Uint8Array> {
   let left = wanted.to - wanted.from
-  for await (const bytes of inOrder(chunks, piecesOf(chunks, file, wanted))) {
-    left -= bytes.length
-    yield bytes
+  const read = async (piece: Piece) => ({ piece, plain: await chunks.read(piece.id) })
+  const sizes = { of: ({ length }: Piece) => length, most: AHEAD_BYTES }
+  const pieces = mapAhead(piecesOf(chunks, file, wanted), read, { atOnce: AHEAD_PIECES, sizes })
+  for await (const { piece, plain } of pieces) {
+    const { offset, length } = piece
+    if (offset + length > plain.length)
+      throw new VaultError('corrupt', 'a file uses more of a chunk than there is')
+    left -= length
+    yield plain.subarray(offset, offset + length)
   }
   if (left !== 0) throw corrupt(file)
-}
-
-/** Reads chunks ahead, and gives their pieces in order. */
-async function* inOrder(chunks: ReadsChunks, pieces: AsyncGenerator<Piece>): AsyncGenerator<Uint8Array> {
-  const ahead: { readonly piece: Piece; readonly plain: Promise<Uint8Array> }[] = []
-  let aheadBytes = 0
-  let isEnd = false
-  try {
-    for (;;) {
-      while (!isEnd && (ahead.length === 0 || aheadBytes < AHEAD_BYTES)) {
-        const step = await pieces.next()
-        if (step.done) {
-          isEnd = true
-          break
-        }
-        const plain = chunks.read(step.value.id)
-        // Whoever comes to it is given the error; nobody may.
-        plain.catch(() => undefined)
-        ahead.push({ piece: step.value, plain })
-        aheadBytes += step.value.length
-      }
-      const first = ahead.shift()
-      if (!first) return
-      const { offset, length } = first.piece
-      const plain = await first.plain
-      aheadBytes -= length
-      if (offset + length > plain.length)
-        throw new VaultError('corrupt', 'a file uses more of a chunk than there is')
-      yield plain.subarray(offset, offset + length)
-    }
-  } finally {
-    await pieces.return(undefined)
-  }
 }
 
 async function* piecesOf(chunks: ReadsChunks, file: StoredFile, wanted: Wanted): AsyncGenerator<Piece> {

@@ -8,7 +8,7 @@ import type { ChunkLocation } from './chunk-locations.ts'
 export class RunKeys {
   readonly #keys: VaultKeys
   /** By sink and pack: nothing vouches for a header, and what one sink says of it must not be believed of another's. */
-  readonly #ofPacks = new Map<string, readonly Uint8Array[]>()
+  readonly #ofPacks = new Map<string, Promise<readonly Uint8Array[]>>()
   readonly #opened = new Map<string, Uint8Array>()
 
   constructor(keys: VaultKeys) {
@@ -26,15 +26,24 @@ export class RunKeys {
     where: string,
     start: (length: number) => Promise<Uint8Array>,
   ): Promise<Uint8Array> {
-    let keys = this.#ofPacks.get(where)
-    if (!keys) {
-      const { runKeys } = await readPackHeader(start, chunk.offset)
-      keys = await Promise.all(runKeys.map((runKey) => this.open(runKey)))
-      this.#ofPacks.set(where, keys)
+    const known = this.#ofPacks.get(where)
+    const reading = known ?? this.#read(start, chunk.offset)
+    if (!known) {
+      this.#ofPacks.set(where, reading)
+      // It is asked again; whoever waits is given the error.
+      reading.catch(() => this.forget(where))
     }
-    const runKey = keys[chunk.runKey]
+    const runKey = (await reading)[chunk.runKey]
     if (!runKey) throw new VaultError('corrupt', 'a chunk names a run key that its pack does not have')
     return runKey
+  }
+
+  async #read(
+    start: (length: number) => Promise<Uint8Array>,
+    maxBytes: number,
+  ): Promise<readonly Uint8Array[]> {
+    const { runKeys } = await readPackHeader(start, maxBytes)
+    return await Promise.all(runKeys.map((runKey) => this.open(runKey)))
   }
 
   /** Of a pack that did not open: what its header says is asked again. */

@@ -1,5 +1,6 @@
 import { comparePaths } from '@pipe-backup/source'
 import { type ManifestEntry, type ManifestNode } from '../format/manifest-node.ts'
+import { NodesAhead } from './nodes-ahead.ts'
 import {
   checkLevels,
   isBelow,
@@ -15,12 +16,12 @@ const MAX_NODES = 32
 
 /** The nodes of one manifest, of which those that were read last stay opened: a directory's files are looked up one after the other. */
 export class TreeNodes {
-  readonly #chunks: ReadsChunks
+  readonly #chunks: NodesAhead
   readonly #root: Uint8Array
   readonly #opened = new Map<string, ManifestNode>()
 
   constructor(chunks: ReadsChunks, root: Uint8Array) {
-    this.#chunks = chunks
+    this.#chunks = new NodesAhead(chunks)
     this.#root = root
   }
 
@@ -73,9 +74,24 @@ export class TreeNodes {
       yield* node.entries
       return
     }
-    for (const [i, { id: child, firstPath: first }] of node.children.entries()) {
-      const next = node.children[i + 1]?.firstPath ?? range.next
-      if (wants(first, next)) yield* this.#walk(wants, child, levels - 1, { first, next })
+    const { children } = node
+    const isWanted = (i: number): boolean => {
+      const first = children[i]?.firstPath
+      return first !== undefined && wants(first, children[i + 1]?.firstPath ?? range.next)
+    }
+    let inARow = 0
+    for (const [i, { id: child, firstPath: first }] of children.entries()) {
+      if (!isWanted(i)) {
+        inARow = 0
+        this.#chunks.forget()
+        continue
+      }
+      // Of a directory with many names all nodes are wanted, of one with large directories in it few.
+      for (let next = i + 1; next <= i + inARow; next++)
+        if (isWanted(next)) this.#chunks.expect(children[next]?.id ?? child)
+      inARow++
+      const next = children[i + 1]?.firstPath ?? range.next
+      yield* this.#walk(wants, child, levels - 1, { first, next })
     }
   }
 

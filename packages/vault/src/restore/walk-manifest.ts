@@ -2,7 +2,9 @@ import { comparePaths } from '@pipe-backup/source'
 import { decodeExtentNode, decodeManifestNode } from '../format/decode-manifest-node.ts'
 import type { Extents } from '../format/extents.ts'
 import { type Content, type ManifestEntry, type ManifestNode } from '../format/manifest-node.ts'
+import { mapAhead } from '../map-ahead.ts'
 import { VaultError } from '../vault-error.ts'
+import { NODES_AHEAD } from './nodes-ahead.ts'
 
 const SLASH = 0x2f
 
@@ -65,27 +67,41 @@ export async function* walkManifest(
   for await (const entries of walkLeaves(chunks, id, below)) yield* entries
 }
 
-/** As walkManifest, leaf by leaf. */
+/** As walkManifest, leaf by leaf; the next nodes are on their way meanwhile. */
 export async function* walkLeaves(
   chunks: ReadsChunks,
   id: Uint8Array,
   below: readonly Uint8Array[] | undefined,
-  levels: number = MAX_LEVELS,
-  range: PathRange = {},
+): AsyncGenerator<readonly ManifestEntry[]> {
+  yield* leavesOf(chunks, await chunks.read(id), below, MAX_LEVELS, {})
+}
+
+async function* leavesOf(
+  chunks: ReadsChunks,
+  bytes: Uint8Array,
+  below: readonly Uint8Array[] | undefined,
+  levels: number,
+  range: PathRange,
 ): AsyncGenerator<readonly ManifestEntry[]> {
   checkLevels(levels)
-  const node = openNode(await chunks.read(id), range)
+  const node = openNode(bytes, range)
   if (node.type === 'leaf') {
     yield below
       ? node.entries.filter(({ path }) => below.some((selected) => isBelow(path, selected)))
       : node.entries
     return
   }
-  for (const [i, child] of node.children.entries()) {
-    const next = node.children[i + 1]?.firstPath ?? range.next
-    if (below && !below.some((selected) => mayHold(selected, child.firstPath, next))) continue
-    yield* walkLeaves(chunks, child.id, below, levels - 1, { first: child.firstPath, next })
-  }
+  const children = node.children.map(({ firstPath: first, id }, i) => ({
+    id,
+    first,
+    next: node.children[i + 1]?.firstPath ?? range.next,
+  }))
+  const wanted = children.filter(
+    ({ first, next }) => !below || below.some((selected) => mayHold(selected, first, next)),
+  )
+  const read = async (child: (typeof wanted)[number]) => ({ child, bytes: await chunks.read(child.id) })
+  for await (const { child, bytes } of mapAhead(wanted, read, { atOnce: NODES_AHEAD }))
+    yield* leavesOf(chunks, bytes, below, levels - 1, child)
 }
 
 /** The extents of a file in order, in batches. */

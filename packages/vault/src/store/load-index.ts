@@ -4,10 +4,18 @@ import type { ObjectKeys, Role } from '@pipe-backup/crypto'
 import { type IndexedPack, openIndex } from '../format/index-object.ts'
 import { decodeFooterContent, hostIdOf, packKey } from '../format/pack-format.ts'
 import { hasCode } from '../has-code.ts'
+import { type Ahead, mapAhead } from '../map-ahead.ts'
 import { ChunkIndex } from './chunk-index.ts'
 import { readPackFooter } from './read-pack-footer.ts'
 import type { Replica } from './replica.ts'
 import { readFromAny } from './replicas.ts'
+
+/** An index may have 64 MiB of content. */
+export const INDEXES_AHEAD: Ahead<{ readonly sizeBytes: number }> = {
+  atOnce: 8,
+  sizes: { of: ({ sizeBytes }) => sizeBytes, most: 4 * 1024 * 1024 },
+}
+export const FOOTERS_AT_ONCE = 8
 
 export interface LoadedIndex {
   readonly index: ChunkIndex
@@ -47,8 +55,8 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
   const keys = new Set(replicas.flatMap(({ listing }) => [...listing.indexes.keys()]))
   // Without copies the index is fetched each time: no reason for a run to fail.
   await forgetOthers(options.cacheDirectory, keys).catch(() => undefined)
-  for (const key of keys) {
-    for (const pack of (await readIndex(key, options)) ?? []) {
+  for await (const { packs = [] } of readIndexes(options)) {
+    for (const pack of packs) {
       if (listed.has(pack.name)) continue
       excludeOfOtherLength(pack, replicas)
       listed.add(pack.name)
@@ -58,10 +66,14 @@ export async function loadIndex(options: LoadIndexOptions): Promise<LoadedIndex>
 
   const unlisted: IndexedPack[] = []
   for (const replica of replicas) {
-    for (const [name, { sizeBytes }] of replica.listing.packs) {
-      if (listed.has(name)) continue
+    const names = [...replica.listing.packs].filter(([name]) => !listed.has(name))
+    const read = async ([name, { sizeBytes }]: (typeof names)[number]) => ({
+      name,
+      sizeBytes,
+      footer: await footerOf(replica, name, sizeBytes),
+    })
+    for await (const { name, sizeBytes, footer } of mapAhead(names, read, { atOnce: FOOTERS_AT_ONCE })) {
       // Not a pack, or a damaged one: nothing rests on it, and another sink may have it whole.
-      const footer = await footerOf(replica, name, sizeBytes)
       if (!footer) continue
       const pack = { name, sizeBytes, footer }
       add(pack)
@@ -95,13 +107,29 @@ async function footerOf(replica: Replica, name: string, sizeBytes: number): Prom
   }
 }
 
-/**
- * Reads an index object: this host's copy, or that of the first sink that has it whole.
- * @returns no packs when none has it whole: they are found by their footers; undefined when one that does not answer may have it
- */
-export async function readIndex(
+export interface ReadIndex {
+  readonly key: string
+  readonly sizeBytes: number
+  /** None when no sink has it whole: they are found by their footers; undefined when one that does not answer may have it. */
+  readonly packs: readonly IndexedPack[] | undefined
+}
+
+type ReadIndexesOptions = Omit<LoadIndexOptions, 'hostId' | 'role'>
+
+/** Reads all the index objects, one after the other: this host's copy of each, or that of the first sink that has it whole. */
+export async function* readIndexes(options: ReadIndexesOptions): AsyncGenerator<ReadIndex> {
+  const listed = new Map(options.replicas.flatMap(({ listing }) => [...listing.indexes]))
+  const indexes = [...listed].map(([key, { sizeBytes }]) => ({ key, sizeBytes }))
+  const read = async (index: (typeof indexes)[number]) => ({
+    ...index,
+    packs: await readIndex(index.key, options),
+  })
+  yield* mapAhead(indexes, read, INDEXES_AHEAD)
+}
+
+async function readIndex(
   key: string,
-  { replicas, keys, cacheDirectory }: Omit<LoadIndexOptions, 'hostId' | 'role'>,
+  { replicas, keys, cacheDirectory }: ReadIndexesOptions,
 ): Promise<readonly IndexedPack[] | undefined> {
   const cached = join(cacheDirectory, key.slice('index/'.length))
   try {

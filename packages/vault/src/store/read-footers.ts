@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { ObjectKeys } from '@pipe-backup/crypto'
+import { forEachLimited } from '../for-each-limited.ts'
 import { decodeFooterContent, type PackFooter } from '../format/pack-format.ts'
-import { readIndex } from './load-index.ts'
+import { FOOTERS_AT_ONCE, readIndexes } from './load-index.ts'
 import { readPackFooter } from './read-pack-footer.ts'
 import type { Replica } from './replica.ts'
 
@@ -19,20 +20,20 @@ export async function readFooters(
   const { keys } = host
   const reading = { replicas, keys, cacheDirectory: join(stateDirectory, 'index') }
   const footers = new Map<string, PackFooter>()
-  for (const key of new Set(replicas.flatMap(({ listing }) => [...listing.indexes.keys()]))) {
-    for (const { name, footer } of (await readIndex(key, reading)) ?? [])
+  for await (const { packs = [] } of readIndexes(reading)) {
+    for (const { name, footer } of packs)
       if (!footers.has(name)) footers.set(name, decodeFooterContent(footer))
   }
   for (const replica of replicas) {
-    for (const [name, { sizeBytes }] of replica.listing.packs) {
-      if (footers.has(name)) continue
+    const names = [...replica.listing.packs].filter(([name]) => !footers.has(name))
+    await forEachLimited(names, FOOTERS_AT_ONCE, async ([name, { sizeBytes }]) => {
       try {
         const content = await readPackFooter(replica.sink, name, sizeBytes, keys, signal)
         footers.set(name, decodeFooterContent(content))
       } catch (error) {
         replica.report(error)
       }
-    }
+    })
   }
   return footers
 }

@@ -7,6 +7,7 @@ import {
   snapshotTimeOf,
 } from '../format/snapshot-object.ts'
 import { hasCode } from '../has-code.ts'
+import { mapAhead } from '../map-ahead.ts'
 import { VaultError } from '../vault-error.ts'
 import type { SnapshotMarks } from './mark-book.ts'
 import { readMarks } from './read-marks.ts'
@@ -91,21 +92,14 @@ export async function listSnapshots(options: ListSnapshotsOptions): Promise<read
 
   const keys = [...holders.keys()].sort()
   const found: SnapshotInfo[] = []
-  for (let i = 0; i < keys.length; i += HEADS_AT_ONCE) {
-    const some = await Promise.all(
-      keys.slice(i, i + HEADS_AT_ONCE).map((key) => {
-        const held = holders.get(key)
-        // In the caller's order of preference, not in that of their answers.
-        return readHead(
-          key,
-          sinks.filter((sink) => held?.has(sink)),
-          storedAts.get(key) ?? new Date(Number.NaN),
-          options,
-        )
-      }),
-    )
-    found.push(...some.filter((info) => info !== undefined))
+  const read = (key: string): Promise<SnapshotInfo | undefined> => {
+    const held = holders.get(key)
+    // In the caller's order of preference, not in that of their answers.
+    const preferred = sinks.filter((sink) => held?.has(sink))
+    return readHead(key, preferred, storedAts.get(key) ?? new Date(Number.NaN), options)
   }
+  for await (const info of mapAhead([...holders.keys()].sort(), read, { atOnce: HEADS_AT_ONCE }))
+    if (info) found.push(info)
   const marked = options.withMarks ? await addMarks(found, options) : found
   const soonMs = Date.now() + CLOCK_SKEW_MS
   const madeAtMs = ({ time, storedAt }: SnapshotInfo) =>
