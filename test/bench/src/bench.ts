@@ -6,9 +6,10 @@ import { ensureDebianPackages } from '@pipe-backup-test/services'
 import { execa } from 'execa'
 import { smallFilePath } from './content.ts'
 import { countsAt, makeDataset } from './dataset.ts'
-import { MAIN, measure, type Sample, warm } from './measure.ts'
+import { type Command, MAIN, measure, type Sample, warm } from './measure.ts'
 import { nextHour } from './next-hour.ts'
 import { borg, type Peer, pipeBackup, restic, resticCopied } from './peers.ts'
+import { TAR_AGE_TEE, tarAgeTee } from './plain-pipe.ts'
 import { machine, type Result, table, writeInto } from './results.ts'
 
 const USAGE = `npm run bench -- [--quick] [--rounds 3] [--scale 1] [--work DIRECTORY]
@@ -34,7 +35,7 @@ async function bench(): Promise<void> {
   const { quick } = values
   const scale = Number(values.scale)
   const rounds = Number(values.rounds ?? (quick ? 1 : 3))
-  ensureDebianPackages(quick ? ['restic', 'rsync', 'time'] : ['borgbackup', 'restic', 'rsync', 'time'])
+  ensureDebianPackages(['restic', 'rsync', 'time', ...(quick ? [] : ['age', 'borgbackup'])])
   const data = join(values.work, `data-${scale}`)
   mkdirSync(values.work, { recursive: true })
   if (!existsSync(join(data, '.complete'))) {
@@ -49,7 +50,11 @@ async function bench(): Promise<void> {
   const peers = [ours, pipeBackup(data, values.work, ['one']), reference, ...others]
   const results: Result[] = []
 
-  const sample = async (peer: Peer, name: string, command = peer.backup): Promise<Sample> => {
+  const sample = async (
+    peer: Pick<Peer, 'name' | 'stored'>,
+    name: string,
+    command: Command,
+  ): Promise<Sample> => {
     await warm(data)
     const measured = await measure(command, values.work)
     const { stdout: bytes } = await execa('du', ['--summarize', '--bytes', peer.stored])
@@ -65,16 +70,16 @@ async function bench(): Promise<void> {
   for (let round = 1; round <= rounds; round++) {
     for (const peer of peers) {
       await peer.reset()
-      await sample(peer, 'first run')
+      await sample(peer, 'first run', peer.backup)
     }
-    for (const peer of peers) await sample(peer, 'nothing changed')
+    for (const peer of peers) await sample(peer, 'nothing changed', peer.backup)
   }
   const notes: string[] = []
   if (!quick) {
     notes.push(await oneFileChanged(ours, data))
     for (let step = 1; step <= rounds; step++) {
       await nextHour(data, step, countsAt(scale))
-      for (const peer of peers) await sample(peer, 'an hour later')
+      for (const peer of peers) await sample(peer, 'an hour later', peer.backup)
     }
   }
   // It restores from the first of its repositories, as the other does.
@@ -94,10 +99,18 @@ async function bench(): Promise<void> {
       await mustBeEqual(data, join(directory, peer.restoredTo))
     }
   }
+  if (!quick) {
+    for (const peer of restoring) await sample(peer, 'prune', peer.prune)
+    const pipes = [ours.archives, tarAgeTee(data, values.work)]
+    for (let round = 1; round <= rounds; round++) {
+      for (const pipe of pipes) await sample(pipe, 'one archive', pipe.send)
+      for (const pipe of pipes) await sample(pipe, 'an archive back', pipe.receive)
+    }
+  }
   notes.push(await startUp())
   const text = [
     `${machine()}. ${rounds === 1 ? 'One round' : `Medians of ${rounds} rounds`}; ratios are to ${reference.name}.`,
-    table(results, reference.name),
+    table(results, [reference.name, TAR_AGE_TEE]),
     ...notes,
   ].join('\n\n')
   say(`\n${text}`)

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deriveKeys, phraseFromMaster, type VaultKeys } from '@pipe-backup/crypto'
 import type { Sink } from '@pipe-backup/sink'
@@ -8,6 +8,8 @@ import { backup, createVaultHost, encodeHostKey, initVault, type VaultHost } fro
 import { measure, programIn, type Sample, toNowhere } from './measure.ts'
 
 const HOUR_MS = 3_600_000
+/** How many snapshots are made apart from the vault before they are moved into it: a run lists all that is in a vault. */
+const BATCH = 200
 
 /** A vault on one local sink, a server that is backed up to it, and whatever else is to be in the vault: by the command, or faster by the packages. */
 export class GrowthHome {
@@ -56,39 +58,67 @@ export class GrowthHome {
 
   /** Hourly snapshots of `data` by one host, before now. @param change - called before each */
   async addSnapshots(count: number, change: (i: number) => void): Promise<void> {
-    await this.#backUp(this.#host, count, 'state-of-packages', change)
+    const first = Date.now() - (count + 1) * HOUR_MS
+    const writer = { host: this.#host, hostName: 'this-host', state: 'state-of-packages' }
+    await this.#inBatches(count, async (sink, i) => {
+      // What earlier batches stored is not in this one's sink.
+      if (i % BATCH === 0) this.#remove(writer.state)
+      change(i)
+      await this.#backUp({ ...writer, sink, time: new Date(first + i * HOUR_MS) })
+    })
   }
 
   /** As many hosts, each with a snapshot of its own files. @param change - called before each */
   async addHosts(count: number, change: (i: number) => void): Promise<void> {
-    for (let i = 0; i < count; i++) {
+    const time = new Date(Date.now() - HOUR_MS)
+    await this.#inBatches(count, async (sink, i) => {
       const state = `state-${i}`
-      await this.#backUp(createVaultHost(this.#keys), 1, state, () => change(i), `host-${i}`)
-      rmSync(join(this.directory, state), { recursive: true, force: true })
+      change(i)
+      await this.#backUp({ host: createVaultHost(this.#keys), hostName: `host-${i}`, state, sink, time })
+      this.#remove(state)
+    })
+  }
+
+  async #inBatches(count: number, add: (sink: Sink, i: number) => Promise<void>): Promise<void> {
+    const path = join(this.directory, 'batch')
+    const sink = localSink({ name: 'one', path })
+    for (let i = 0; i < count; i++) {
+      if (i % BATCH === 0) {
+        mkdirSync(path)
+        cpSync(join(this.directory, 'sink', 'vault.json'), join(path, 'vault.json'))
+      }
+      await add(sink, i)
+      if (i % BATCH < BATCH - 1 && i < count - 1) continue
+      cpSync(path, join(this.directory, 'sink'), { recursive: true })
+      this.#remove('batch')
     }
   }
 
-  async #backUp(
-    host: VaultHost,
-    count: number,
-    state: string,
-    change: (i: number) => void,
-    hostName = 'this-host',
-  ): Promise<void> {
-    const first = Date.now() - (count + 1) * HOUR_MS
-    for (let i = 0; i < count; i++) {
-      change(i)
-      const report = await backup({
-        host,
-        hostName,
-        program: 'growth',
-        sources: [filesSource({ name: 'data', paths: [join(this.directory, 'data')] })],
-        sinks: [this.#sink],
-        copies: 1,
-        stateDirectory: join(this.directory, state),
-        now: () => new Date(first + i * HOUR_MS),
-      })
-      if (report.exitCode !== 0) throw new Error(`snapshot ${i}: exit code ${report.exitCode}`)
-    }
+  #remove(name: string): void {
+    rmSync(join(this.directory, name), { recursive: true, force: true })
   }
+
+  async #backUp({ host, hostName, state, sink, time }: Writing): Promise<void> {
+    const report = await backup({
+      host,
+      hostName,
+      program: 'growth',
+      sources: [filesSource({ name: 'data', paths: [join(this.directory, 'data')] })],
+      sinks: [sink],
+      copies: 1,
+      stateDirectory: join(this.directory, state),
+      now: () => time,
+    })
+    if (report.exitCode !== 0)
+      throw new Error(`${hostName}, ${time.toISOString()}: exit code ${report.exitCode}`)
+  }
+}
+
+interface Writing {
+  readonly host: VaultHost
+  readonly hostName: string
+  /** Name of its state directory. */
+  readonly state: string
+  readonly sink: Sink
+  readonly time: Date
 }

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { type Command, MAIN, toNowhere } from './measure.ts'
+import type { PlainPipe } from './plain-pipe.ts'
 
 /** A backup program, set up on one data set in a directory of its own. */
 export interface Peer {
@@ -23,6 +24,12 @@ export interface Peer {
   readonly tar: Command
   /** Reads all that is stored, and checks it. */
   readonly verify: Command
+  /** Leaves the last backup alone, and frees what it does not need. */
+  readonly prune: Command
+}
+
+export interface PipeBackup extends Peer {
+  readonly archives: PlainPipe
 }
 
 const SINKS = ['one', 'two', 'three'] as const
@@ -37,7 +44,7 @@ function empty(directory: string): void {
 }
 
 /** This program, into local sinks at once. @param data - absolute @param names - of the sinks */
-export function pipeBackup(data: string, work: string, names: readonly string[] = SINKS): Peer {
+export function pipeBackup(data: string, work: string, names: readonly string[] = SINKS): PipeBackup {
   const home = join(work, `pipe-backup-${names.length}`)
   const sink = (name: string) => join(home, 'sinks', name)
   const env = { HOME: home, XDG_STATE_HOME: join(home, 'state'), XDG_CONFIG_HOME: join(home, 'config') }
@@ -48,8 +55,9 @@ export function pipeBackup(data: string, work: string, names: readonly string[] 
     env,
   })
   const phrase = ['--phrase-file', 'phrase']
+  const name = names.length === 1 ? 'pipe-backup, 1 sink' : `pipe-backup, ${names.length} sinks`
   return {
-    name: names.length === 1 ? 'pipe-backup, 1 sink' : `pipe-backup, ${names.length} sinks`,
+    name,
     stored: sink('one'),
     async reset() {
       empty(home)
@@ -58,7 +66,14 @@ export function pipeBackup(data: string, work: string, names: readonly string[] 
       const sinks = names.map((name) => ({ type: 'local', name, path: sink(name) }))
       writeFileSync(
         join(home, 'pipe-backup.json'),
-        JSON.stringify({ vault: 'bench', copies: names.length, sources, sinks }),
+        JSON.stringify({
+          vault: 'bench',
+          copies: names.length,
+          sources,
+          sinks,
+          keep: { last: 1 },
+          grace: '0s',
+        }),
       )
       const { file, args } = command('init', '--quiet', '--phrase-out', 'phrase')
       await execa(file, args, { cwd: home, env })
@@ -71,6 +86,13 @@ export function pipeBackup(data: string, work: string, names: readonly string[] 
       command('restore', 'latest', ...paths.map((path) => `data${path}`), '--to', directory, ...phrase),
     tar: toNowhere(command('restore', 'latest', ...phrase)),
     verify: command('verify', '--deep', '--quiet', ...phrase),
+    prune: command('prune', '--compact', '--force', '--quiet'),
+    archives: {
+      name,
+      stored: join(sink('one'), 'archives'),
+      send: command('send', '--quiet'),
+      receive: toNowhere(command('receive', 'latest', '--quiet', ...phrase)),
+    },
   }
 }
 
@@ -100,6 +122,7 @@ export function restic(data: string, work: string): Peer {
       command('restore', 'latest', '--target', directory, ...paths.flatMap((path) => ['--include', path])),
     tar: toNowhere(command('dump', 'latest', '/')),
     verify: command('check', '--read-data'),
+    prune: command('forget', '--keep-last', '1', '--prune'),
   }
 }
 
@@ -156,5 +179,6 @@ export function borg(data: string, work: string): Peer {
     }),
     tar: shell(`borg export-tar ${last} - > /dev/null`),
     verify: shell(`borg check --verify-data ${repository}`),
+    prune: shell(`borg prune --keep-last 1 ${repository} && borg compact ${repository}`),
   }
 }

@@ -12,15 +12,15 @@ export interface Result extends Omit<Sample, 'stdout'> {
 
 const END = '<!-- end -->'
 
-/** Medians, a row for each case and peer, and each as a ratio to `reference` in the same case. */
-export function table(results: readonly Result[], reference: string): string {
+/** Medians, a row for each case and peer, and each as a ratio to the one of `references` that the case has. */
+export function table(results: readonly Result[], references: readonly string[]): string {
   const rows = ['| | | wall s | ratio | CPU s | peak MiB | stored MB |', '|--|--|--|--|--|--|--|']
   for (const name of new Set(results.map((result) => result.case))) {
     const ofCase = results.filter((result) => result.case === name)
     const wall = (peer: string) => median(ofCase, peer, ({ wallSeconds }) => wallSeconds)
+    const base = wall(references.find((peer) => ofCase.some((result) => result.peer === peer)) ?? '')
     for (const peer of new Set(ofCase.map((result) => result.peer))) {
       const of = (figure: (result: Result) => number) => median(ofCase, peer, figure)
-      const base = wall(reference)
       rows.push(
         `| ${[
           name,

@@ -4,9 +4,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Small pieces, as they would go over a slow line. */
 const PIECE_BYTES = 8 * 1024
 
+interface Way {
+  readonly name: 'up' | 'down'
+  /** Until when the line is busy. */
+  paidUntil: number
+}
+
 /**
  * A line of so many bytes a second, each way, over which one or several servers are reached: TCP proxies on free ports of 127.0.0.1 that
- * share the line. What has been taken from a client and not handed on yet is at most a piece for each connection, beside the kernel's buffers.
+ * share the line. What has been taken from a client and not handed on yet is at most a piece for each connection, and what is on its way,
+ * beside the kernel's buffers. A connection is there after one round trip, as a TCP handshake takes; a slow start there is not.
  */
 export class SlowLine implements AsyncDisposable {
   bytesPerSecond: number
@@ -14,10 +21,14 @@ export class SlowLine implements AsyncDisposable {
   bytesUp = 0
   readonly #servers: Server[] = []
   readonly #sockets = new Set<Socket>()
-  readonly #paidUntil = { up: 0, down: 0 }
+  readonly #delayMs: number
+  readonly #up: Way = { name: 'up', paidUntil: 0 }
+  readonly #down: Way = { name: 'down', paidUntil: 0 }
 
-  constructor(bytesPerSecond: number) {
+  /** @param roundTripMs - half of it is how long each byte is on its way */
+  constructor(bytesPerSecond: number, roundTripMs = 0) {
     this.bytesPerSecond = bytesPerSecond
+    this.#delayMs = roundTripMs / 2
   }
 
   /** @returns the port at which the server is reached over this line */
@@ -37,8 +48,9 @@ export class SlowLine implements AsyncDisposable {
       near.once('close', end)
       far.once('close', end)
       // Ends when either side is closed, which is how a connection ends.
-      void this.#pass(near, far, 'up').catch(end)
-      void this.#pass(far, near, 'down').catch(end)
+      const handshake = this.#delayMs > 0 ? sleep(2 * this.#delayMs) : Promise.resolve()
+      void handshake.then(() => this.#pass(near, far, this.#up)).catch(end)
+      void this.#pass(far, near, this.#down).catch(end)
     })
     await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
     this.#servers.push(proxy)
@@ -50,22 +62,37 @@ export class SlowLine implements AsyncDisposable {
     await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))))
   }
 
-  async #pass(from: Socket, to: Socket, way: 'up' | 'down'): Promise<void> {
+  async #pass(from: Socket, to: Socket, way: Way): Promise<void> {
+    let arrived: Promise<void> = Promise.resolve()
+    const onWay: Promise<void>[] = []
     for await (const bytes of from as AsyncIterable<Buffer>) {
       for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
         const piece = bytes.subarray(at, at + PIECE_BYTES)
         await this.#pay(piece.length, way)
-        if (way === 'up') this.bytesUp += piece.length
-        if (!to.write(piece)) await new Promise((resolve) => to.once('drain', resolve).once('close', resolve))
+        if (way.name === 'up') this.bytesUp += piece.length
+        const due = this.#delayMs > 0 ? sleep(this.#delayMs) : undefined
+        arrived = Promise.all([arrived, due]).then(() => write(to, piece))
+        onWay.push(arrived)
+        if (onWay.length > this.#mostOnWay) await onWay.shift()
       }
     }
+    await arrived
     to.end()
   }
 
-  async #pay(bytes: number, way: 'up' | 'down'): Promise<void> {
+  /** Pieces of one connection: twice what the line holds. */
+  get #mostOnWay(): number {
+    return 1 + Math.ceil((2 * this.bytesPerSecond * this.#delayMs) / 1000 / PIECE_BYTES)
+  }
+
+  async #pay(bytes: number, way: Way): Promise<void> {
     const now = performance.now()
-    const from = Math.max(now, this.#paidUntil[way])
-    this.#paidUntil[way] = from + (bytes * 1000) / this.bytesPerSecond
+    const from = Math.max(now, way.paidUntil)
+    way.paidUntil = from + (bytes * 1000) / this.bytesPerSecond
     if (from - now > 2) await sleep(from - now)
   }
+}
+
+async function write(to: Socket, piece: Buffer): Promise<void> {
+  if (!to.write(piece)) await new Promise((resolve) => to.once('drain', resolve).once('close', resolve))
 }
