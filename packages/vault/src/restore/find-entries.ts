@@ -42,6 +42,7 @@ export async function* findEntries(options: FindOptions): AsyncGenerator<FoundEn
     }
     const merged = mergeManifests(chunks, roots, {
       below,
+      matches,
       ...(onUnreadable && {
         onUnreadable: (error: unknown, manifests: readonly number[]) => {
           signal?.throwIfAborted()
@@ -49,11 +50,10 @@ export async function* findEntries(options: FindOptions): AsyncGenerator<FoundEn
         },
       }),
     })
-    for await (const { path, found } of merged) {
+    for await (const { found } of merged) {
       signal?.throwIfAborted()
       const states = new Map<string, { entry: ListedEntry; manifests: number[] }>()
       for (const { entry, manifests } of found) {
-        if (!matches(path, entry.type === 'directory')) continue
         const listed = toListed(source, entry)
         const known = states.get(stateOf(listed))
         if (known) known.manifests.push(...manifests)

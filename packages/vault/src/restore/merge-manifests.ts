@@ -21,6 +21,8 @@ export interface MergedPath {
 export interface MergeOptions {
   /** Read only what may hold this path or anything below it. */
   readonly below?: Uint8Array | undefined
+  /** Whether an entry is wanted: of others nothing is held. Default all. */
+  readonly matches?: ((path: Uint8Array, isDirectory: boolean) => boolean) | undefined
   /** Leave out what all the manifests have in one and the same node: it is not read. */
   readonly skipShared?: boolean | undefined
   /** Called for a node that can't be read, and the manifests it is missing from; without this the merge ends with the error. */
@@ -51,7 +53,7 @@ export async function* mergeManifests(
   roots: readonly (Uint8Array | undefined)[],
   options: MergeOptions = {},
 ): AsyncGenerator<MergedPath> {
-  const { below, skipShared = false, onUnreadable } = options
+  const { below, matches, skipShared = false, onUnreadable } = options
   const heap = new Heap<{ readonly cursor: Cursor; readonly item: Item }>((a, b) =>
     compareItems(a.item, b.item),
   )
@@ -59,22 +61,23 @@ export async function* mergeManifests(
   const isWanted = (item: Item): boolean =>
     item.id === undefined || !below || mayHold(below, item.path, item.next)
   const push = (cursor: Cursor): void => {
-    // Which of them all the manifests share is not known yet.
-    if (!skipShared) {
-      const soon = cursor.items.slice(cursor.at, cursor.at + NODES_AHEAD).filter(isWanted)
-      for (const { id } of soon) if (id) ahead.expect(id)
-    }
     for (;;) {
       const item = cursor.items[cursor.at++]
       if (!item) return
       if (!isWanted(item)) continue
       heap.push({ cursor, item })
+      // Which nodes all the manifests share, and are not read then, is not known yet.
+      if (item.id && !skipShared) expect(cursor)
       return
     }
   }
+  const expect = ({ items, at }: Cursor): void => {
+    for (const item of items.slice(at - 1, at - 1 + NODES_AHEAD))
+      if (item.id && isWanted(item)) ahead.expect(item.id)
+  }
   const read = async ({ id, levels, range }: Shared): Promise<readonly Item[]> => {
     checkLevels(levels)
-    return itemsOf(await ahead.read(id), range)
+    return itemsOf(await ahead.read(id), range, matches)
   }
   /** Several at once, as each may be a request to a sink far away; what they hold comes in order. */
   const open = async (nodes: SharedNodes): Promise<void> => {
@@ -149,9 +152,12 @@ function lesser(a: Uint8Array | undefined, b: Uint8Array | undefined): Uint8Arra
   return comparePaths(a, b) < 0 ? a : b
 }
 
-function itemsOf(bytes: Uint8Array, range: PathRange): readonly Item[] {
+function itemsOf(bytes: Uint8Array, range: PathRange, matches: MergeOptions['matches']): readonly Item[] {
   const node = openNode(bytes, range)
-  if (node.type === 'leaf') return node.entries.map((entry) => ({ path: entry.path, entry }))
+  if (node.type === 'leaf')
+    return node.entries
+      .filter(({ path, type }) => !matches || matches(path, type === 'directory'))
+      .map((entry) => ({ path: entry.path, entry }))
   return node.children.map(({ firstPath, id }, i) => ({
     path: firstPath,
     id,

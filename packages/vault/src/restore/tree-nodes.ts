@@ -1,6 +1,6 @@
 import { comparePaths } from '@pipe-backup/source'
 import { type ManifestEntry, type ManifestNode } from '../format/manifest-node.ts'
-import { NodesAhead } from './nodes-ahead.ts'
+import { NODES_AHEAD, NodesAhead } from './nodes-ahead.ts'
 import {
   checkLevels,
   isBelow,
@@ -14,14 +14,23 @@ import {
 /** Opened nodes of a leaf's 128 entries each: those on the way to what was looked up last. */
 const MAX_NODES = 32
 
+/** Whether a node's entries, from the first to before the next, are wanted; asked when the walk comes to it, or near. */
+type Wants = (first: Uint8Array, next: Uint8Array | undefined) => boolean
+
+type Branch = Extract<ManifestNode, { type: 'branch' }>
+
+interface NodeAt extends PathRange {
+  readonly id: Uint8Array
+}
+
 /** The nodes of one manifest, of which those that were read last stay opened: a directory's files are looked up one after the other. */
 export class TreeNodes {
-  readonly #chunks: NodesAhead
+  readonly #chunks: ReadsChunks
   readonly #root: Uint8Array
   readonly #opened = new Map<string, ManifestNode>()
 
   constructor(chunks: ReadsChunks, root: Uint8Array) {
-    this.#chunks = new NodesAhead(chunks)
+    this.#chunks = chunks
     this.#root = root
   }
 
@@ -61,50 +70,68 @@ export class TreeNodes {
     }
   }
 
-  /** @param wants - whether a node's entries, from the first to before the next, are wanted; asked when the walk comes to it */
-  async *#walk(
-    wants: (first: Uint8Array, next: Uint8Array | undefined) => boolean,
-    id: Uint8Array = this.#root,
-    levels: number = MAX_LEVELS,
-    range: PathRange = {},
+  #walk(wants: Wants): AsyncGenerator<ManifestEntry> {
+    return this.#walkBelow(wants, new NodesAhead(this.#chunks), { id: this.#root }, MAX_LEVELS)
+  }
+
+  async *#walkBelow(
+    wants: Wants,
+    ahead: NodesAhead,
+    below: NodeAt,
+    levels: number,
   ): AsyncGenerator<ManifestEntry> {
     checkLevels(levels)
-    const node = await this.#open(id, range)
+    const node = await this.#open(below, ahead)
     if (node.type === 'leaf') {
       yield* node.entries
       return
     }
-    const { children } = node
-    const isWanted = (i: number): boolean => {
-      const first = children[i]?.firstPath
-      return first !== undefined && wants(first, children[i + 1]?.firstPath ?? range.next)
-    }
     let inARow = 0
-    for (const [i, { id: child, firstPath: first }] of children.entries()) {
-      if (!isWanted(i)) {
+    for (let i = 0; i < node.children.length; i++) {
+      const child = wantedChild(node, i, below, wants)
+      if (!child) {
         inARow = 0
-        this.#chunks.forget()
+        ahead.forget()
         continue
       }
       // Of a directory with many names all nodes are wanted, of one with large directories in it few.
-      for (let next = i + 1; next <= i + inARow; next++)
-        if (isWanted(next)) this.#chunks.expect(children[next]?.id ?? child)
-      inARow++
-      const next = children[i + 1]?.firstPath ?? range.next
-      yield* this.#walk(wants, child, levels - 1, { first, next })
+      for (let next = i + 1; next <= i + inARow; next++) {
+        const soon = wantedChild(node, next, below, wants)
+        if (soon && !this.#opened.has(nameOf(soon))) ahead.expect(soon.id)
+      }
+      inARow = Math.min(inARow + 1, NODES_AHEAD)
+      yield* this.#walkBelow(wants, ahead, child, levels - 1)
     }
   }
 
-  async #open(id: Uint8Array, range: PathRange): Promise<ManifestNode> {
-    // It was proven to be in this range alone.
-    const key = [id, range.first, range.next].map((part) => part && Buffer.from(part).toString('hex')).join()
-    const node = this.#opened.get(key) ?? openNode(await this.#chunks.read(id), range)
-    this.#opened.delete(key)
-    this.#opened.set(key, node)
+  async #open(at: NodeAt, ahead: NodesAhead): Promise<ManifestNode> {
+    const name = nameOf(at)
+    const node = this.#opened.get(name) ?? openNode(await ahead.read(at.id), at)
+    this.#opened.delete(name)
+    this.#opened.set(name, node)
     for (const oldest of this.#opened.keys()) {
       if (this.#opened.size <= MAX_NODES) break
       this.#opened.delete(oldest)
     }
     return node
   }
+}
+
+/** A child of a branch, where it is wanted. */
+function wantedChild(
+  { children }: Branch,
+  i: number,
+  { next: end }: PathRange,
+  wants: Wants,
+): NodeAt | undefined {
+  const child = children[i]
+  if (!child) return undefined
+  const { id, firstPath: first } = child
+  const next = children[i + 1]?.firstPath ?? end
+  return wants(first, next) ? { id, first, next } : undefined
+}
+
+/** It was proven to be in this range alone. */
+function nameOf({ id, first, next }: NodeAt): string {
+  return [id, first, next].map((part) => part && Buffer.from(part).toString('hex')).join()
 }
