@@ -7,7 +7,7 @@ import { VaultError } from '../vault-error.ts'
 
 /** Up to so many packs are asked for one by one; more are listed. */
 const ASKED = 16
-const AT_ONCE = 4
+const AT_ONCE = 8
 
 /**
  * Looks at what was sent to a sink once more, before a snapshot rests on it: each pack is there, has its length, and, where the

@@ -92,7 +92,8 @@ export class CurrentListing implements Listing {
     listing.unrecoverable = new Set([...trash.values()].flatMap(({ damaged = [] }) => damaged))
     listing.removed = new Set([...trash.values()].flatMap(({ snapshots }) => snapshots))
     const marks = withMarks ? ['marks/'] : []
-    for (const prefix of ['snapshots/', ...marks, 'index/', 'grants/', 'packs/']) await list(prefix)
+    await Promise.all(['snapshots/', ...marks, 'index/', 'grants/'].map(list))
+    await list('packs/')
     return listing
   }
 

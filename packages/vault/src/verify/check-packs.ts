@@ -8,8 +8,8 @@ import type { DeepProver } from './deep-prover.ts'
 import type { VerifyProgress } from './report.ts'
 import { isWithin, type SampleWindow } from './sample-window.ts'
 
-const PACKS_AT_ONCE = 2
-/** Where they are opened, too: two that a thread has, and one for this thread. */
+const PACKS_AT_ONCE = 8
+/** Each is read whole, and opened: two that a thread has, and one for this thread. */
 const OPENED_AT_ONCE = 3
 
 interface CheckPacksOptions {

@@ -1,10 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { selectSnapshot } from '../store/snapshots.ts'
-import { MemorySource } from '../test-support/memory-source.ts'
-import { TestVault } from '../test-support/test-vault.ts'
-import { findEntries } from './find-entries.ts'
-import { openSnapshot } from './open-snapshot.ts'
+import { findEntries } from './restore/find-entries.ts'
+import { openSnapshot } from './restore/open-snapshot.ts'
+import { selectSnapshot } from './store/snapshots.ts'
+import { MemorySource } from './test-support/memory-source.ts'
+import { TestVault } from './test-support/test-vault.ts'
 
 /** A vault whose manifest has some twenty leaves, which two dozen runs have stored, in as many packs and index objects. */
 const FILES = 2400
@@ -82,4 +82,14 @@ test('a host without its state learns what is stored in few round trips', async 
   } finally {
     another[Symbol.dispose]()
   }
+})
+
+test('what was stored is verified in few round trips', async () => {
+  expect(await roundTrips(() => vault.verify())).toBeLessThanOrEqual(30)
+})
+
+test('a run that finds nothing changed takes few round trips', async () => {
+  const source = new MemorySource('tree', { a: 'the same' })
+  await vault.run([source])
+  expect(await roundTrips(() => vault.run([source]))).toBeLessThanOrEqual(11)
 })
