@@ -138,7 +138,7 @@ export class Remote {
   }
 
   /** A directory's entries, as many at a time as the server sends. What it does not say of one is asked for: the protocol lets it give names alone. */
-  async *entries(path: string): AsyncGenerator<RemoteEntry> {
+  async *batches(path: string): AsyncGenerator<readonly RemoteEntry[]> {
     const late = (handle: Buffer): void => void this.close(handle).catch(ignore)
     const handle = await this.#call<Buffer>((done) => this.#sftp.opendir(path, done), late)
     try {
@@ -149,26 +149,25 @@ export class Remote {
           ),
         )
         if (!some) return
-        for (const entry of some) {
-          if (hasType(entry.attrs)) yield entry
-          else if (entry.filename !== '.' && entry.filename !== '..') yield* this.#ask(path, entry.filename)
-        }
+        const known = await Promise.all(some.map((entry) => this.#withType(path, entry)))
+        yield known.filter((entry) => entry !== undefined)
       }
     } finally {
-      await this.close(handle).catch(() => undefined)
+      this.close(handle).catch(ignore)
     }
   }
 
   /** Nothing, when it has gone meanwhile. */
-  async *#ask(directory: string, filename: string): AsyncGenerator<RemoteEntry> {
-    let attrs: Stats
+  async #withType(directory: string, entry: RemoteEntry): Promise<RemoteEntry | undefined> {
+    const { filename } = entry
+    if (hasType(entry.attrs)) return entry
+    if (filename === '.' || filename === '..') return undefined
     try {
-      attrs = await this.stat(join(directory, filename))
+      return { filename, attrs: await this.stat(join(directory, filename)) }
     } catch (error) {
-      if (isStatus(error, Status.noSuchFile)) return
+      if (isStatus(error, Status.noSuchFile)) return undefined
       throw error
     }
-    yield { filename, attrs }
   }
 
   /** @param late - given what comes when the signal has fired before it */

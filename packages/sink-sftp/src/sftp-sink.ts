@@ -1,7 +1,6 @@
 import { join } from 'node:path/posix'
 import {
   createSink,
-  isKey,
   KeyLock,
   type ObjectInfo,
   type ObjectRange,
@@ -16,8 +15,9 @@ import {
   type UploadBody,
   unlessAborted,
 } from '@pipe-backup/sink'
+import { listObjects } from './list-objects.ts'
 import { readRange } from './read-range.ts'
-import { hasType, infoOf, Remote } from './remote.ts'
+import { infoOf, Remote } from './remote.ts'
 import { SftpConnection, type SftpLogin } from './sftp-connection.ts'
 import { isStatus, Status, toSinkError } from './sftp-errors.ts'
 import { makeDirectories, REQUEST_BYTES, TEMPORARY_DIRECTORY, Upload } from './upload.ts'
@@ -103,7 +103,7 @@ class SftpProvider implements SinkProvider {
   }
 
   async *list(folder: string, options: SinkOptions): AsyncGenerator<ObjectInfo> {
-    yield* this.#walk(await this.#remote(options), folder)
+    yield* listObjects({ sink: this.name, remote: await this.#remote(options), root: this.#root }, folder)
   }
 
   remove(keys: readonly string[], options: SinkOptions): Promise<ReadonlyMap<string, SinkError>> {
@@ -124,27 +124,6 @@ class SftpProvider implements SinkProvider {
 
   close(): Promise<void> {
     return this.#connection[Symbol.asyncDispose]()
-  }
-
-  async *#walk(remote: Remote, directory: string): AsyncGenerator<ObjectInfo> {
-    const below: string[] = []
-    try {
-      for await (const { filename, attrs } of remote.entries(join(this.#root, directory))) {
-        const key = directory === '' ? filename : `${directory}/${filename}`
-        if (!isKey(key)) continue
-        // Never passed over: it may be an object.
-        if (!hasType(attrs))
-          throw new SinkError('protocol', 'the server does not say whether it is a file', {
-            sink: this.name,
-            key,
-          })
-        if (attrs.isDirectory()) below.push(key)
-        else if (attrs.isFile()) yield infoOf(key, attrs)
-      }
-    } catch (error) {
-      if (!isStatus(error, Status.noSuchFile)) throw error
-    }
-    for (const key of below) yield* this.#walk(remote, key)
   }
 
   /** Of the file system, by an extension of OpenSSH's: undefined where the server does not have it. */
@@ -201,9 +180,11 @@ class SftpProvider implements SinkProvider {
   async #removeStale(remote: Remote): Promise<void> {
     const directory = join(this.#root, TEMPORARY_DIRECTORY)
     try {
-      for await (const { filename, attrs } of remote.entries(directory)) {
-        const old = Date.now() - attrs.mtime * 1000 > STALE_MS
-        if (old && attrs.isFile()) await remote.unlink(join(directory, filename)).catch(() => undefined)
+      for await (const some of remote.batches(directory)) {
+        for (const { filename, attrs } of some) {
+          const old = Date.now() - attrs.mtime * 1000 > STALE_MS
+          if (old && attrs.isFile()) await remote.unlink(join(directory, filename)).catch(() => undefined)
+        }
       }
     } catch (error) {
       if (!isStatus(error, Status.noSuchFile)) throw error

@@ -93,9 +93,8 @@ export class Upload {
     await Promise.all(this.#underWay)
     this.#check()
     const remote = this.#remote
-    if (remote.has('fsync')) await remote.fsync(this.#handle)
-    this.#heard()
-    const size = await remote.size(this.#handle)
+    const syncing = remote.has('fsync') ? remote.fsync(this.#handle) : undefined
+    const [size] = await Promise.all([remote.size(this.#handle), syncing])
     this.#heard()
     if (size !== this.#at)
       throw new SinkError('corrupt', `the server has ${size} of ${this.#at} bytes`, { sink, key })

@@ -17,7 +17,7 @@ const STALE_MS = 24 * 60 * 60 * 1000
 /** How long a server may take to remove it. */
 const REMOVE_MS = 3000
 /** Collections that are asked for ahead of who reads. */
-const AHEAD = 4
+const AHEAD = 8
 
 /** For what is to become an object. */
 export function temporaryName(): string {

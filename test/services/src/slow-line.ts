@@ -45,12 +45,12 @@ export class SlowLine implements AsyncDisposable {
         this.#sockets.delete(near)
         this.#sockets.delete(far)
       }
-      near.once('close', end)
-      far.once('close', end)
-      // Ends when either side is closed, which is how a connection ends.
       const handshake = this.#delayMs > 0 ? sleep(2 * this.#delayMs) : Promise.resolve()
-      void handshake.then(() => this.#pass(near, far, this.#up)).catch(end)
-      void this.#pass(far, near, this.#down).catch(end)
+      const up = handshake.then(() => this.#pass(near, far, this.#up)).catch(end)
+      const down = this.#pass(far, near, this.#down).catch(end)
+      // What is on its way when one side closes arrives all the same.
+      near.once('close', () => void up.finally(end))
+      far.once('close', () => void down.finally(end))
     })
     await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
     this.#servers.push(proxy)
@@ -94,5 +94,6 @@ export class SlowLine implements AsyncDisposable {
 }
 
 async function write(to: Socket, piece: Buffer): Promise<void> {
+  if (to.destroyed) return
   if (!to.write(piece)) await new Promise((resolve) => to.once('drain', resolve).once('close', resolve))
 }
