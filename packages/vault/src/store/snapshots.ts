@@ -98,8 +98,7 @@ export async function listSnapshots(options: ListSnapshotsOptions): Promise<read
     const preferred = sinks.filter((sink) => held?.has(sink))
     return readHead(key, preferred, storedAts.get(key) ?? new Date(Number.NaN), options)
   }
-  for await (const info of mapAhead([...holders.keys()].sort(), read, { atOnce: HEADS_AT_ONCE }))
-    if (info) found.push(info)
+  for await (const info of mapAhead(keys, read, { atOnce: HEADS_AT_ONCE })) if (info) found.push(info)
   const marked = options.withMarks ? await addMarks(found, options) : found
   const soonMs = Date.now() + CLOCK_SKEW_MS
   const madeAtMs = ({ time, storedAt }: SnapshotInfo) =>
