@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Plain JavaScript that Node 20 can run: whoever starts this with an older Node must get a sentence, not a stack.
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -49,9 +49,20 @@ function boundMemory() {
   for (const [name, value] of Object.entries((isBound && bounds) || {}))
     if (process.env[name] === value) delete process.env[name]
   // Windows has nothing of the kind.
-  if (isBound || !bounds || !process.execve || process.platform === 'win32') return
+  if (isBound || !bounds || !process.execve || process.platform === 'win32' || !isProgram(process.execPath))
+    return
   const args = [process.argv0, '--max-semi-space-size=4', ...process.execArgv, ...process.argv.slice(1)]
   process.execve(process.execPath, args, { ...bounds, ...process.env })
+}
+
+/** Where there is no /proc, Node.js does not know where it is; and an execve that fails is the end. */
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The `node` package, which a checkout has among its dependencies, holds the right one. */

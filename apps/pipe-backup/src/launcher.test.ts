@@ -25,8 +25,15 @@ afterEach(async () => await rm(root, { recursive: true }))
 async function launch(
   ...nodeOptions: readonly string[]
 ): Promise<{ code: number; stdout: string; stderr: string }> {
+  return await launchWords(nodeOptions, ['some', 'words'])
+}
+
+async function launchWords(
+  nodeOptions: readonly string[],
+  words: readonly string[],
+): Promise<{ code: number; stdout: string; stderr: string }> {
   try {
-    const { stdout, stderr } = await run(process.execPath, [...nodeOptions, launcher, 'some', 'words'])
+    const { stdout, stderr } = await run(process.execPath, [...nodeOptions, launcher, ...words])
     return { code: 0, stdout, stderr }
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && 'stdout' in error && 'stderr' in error)) throw error
@@ -45,6 +52,13 @@ const SAY =
 test('with a Node that is new enough the program runs', async () => {
   await build(SAY)
   expect(await launch()).toEqual({ code: 3, stdout: 'true some words\n', stderr: '' })
+})
+
+test('where Node does not know where it is, as without /proc, a command runs without its bounds of memory', async () => {
+  await build(SAY)
+  const lost = 'data:text/javascript,process.execPath="/nowhere/node"'
+  const ran = await launchWords(['--import', lost], ['run', 'words'])
+  expect(ran).toEqual({ code: 3, stdout: 'true run words\n', stderr: '' })
 })
 
 test('with an old Node and no other it is one line that says so', async () => {

@@ -1,5 +1,6 @@
 import { type BigIntStats, lstatSync, mkdirSync } from 'node:fs'
 import { SourceError } from '@pipe-backup/source'
+import { FoldedNames, foldsNames } from './folded-names.ts'
 
 const SLASH = Buffer.from('/')
 
@@ -11,14 +12,25 @@ const SLASH = Buffer.from('/')
 export class TargetDirectory {
   readonly root: Buffer
   readonly #onEnter: (components: Buffer[], info: BigIntStats) => void
+  readonly #folds: (root: Buffer) => boolean
+  /** Where the file system folds names; null where it does not. */
+  #names: FoldedNames | null | undefined
   #verified: Buffer[] = []
   /** How many of those at the end were made here, and not left since: nobody else has put anything there. */
   #made = 0
 
-  /** @param onEnter - called with each directory that was there already, before anything is made in it */
-  constructor(root: string, onEnter: (components: Buffer[], info: BigIntStats) => void) {
+  /**
+   * @param onEnter - called with each directory that was there already, before anything is made in it
+   * @param folds - whether the file system there takes names for one that differ in case alone; asked before the first is made
+   */
+  constructor(
+    root: string,
+    onEnter: (components: Buffer[], info: BigIntStats) => void,
+    folds: (root: Buffer) => boolean = foldsNames,
+  ) {
     this.root = Buffer.from(root)
     this.#onEnter = onEnter
+    this.#folds = folds
   }
 
   /** The path below the target. */
@@ -36,9 +48,11 @@ export class TargetDirectory {
 
   /**
    * Makes sure that the directories above the last component are there, and real.
-   * @throws SourceError when one is a link or no directory
+   * @throws SourceError when one is a link or no directory, or a name is taken by one that this file system takes for the same
    */
   ensureParents(components: readonly Buffer[]): void {
+    if (this.#names === undefined) this.#names = this.#folds(this.root) ? new FoldedNames() : null
+    this.#names?.claim(components)
     const depth = components.length - 1
     let same = 0
     while (

@@ -1,5 +1,5 @@
 import { join } from 'node:path/posix'
-import { isKey, type ObjectInfo, SinkError } from '@pipe-backup/sink'
+import { isKey, type ObjectInfo, SinkError, walkFolders } from '@pipe-backup/sink'
 import { hasType, infoOf, type Remote, type RemoteEntry } from './remote.ts'
 import { isStatus, Status } from './sftp-errors.ts'
 
@@ -8,8 +8,7 @@ const AHEAD = 8
 
 type Batches = ReturnType<Remote['batches']>
 
-interface Asked {
-  readonly directory: string
+interface Answer {
   readonly batches: Batches
   /** What most directories hold, and that it is all. */
   readonly first: Promise<readonly IteratorResult<readonly RemoteEntry[]>[]>
@@ -22,43 +21,33 @@ export interface Place {
   readonly root: string
 }
 
-/** All objects below a directory, one directory after the other; none where it is not there. */
-export async function* listObjects(place: Place, directory: string): AsyncGenerator<ObjectInfo> {
-  const waiting = [directory]
-  const asked: Asked[] = []
-  const askAhead = (): void => {
-    while (asked.length < AHEAD) {
-      const next = waiting.pop()
-      if (next === undefined) return
-      const batches = place.remote.batches(join(place.root, next))
+/** All objects below a directory; none where it is not there. */
+export function listObjects(place: Place, directory: string): AsyncGenerator<ObjectInfo> {
+  return walkFolders<Answer>(directory, {
+    ahead: AHEAD,
+    ask(below) {
+      const batches = place.remote.batches(join(place.root, below))
       const first = Promise.all([batches.next(), batches.next()])
-      // Its failure is seen when its turn comes.
       first.catch(ignore)
-      asked.push({ directory: next, batches, first })
-    }
-  }
-  try {
-    for (;;) {
-      askAhead()
-      const next = asked.shift()
-      if (!next) return
+      return { batches, first }
+    },
+    async *read(below, answer, enter) {
       try {
-        for await (const entry of entriesOf(next)) {
-          const found = objectOf(place, next.directory, entry)
-          if (typeof found === 'string') waiting.push(found)
+        for await (const entry of entriesOf(answer)) {
+          const found = objectOf(place, below, entry)
+          if (typeof found === 'string') enter(found)
           else if (found) yield found
         }
       } catch (error) {
         // One that has gone meanwhile has nothing in it.
         if (!isStatus(error, Status.noSuchFile)) throw error
       }
-    }
-  } finally {
-    for (const { batches } of asked) batches.return(undefined).catch(ignore)
-  }
+    },
+    drop: ({ batches }) => void batches.return(undefined).catch(ignore),
+  })
 }
 
-async function* entriesOf({ batches, first }: Asked): AsyncGenerator<RemoteEntry> {
+async function* entriesOf({ batches, first }: Answer): AsyncGenerator<RemoteEntry> {
   try {
     for (const { value, done } of await first) if (!done) yield* value
     for await (const more of batches) yield* more

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { isKey, type ObjectInfo, SinkError } from '@pipe-backup/sink'
+import { isKey, type ObjectInfo, SinkError, walkFolders } from '@pipe-backup/sink'
 import type { Dav, DavEntry, DavOptions } from './dav.ts'
 
 /** What is listed, and how what is temporary in it goes. */
@@ -33,40 +33,25 @@ export function objectOf(sink: string, key: string, entry: DavEntry): ObjectInfo
   return { key, sizeBytes, storedAt: modifiedAt }
 }
 
-/** All objects below a path, one collection after the other. What is temporary and stale is removed on the way. */
-export async function* listObjects(
-  listed: Listed,
-  path: string,
-  options: DavOptions,
-): AsyncGenerator<ObjectInfo> {
-  const { dav } = listed
-  const waiting = [path]
-  const asked: { readonly path: string; readonly answer: Answer }[] = []
-  const askAhead = (): void => {
-    while (asked.length < AHEAD) {
-      const next = waiting.pop()
-      if (next === undefined) return
-      const answer = dav.find(next, options)
-      // Its failure is seen when its turn comes.
+/** All objects below a path. What is temporary and stale is removed on the way. */
+export function listObjects(listed: Listed, path: string, options: DavOptions): AsyncGenerator<ObjectInfo> {
+  return walkFolders<Answer>(path, {
+    ahead: AHEAD,
+    ask(below) {
+      const answer = listed.dav.find(below, options)
       answer.catch(ignore)
-      asked.push({ path: next, answer })
-    }
-  }
-  try {
-    for (;;) {
-      askAhead()
-      const next = asked.shift()
-      if (!next) return
+      return answer
+    },
+    async *read(below, answer, enter) {
       try {
-        yield* objectsIn(listed, next.path, await next.answer, options, waiting)
+        yield* objectsIn(listed, below, await answer, options, enter)
       } catch (error) {
         // One that has gone meanwhile has nothing in it.
-        if (!(error instanceof SinkError && error.code === 'not-found') || next.path === '') throw error
+        if (!(error instanceof SinkError && error.code === 'not-found') || below === '') throw error
       }
-    }
-  } finally {
-    for (const { answer } of asked) answer.then(({ body }) => body.destroy(), ignore)
-  }
+    },
+    drop: (answer) => void answer.then(({ body }) => body.destroy(), ignore),
+  })
 }
 
 async function* objectsIn(
@@ -74,14 +59,14 @@ async function* objectsIn(
   path: string,
   answer: Awaited<Answer>,
   options: DavOptions,
-  below: string[],
+  enter: (path: string) => void,
 ): AsyncGenerator<ObjectInfo> {
   const { dav } = listed
   for await (const entry of dav.childrenOf(answer, path, options)) {
     const key = path === '' ? entry.name : `${path}/${entry.name}`
     if (TEMPORARY.test(entry.name)) await removeStale(listed, key, entry)
     else if (!isKey(key)) continue
-    else if (entry.isCollection) below.push(key)
+    else if (entry.isCollection) enter(key)
     else yield objectOf(dav.sink, key, entry)
   }
 }
