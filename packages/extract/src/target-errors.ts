@@ -25,7 +25,10 @@ function reasonOf({ code, errno }: SystemError): string {
 
 /** What is said of a target as a whole when it lets nothing be written, and what to do about it. */
 const HINTS: Readonly<Record<string, readonly [what: string, hint: string]>> = {
-  ENOSPC: ['is full', 'Free some space there, or choose another directory, and do the same again.'],
+  ENOSPC: [
+    'is full',
+    'Free some space there, or files where `df -i` has none left, or choose another directory, and do the same again.',
+  ],
   EDQUOT: ['is full', 'Free some space there, or have the quota raised, and do the same again.'],
   EROFS: ['is read-only', 'Mount it for writing, or choose another directory.'],
   EIO: ['fails', 'Look at the disk and the log of the system, or choose another directory.'],

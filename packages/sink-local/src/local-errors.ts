@@ -1,4 +1,4 @@
-import { lstatSync, type Stats } from 'node:fs'
+import { lstatSync, type Stats, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
 
@@ -19,6 +19,9 @@ const CODES: Readonly<Record<string, readonly [SinkErrorCode, string, string?]>>
   ESTALE: ['unreachable', 'the file server has lost the directory'],
   ENODEV: ['unreachable', 'the disk has gone'],
   ENXIO: ['unreachable', 'the disk has gone'],
+  ENOTCONN: ['unreachable', 'the program behind this mount has ended', 'Mount it again.'],
+  ELOOP: ['unreachable', 'symbolic links lead in a circle there'],
+  EXDEV: ['protocol', 'not stored: a part of the sink is on another file system', 'Put all of it on one.'],
   ETIMEDOUT: ['timeout', 'the file server does not answer'],
   EMFILE: ['throttled', 'too many files are open'],
   ENFILE: ['throttled', 'too many files are open on this machine'],
@@ -28,13 +31,29 @@ const CODES: Readonly<Record<string, readonly [SinkErrorCode, string, string?]>>
 export function toSinkError(cause: unknown, sink: string, key?: string): unknown {
   if (!(cause instanceof Error) || !('code' in cause) || typeof cause.code !== 'string') return cause
   if (cause.name === 'SinkError' || cause.name === 'AbortError') return cause
-  const [code, what, hint] = owned(cause) ?? CODES[cause.code] ?? ['protocol', `failed with ${cause.code}`]
+  const [code, what, hint] = owned(cause) ??
+    withoutInodes(cause) ??
+    CODES[cause.code] ?? ['protocol', `failed with ${cause.code}`]
   return new SinkError(code, what, {
     sink,
     cause,
     key,
     hint,
   })
+}
+
+/** A file system may have room for bytes, and none for another file. */
+function withoutInodes(cause: Error): readonly [SinkErrorCode, string, string] | undefined {
+  if (!isCode(cause, 'ENOSPC') || !('path' in cause) || typeof cause.path !== 'string') return undefined
+  try {
+    const { files, ffree } = statfsSync(dirname(cause.path))
+    if (files === 0 || ffree > 0) return undefined
+  } catch {
+    return undefined
+  }
+  const hint =
+    'Remove files there (df -i), or make the file system with more inodes; then run `pipe-backup heal`.'
+  return ['full', 'not stored: the file system has no inodes left for another file', hint]
 }
 
 /** Whose it is that may not be read or written: a run as root leaves files that others have no part in. */

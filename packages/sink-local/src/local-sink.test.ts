@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -131,4 +132,34 @@ test('what another user has made and this one may not read is named, with its ow
   } finally {
     process.seteuid?.(0)
   }
+})
+
+test('a disk with room, and no inode left for another file, is said to be that', async ({
+  onTestFinished,
+}) => {
+  const path = mkdtempSync(join(tmpdir(), 'sink-inodes-'))
+  onTestFinished(() => rmSync(path, { recursive: true }))
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'nr_inodes=6', 'tmpfs', path])
+  onTestFinished(() => void execFileSync('umount', [path]))
+  await using small = localSink({ name: 'small', path })
+  const putAll = async () => {
+    for (let i = 0; i < 8; i++) await small.put(`object-${i}`, Buffer.of(i))
+  }
+  await expect(putAll()).rejects.toMatchObject({
+    code: 'full',
+    message: expect.stringContaining('no inodes left'),
+  })
+})
+
+test('a part of the sink that is a link to another file system, or to itself, is named', async ({
+  onTestFinished,
+}) => {
+  const path = mkdtempSync(join(tmpdir(), 'sink-links-'))
+  onTestFinished(() => rmSync(path, { recursive: true }))
+  symlinkSync('loop', join(path, 'loop'))
+  await using linked = localSink({ name: 'linked', path })
+  await expect(linked.put('loop/object', Buffer.of(1))).rejects.toMatchObject({
+    code: 'unreachable',
+    message: expect.stringContaining('symbolic links lead in a circle'),
+  })
 })
