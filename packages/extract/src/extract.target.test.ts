@@ -88,6 +88,16 @@ test('a disk without an inode left is full too', async () => {
   expect(asked).toBeLessThan(15)
 })
 
+test('what lies deeper than a path can be is reported with a way to have it, and the rest is there', async () => {
+  const names = Array.from({ length: 100 }, () => 'x'.repeat(44))
+  const deep = names.map((_, i) => directory(names.slice(0, i + 1).join('/'), 0o755))
+  const { lines } = await failureOf([...deep, file('y', 'content')])
+  expect(lines.length).toBeGreaterThan(5)
+  for (const line of lines)
+    expect(line).toMatch(/: was not written: its path is longer .* a tar \(restore > all.tar\)/)
+  expect(readFileSync(join(target, 'y'), 'utf8')).toBe('content')
+})
+
 test('on a read-only file system it stops at the first entry', async () => {
   mount('size=1m')
   execFileSync('mount', ['-o', 'remount,ro', target])

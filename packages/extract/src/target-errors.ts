@@ -3,6 +3,9 @@ import { dirname } from 'node:path'
 import { getSystemErrorMessage } from 'node:util'
 import { SourceError } from '@pipe-backup/source'
 
+/** Of Linux, with the NUL at the end. */
+const PATH_MAX = 4096
+
 interface SystemError extends Error {
   readonly code: string
   readonly errno: number
@@ -116,5 +119,7 @@ export function messageOf(error: unknown, root: string): string {
   if (!isSystemError(error)) return error instanceof Error ? error.message : String(error)
   const isOfTarget = 'path' in error && typeof error.path === 'string' && error.path.startsWith(root)
   if (!isOfTarget && 'path' in error) return error.message
+  if (error.code === 'ENAMETOOLONG' && isOfTarget && Buffer.byteLength(String(error.path)) >= PATH_MAX)
+    return 'was not written: its path is longer there than the 4,095 bytes that the system takes; a tar (restore > all.tar) has no such limit'
   return `was not written: ${reasonOf(error)}`
 }
