@@ -81,7 +81,7 @@ export async function* mergeManifests(
   }
   /** Several at once, as each may be a request to a sink far away; what they hold comes in order. */
   const open = async (nodes: SharedNodes): Promise<void> => {
-    const wanted = [...nodes.all()].filter(({ manifests }) => !skipShared || manifests.length < roots.length)
+    const wanted = nodes.all().filter(({ manifests }) => !skipShared || manifests.length < roots.length)
     for (let from = 0; from < wanted.length; from += NODES_AHEAD) {
       const some = wanted.slice(from, from + NODES_AHEAD)
       const outcomes = await Promise.allSettled(some.map(read))
@@ -126,24 +126,28 @@ interface Shared {
 
 /** Nodes by their ids, each with all the manifests that have it. */
 class SharedNodes {
-  readonly #nodes = new Map<string, Shared>()
+  readonly #nodes = new Map<string, Omit<Shared, 'manifests'> & { readonly manifests: Set<number> }>()
 
   add(id: Uint8Array, manifests: readonly number[], levels: number, range: PathRange): void {
     const name = Buffer.from(id).toString('latin1')
     const known = this.#nodes.get(name)
-    if (!known) this.#nodes.set(name, { id, manifests, levels, range })
+    if (!known) this.#nodes.set(name, { id, manifests: new Set(manifests), levels, range })
     else {
+      for (const manifest of manifests) known.manifests.add(manifest)
       this.#nodes.set(name, {
         id,
-        manifests: [...new Set([...known.manifests, ...manifests])].sort((a, b) => a - b),
+        manifests: known.manifests,
         levels: Math.min(known.levels, levels),
         range: { first: range.first, next: lesser(known.range.next, range.next) },
       })
     }
   }
 
-  all(): Iterable<Shared> {
-    return this.#nodes.values()
+  all(): Shared[] {
+    return Array.from(this.#nodes.values(), ({ manifests, ...node }) => ({
+      ...node,
+      manifests: [...manifests].sort((a, b) => a - b),
+    }))
   }
 }
 
