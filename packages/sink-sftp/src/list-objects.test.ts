@@ -35,6 +35,8 @@ class FarServer {
     }
   }
 
+  async closed(): Promise<void> {}
+
   #answer(): Promise<void> {
     if (this.#waiting.length === 0)
       setImmediate(() => {
@@ -60,6 +62,5 @@ test('who has seen enough leaves no directory open', async () => {
     expect(key).toMatch(/^packs\/\d+\/object$/)
     break
   }
-  await new Promise((resolve) => setImmediate(() => setImmediate(() => setImmediate(resolve))))
   expect(remote.open).toBe(0)
 })

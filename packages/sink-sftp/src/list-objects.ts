@@ -17,43 +17,58 @@ interface Answer {
 /** Where objects are listed. */
 export interface Place {
   readonly sink: string
-  readonly remote: Pick<Remote, 'batches'>
+  readonly remote: Pick<Remote, 'batches' | 'closed'>
   readonly root: string
 }
 
 /** All objects below a directory; none where it is not there. */
-export function listObjects(place: Place, directory: string): AsyncGenerator<ObjectInfo> {
-  return walkFolders<Answer>(directory, {
-    ahead: AHEAD,
-    ask(below) {
-      const batches = place.remote.batches(join(place.root, below))
-      const first = Promise.all([batches.next(), batches.next()])
-      first.catch(ignore)
-      return { batches, first }
-    },
-    async *read(below, answer, enter) {
-      try {
-        for await (const entry of entriesOf(answer)) {
-          const found = objectOf(place, below, entry)
-          if (typeof found === 'string') enter(found)
-          else if (found) yield found
-        }
-      } catch (error) {
-        // One that has gone meanwhile has nothing in it.
-        if (!isStatus(error, Status.noSuchFile)) throw error
-      }
-    },
-    drop: ({ batches }) => void batches.return(undefined).catch(ignore),
-  })
+export async function* listObjects(place: Place, directory: string): AsyncGenerator<ObjectInfo> {
+  const ended: Promise<unknown>[] = []
+  const drop = ({ batches }: Answer): void => void ended.push(batches.return(undefined).catch(ignore))
+  try {
+    yield* walkFolders<Answer>(directory, {
+      ahead: AHEAD,
+      ask: (below) => ask(place, below),
+      read: (below, answer, enter) => objectsIn(place, below, answer, enter, drop),
+      drop,
+    })
+  } finally {
+    await Promise.all(ended)
+    await place.remote.closed()
+  }
+}
+
+function ask({ remote, root }: Place, directory: string): Answer {
+  const batches = remote.batches(join(root, directory))
+  const first = Promise.all([batches.next(), batches.next()])
+  first.catch(ignore)
+  return { batches, first }
+}
+
+async function* objectsIn(
+  place: Place,
+  directory: string,
+  answer: Answer,
+  enter: (directory: string) => void,
+  drop: (answer: Answer) => void,
+): AsyncGenerator<ObjectInfo> {
+  try {
+    for await (const entry of entriesOf(answer)) {
+      const found = objectOf(place, directory, entry)
+      if (typeof found === 'string') enter(found)
+      else if (found) yield found
+    }
+  } catch (error) {
+    // One that has gone meanwhile has nothing in it.
+    if (!isStatus(error, Status.noSuchFile)) throw error
+  } finally {
+    drop(answer)
+  }
 }
 
 async function* entriesOf({ batches, first }: Answer): AsyncGenerator<RemoteEntry> {
-  try {
-    for (const { value, done } of await first) if (!done) yield* value
-    for await (const more of batches) yield* more
-  } finally {
-    batches.return(undefined).catch(ignore)
-  }
+  for (const { value, done } of await first) if (!done) yield* value
+  for await (const more of batches) yield* more
 }
 
 /** @returns the key of a directory as it is; undefined for what is neither @throws SinkError `protocol` */

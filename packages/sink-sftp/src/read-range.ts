@@ -11,8 +11,11 @@ export async function readRange(
   options: ReadOptions,
   place: { readonly sink: string; readonly key: string },
 ): Promise<ObjectRange> {
-  const { offset = 0 } = options
+  const { offset = 0, length = REQUEST_BYTES } = options
   const handle = await remote.open(path, 'r')
+  // Asked for before the size is known: most objects are no longer than this.
+  const start = readSome(remote, handle, offset, Math.min(length, REQUEST_BYTES))
+  start.catch(() => undefined)
   let closing: Promise<void> | undefined
   // Once: the server may have given the handle to another by the second time.
   const close = () => (closing ??= remote.close(handle).catch(() => undefined))
@@ -21,7 +24,7 @@ export async function readRange(
     const short = () => new SinkError('corrupt', 'became shorter while it was read', place)
     const pieces = async function* (): AsyncGenerator<Uint8Array> {
       try {
-        yield* read(remote, handle, offset, offset + sizeBytes, short)
+        yield* read(remote, handle, offset, offset + sizeBytes, short, start)
       } finally {
         await close()
       }
@@ -39,13 +42,15 @@ async function* read(
   from: number,
   to: number,
   short: () => SinkError,
+  start: Promise<Buffer>,
 ): AsyncGenerator<Uint8Array> {
   const ahead: Promise<Buffer>[] = []
   let next = from
   try {
     for (;;) {
       while (ahead.length < WINDOW_REQUESTS && next < to) {
-        const piece = readWhole(remote, handle, next, Math.min(REQUEST_BYTES, to - next), short)
+        const begun = next === from ? start : undefined
+        const piece = readWhole(remote, handle, next, Math.min(REQUEST_BYTES, to - next), short, begun)
         // Its failure is seen when its turn comes.
         piece.catch(() => undefined)
         ahead.push(piece)
@@ -60,16 +65,24 @@ async function* read(
   }
 }
 
-/** A server may answer with less than was asked for. */
+/** As much as the server answers at once, up to the end. */
+async function readSome(remote: Remote, handle: Buffer, position: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(length)
+  return length > 0 ? bytes.subarray(0, await remote.read(handle, bytes, position)) : bytes
+}
+
+/** A server may answer with less than was asked for. @param begun - what was read from there already */
 async function readWhole(
   remote: Remote,
   handle: Buffer,
   position: number,
   length: number,
   short: () => SinkError,
+  begun?: Promise<Buffer>,
 ): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(length)
-  for (let at = 0; at < length; ) {
+  let at = (await begun)?.copy(bytes, 0, 0, length) ?? 0
+  while (at < length) {
     const got = await remote.read(handle, bytes.subarray(at), position + at)
     if (got === 0) throw short()
     at += got

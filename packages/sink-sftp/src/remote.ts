@@ -39,6 +39,7 @@ export class Remote {
   readonly #lost: AbortSignal
   readonly #signal: AbortSignal | undefined
   readonly #learnt: Map<string, Promise<boolean>>
+  readonly #closing = new Set<Promise<void>>()
 
   constructor({ sftp, lost, learnt }: SftpSession, signal?: AbortSignal) {
     this.#sftp = sftp
@@ -153,8 +154,16 @@ export class Remote {
         yield known.filter((entry) => entry !== undefined)
       }
     } finally {
-      this.close(handle).catch(ignore)
+      // Who reads the next directory does not wait for it.
+      const closing = this.close(handle).catch(ignore)
+      this.#closing.add(closing)
+      void closing.then(() => this.#closing.delete(closing))
     }
+  }
+
+  /** Resolves when the directories that were read are closed. */
+  async closed(): Promise<void> {
+    await Promise.all(this.#closing)
   }
 
   /** Nothing, when it has gone meanwhile. */
@@ -193,12 +202,21 @@ function call<T>(
     return promise
   }
   for (const signal of signals) signal.addEventListener('abort', onAbort, { once: true })
-  act((error, result) => {
+  const settle = (): void => {
     for (const signal of signals) signal.removeEventListener('abort', onAbort)
-    if (error) reject(error)
-    else if (signals.some(({ aborted }) => aborted)) late?.(result)
-    else resolve(result)
-  })
+  }
+  try {
+    act((error, result) => {
+      settle()
+      if (error) reject(error)
+      else if (signals.some(({ aborted }) => aborted)) late?.(result)
+      else resolve(result)
+    })
+  } catch (error) {
+    // ssh2 throws what it takes for a mistake: nobody is to be left listening for it.
+    settle()
+    reject(error)
+  }
   return promise
 }
 
