@@ -39,8 +39,9 @@ export class FoldedNames {
     let depth = 1
     for (const component of components) {
       const name = keyOf(component)
+      const folded = fold(component)
       const names = this.#open[depth - 1]?.names
-      const first = names?.get(fold(component)) ?? name
+      const first = names?.get(folded) ?? name
       if (first !== name) {
         this.#open.length = depth
         const there = joined([...components.slice(0, depth - 1), Buffer.from(first, 'latin1')]).toString()
@@ -52,7 +53,7 @@ export class FoldedNames {
           },
         )
       }
-      names?.set(fold(component), name)
+      names?.set(folded, name)
       if (this.#open[depth]?.name !== name) {
         this.#open.length = depth
         this.#open.push({ name, names: new Map() })

@@ -126,7 +126,10 @@ interface Shared {
 
 /** Nodes by their ids, each with all the manifests that have it. */
 class SharedNodes {
-  readonly #nodes = new Map<string, Omit<Shared, 'manifests'> & { readonly manifests: Set<number> }>()
+  readonly #nodes = new Map<
+    string,
+    { readonly id: Uint8Array; readonly manifests: Set<number>; levels: number; range: PathRange }
+  >()
 
   add(id: Uint8Array, manifests: readonly number[], levels: number, range: PathRange): void {
     const name = Buffer.from(id).toString('latin1')
@@ -134,12 +137,8 @@ class SharedNodes {
     if (!known) this.#nodes.set(name, { id, manifests: new Set(manifests), levels, range })
     else {
       for (const manifest of manifests) known.manifests.add(manifest)
-      this.#nodes.set(name, {
-        id,
-        manifests: known.manifests,
-        levels: Math.min(known.levels, levels),
-        range: { first: range.first, next: lesser(known.range.next, range.next) },
-      })
+      known.levels = Math.min(known.levels, levels)
+      known.range = { first: range.first, next: lesser(known.range.next, range.next) }
     }
   }
 
