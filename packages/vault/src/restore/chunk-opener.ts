@@ -1,3 +1,4 @@
+import { copyBytes } from '../copy-bytes.ts'
 import { CHUNK_OVERHEAD_BYTES } from '../format/chunk-codec.ts'
 import { openPiece } from './open-batch.ts'
 import type { Batch, BatchPiece, OpenerStart } from './open-messages.ts'
@@ -147,7 +148,7 @@ export class ChunkOpener implements AsyncDisposable {
         this.#failed.add(item)
         continue
       }
-      sealed.set(chunk.sealed, from)
+      copyBytes(chunk.sealed, sealed, from)
       pieces.push({
         runKey: Uint8Array.from(chunk.runKey),
         chunk: { ...location.chunk, id: Uint8Array.from(location.chunk.id) },

@@ -1,3 +1,4 @@
+import { copyBytes } from '../copy-bytes.ts'
 import { type IdKeys, proveChunk } from '../format/prove-chunk.ts'
 import type { Batch } from './open-messages.ts'
 
@@ -24,7 +25,7 @@ function openInto(keys: IdKeys, { pieces, sealed, plain: out }: Batch, i: number
   if (!piece) return false
   const { runKey, chunk, from, to } = piece
   const into = out && new Uint8Array(out)
-  return proveChunk(keys, runKey, chunk, new Uint8Array(sealed, from, chunk.length), (plain) =>
-    into?.set(plain, to),
-  )
+  return proveChunk(keys, runKey, chunk, new Uint8Array(sealed, from, chunk.length), (plain) => {
+    if (into) copyBytes(plain, into, to)
+  })
 }

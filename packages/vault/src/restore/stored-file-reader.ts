@@ -1,4 +1,5 @@
 import type { EntryReader, Reading } from '@pipe-backup/source'
+import { copyBytes } from '../copy-bytes.ts'
 import { Extents } from '../format/extents.ts'
 import type { ManifestEntry } from '../format/manifest-node.ts'
 import { VaultError } from '../vault-error.ts'
@@ -65,7 +66,7 @@ export class StoredFileReader implements EntryReader {
       throw new VaultError('corrupt', `${this.#path()} uses more of a chunk than there is`)
     const from = offset + this.#done
     const length = Math.min(into.length, end - from)
-    into.set(plain.subarray(from, from + length))
+    copyBytes(plain.subarray(from, from + length), into)
     this.#done += length
     this.#bytes += length
     return length

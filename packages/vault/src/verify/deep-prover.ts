@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { VaultKeys } from '@pipe-backup/crypto'
+import { copyBytes } from '../copy-bytes.ts'
 import {
   decodeFooterContent,
   decodePackEnd,
@@ -94,7 +95,7 @@ export class DeepProver implements AsyncDisposable {
 
   async #openElsewhere(pieces: readonly BatchPiece[], pack: Uint8Array): Promise<readonly boolean[]> {
     const sealed = this.#memory.pop() ?? new SharedArrayBuffer(SHARED_BYTES)
-    new Uint8Array(sealed).set(pack)
+    copyBytes(pack, new Uint8Array(sealed))
     const begun = new Int32Array(new SharedArrayBuffer(4 * pieces.length))
     const done = await this.#pool.open({ sealed, pieces, begun })
     this.#memory.push(sealed)
