@@ -30,7 +30,7 @@ const LOOK_SECONDS = 10
 export async function checkMysql(options: MysqlOptions, signal?: AbortSignal): Promise<MysqlFindings> {
   const server = await surveyServer(options, signal)
   const { names, leftOut } = chooseDatabases(options, server)
-  const hidden = hiddenIn(names, server)
+  const hidden = hiddenIn(options, names, server)
   const databases: string[] = []
   const problems: string[] = []
   const onProblem = ({ code, path, message }: SourceProblem): void => {

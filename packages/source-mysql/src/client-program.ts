@@ -42,7 +42,7 @@ export async function findProgram(names: readonly string[]): Promise<ClientProgr
         () => true,
         () => false,
       )
-      if (found) return programOf(name, (await outputOf([name, '--version'], {})).toString())
+      if (found) return programOf(name, (await outputOf([name, '--no-defaults', '--version'], {})).toString())
     }
   }
   throw new SourceError('command-failed', `neither ${names.join(' nor ')} is on the PATH`, {
@@ -107,6 +107,15 @@ export function connectionOptions(
   return { own: [...own, ...asArguments], secret: undefined }
 }
 
+/** Whatever the user's option files say: `--batch` does not overrule these. */
+export const ROWS_ALONE: readonly string[] = [
+  '--skip-html',
+  '--skip-xml',
+  '--skip-vertical',
+  '--skip-table',
+  '--skip-force',
+]
+
 /** The rows that statements give, their columns parted by tabs as they are: ask for HEX() of what may hold a tab. @throws SourceError `command-failed` */
 export async function queryRows(
   server: ServerOptions,
@@ -118,6 +127,7 @@ export async function queryRows(
     '--batch',
     '--skip-column-names',
     '--raw',
+    ...ROWS_ALONE,
     '--default-character-set=utf8mb4',
     `--execute=${sql}`,
   ])

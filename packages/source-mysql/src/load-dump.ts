@@ -6,6 +6,7 @@ import {
   connectionOptions,
   findProgram,
   NOISE,
+  ROWS_ALONE,
   type ServerOptions,
 } from './client-program.ts'
 
@@ -30,7 +31,7 @@ export async function loadDump(
   try {
     await run([`--database=${database}`], dump)
     const count = `SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = '${database}'`
-    return Number(await run(['--batch', '--skip-column-names'], statement(count)))
+    return Number(await run(['--batch', '--skip-column-names', ...ROWS_ALONE], statement(count)))
   } finally {
     // Also when the drill was stopped: it is to leave nothing behind.
     await runClient(program, server, [], statement(`DROP DATABASE ${database}`), undefined)

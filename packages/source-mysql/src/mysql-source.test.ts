@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readToEnd, SourceError } from '@pipe-backup/source'
+import { readToEnd, SourceError, type SourceProblem } from '@pipe-backup/source'
 import { type MariadbServer, startMariadb } from '@pipe-backup-test/services'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { checkMysql } from './check-mysql.ts'
@@ -217,4 +217,35 @@ test('a user who is denied a database is shown the statement that lets it in, an
   const hint = failure instanceof SourceError ? failure.hint : undefined
   server.query(hint?.slice(hint.indexOf('GRANT')) ?? '')
   await read()
+})
+
+test('of all databases, those that the user may not know of make the dump incomplete', async () => {
+  server.query(
+    "CREATE USER few@localhost IDENTIFIED BY 'pw'; GRANT ALL ON bot.* TO few@localhost; GRANT SELECT ON mysql.proc TO few@localhost",
+  )
+  const few = { user: 'few', password: 'pw', socket: server.socket, databases: 'all' } as const
+  const found = async () => {
+    const problems: string[] = []
+    const onProblem = ({ code, message }: SourceProblem) => problems.push(`${code}: ${message}`)
+    const names = (await Array.fromAsync(mysql(few, { onProblem }))).map(({ path }) =>
+      Buffer.from(path).toString(),
+    )
+    return { names, problems }
+  }
+  const grant = 'GRANT SHOW DATABASES ON *.* TO few@localhost'
+  expect(await found()).toEqual({
+    names: ['bot.sql'],
+    problems: [
+      expect.stringMatching(
+        /^unreadable: 'few'@'localhost' may not see databases .* \(GRANT SHOW DATABASES ON \*\.\* TO /,
+      ),
+    ],
+  })
+  expect((await checkMysql(few)).hidden.map(({ grants }) => grants)).toEqual([
+    ["GRANT SHOW DATABASES ON *.* TO 'few'@'localhost'"],
+  ])
+  server.query(grant)
+  const seen = await found()
+  expect(seen.names).toContain('big.sql')
+  expect(seen.problems.join()).toContain('may not see all tables')
 })

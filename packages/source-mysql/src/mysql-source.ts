@@ -15,6 +15,7 @@ import { canDumpHistory, dumpOptions } from './dump-options.ts'
 import { DumpReader } from './dump-reader.ts'
 import { DumpRewriter } from './dump-rewriter.ts'
 import { type ServerSurvey, surveyDatabase, surveyServer } from './survey.ts'
+import { checkUserOptions } from './user-options.ts'
 
 export interface MysqlOptions extends ServerOptions {
   /** Which databases; `all` is all but the server's own. */
@@ -52,6 +53,7 @@ export async function* dumps(
   more: readonly string[] = [],
 ): AsyncGenerator<FileEntry> {
   const program = await findProgram(['mariadb-dump', 'mysqldump'])
+  if (options.password === undefined) await checkUserOptions(program, context.signal)
   const server = await surveyServer(options, context.signal)
   const report = (problem: SourceProblem): void => {
     if (!context.onProblem) throw new SourceError(problem.code, problem.message, { path: problem.path })
@@ -59,7 +61,7 @@ export async function* dumps(
   }
   const { names, leftOut } = chooseDatabases(options, server)
   for (const name of leftOut) report({ code: 'skipped', path: fileName(name), message: 'it is no database' })
-  for (const { message, grants } of hiddenIn(names, server))
+  for (const { message, grants } of hiddenIn(options, names, server))
     report({ code: 'unreadable', path: '', message: `${message} (${grants.join('; ')})` })
   const paths = names.map((name) => ({ name, path: fileName(name) }))
   paths.sort((a, b) => comparePaths(Buffer.from(a.path), Buffer.from(b.path)))
@@ -96,16 +98,28 @@ export interface Hidden {
   readonly grants: readonly string[]
 }
 
-/** Databases that lack the same are named together. */
-export function hiddenIn(names: readonly string[], { grants, user }: ServerSurvey): Hidden[] {
+/**
+ * Databases that lack the same are named together. To a user without a privilege on it, a database is not there: of `all`, nobody
+ * can know then whether it is all.
+ * @see https://mariadb.com/kb/en/show-databases/ https://dev.mysql.com/doc/refman/8.4/en/show-databases.html
+ */
+export function hiddenIn(
+  { databases }: MysqlOptions,
+  names: readonly string[],
+  { grants, user }: ServerSurvey,
+): Hidden[] {
+  const seesAll = databases !== 'all' || grants.has('SHOW DATABASES', '*') || grants.has('SELECT', '*')
+  const others = `${user} may not see databases that it has no privilege on: if there are any, they are left out`
   const lacks = names.flatMap((name) => {
     const lack = grants.lackOf(name)
     return lack ? [{ name, lack }] : []
   })
-  return [...Map.groupBy(lacks, ({ lack }) => lack.what.join(', '))].map(([what, group]) => ({
+  const hidden = [...Map.groupBy(lacks, ({ lack }) => lack.what.join(', '))].map(([what, group]) => ({
     message: `${user} may not see all ${what} of ${group.map(({ name }) => name).join(', ')}: they are left out`,
     grants: [...new Set(group.flatMap(({ lack }) => lack.grants(user)))],
   }))
+  if (seesAll) return hidden
+  return [{ message: others, grants: [`GRANT SHOW DATABASES ON *.* TO ${user}`] }, ...hidden]
 }
 
 interface Dump {
