@@ -20,6 +20,7 @@ import { join } from 'node:path'
 import type { Entry, SourceProblem } from '@pipe-backup/source'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ExtractOptions, ExtractReport } from './extract.ts'
+import { preview } from './preview.ts'
 import { extract, way } from './test-support/either-way.ts'
 import { brokenFile, directory, fifo, file, hardlink, MTIME_NS, symlink } from './test-support/entries.ts'
 
@@ -104,6 +105,33 @@ test('files, links and FIFOs replace each other', async () => {
   for (const at of [0, 1, 2]) expect((await extracted(make(at))).lines).toEqual([])
   expect(text('p')).toBe('text 2')
   expect(readdirSync(target)).toEqual(names)
+})
+
+test('a directory that was not asked for is made as it was, and one that is there stays as it is', async () => {
+  mkdirSync(join(target, 'there'), { mode: 0o711 })
+  chmodSync(join(target, 'there'), 0o711)
+  const above = (path: string) => ({ ...directory(path, 0o700), ifMissing: true })
+  const entries = [
+    above('there'),
+    above('there/gone'),
+    file('there/gone/f'),
+    above('elsewhere'),
+    file('elsewhere/g'),
+  ]
+  expect(await Array.fromAsync(preview(entries, target), ({ path, state }) => `${state} ${path}`)).toEqual([
+    'new there/gone',
+    'new there/gone/f',
+    'new elsewhere',
+    'new elsewhere/g',
+  ])
+  expect(await extract(entries, target)).toMatchObject({ entries: 2, problems: 0 })
+  const look = (path: string) => lstatSync(join(target, path), { bigint: true })
+  expect([
+    look('there').mode & 0o7777n,
+    look('there/gone').mode & 0o7777n,
+    look('elsewhere').mode & 0o7777n,
+  ]).toEqual([0o711n, 0o700n, 0o700n])
+  expect(look('there/gone').mtimeNs).toBe(MTIME_NS)
 })
 
 test('a hard link replaces a file, and one that is there already stays', async () => {

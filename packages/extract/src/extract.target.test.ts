@@ -11,8 +11,10 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { getSystemErrorName } from 'node:util'
 import type { Entry, SourceProblem } from '@pipe-backup/source'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { fatalTargetError } from './target-errors.ts'
 import { extract, way } from './test-support/either-way.ts'
 import { directory, file, symlink } from './test-support/entries.ts'
 
@@ -96,6 +98,40 @@ test('what lies deeper than a path can be is reported with a way to have it, and
   for (const line of lines)
     expect(line).toMatch(/: was not written: its path is longer .* a tar \(restore > all.tar\)/)
   expect(readFileSync(join(target, 'y'), 'utf8')).toBe('content')
+})
+
+test('a disk that did not take what was written to it in memory is an error, and the mark of the unfinished stays', async () => {
+  const programs = mkdtempSync(join(tmpdir(), 'extract-programs-'))
+  const said = `sync: error syncing '${target}': Input/output error`
+  writeFileSync(join(programs, 'sync'), `#!/bin/sh\necho "${said}" >&2\nexit 1\n`, { mode: 0o755 })
+  vi.stubEnv('PATH', `${programs}:${process.env['PATH']}`)
+  try {
+    const { error } = await failureOf([file('a'), file('b')])
+    expect(error).toMatchObject({
+      name: 'SourceError',
+      message: `${target} did not take all that was written: Input/output error`,
+      hint: expect.stringContaining('to another disk'),
+    })
+    expect(readdirSync(target).sort()).toEqual(['.pipe-backup-unfinished', 'a', 'b'])
+    // One that does not know the option says nothing of the disk.
+    writeFileSync(join(programs, 'sync'), '#!/bin/sh\necho "sync: unrecognized option" >&2\nexit 1\n')
+    expect(await failureOf([file('a'), file('b')])).toMatchObject({ error: { entries: 2, problems: 0 } })
+  } finally {
+    vi.unstubAllEnvs()
+    rmSync(programs, { recursive: true })
+  }
+})
+
+test('a quota that is used up stops it as a full disk does', () => {
+  const error = Object.assign(new Error('x'), {
+    errno: -122,
+    code: getSystemErrorName(-122),
+    syscall: 'write',
+  })
+  expect(fatalTargetError('/t', error, () => true)).toMatchObject({
+    message: '/t is full: disk quota exceeded (EDQUOT)',
+    hint: expect.stringContaining('have the quota raised'),
+  })
 })
 
 test('on a read-only file system it stops at the first entry', async () => {

@@ -1,7 +1,13 @@
 import { isUtf8 } from 'node:buffer'
 import { type BigIntStats, linkSync, lstatSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type Entry, type FileEntry, SourceError, type SourceProblem } from '@pipe-backup/source'
+import {
+  type DirectoryEntry,
+  type Entry,
+  type FileEntry,
+  SourceError,
+  type SourceProblem,
+} from '@pipe-backup/source'
 import type { ExtractOptions, ExtractReport, Overwrite } from './extract.ts'
 import { LinkedFiles } from './linked-files.ts'
 import { makeNode } from './make-nodes.ts'
@@ -155,15 +161,10 @@ export class Extraction {
     onProblem(problem)
   }
 
-  /** @returns false for a file that was handed over, and is counted when it is written */
+  /** @returns whether it is to be counted: a file that was handed over is when it is written, a directory that was not asked for never */
   async #write(entry: Entry, components: Buffer[], key: string): Promise<boolean> {
     const path = this.#target.pathOf(components)
-    if (entry.type === 'directory') {
-      const there = this.#overwrite === 'never' && lstatSync(path, { throwIfNoEntry: false })
-      if (there && !there.isDirectory()) this.#kept++
-      if (!there) this.#directories.enter(components, (made, kind) => this.#metadata.set(made, entry, kind))
-      return true
-    }
+    if (entry.type === 'directory') return this.#writeDirectory(entry, components, path)
     if (entry.type === 'hardlink') await this.#behind.settle(keyOf(entry.linkTo))
     if (entry.type === 'file' && this.#target.isNew) {
       const isWritten = await this.#writeSmall(entry, path, key, 'direct')
@@ -188,6 +189,14 @@ export class Extraction {
     }
     await this.#replace(path, (staged) => this.#make(entry, staged, replaces))
     return true
+  }
+
+  #writeDirectory(entry: DirectoryEntry, components: Buffer[], path: Buffer): boolean {
+    const { ifMissing = false } = entry
+    const there = (ifMissing || this.#overwrite === 'never') && lstatSync(path, { throwIfNoEntry: false })
+    if (there && !ifMissing && !there.isDirectory()) this.#kept++
+    if (!there) this.#directories.enter(components, (made, kind) => this.#metadata.set(made, entry, kind))
+    return !ifMissing
   }
 
   /** Leaves what is there. @throws SourceError where it may be what an interrupted restore left half written */
@@ -261,23 +270,14 @@ export class Extraction {
       }
       case 'symlink':
         symlinkSync(Buffer.from(entry.target), path)
-        this.#metadata.setOfLink(path, entry)
-        return
+        return this.#metadata.setOfLink(path, entry)
       case 'hardlink':
         linkSync(this.#linked.pathOf(entry), path)
         return
       case 'fifo':
-        await makeNode(path, ['mkfifo'])
-        break
       case 'character-device':
       case 'block-device':
-        await makeNode(path, [
-          'mknod',
-          entry.type === 'block-device' ? 'b' : 'c',
-          String(entry.major),
-          String(entry.minor),
-        ])
-        break
+        await makeNode(path, entry)
     }
     this.#metadata.set(path, entry, 'made')
   }

@@ -1,12 +1,15 @@
 import { spawn } from 'node:child_process'
+import type { DeviceEntry, FifoEntry } from '@pipe-backup/source'
 
 /**
  * Makes a FIFO or a device node with coreutils: Node can't. The path goes through standard input, since arguments must be text and paths need not.
  * @throws Error with the program's message
  */
-export async function makeNode(path: Buffer, kind: readonly string[]): Promise<void> {
-  const [program, ...tail] = kind
-  const child = spawn('xargs', ['-0', '-I{}', program ?? 'mkfifo', '--', '{}', ...tail], {
+export async function makeNode(path: Buffer, entry: FifoEntry | DeviceEntry): Promise<void> {
+  const program = entry.type === 'fifo' ? 'mkfifo' : 'mknod'
+  const letter = entry.type === 'block-device' ? 'b' : 'c'
+  const tail = entry.type === 'fifo' ? [] : [letter, String(entry.major), String(entry.minor)]
+  const child = spawn('xargs', ['-0', '-I{}', program, '--', '{}', ...tail], {
     stdio: ['pipe', 'ignore', 'pipe'],
   })
   let message = ''

@@ -37,6 +37,7 @@ export async function* preview(
   for await (const entry of entries) {
     signal?.throwIfAborted()
     const state = stateOf(entry, target, overwrite)
+    if (entry.type === 'directory' && entry.ifMissing && state !== 'new') continue
     const isWritten = state === 'new' || state === 'changed'
     yield { path: entry.path, state, sizeBytes: isWritten && entry.type === 'file' ? (entry.size ?? 0) : 0 }
   }

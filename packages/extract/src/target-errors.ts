@@ -22,8 +22,11 @@ function isSystemError(error: unknown): error is SystemError {
   )
 }
 
+/** EDQUOT of Linux, for which Node has no name. */
+const QUOTA = 'Unknown system error -122'
+
 function reasonOf({ code, errno }: SystemError): string {
-  return `${getSystemErrorMessage(errno)} (${code})`
+  return code === QUOTA ? 'disk quota exceeded (EDQUOT)' : `${getSystemErrorMessage(errno)} (${code})`
 }
 
 /** What is said of a target as a whole when it lets nothing be written, and what to do about it. */
@@ -32,7 +35,7 @@ const HINTS: Readonly<Record<string, readonly [what: string, hint: string]>> = {
     'is full',
     'Free some space there, or files where `df -i` has none left, or choose another directory, and do the same again.',
   ],
-  EDQUOT: ['is full', 'Free some space there, or have the quota raised, and do the same again.'],
+  [QUOTA]: ['is full', 'Free some space there, or have the quota raised, and do the same again.'],
   EROFS: ['is read-only', 'Mount it for writing, or choose another directory.'],
   EIO: ['fails', 'Look at the disk and the log of the system, or choose another directory.'],
 }

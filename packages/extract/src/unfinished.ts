@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { SourceError } from '@pipe-backup/source'
 
 const NAME = '.pipe-backup-unfinished'
 /** How far off the clock may be that files get their times from. */
@@ -62,15 +63,27 @@ export class Unfinished {
     return first !== undefined && ctimeNs >= first.sinceNs - CLOCK_SLACK_NS
   }
 
-  /** When all is written: waits for the disk, and takes the mark away. Where that fails, or it does not come to that, it stays for the next one. */
+  /**
+   * When all is written: waits for the disk, and takes the mark away. Where that fails, or it does not come to that, it stays for the next one,
+   * which looks at the files more closely, and writes them once more.
+   * @throws SourceError when the disk did not take all of it: what is written goes to memory first, and this may be the only one to hear of it
+   */
   async end(): Promise<void> {
     if (!this.#isMarked) return
     try {
       // Other file systems are mounted below the root.
-      await run('sync', this.#directory === '/' ? [] : ['--file-system', this.#directory])
+      if (this.#directory === '/') await run('sync')
+      await run('sync', ['--file-system', this.#directory], { env: { ...process.env, LC_ALL: 'C' } })
       rmSync(this.#file, { force: true })
-    } catch {
-      // Its files are looked at more closely then, and written once more.
+    } catch (error) {
+      const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : ''
+      // No such program, or one without that option, says nothing of the disk.
+      const [, reason] = /^sync: error syncing .*: ([^:]+)$/m.exec(said) ?? []
+      if (reason === undefined) return
+      const message = `${this.#directory} did not take all that was written: ${reason}`
+      const hint =
+        'Look at the disk and the log of the system. Restore once more: to another disk, or here once it is well.'
+      throw new SourceError('unreadable', message, { path: this.#directory, hint, cause: error })
     }
   }
 

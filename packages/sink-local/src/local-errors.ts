@@ -1,6 +1,6 @@
 import { lstatSync, type Stats, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { SinkError, type SinkErrorCode } from '@pipe-backup/sink'
+import { QUOTA_EXCEEDED, SinkError, type SinkErrorCode } from '@pipe-backup/sink'
 
 const CODES: Readonly<Record<string, readonly [SinkErrorCode, string, string?]>> = {
   ENOENT: ['not-found', 'is not there'],
@@ -10,7 +10,11 @@ const CODES: Readonly<Record<string, readonly [SinkErrorCode, string, string?]>>
     'not stored: the disk is full',
     'Free some space, or lower `keep`, then run `pipe-backup heal`.',
   ],
-  EDQUOT: ['full', 'not stored: the disk quota is used up', 'Free some space, then run `pipe-backup heal`.'],
+  [QUOTA_EXCEEDED]: [
+    'full',
+    'not stored: the disk quota is used up',
+    'Free some space, or have the quota raised, then run `pipe-backup heal`.',
+  ],
   EFBIG: ['too-large', 'not stored: too large for this file system'],
   EROFS: ['forbidden', 'not stored: the file system is read-only', 'Mount it for writing.'],
   EACCES: ['forbidden', 'permission denied', 'Check who owns the directory, and its mode.'],

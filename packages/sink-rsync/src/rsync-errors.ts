@@ -1,4 +1,4 @@
-import { SinkError, type SinkErrorCode, type SinkErrorOptions } from '@pipe-backup/sink'
+import { QUOTA_EXCEEDED, SinkError, type SinkErrorCode, type SinkErrorOptions } from '@pipe-backup/sink'
 import { ProgramFailure } from './run-program.ts'
 
 interface Meaning {
@@ -120,7 +120,7 @@ export function toSinkError(cause: unknown, sink: string, key?: string): unknown
 
 /** @param code - of node:fs: ENOSPC */
 export function spoolError(code: string, place: SinkErrorOptions): SinkError {
-  if (!['ENOSPC', 'EDQUOT', 'ENOMEM'].includes(code))
+  if (!['ENOSPC', QUOTA_EXCEEDED, 'ENOMEM'].includes(code))
     return new SinkError('protocol', `its copy in memory can't be made, or used (${code})`, place)
   const hint = 'Make its tmpfs larger, or name another as `spool`.'
   return new SinkError('full', `this machine has no memory left for its copy (${code})`, { ...place, hint })

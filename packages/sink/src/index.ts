@@ -12,6 +12,7 @@ export {
 } from './driver.ts'
 export { KeyLock } from './key-lock.ts'
 export { pieces } from './pieces.ts'
+export { QUOTA_EXCEEDED } from './quota-exceeded.ts'
 export { SharedRequest } from './shared-request.ts'
 export type { ObjectInfo, PutOptions, ReadOptions, Sink, SinkOptions } from './sink.ts'
 export { SinkError, type SinkErrorCode, type SinkErrorOptions } from './sink-error.ts'

@@ -106,6 +106,13 @@ describe.runIf(process.getuid?.() === 0)('with mounts', () => {
     ])
   })
 
+  test('a name that is listed twice is taken once', async () => {
+    mkdirSync(at('doubles'))
+    await mounted.hanging(at('doubles'), 'TWICE')
+    const { names, problems } = await tree.walk()
+    expect([names, problems]).toEqual([['/doubles', '/doubles/file'], []])
+  })
+
   test('one that is excluded is not even asked', async () => {
     mkdirSync(at('hangs'))
     await mounted.hanging(at('hangs'), 'INIT')

@@ -34,8 +34,14 @@ export async function listDirectory(
     const after = await calls.lstat(absolute)
     if (!after.isDirectory()) return undefined
     // libuv sorts as strcmp does, but does not promise it; of sorted names the sort is linear.
-    if (after.ino === before.ino && after.dev === before.dev) return { names: names.sort(), stat: after }
+    if (after.ino === before.ino && after.dev === before.dev)
+      return { names: eachOnce(names.sort()), stat: after }
     before = after
   }
   return undefined
+}
+
+/** A file system that a program serves may list a name twice. */
+function eachOnce(sorted: string[]): string[] {
+  return sorted.some((name, i) => name === sorted[i + 1]) ? [...new Set(sorted)] : sorted
 }

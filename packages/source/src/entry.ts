@@ -53,6 +53,8 @@ export interface FileEntry extends EntryMetadata {
 
 export interface DirectoryEntry extends EntryMetadata {
   readonly type: 'directory'
+  /** It was not asked for: something in it was. Where it is there, it stays as it is, and where it is missing it is made like this. */
+  readonly ifMissing?: boolean | undefined
 }
 
 export interface SymlinkEntry extends EntryMetadata {

@@ -44,6 +44,16 @@ function configure(source: Record<string, unknown> = {}, more: Record<string, un
   })
 }
 
+/** @param never - the first request that is left unanswered */
+async function mountFuse(name: string, never: string): Promise<void> {
+  const point = sandbox.path(name)
+  mkdirSync(point)
+  const program = spawn(process.execPath, [FUSE, point, never], { stdio: ['ignore', 'pipe', 'inherit'] })
+  programs.push(program)
+  points.push(point)
+  await once(program.stdout, 'data')
+}
+
 async function run(...flags: string[]): Promise<{ code: number | undefined; all: string }> {
   const { code, out, err } = await sandbox.run(['run', ...flags])
   return { code, all: out.toString() + err }
@@ -139,16 +149,20 @@ test('a pattern from the root on is taken as meant, and one that leaves nothing 
 })
 
 describe.runIf(process.getuid?.() === 0)('with mounts', () => {
+  test('a file system that a program serves, and that answers, is backed up like any other', async () => {
+    await mountFuse('remote', 'NOTHING')
+    await init({ paths: ['remote'] })
+    expect(await sandbox.run(['run', '--quiet'])).toMatchObject({ code: 0, err: '' })
+    const piped = await run()
+    expect([piped.code, piped.all]).toEqual([0, expect.stringMatching(/^snapshot .*\n {2}data +ok /)])
+    configure({ paths: ['remote', 'gone'] })
+    const incomplete = await run()
+    expect([incomplete.code, incomplete.all]).toEqual([3, expect.not.stringContaining('bug')])
+  })
+
   test('a file system that hangs fails its source in time: the others are backed up, and the program ends', async () => {
     const hanging = ['INIT', 'READ', 'READDIR', 'FLUSH', 'OPEN']
-    for (const never of hanging) {
-      const point = sandbox.path(never)
-      mkdirSync(point)
-      const program = spawn(process.execPath, [FUSE, point, never], { stdio: ['ignore', 'pipe', 'inherit'] })
-      programs.push(program)
-      points.push(point)
-      await once(program.stdout, 'data')
-    }
+    for (const never of hanging) await mountFuse(never, never)
     const sources = [...hanging, 'data'].map((path) => {
       return { type: 'files', name: path.toLowerCase(), paths: [path], timeout: 1 }
     })

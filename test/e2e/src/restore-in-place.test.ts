@@ -1,4 +1,14 @@
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { expect, test } from 'vitest'
 import { Sandbox } from './sandbox.ts'
 
@@ -40,6 +50,7 @@ test('files go back where they were, after a look at what would change', async (
     [['--dry-run'], '--dry-run needs --to DIR'],
     [['--in-place', '--to', 'out'], "'--in-place' cannot be used with option '--to"],
     [['--include', '..', '--to', 'out'], '".." is no pattern'],
+    [['--to', ''], '--to is empty'],
   ] as const) {
     const refused = await sandbox.run(['restore', 'latest', '--phrase-file', 'phrase', ...more])
     expect([refused.code, refused.err]).toEqual([2, expect.stringContaining(said)])
@@ -92,4 +103,72 @@ test('what is of no files source has no place to go back to, and what matches no
   writeFileSync(at('linked.json'), 'mine')
   expect(await restore('--to', 'out', '--overwrite', 'never', '--json')).toMatchObject({ code: 0 })
   expect([readFileSync(at('linked.json'), 'utf8'), existsSync(at('c.txt'))]).toEqual(['mine', true])
+})
+
+test('what is restored in part is in directories as they were, and those that are there stay as they are', async () => {
+  using sandbox = new Sandbox()
+  mkdirSync(sandbox.path('tree/secret/deep'), { recursive: true })
+  writeFileSync(sandbox.path('tree/secret/deep/id'), 'key')
+  writeFileSync(sandbox.path('tree/other'), 'other')
+  chmodSync(sandbox.path('tree/secret'), 0o700)
+  utimesSync(sandbox.path('tree/secret'), 1e9, 1e9)
+  sandbox.configure({
+    sources: [{ type: 'files', name: 'tree', paths: [sandbox.path('tree')] }],
+    sinks: sandbox.sinks('one'),
+  })
+  await sandbox.ok(['init', '--phrase-out', 'phrase'])
+  await sandbox.ok(['run'])
+  const phrase = ['--phrase-file', 'phrase']
+  const modeOf = (...path: string[]) => (statSync(sandbox.path(...path)).mode & 0o777).toString(8)
+
+  rmSync(sandbox.path('tree/secret'), { recursive: true })
+  chmodSync(sandbox.path('tree'), 0o711)
+  const restored = await sandbox.ok(['restore', 'latest', '--include', 'id', '--in-place', ...phrase])
+  expect(restored.toString()).toContain('restored 1 entry, 3 B')
+  expect([modeOf('tree'), modeOf('tree/secret')]).toEqual(['711', '700'])
+  expect(statSync(sandbox.path('tree/secret')).mtimeMs).toBe(1e12)
+
+  const path = `tree${sandbox.path('tree/secret/deep')}`
+  await sandbox.ok(['restore', 'latest', path, '--to', 'out', ...phrase])
+  expect(modeOf(`out/tree${sandbox.path('tree/secret')}`)).toBe('700')
+
+  const typo = ['restore', 'latest', '--include', 'id', '--include', 'idd', '--to', 'typo', ...phrase]
+  expect(await sandbox.run(typo)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('--include "idd" matches nothing'),
+  })
+})
+
+test('--strip reports what becomes the same path, what it leaves nothing of, and nothing at all', async () => {
+  using sandbox = new Sandbox()
+  for (const month of ['01', '02']) {
+    mkdirSync(sandbox.path('tree', month), { recursive: true })
+    writeFileSync(sandbox.path('tree', month, 'report'), month)
+  }
+  writeFileSync(sandbox.path('tree/top'), 'top')
+  sandbox.configure({
+    sources: [{ type: 'files', name: 'tree', paths: ['tree'] }],
+    sinks: sandbox.sinks('one'),
+  })
+  await sandbox.ok(['init', '--phrase-out', 'phrase'])
+  await sandbox.ok(['run'])
+  const depth = sandbox.path('tree').split('/').length
+  const restore = (strip: number, ...more: string[]) =>
+    sandbox.run(['restore', 'latest', '--strip', String(strip), ...more, '--phrase-file', 'phrase'])
+
+  const same = await restore(depth + 1, '--to', 'same')
+  expect([same.code, same.err]).toEqual([
+    1,
+    expect.stringMatching(
+      /tree\/02\/report: not restored: another entry becomes report[^]*warning: 1 entry left out: no more than/,
+    ),
+  ])
+  expect(readFileSync(sandbox.path('same/report'), 'utf8')).toBe('01')
+  const tar = await restore(depth + 1)
+  expect([tar.code, tar.err]).toEqual([1, expect.stringContaining('02/report: not restored')])
+  expect(await restore(depth, '--to', 'whole')).toMatchObject({ code: 0, err: '' })
+  const left = await restore(depth + 1, '--exclude', '02', '--to', 'left')
+  expect([left.code, left.err]).toEqual([3, expect.stringContaining('1 entry left out')])
+  const none = await restore(40, '--to', 'none')
+  expect([none.code, none.err]).toEqual([1, expect.stringContaining('--strip 40 leaves nothing')])
 })

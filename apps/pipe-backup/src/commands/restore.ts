@@ -7,7 +7,7 @@ import { chooseEntries } from '../restore/choose-entries.ts'
 import { choosePutBack } from '../restore/in-place.ts'
 import { warnOfRoom, withMissing } from '../restore/room.ts'
 import { showPreview } from '../restore/show-preview.ts'
-import { stripPaths } from '../restore/strip-paths.ts'
+import { type Stripped, stripPaths } from '../restore/strip-paths.ts'
 import { sayProgress } from '../run/with-progress.ts'
 import { toSnapshotPath } from '../snapshot-path.ts'
 import { sinkFailure } from '../terminal/error-line.ts'
@@ -50,9 +50,14 @@ export async function restore(
 ): Promise<number> {
   const { machine, output } = cli
   const { inPlace = false, strip = inPlace ? 1 : 0, overwrite } = options
+  if (options.to === '')
+    throw new UsageError(
+      '--to is empty',
+      'Give a directory: a variable in a script may have no value. Here is --to .',
+    )
   const directory = inPlace ? '/' : options.to === undefined ? undefined : resolve(machine.cwd, options.to)
   if (directory === undefined) refuseWithoutDirectory(options, output.json)
-  const isWanted = chooseEntries(options.include, options.exclude)
+  const choice = chooseEntries(options.include, options.exclude)
   const wanted = paths.length === 0 ? undefined : paths.map(toSnapshotPath)
   await using opened = await openReading(cli, spec, options.phraseFile, wanted, options.tag)
   const { paths: chosen, leftOut } = inPlace
@@ -62,24 +67,43 @@ export async function restore(
     output.warn(
       `source "${name}" is left out: it is no files source of the configuration, and has no place to go back to`,
     )
-  const found = opened.reader.entries(chosen, isWanted)
-  const entries = strip === 0 ? found : stripPaths(found, strip)
+  // Who unpacks a tar has the directories above as they are there.
+  const parents = directory !== undefined && (chosen !== undefined || choice !== undefined)
+  const found = opened.reader.entries(chosen, choice?.isWanted, { parents })
+  const log = createProblemLog(output)
+  const stripped: Stripped = { leftOut: 0, problems: 0 }
+  // To put back what several sources have twice is to put it back.
+  const entries =
+    strip === 0
+      ? found
+      : stripPaths(found, strip, stripped, inPlace ? undefined : (one) => log.report(one.path, one))
   const gauge: RestoreGauge = {
     entries: 0,
     bytes: 0,
-    totalBytes: isWanted ? undefined : sizeOf(chosen, opened.snapshot),
+    totalBytes: choice ? undefined : sizeOf(chosen, opened.snapshot),
   }
   let exitCode: number
   if (directory === undefined) exitCode = await toTar(entries, gauge, cli)
   else if (options.dryRun) exitCode = await showPreview(gauged(entries, gauge), directory, overwrite, cli)
   else exitCode = await toDirectory(entries, directory, overwrite, { opened, gauge, cli })
-  if (isWanted && gauge.entries === 0) {
-    output.error('--include and --exclude leave nothing of what was asked for')
+  log.finish()
+  if ((choice || strip > 0) && gauge.entries === 0) {
+    const what = choice ? '--include and --exclude leave' : `--strip ${strip} leaves`
+    output.error(`${what} nothing of what was asked for`)
     return 1
   }
+  const missing = choice?.unmatched ?? []
+  for (const pattern of missing) output.error(`--include ${JSON.stringify(pattern)} matches nothing`)
+  if (stripped.leftOut > 0)
+    output.warn(
+      `${plural(stripped.leftOut, 'entry', 'entries')} left out: no more than ${plural(strip, 'component')} in the path, and --strip ${strip} leaves nothing of it`,
+    )
+  if (missing.length > 0 || stripped.problems > 0) exitCode = 1
   const repaired = options.repair && !options.dryRun ? await repair(opened, cli) : 0
   // A restore that failed in part is the worst that can be said of it.
-  return exitCode === 0 ? Math.max(opened.exitCode, repaired, leftOut.length > 0 ? 3 : 0) : exitCode
+  return exitCode === 0
+    ? Math.max(opened.exitCode, repaired, leftOut.length + stripped.leftOut > 0 ? 3 : 0)
+    : exitCode
 }
 
 /** How large whole sources are; undefined where parts of some are asked for. */

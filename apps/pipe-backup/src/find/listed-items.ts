@@ -60,7 +60,7 @@ export async function* itemsMatching(
   depth: number | undefined,
 ): AsyncGenerator<ListedItem> {
   const pattern = parsePathPattern(text)
-  const isWanted = depth === undefined ? chooseEntries([text]) : upToDepth(pattern, depth)
+  const isWanted = depth === undefined ? chooseEntries([text])?.isWanted : upToDepth(pattern, depth)
   for (const source of sources.filter(pattern.wantsSource)) {
     const path = Buffer.concat([Buffer.from(source), Buffer.of(SLASH), pattern.below ?? Buffer.of()])
     const start = pattern.below ? path : path.subarray(0, -1)

@@ -13,7 +13,7 @@ const ENTRIES = [
 ]
 
 function chosen(include: readonly string[], exclude: readonly string[] = []): readonly string[] {
-  const isWanted = chooseEntries(include, exclude)
+  const isWanted = chooseEntries(include, exclude)?.isWanted
   return ENTRIES.filter(
     (entry) => isWanted?.(Buffer.from(entry.replace(/\/$/, '')), entry.endsWith('/')) !== false,
   )
@@ -34,7 +34,13 @@ test.for<[include: string[], exclude: string[], left: string[]]>([
 })
 
 test('a name that is no UTF-8 is matched by its bytes', () => {
-  const isWanted = chooseEntries(['\\xff*'])
+  const isWanted = chooseEntries(['\\xff*'])?.isWanted
   expect(isWanted?.(Buffer.from('tree/d/\xffa', 'latin1'), false)).toBe(true)
   expect(isWanted?.(Buffer.from('tree/d/\xfea', 'latin1'), false)).toBe(false)
+})
+
+test('a pattern that matches nothing is named, and not one whose matches lie in what another includes, or are excluded', () => {
+  const choice = chooseEntries(['home', 'wallet.json', 'walet.json', 'log'], ['log'])
+  for (const entry of ENTRIES) choice?.isWanted(Buffer.from(entry.replace(/\/$/, '')), entry.endsWith('/'))
+  expect(choice?.unmatched).toEqual(['walet.json'])
 })

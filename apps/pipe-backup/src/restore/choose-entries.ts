@@ -18,28 +18,36 @@ interface Verdict {
 export function chooseEntries(
   include: readonly string[] = [],
   exclude: readonly string[] = [],
-): IsWanted | undefined {
-  if (include.length === 0 && exclude.length === 0) return undefined
-  const choice = new Choice(include.map(parsePathPattern), exclude.map(parsePathPattern))
-  return (path, isDirectory) => {
-    const text = Buffer.from(path.buffer, path.byteOffset, path.length).toString('latin1')
-    const { isIncluded, isExcluded } = choice.verdictOn(text, isDirectory)
-    return isIncluded && !isExcluded
-  }
+): Choice | undefined {
+  return include.length === 0 && exclude.length === 0 ? undefined : new Choice(include, exclude)
 }
 
 class Choice {
   readonly #include: readonly PathPattern[]
   readonly #exclude: readonly PathPattern[]
   readonly #directories = new Map<string, Verdict>()
+  /** As they were given. */
+  readonly #unmatched: Map<PathPattern, string>
 
-  constructor(include: readonly PathPattern[], exclude: readonly PathPattern[]) {
-    this.#include = include
-    this.#exclude = exclude
+  constructor(include: readonly string[], exclude: readonly string[]) {
+    this.#unmatched = new Map(include.map((text) => [parsePathPattern(text), text]))
+    this.#include = [...this.#unmatched.keys()]
+    this.#exclude = exclude.map(parsePathPattern)
+  }
+
+  readonly isWanted: IsWanted = (path, isDirectory) => {
+    const text = Buffer.from(path.buffer, path.byteOffset, path.length).toString('latin1')
+    const { isIncluded, isExcluded } = this.#verdictOn(text, isDirectory)
+    return isIncluded && !isExcluded
+  }
+
+  /** The patterns of `include` that have matched nothing that was asked about, be it excluded or not. */
+  get unmatched(): readonly string[] {
+    return [...this.#unmatched.values()]
   }
 
   /** @param path - from its source's name on, a character for each byte */
-  verdictOn(path: string, isDirectory: boolean): Verdict {
+  #verdictOn(path: string, isDirectory: boolean): Verdict {
     const slash = path.lastIndexOf('/')
     // A source is no entry, and no pattern means it alone.
     if (slash < 0) return { isIncluded: this.#include.length === 0, isExcluded: false }
@@ -49,6 +57,7 @@ class Choice {
     const within = Buffer.from(path.slice(first + 1), 'latin1')
     const isOne = (patterns: readonly PathPattern[]): boolean =>
       patterns.some((pattern) => pattern.wantsSource(source) && pattern.matches(within, isDirectory))
+    for (const pattern of this.#unmatched.keys()) if (isOne([pattern])) this.#unmatched.delete(pattern)
     return {
       isIncluded: above.isIncluded || isOne(this.#include),
       isExcluded: above.isExcluded || isOne(this.#exclude),
@@ -58,7 +67,7 @@ class Choice {
   #ofDirectory(path: string): Verdict {
     const known = this.#directories.get(path)
     if (known) return known
-    const verdict = this.verdictOn(path, true)
+    const verdict = this.#verdictOn(path, true)
     if (this.#directories.size >= MAX_REMEMBERED) this.#directories.clear()
     this.#directories.set(path, verdict)
     return verdict

@@ -1,11 +1,12 @@
 import { statfs } from 'node:fs/promises'
+import { QUOTA_EXCEEDED } from '@pipe-backup/sink'
 import { SourceError } from '@pipe-backup/source'
 import { askNearest } from '../ask-nearest.ts'
 import type { CliContext } from '../cli-context.ts'
 import { formatBytes } from '../terminal/quantities.ts'
 import type { Gauge } from '../terminal/show-gauge.ts'
 
-const NO_ROOM = new Set<unknown>(['ENOSPC', 'EDQUOT'])
+const NO_ROOM = new Set<unknown>(['ENOSPC', QUOTA_EXCEEDED])
 
 /** Warns before anything is written where the target has less free than is to be restored. @param directory - need not be there yet */
 export async function warnOfRoom(

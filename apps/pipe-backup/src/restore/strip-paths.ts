@@ -1,24 +1,53 @@
-import type { Entry } from '@pipe-backup/source'
+import type { Entry, SourceProblem } from '@pipe-backup/source'
 
 const SLASH = 0x2f
+
+/** What became of the entries whose paths were shortened. */
+export interface Stripped {
+  /** Other than directories, that have no more components than are taken off. */
+  leftOut: number
+  /** That have become another one's path. */
+  problems: number
+}
 
 /**
  * Takes components off the beginning of each path, as `tar --strip-components` does: with one, the name of the source. What has no more
  * components than that is left out. A hard link goes to the same file as before.
+ * @param stripped - counts
+ * @param onProblem - given what becomes the path of another entry that came before, and is left out, as it would replace that; without it, it is not
  */
-export async function* stripPaths(entries: AsyncIterable<Entry>, count: number): AsyncGenerator<Entry> {
+export async function* stripPaths(
+  entries: AsyncIterable<Entry>,
+  count: number,
+  stripped: Stripped,
+  onProblem: ((problem: SourceProblem) => void) | undefined,
+): AsyncGenerator<Entry> {
+  const given = new Set<string>()
   for await (const entry of entries) {
-    const path = stripped(entry.path, count)
-    if (!path) continue
+    const path = without(entry.path, count)
+    const isDirectory = entry.type === 'directory'
+    if (!path) {
+      if (!isDirectory) stripped.leftOut++
+      continue
+    }
+    const name = isDirectory || !onProblem ? undefined : Buffer.from(path).toString('latin1')
+    if (name !== undefined && given.has(name)) {
+      stripped.problems++
+      const message = `not restored: another entry becomes ${Buffer.from(path).toString()} by --strip ${count}, too`
+      onProblem?.({ code: 'unreadable', path: Buffer.from(entry.path).toString(), message })
+      continue
+    }
+    if (name !== undefined) given.add(name)
     if (entry.type !== 'hardlink') yield { ...entry, path }
     else {
-      const linkTo = stripped(entry.linkTo, count)
+      const linkTo = without(entry.linkTo, count)
       if (linkTo) yield { ...entry, path, linkTo }
+      else stripped.leftOut++
     }
   }
 }
 
-function stripped(path: Uint8Array, count: number): Uint8Array | undefined {
+function without(path: Uint8Array, count: number): Uint8Array | undefined {
   let from = 0
   for (let left = count; left > 0; left--) {
     const slash = path.indexOf(SLASH, from)

@@ -46,7 +46,7 @@ export async function supervise({ machine, options, signal }: CliContext): Promi
     return await endOf(child)
   } finally {
     signal.removeEventListener('abort', stop)
-    child.disconnect()
+    if (child.connected) child.disconnect()
     child.unref()
     child.stdout?.destroy()
     child.stderr?.destroy()

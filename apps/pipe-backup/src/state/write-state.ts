@@ -1,4 +1,5 @@
 import { getSystemErrorMessage } from 'node:util'
+import { QUOTA_EXCEEDED } from '@pipe-backup/sink'
 import { writeStateFile } from '@pipe-backup/vault'
 import { CommandError } from '../command-error.ts'
 
@@ -15,6 +16,7 @@ export async function writeState(file: string, value: unknown): Promise<void> {
 }
 
 function reasonOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && error.code === QUOTA_EXCEEDED) return 'disk quota exceeded'
   if (error instanceof Error && 'errno' in error && typeof error.errno === 'number')
     return getSystemErrorMessage(error.errno)
   return String(error)

@@ -37,7 +37,7 @@ export async function restoreWork(keyring: Keyring, { snapshot, path, to }: Rest
   return async (cli) =>
     await withReading(keyring, snapshot, paths, cli, async (opened, own) => {
       const gauge: RestoreGauge = { entries: 0, bytes: 0, totalBytes: sizeOf(paths, opened.snapshot) }
-      const entries = opened.reader.entries(paths)
+      const entries = opened.reader.entries(paths, undefined, { parents: paths !== undefined })
       // Whatever somebody puts there meanwhile stays.
       const exitCode = await toDirectory(entries, directory, 'never', { opened, gauge, cli: own })
       return exitCode === 0 ? opened.exitCode : exitCode

@@ -1,6 +1,6 @@
 /**
  * A file system of one file that stops answering, over the kernel's own protocol (linux/fuse.h): `fuse.ts DIRECTORY NEVER`, where
- * NEVER is the first request that is left unanswered. Prints a line when it is mounted.
+ * NEVER is the first request that is left unanswered; with TWICE all are answered, and the name of the file is listed twice. Prints a line when it is mounted.
  */
 import { spawnSync } from 'node:child_process'
 import { openSync, readSync, writeSync } from 'node:fs'
@@ -73,7 +73,10 @@ function answer(opcode: number, node: bigint): Buffer | number | undefined {
       entry.writeUInt32LE(4, 16)
       entry.writeUInt32LE(8, 20)
       entry.write('file', 24)
-      return entry
+      if (never !== 'TWICE') return entry
+      const again = Buffer.from(entry)
+      again.writeBigUInt64LE(2n, 8)
+      return Buffer.concat([entry, again])
     }
     case READ:
       return Buffer.alloc(request.readUInt32LE(56), 'x')

@@ -220,6 +220,9 @@ function open(path: string, vaultId: string): { db: DatabaseSync; run: number } 
   const db = new DatabaseSync(path)
   try {
     // WAL with NORMAL loses the last transaction at most when the machine dies, and is never inconsistent: enough for a cache.
+    // Alone with it, as the run's lock sees to, SQLite keeps its index of the WAL in memory, and not in a file that it maps: there a
+    // read error of the disk is no error but the end of the process (SIGBUS).
+    db.exec('PRAGMA locking_mode = EXCLUSIVE')
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384')
     db.exec(`CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS files (key BLOB PRIMARY KEY, seen INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;

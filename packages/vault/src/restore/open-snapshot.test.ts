@@ -54,6 +54,31 @@ test.for<[string[], string[]]>([
   expect(await select(...paths)).toEqual(expected)
 })
 
+test.for<[paths: string[] | undefined, isWanted: RegExp, expected: string[]]>([
+  [['tree/d/deep'], /./, ['(tree/d)', 'tree/d/deep/c']],
+  [['tree/d/b', 'tree/d/deep/c'], /./, ['(tree/d)', 'tree/d/b', 'tree/d/deep/c']],
+  [['tree/d'], /./, ['tree/d', 'tree/d/b', 'tree/d/b.txt', 'tree/d/deep/c']],
+  [undefined, /[ac]$/, ['tree/a', '(tree/d)', 'tree/d/deep/c', 'é/a']],
+  [undefined, /x$/, []],
+])(
+  'with parents, of %j what is like %s comes after the directories that it is in',
+  async ([paths, wanted, expected]) => {
+    const [snapshot] = await vault.snapshots()
+    if (!snapshot) throw new Error('no snapshot')
+    await using reader = await openSnapshot({ sinks: vault.sinks, keys: vault.keys, snapshot })
+    const entries = reader.entries(
+      paths?.map((path) => Buffer.from(path)),
+      (path) => wanted.test(Buffer.from(path).toString()),
+      { parents: true },
+    )
+    const found = await Array.fromAsync(entries, (entry) => {
+      const path = Buffer.from(entry.path).toString()
+      return entry.type === 'directory' && entry.ifMissing ? `(${path})` : path
+    })
+    expect(found).toEqual(expected)
+  },
+)
+
 test.for(['tree/x', 'tree/d/b/x', 'x', '', '/', 'a', 'tree/A'])(
   '%j is not found, and the hint says how paths begin',
   async (path) => {

@@ -9,6 +9,7 @@ import type { ChunkReader } from './chunk-reader.ts'
 import { Leaf } from './leaves.ts'
 import { type ListedEntry, toListed } from './listed-entry.ts'
 import { openChunks } from './open-chunks.ts'
+import { ParentDirectories } from './parent-directories.ts'
 import type { ReadAhead } from './read-ahead.ts'
 import type { Place } from './read-plan.ts'
 import { type StoredFile, StoredFileReader } from './stored-file-reader.ts'
@@ -46,9 +47,14 @@ export interface SnapshotReader extends AsyncDisposable {
    * not among them comes as a file, if the snapshot has the target at all.
    * @param paths - raw bytes, each beginning with a source's name
    * @param isWanted - leaves out entries of these
+   * @param options - `parents`: directories that are left out come, too, marked as `ifMissing`, before what is in them
    * @throws VaultError `not-found` when a path selects nothing, or its source failed in this snapshot
    */
-  entries(paths?: readonly Uint8Array[], isWanted?: IsWanted): AsyncIterable<Entry>
+  entries(
+    paths?: readonly Uint8Array[],
+    isWanted?: IsWanted,
+    options?: { readonly parents?: boolean },
+  ): AsyncIterable<Entry>
   /**
    * What is directly in a directory, in the order of names; nothing where there is no such directory.
    * @param directory - raw bytes, beginning with a source's name
@@ -64,7 +70,8 @@ export async function openSnapshot(options: OpenSnapshotOptions): Promise<Snapsh
   const chunks = await openChunks({ ...rest, snapshots: from, signal })
   const ahead = chunks.readAhead()
   return {
-    entries: (paths, isWanted) => readEntries({ chunks, ahead }, snapshot, { paths, isWanted }, signal),
+    entries: (paths, isWanted, { parents = false } = {}) =>
+      readEntries({ chunks, ahead }, snapshot, { paths, isWanted, parents }, signal),
     children: (directory, from) => readChildren(chunks, snapshot, directory, from),
     [Symbol.asyncDispose]: () => ahead[Symbol.asyncDispose](),
   }
@@ -74,6 +81,7 @@ export async function openSnapshot(options: OpenSnapshotOptions): Promise<Snapsh
 interface Choice {
   readonly paths: readonly Uint8Array[] | undefined
   readonly isWanted: IsWanted | undefined
+  readonly parents: boolean
 }
 
 /** What reads the vault. */
@@ -85,7 +93,7 @@ interface Reading {
 async function* readEntries(
   reading: Reading,
   snapshot: SnapshotInfo,
-  { paths, isWanted }: Choice,
+  { paths, isWanted, parents }: Choice,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Entry> {
   const { chunks, ahead } = reading
@@ -96,6 +104,7 @@ async function* readEntries(
     const found = new Set<Uint8Array>()
     const leaves = walkLeaves(chunks, root, below)
     const toEntry = new EntryMaker(reading, root, source.name, { below, isWanted })
+    const above = parents ? new ParentDirectories(new TreeNodes(chunks, root)) : undefined
     let leaf: Leaf | undefined = Leaf.before(leaves)
     try {
       for (; leaf; leaf = await leaf.pass()) {
@@ -105,6 +114,10 @@ async function* readEntries(
           for (const path of below ?? []) if (isBelow(entry.path, path)) found.add(path)
           const path = toEntry.pathOf(entry)
           if (isWanted?.(path, entry.type === 'directory') === false) continue
+          for (const directory of above?.before(entry) ?? []) {
+            const found = await directory
+            if (found) yield { ...found, path: toEntry.pathOf(found), ifMissing: true }
+          }
           const made = toEntry.make(entry, path, { leaf, index })
           yield made instanceof Promise ? await made : made
           // Who wants one entry does not wait for another leaf.
