@@ -58,6 +58,7 @@ export class Extraction {
     this.#behind = new WriteBehind({
       limits,
       onError: (key, error) => this.#failWritten(key, error),
+      onRefused: (key, refusal) => metadata.refused(Buffer.from(key, 'latin1'), refusal),
       onWritten: (files, bytes) => {
         this.#entries += files
         this.#bytes += bytes
@@ -272,8 +273,7 @@ export class Extraction {
         symlinkSync(Buffer.from(entry.target), path)
         return this.#metadata.setOfLink(path, entry)
       case 'hardlink':
-        linkSync(this.#linked.pathOf(entry), path)
-        return
+        return linkSync(this.#linked.pathOf(entry), path)
       case 'fifo':
       case 'character-device':
       case 'block-device':

@@ -15,6 +15,7 @@ import { ACCESS_ACL, type Entry, type EntryMetadata, type SourceProblem } from '
 import { modeWithout } from './access-acl.ts'
 import { AttributeWriter } from './attributes.ts'
 import { Owners } from './owners.ts'
+import { attempt, type Refusal, Refusals, withoutSetIds } from './refusals.ts'
 import type { PlainMetadata } from './small-file.ts'
 import { isSameTime, isUncommon, toTime } from './times.ts'
 
@@ -23,6 +24,7 @@ export class MetadataWriter {
   readonly #ownership: boolean
   readonly #owners = new Owners()
   readonly #attributes: AttributeWriter
+  readonly #refusals = new Refusals()
   /** Entries whose time the file system can't hold. */
   readonly #unsetTimes = { first: '', count: 0 }
 
@@ -39,14 +41,15 @@ export class MetadataWriter {
   /** A line for each reason why metadata is missing. */
   *problems(): Generator<SourceProblem> {
     yield* this.#attributes.problems()
+    yield* this.#refusals.problems()
     if (this.#unsetTimes.count > 0) yield timeProblem(this.#unsetTimes)
   }
 
   /** As `set`, for a symbolic link, which has no mode. */
   setOfLink(path: Buffer, entry: Entry): void {
-    if (this.#ownership) lchownSync(path, this.#owners.uid(entry), this.#owners.gid(entry))
+    this.#setOwner(entry, (uid, gid) => lchownSync(path, uid, gid))
     this.#attributes.set(path, entry, 'made')
-    lutimesSync(path, toTime(entry.mtimeNs), toTime(entry.mtimeNs))
+    this.#setTime(entry, (time) => lutimesSync(path, time, time))
     this.#checkTime(entry, () => lstatSync(path, { bigint: true }))
   }
 
@@ -63,17 +66,17 @@ export class MetadataWriter {
 
   /** In this order: chown takes set-id bits and capabilities away, and a mode set before its control list would let the group in. */
   set(path: Buffer, entry: Entry, kind: 'made' | 'kept'): void {
-    if (this.#ownership) chownSync(path, this.#owners.uid(entry), this.#owners.gid(entry))
-    chmodSync(path, this.#setAttributes(path, entry, kind))
-    utimesSync(path, toTime(entry.mtimeNs), toTime(entry.mtimeNs))
+    const isOwned = this.#setOwner(entry, (uid, gid) => chownSync(path, uid, gid))
+    this.#setMode(entry, this.#setAttributes(path, entry, kind), isOwned, (mode) => chmodSync(path, mode))
+    this.#setTime(entry, (time) => utimesSync(path, time, time))
     this.#checkTime(entry, () => lstatSync(path, { bigint: true }))
   }
 
   /** As `set`, through the file that is open, as far as that can be done. */
   setOfFile(file: number, path: Buffer, entry: Entry): void {
-    if (this.#ownership) fchownSync(file, this.#owners.uid(entry), this.#owners.gid(entry))
-    fchmodSync(file, this.#setAttributes(path, entry, 'made'))
-    futimesSync(file, toTime(entry.mtimeNs), toTime(entry.mtimeNs))
+    const isOwned = this.#setOwner(entry, (uid, gid) => fchownSync(file, uid, gid))
+    this.#setMode(entry, this.#setAttributes(path, entry, 'made'), isOwned, (mode) => fchmodSync(file, mode))
+    this.#setTime(entry, (time) => futimesSync(file, time, time))
     this.#checkTime(entry, () => fstatSync(file, { bigint: true }))
   }
 
@@ -86,6 +89,31 @@ export class MetadataWriter {
   plainOf(entry: Entry): PlainMetadata {
     const owner = this.#ownership ? { uid: this.#owners.uid(entry), gid: this.#owners.gid(entry) } : undefined
     return { mode: this.#mode(entry), owner, mtimeNs: entry.mtimeNs }
+  }
+
+  /** Counts what was refused to an entry. */
+  refused(path: Uint8Array, refusal: Refusal): void {
+    this.#refusals.add(path, refusal)
+  }
+
+  /** @returns false when it was refused */
+  #setOwner(entry: Entry, set: (uid: number, gid: number) => void): boolean {
+    if (!this.#ownership) return true
+    return this.#attempt(entry, 'owner', () => set(this.#owners.uid(entry), this.#owners.gid(entry)))
+  }
+
+  #setMode(entry: Entry, mode: number, isOwned: boolean, set: (mode: number) => void): void {
+    this.#attempt(entry, 'mode', () => set(isOwned ? mode : withoutSetIds(mode)))
+  }
+
+  #setTime(entry: Entry, set: (time: ReturnType<typeof toTime>) => void): void {
+    this.#attempt(entry, 'modification time', () => set(toTime(entry.mtimeNs)))
+  }
+
+  #attempt(entry: Entry, what: Refusal['what'], set: () => void): boolean {
+    const refusal = attempt(what, set)
+    if (refusal) this.refused(entry.path, refusal)
+    return refusal === undefined
   }
 
   /** File systems set the nearest time that they have, and say nothing. */
@@ -102,9 +130,8 @@ export class MetadataWriter {
     return list ? modeWithout(list.value, mode) : mode
   }
 
-  /** Without the owner, a set-id bit would lend out the rights of whoever restores. */
   #mode(entry: EntryMetadata): number {
-    return this.#ownership ? entry.mode : entry.mode & 0o1777
+    return this.#ownership ? entry.mode : withoutSetIds(entry.mode)
   }
 }
 

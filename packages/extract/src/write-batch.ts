@@ -1,4 +1,5 @@
 import { filesIn } from './file-batch.ts'
+import type { Refusal } from './refusals.ts'
 import { writeSmallFile } from './small-file.ts'
 import { isOfWholeTarget } from './target-errors.ts'
 
@@ -8,6 +9,8 @@ export interface BatchOutcome {
   readonly files: number
   readonly bytes: number
   readonly failures: readonly FileFailure[]
+  /** What was refused to files that were written. */
+  readonly refusals: readonly { readonly index: number; readonly refusal: Refusal }[]
 }
 
 /** A file that was not written: its number in the batch, and the error, whose own properties no message between threads keeps. */
@@ -23,13 +26,14 @@ interface FileFailure {
  */
 export function writeBatch(memory: ArrayBuffer, length: number, isEnded: Int32Array): BatchOutcome {
   const failures: FileFailure[] = []
+  const refusals: { index: number; refusal: Refusal }[] = []
   let files = 0
   let bytes = 0
   let index = 0
   for (const file of filesIn(memory, length)) {
     if (Atomics.load(isEnded, 0) !== 0) break
     try {
-      writeSmallFile(file)
+      for (const refusal of writeSmallFile(file)) refusals.push({ index, refusal })
       files++
       bytes += file.content.length
     } catch (error) {
@@ -39,7 +43,7 @@ export function writeBatch(memory: ArrayBuffer, length: number, isEnded: Int32Ar
     }
     index++
   }
-  return { files, bytes, failures }
+  return { files, bytes, failures, refusals }
 }
 
 /** The error that a file was not written for. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { FileBatch } from './file-batch.ts'
+import type { Refusal } from './refusals.ts'
 import { type Placing, type PlainMetadata, writeSmallFile } from './small-file.ts'
 import { isOfWholeTarget } from './target-errors.ts'
 import { type BatchOutcome, errorOf } from './write-batch.ts'
@@ -38,6 +39,8 @@ export interface WriteBehindOptions {
   readonly limits: WriteLimits
   /** Called for each file that was handed over and is not written. What it throws ends everything. */
   onError(key: string, error: Error): void
+  /** Called for each part of a file's metadata that was refused. */
+  onRefused(key: string, refusal: Refusal): void
   /** Called for files that were handed over, once they are written. */
   onWritten(files: number, bytes: number): void
 }
@@ -110,12 +113,9 @@ export class WriteBehind {
       this.#hereFiles++
       this.#hereBytes += contentBytes
       // Nothing is kept of it: the next one is put in the same place.
-      writeSmallFile({
-        path,
-        placing,
-        metadata,
-        content: this.#filling.roomFor(path.length).subarray(0, contentBytes),
-      })
+      const content = this.#filling.roomFor(path.length).subarray(0, contentBytes)
+      for (const refusal of writeSmallFile({ path, placing, metadata, content }))
+        this.#options.onRefused(key, refusal)
       return true
     }
     this.#filling.add(path, contentBytes, placing, metadata)
@@ -248,6 +248,7 @@ export class WriteBehind {
     this.#done = number
     for (const key of keys) if (this.#unsettled.get(key) === number) this.#unsettled.delete(key)
     this.#options.onWritten(outcome.files, outcome.bytes)
+    for (const { index, refusal } of outcome.refusals) this.#options.onRefused(keys[index] ?? '', refusal)
     for (const failure of outcome.failures) this.#options.onError(keys[failure.index] ?? '', errorOf(failure))
     while (this.#later[0] && this.#later[0].after <= number) {
       const { key, run } = this.#later[0]

@@ -5,23 +5,24 @@ import { type Entry, SourceError } from '@pipe-backup/source'
 import { extract, useWay } from './either-way.ts'
 import { directory, file } from './entries.ts'
 
-/** `d:755 path` for a directory, `f:644 path` for a file, `wait` for what never comes, once all files are there, `fail` for a source that ends with an error. */
+/** `d:755 path` for a directory, `f:644 path` for a file, `f:644:1000 path` for one of user 1000, `wait` for what never comes, once all files are there, `fail` for a source that ends with an error. */
 async function* entriesOf(lines: readonly string[]): AsyncGenerator<Entry> {
   for (const line of lines) {
-    const [, type, mode = '644', path = ''] = /^(\w+)(?::(\d+) (.*))?$/.exec(line) ?? []
+    const [, type, mode = '644', uid, path = ''] = /^(\w+)(?::(\d+)(?::(\d+))? (.*))?$/.exec(line) ?? []
+    const owner = uid === undefined ? {} : { uid: Number(uid) }
     if (type === 'wait') {
       while (lines.some((other) => isMissing(other))) await sleep(10)
       process.stdout.write('waiting\n')
       await sleep(60_000)
     } else if (type === 'fail') throw new Error('the source ends here')
-    else if (type === 'd') yield directory(path, Number.parseInt(mode, 8))
-    else yield file(path, 'content', { mode: Number.parseInt(mode, 8) })
+    else if (type === 'd') yield { ...directory(path, Number.parseInt(mode, 8)), ...owner }
+    else yield { ...file(path, 'content', { mode: Number.parseInt(mode, 8) }), ...owner }
   }
 }
 
 /** Whether a file of these lines has not got its name yet. */
 function isMissing(line: string): boolean {
-  const path = /^f:\d+ (.*)$/.exec(line)?.[1]
+  const path = /^f:[\d:]+ (.*)$/.exec(line)?.[1]
   return path !== undefined && !existsSync(join(target, path))
 }
 
