@@ -58,14 +58,14 @@ test.for(['here', 'by-threads'])(
 )
 
 test('what is no refusal is thrown, and refusals are counted by part and reason', () => {
-  const full = Object.assign(new Error('no space'), { code: 'ENOSPC', errno: -28 })
+  const full = Object.assign(new Error('no space'), { code: 'ENOSPC', errno: -28, syscall: 'write' })
   expect(() =>
     attempt('mode', () => {
       throw full
     }),
   ).toThrow(full)
   const refusal = attempt('mode', () => {
-    throw Object.assign(new Error('no'), { code: 'EPERM', errno: -1 })
+    throw Object.assign(new Error('no'), { code: 'EPERM', errno: -1, syscall: 'fchmod' })
   })
   const refusals = new Refusals()
   if (refusal) for (const path of ['a', 'b']) refusals.add(Buffer.from(path), refusal)

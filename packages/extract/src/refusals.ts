@@ -1,5 +1,5 @@
-import { getSystemErrorMessage } from 'node:util'
 import type { SourceProblem } from '@pipe-backup/source'
+import { isSystemError, reasonOf } from './target-errors.ts'
 
 type Part = 'owner' | 'mode' | 'modification time'
 
@@ -10,7 +10,7 @@ export interface Refusal {
 }
 
 /** An account that maps none to the id, a file server that decides by itself, a container without the capability, a file system without the call. */
-const REFUSED = new Set<unknown>(['EPERM', 'EACCES', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'])
+const REFUSED = new Set(['EPERM', 'EACCES', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'])
 
 /** Sets a part of the metadata. @returns why it was refused; undefined when it was not @throws the system's other errors */
 export function attempt(what: Part, set: () => void): Refusal | undefined {
@@ -18,9 +18,8 @@ export function attempt(what: Part, set: () => void): Refusal | undefined {
     set()
     return undefined
   } catch (error) {
-    const isSystemError = error instanceof Error && 'code' in error && 'errno' in error
-    if (!isSystemError || !REFUSED.has(error.code) || typeof error.errno !== 'number') throw error
-    return { what, why: `${getSystemErrorMessage(error.errno)} (${error.code})` }
+    if (!isSystemError(error) || !REFUSED.has(error.code)) throw error
+    return { what, why: reasonOf(error) }
   }
 }
 

@@ -11,7 +11,7 @@ interface SystemError extends Error {
   readonly errno: number
 }
 
-function isSystemError(error: unknown): error is SystemError {
+export function isSystemError(error: unknown): error is SystemError {
   return (
     error instanceof Error &&
     'syscall' in error &&
@@ -25,7 +25,7 @@ function isSystemError(error: unknown): error is SystemError {
 /** EDQUOT of Linux, for which Node has no name. */
 const QUOTA = 'Unknown system error -122'
 
-function reasonOf({ code, errno }: SystemError): string {
+export function reasonOf({ code, errno }: SystemError): string {
   return code === QUOTA ? 'disk quota exceeded (EDQUOT)' : `${getSystemErrorMessage(errno)} (${code})`
 }
 

@@ -6,15 +6,19 @@ import type { ClientProgram } from './client-program.ts'
 const CONNECTION =
   /^(?:user|password\d?|host|port|socket|protocol|pipe|bind-address|compress|compression-algorithms|zstd-compression-level|ssl|ssl-.+|tls-.+|default-auth|plugin-dir|character-sets-dir|get-server-public-key|server-public-key-path|enable-cleartext-plugin|connect-timeout|network-timeout|net-buffer-length|verbose|login-path)$/
 /** Those that our own arguments overrule, and those that change how the dump is made, or written, and nothing of what is in it. */
-const HARMLESS: ReadonlySet<string> = new Set([
-  ...['single-transaction', 'quick', 'routines', 'triggers', 'events', 'hex-blob', 'dump-date', 'tz-utc'],
-  ...['tablespaces', 'default-character-set', 'max-allowed-packet', 'add-locks'],
-  ...['column-statistics', 'set-gtid-purged', 'lock-tables', 'lock-all-tables', 'flush-logs', 'autocommit'],
-  ...['extended-insert', 'complete-insert', 'disable-keys', 'order-by-primary', 'order-by-size'],
-])
+const HARMLESS: ReadonlySet<string> = new Set(
+  `single-transaction quick routines triggers events hex-blob dump-date tz-utc tablespaces default-character-set max-allowed-packet
+   add-locks column-statistics set-gtid-purged lock-tables lock-all-tables flush-logs autocommit extended-insert complete-insert
+   disable-keys order-by-primary order-by-size`.split(/\s+/),
+)
 /** As it is by default: to switch it off would change the dump. */
 const DEFAULTS: ReadonlySet<string> = new Set([
-  ...['quote-names', 'create-options', 'add-drop-table', 'set-charset', 'comments', 'opt'],
+  'quote-names',
+  'create-options',
+  'add-drop-table',
+  'set-charset',
+  'comments',
+  'opt',
 ])
 
 /**

@@ -5,5 +5,5 @@
  */
 export function copyBytes(from: Uint8Array, into: Uint8Array, at = 0): void {
   if (from.length > into.length - at) throw new RangeError('what is copied does not fit')
-  if (from.length > 0) Buffer.prototype.fill.call(into, from, at, at + from.length)
+  if (from.length > 0) Buffer.from(into.buffer, into.byteOffset, into.length).fill(from, at, at + from.length)
 }

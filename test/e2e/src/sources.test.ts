@@ -209,3 +209,20 @@ test('on a terminal the run shows its progress; under cron it is silent', async 
   const { code, err } = await sandbox.run(['run', '--quiet'])
   expect({ code, err }).toEqual({ code: 0, err: '' })
 })
+
+test('a dump that has lost nearly all it had is warned of, once', async () => {
+  using sandbox = new Sandbox()
+  sandbox.configure({
+    sources: [{ type: 'command', name: 'dump', run: ['cat', sandbox.path('rows')], path: 'dump.sql' }],
+    sinks: sandbox.sinks('one'),
+  })
+  await sandbox.ok(['init', '--phrase-out', 'phrase'])
+  const said: string[] = []
+  for (const bytes of [50_000, 6_000, 500, 500]) {
+    writeFileSync(sandbox.path('rows'), 'r'.repeat(bytes))
+    const { code, err } = await sandbox.run(['run'])
+    said.push(`${code} ${err.trim()}`)
+  }
+  const warning = 'warning: source "dump": only 500 B, where 5.9 KiB were before'
+  expect(said).toEqual(['0 ', '0 ', `0 ${warning}`, '0 '])
+})

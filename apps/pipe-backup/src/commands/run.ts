@@ -133,7 +133,8 @@ async function runOnce(
     report.sinks.filter(({ state }) => state === 'ok').map(({ name }) => name),
     output,
   )
-  await rememberSizes(config.state, report.sources, output)
+  const watched = config.sources.filter(({ type }) => type !== 'files').map(({ name }) => name)
+  await rememberSizes(config.state, report.sources, new Set(watched), output)
   print(report, config, cli, reported)
   await notifier.ended('run', ofRun(report))
   metrics.add(samplesOfRun(report))

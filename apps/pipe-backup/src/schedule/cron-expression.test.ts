@@ -108,8 +108,15 @@ test.for([
   '5-1 * * * *',
   '* * * * fun',
   '1,,2 * * * *',
+  '0 0 31 2 *',
+  '0 0 30-31 feb *',
+  '0 0 31 4,6,9,11 *',
 ])('%j is refused', (cron) => {
   expect(() => parseCron(cron)).toThrow(RangeError)
+})
+
+test.for(['0 0 29 2 *', '0 0 31 2 mon', '0 0 31 2,3 *', '0 0 */31 2 *'])('%j comes', (cron) => {
+  expect(nextRuns(cron, 1, FROM)).toHaveLength(1)
 })
 
 test.for(['constructor', '__proto__', 'toString', `${'#'.repeat(10_000)} * * * *`])(

@@ -25,6 +25,7 @@ const NICKNAMES: ReadonlyMap<string, string> = new Map(
 /** Of a field that is wrong. */
 const SHOWN_CHARACTERS = 100
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
+const MOST_DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 
 /**
@@ -37,11 +38,17 @@ export function parseCron(text: string): CronFields {
   if (fields.length !== 5)
     throw new RangeError('must be five fields, as in a crontab: "0 * * * *" is at the start of every hour')
   const [minute = '', hour = '', day = '', month = '', weekday = ''] = fields
+  const days = values(day, 'day of the month', 1, 31)
+  const months = values(month, 'month', 1, 12, MONTHS, 1)
+  // Where neither day begins with `*`, either of them is enough.
+  const needsDay = day.startsWith('*') || weekday.startsWith('*')
+  if (needsDay && !months.some((one) => days.some((two) => two <= (MOST_DAYS[one - 1] ?? 31))))
+    throw new RangeError(`never comes: no month "${month}" has a day "${day}"`)
   return {
     minutes: values(minute, 'minute', 0, 59),
     hours: values(hour, 'hour', 0, 23),
-    days: values(day, 'day of the month', 1, 31),
-    months: values(month, 'month', 1, 12, MONTHS, 1),
+    days,
+    months,
     // 7 is Sunday too.
     weekdays: sorted(values(weekday, 'day of the week', 0, 7, WEEKDAYS).map((value) => value % 7)),
     isAnyDay: day.startsWith('*'),

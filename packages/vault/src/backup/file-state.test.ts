@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -58,6 +58,12 @@ test('what was remembered and committed is known; what was not committed is not'
     state.remember(KEY, 3, 5n, IDENTITY, known(extentsOf([1, 2, 3])))
   }
   expect(recall()).toBeUndefined()
+})
+
+test('nothing of it is a file that is mapped into memory, where a read error of the disk ends the process', () => {
+  using state = new FileState(directory, VAULT)
+  state.commit([])
+  expect(readdirSync(directory).sort()).toEqual(['files.db', 'files.db-wal'])
 })
 
 test('extended attributes come back with the extents', () => {
