@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import type { Entry, SourceProblem } from '@pipe-backup/source'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { fatalTargetError } from './target-errors.ts'
+import { fatalTargetError, messageOf } from './target-errors.ts'
 import { extract, way } from './test-support/either-way.ts'
 import { directory, file, symlink } from './test-support/entries.ts'
 
@@ -120,6 +120,16 @@ test('a disk that did not take what was written to it in memory is an error, and
     vi.unstubAllEnvs()
     rmSync(programs, { recursive: true })
   }
+})
+
+test('of a link that was not made its own path is not shown under the name that it has for a moment', () => {
+  const error = Object.assign(
+    new Error("EPERM: operation not permitted, symlink 'f1' -> '/t/.pipe-backup-1-2'"),
+    {
+      ...{ errno: -1, code: 'EPERM', syscall: 'symlink', path: 'f1', dest: '/t/.pipe-backup-1-2' },
+    },
+  )
+  expect(messageOf(error, '/t')).toBe('was not written: operation not permitted (EPERM)')
 })
 
 test('a quota that is used up stops it as a full disk does', () => {

@@ -12,8 +12,9 @@ export function foldsNames(directory: Buffer): boolean {
     Buffer.from(probe.toString('latin1', directory.length).toUpperCase()),
   ])
   try {
-    closeSync(openSync(probe, 'wx', 0o600))
+    const file = openSync(probe, 'wx', 0o600)
     try {
+      closeSync(file)
       return lstatSync(other, { throwIfNoEntry: false }) !== undefined
     } finally {
       rmSync(probe)

@@ -120,9 +120,16 @@ function mayWriteIn(directory: string): boolean {
 /** Why an entry was not written, without its path. The system names what it was written under, which nobody knows. */
 export function messageOf(error: unknown, root: string): string {
   if (!isSystemError(error)) return error instanceof Error ? error.message : String(error)
-  const isOfTarget = 'path' in error && typeof error.path === 'string' && error.path.startsWith(root)
+  // Of a link that was not made, `path` is what it points to.
+  const paths = ['path' in error ? error.path : undefined, 'dest' in error ? error.dest : undefined]
+  const isOfTarget = paths.some((path) => typeof path === 'string' && path.startsWith(root))
   if (!isOfTarget && 'path' in error) return error.message
-  if (error.code === 'ENAMETOOLONG' && isOfTarget && Buffer.byteLength(String(error.path)) >= PATH_MAX)
+  if (
+    error.code === 'ENAMETOOLONG' &&
+    isOfTarget &&
+    'path' in error &&
+    Buffer.byteLength(String(error.path)) >= PATH_MAX
+  )
     return 'was not written: its path is longer there than the 4,095 bytes that the system takes; a tar (restore > all.tar) has no such limit'
   return `was not written: ${reasonOf(error)}`
 }

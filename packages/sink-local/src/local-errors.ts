@@ -15,6 +15,11 @@ const CODES: Readonly<Record<string, readonly [SinkErrorCode, string, string?]>>
     'not stored: the disk quota is used up',
     'Free some space, or have the quota raised, then run `pipe-backup heal`.',
   ],
+  ENAMETOOLONG: [
+    'protocol',
+    'not stored: its path is too long for this file system',
+    'Choose a shorter `path`, or another file system.',
+  ],
   EFBIG: ['too-large', 'not stored: too large for this file system'],
   EROFS: ['forbidden', 'not stored: the file system is read-only', 'Mount it for writing.'],
   EACCES: ['forbidden', 'permission denied', 'Check who owns the directory, and its mode.'],

@@ -183,6 +183,16 @@ test.for([
   expect(lines.join('\n')).toContain(message)
 })
 
+test.for(['./cache', '../x', 'a/./b', '!./keep', 'a/..', '.'])(
+  'a pattern that can match nothing is refused: %s',
+  async (pattern) => {
+    const lines = await refusal(
+      `${SINKS}sources:\n  - { type: files, name: f, paths: [/x], exclude: ["${pattern}"] }\n`,
+    )
+    expect(lines.join('\n')).toContain('sources[0].exclude[0]: can match nothing with . or .. in it')
+  },
+)
+
 test('a refused secret is not quoted', async () => {
   const lines = await refusal(
     `${SINKS}sources:\n  - { type: mysql, name: db, databases: [x], password: [hunter2] }\n`,

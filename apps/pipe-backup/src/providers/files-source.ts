@@ -8,7 +8,12 @@ export const files: SourceType = sourceType(
   {
     paths: z.array(filePath).min(1, 'must name at least one path').describe('Files or directories'),
     exclude: z
-      .array(text)
+      .array(
+        text.refine(
+          (pattern) => pattern.startsWith('#') || !/(?:^!?|\/)\.\.?(?:\/|$)/m.test(pattern),
+          'can match nothing with . or .. in it: patterns are matched below each of paths, such as /cache',
+        ),
+      )
       .default([])
       .describe(
         'Patterns in the syntax of .gitignore, against the path below each of `paths`; one that begins with one of them, or with ~/, against the whole path',
