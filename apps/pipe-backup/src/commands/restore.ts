@@ -5,6 +5,7 @@ import type { SnapshotInfo } from '@pipe-backup/vault'
 import type { CliContext } from '../cli-context.ts'
 import { chooseEntries } from '../restore/choose-entries.ts'
 import { choosePutBack } from '../restore/in-place.ts'
+import { reportLeftOut } from '../restore/report-left-out.ts'
 import { warnOfRoom, withMissing } from '../restore/room.ts'
 import { showPreview } from '../restore/show-preview.ts'
 import { type Stripped, stripPaths } from '../restore/strip-paths.ts'
@@ -71,7 +72,7 @@ export async function restore(
   const parents = directory !== undefined && (chosen !== undefined || choice !== undefined)
   const found = opened.reader.entries(chosen, choice?.isWanted, { parents })
   const log = createProblemLog(output)
-  const stripped: Stripped = { leftOut: 0, problems: 0 }
+  const stripped: Stripped = { directories: 0, files: 0, problems: 0 }
   // To put back what several sources have twice is to put it back.
   const entries =
     strip === 0
@@ -87,23 +88,11 @@ export async function restore(
   else if (options.dryRun) exitCode = await showPreview(gauged(entries, gauge), directory, overwrite, cli)
   else exitCode = await toDirectory(entries, directory, overwrite, { opened, gauge, cli })
   log.finish()
-  if ((choice || strip > 0) && gauge.entries === 0) {
-    const what = choice ? '--include and --exclude leave' : `--strip ${strip} leaves`
-    output.error(`${what} nothing of what was asked for`)
-    return 1
-  }
-  const missing = choice?.unmatched ?? []
-  for (const pattern of missing) output.error(`--include ${JSON.stringify(pattern)} matches nothing`)
-  if (stripped.leftOut > 0)
-    output.warn(
-      `${plural(stripped.leftOut, 'entry', 'entries')} left out: no more than ${plural(strip, 'component')} in the path, and --strip ${strip} leaves nothing of it`,
-    )
-  if (missing.length > 0 || stripped.problems > 0) exitCode = 1
+  const left = reportLeftOut({ choice, strip, stripped, entries: gauge.entries }, output)
   const repaired = options.repair && !options.dryRun ? await repair(opened, cli) : 0
   // A restore that failed in part is the worst that can be said of it.
-  return exitCode === 0
-    ? Math.max(opened.exitCode, repaired, leftOut.length + stripped.leftOut > 0 ? 3 : 0)
-    : exitCode
+  if (exitCode === 1 || left === 1) return 1
+  return Math.max(exitCode, left, opened.exitCode, repaired, leftOut.length > 0 ? 3 : 0)
 }
 
 /** How large whole sources are; undefined where parts of some are asked for. */

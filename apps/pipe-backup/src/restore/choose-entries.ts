@@ -18,11 +18,12 @@ interface Verdict {
 export function chooseEntries(
   include: readonly string[] = [],
   exclude: readonly string[] = [],
-): Choice | undefined {
-  return include.length === 0 && exclude.length === 0 ? undefined : new Choice(include, exclude)
+): EntryChoice | undefined {
+  return include.length === 0 && exclude.length === 0 ? undefined : new EntryChoice(include, exclude)
 }
 
-class Choice {
+/** What of a snapshot is chosen by patterns. */
+export class EntryChoice {
   readonly #include: readonly PathPattern[]
   readonly #exclude: readonly PathPattern[]
   readonly #directories = new Map<string, Verdict>()

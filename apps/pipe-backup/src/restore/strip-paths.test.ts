@@ -16,7 +16,7 @@ async function strip(entries: readonly Entry[], count: number) {
   async function* all() {
     yield* entries
   }
-  const stripped = { leftOut: 0, problems: 0 }
+  const stripped = { directories: 0, files: 0, problems: 0 }
   const lines: string[] = []
   const onProblem = ({ path, message }: SourceProblem) => lines.push(`${path}: ${message}`)
   const left = (await Array.fromAsync(stripPaths(all(), count, stripped, onProblem))).map((entry) => [
@@ -28,9 +28,13 @@ async function strip(entries: readonly Entry[], count: number) {
 
 test('components are taken off paths and off what hard links mean; what has no more is left out', async () => {
   const entries = [directory('tree'), directory('tree/a'), fifo('tree/a/b'), link('tree/a/c', 'tree/a/b')]
-  expect(await strip(entries, 1)).toMatchObject({ left: [['a'], ['a/b'], ['a/c', 'a/b']], leftOut: 0 })
-  expect(await strip(entries, 2)).toMatchObject({ left: [['b'], ['c', 'b']], leftOut: 0 })
-  expect(await strip(entries, 3)).toMatchObject({ left: [], leftOut: 2 })
+  expect(await strip(entries, 1)).toMatchObject({
+    left: [['a'], ['a/b'], ['a/c', 'a/b']],
+    files: 0,
+    directories: 1,
+  })
+  expect(await strip(entries, 2)).toMatchObject({ left: [['b'], ['c', 'b']], files: 0 })
+  expect(await strip(entries, 3)).toMatchObject({ left: [], files: 2, directories: 2 })
 })
 
 test('what would replace another entry is reported and left out, directories are not', async () => {

@@ -4,8 +4,9 @@ const SLASH = 0x2f
 
 /** What became of the entries whose paths were shortened. */
 export interface Stripped {
-  /** Other than directories, that have no more components than are taken off. */
-  leftOut: number
+  /** Those that have no more components than are taken off: directories, and all others. */
+  directories: number
+  files: number
   /** That have become another one's path. */
   problems: number
 }
@@ -27,7 +28,8 @@ export async function* stripPaths(
     const path = without(entry.path, count)
     const isDirectory = entry.type === 'directory'
     if (!path) {
-      if (!isDirectory) stripped.leftOut++
+      if (isDirectory) stripped.directories++
+      else stripped.files++
       continue
     }
     const name = isDirectory || !onProblem ? undefined : Buffer.from(path).toString('latin1')
@@ -42,7 +44,7 @@ export async function* stripPaths(
     else {
       const linkTo = without(entry.linkTo, count)
       if (linkTo) yield { ...entry, path, linkTo }
-      else stripped.leftOut++
+      else stripped.files++
     }
   }
 }
