@@ -122,6 +122,24 @@ test('a disk that did not take what was written to it in memory is an error, and
   }
 })
 
+test('each file system that was written to is waited for', async () => {
+  const programs = mkdtempSync(join(tmpdir(), 'extract-programs-'))
+  const said = join(programs, 'said')
+  writeFileSync(join(programs, 'sync'), `#!/bin/sh\nprintf '%s\\n' "$@" > ${said}\n`, { mode: 0o755 })
+  vi.stubEnv('PATH', `${programs}:${process.env['PATH']}`)
+  const other = join(target, 'other')
+  mkdirSync(join(other, 'made'), { recursive: true })
+  execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', other])
+  try {
+    await extract([directory('other'), file('other/made/f'), file('g')], target)
+    expect(readFileSync(said, 'utf8').split('\n')).toEqual(['--file-system', '--', target, other, ''])
+  } finally {
+    vi.unstubAllEnvs()
+    execFileSync('umount', [other])
+    rmSync(programs, { recursive: true })
+  }
+})
+
 test('of a link that was not made its own path is not shown under the name that it has for a moment', () => {
   const error = Object.assign(
     new Error("EPERM: operation not permitted, symlink 'f1' -> '/t/.pipe-backup-1-2'"),

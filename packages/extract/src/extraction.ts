@@ -85,7 +85,7 @@ export class Extraction {
       this.#directories.abandon()
       throw error
     }
-    await this.#unfinished.end()
+    await this.#unfinished.end(this.#directories.written)
     for (const problem of this.#metadata.problems()) this.#report(problem)
     this.#options.onProgress?.(this.#entries, this.#bytes)
     return {

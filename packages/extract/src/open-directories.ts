@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import {
   type BigIntStats,
   chmodSync,
@@ -36,6 +37,8 @@ export class OpenDirectories {
   readonly #open: OpenDirectory[] = []
   /** In nanoseconds since the epoch; earlier by what the clock of a file server may be behind. */
   readonly #startedNs = BigInt(Date.now() - CLOCK_SLACK_MS) * 1_000_000n
+  /** A directory of each file system that was found below the target. */
+  readonly #devices = new Map<bigint, Buffer>()
   /** Inodes of directories that have nothing left over. */
   readonly #swept = new Set<bigint>()
 
@@ -75,6 +78,11 @@ export class OpenDirectories {
     }
   }
 
+  /** A directory of each file system that has been written to, beside the target's own perhaps. */
+  get written(): readonly string[] {
+    return [...this.#devices.values()].map((path) => path.toString())
+  }
+
   /** As `leave`, when it has failed already: each gets as much of its metadata as it can. */
   abandon(): void {
     for (const { components, close } of this.#open.splice(0).reverse()) {
@@ -86,9 +94,15 @@ export class OpenDirectories {
     }
   }
 
+  /** Programs are given text: of a path that is none another one does. */
+  #noteDevice(device: bigint, path: Buffer): void {
+    if (!this.#devices.has(device) && isUtf8(path)) this.#devices.set(device, path)
+  }
+
   #make(path: Buffer): 'made' | 'kept' {
     const info = lstatSync(path, { throwIfNoEntry: false, bigint: true })
     if (info?.isDirectory()) {
+      this.#noteDevice(info.dev, path)
       this.#makeWritable(path, info)
       this.#sweep(path, info)
       return 'kept'
@@ -121,6 +135,7 @@ export class OpenDirectories {
   #reopen(components: readonly Buffer[], info: BigIntStats): void {
     if (this.#open.some((open) => samePath(open.components, components))) return
     const path = this.target.pathOf(components)
+    this.#noteDevice(info.dev, path)
     const wasLocked = this.#makeWritable(path, info)
     this.#sweep(path, info)
     const isOwned = this.#userId === 0n || info.uid === this.#userId

@@ -64,23 +64,23 @@ export class Unfinished {
   }
 
   /**
-   * When all is written: waits for the disk, and takes the mark away. Where that fails, or it does not come to that, it stays for the next one,
+   * When all is written: waits for the disks, and takes the mark away. Where that fails, or it does not come to that, it stays for the next one,
    * which looks at the files more closely, and writes them once more.
-   * @throws SourceError when the disk did not take all of it: what is written goes to memory first, and this may be the only one to hear of it
+   * @param written - a directory of each file system that was written to
+   * @throws SourceError when a disk did not take all of it: what is written goes to memory first, and this may be the only one to hear of it
    */
-  async end(): Promise<void> {
+  async end(written: readonly string[]): Promise<void> {
     if (!this.#isMarked) return
     try {
-      // Other file systems are mounted below the root.
-      if (this.#directory === '/') await run('sync')
-      await run('sync', ['--file-system', this.#directory], { env: { ...process.env, LC_ALL: 'C' } })
+      const paths = [this.#directory, ...written]
+      await run('sync', ['--file-system', '--', ...paths], { env: { ...process.env, LC_ALL: 'C' } })
       rmSync(this.#file, { force: true })
     } catch (error) {
       const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : ''
       // No such program, or one without that option, says nothing of the disk.
-      const [, reason] = /^sync: error syncing .*: ([^:]+)$/m.exec(said) ?? []
+      const [, which = this.#directory, reason] = /^sync: error syncing '(.*)': ([^:]+)$/m.exec(said) ?? []
       if (reason === undefined) return
-      const message = `${this.#directory} did not take all that was written: ${reason}`
+      const message = `${which} did not take all that was written: ${reason}`
       const hint =
         'Look at the disk and the log of the system. Restore once more: to another disk, or here once it is well.'
       throw new SourceError('unreadable', message, { path: this.#directory, hint, cause: error })
