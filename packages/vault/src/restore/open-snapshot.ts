@@ -115,7 +115,7 @@ async function* readEntries(
           const path = toEntry.pathOf(entry)
           if (isWanted?.(path, entry.type === 'directory') === false) continue
           for (const directory of above?.before(entry) ?? []) {
-            const found = await directory
+            const found = await above?.find(directory)
             if (found) yield { ...found, path: toEntry.pathOf(found), ifMissing: true }
           }
           const made = toEntry.make(entry, path, { leaf, index })

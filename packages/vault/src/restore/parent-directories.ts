@@ -15,18 +15,18 @@ export class ParentDirectories {
     this.#nodes = nodes
   }
 
-  /**
-   * To be called for each entry in walk order, before it is given.
-   * @returns those to be given before it, outermost first; undefined for one of which the snapshot has only what is in it
-   */
-  before({
-    path,
-    type,
-  }: Pick<ManifestEntry, 'path' | 'type'>): readonly Promise<StoredDirectory | undefined>[] {
+  /** To be called for each entry in walk order, before it is given. @returns the paths of those to be given before it, outermost first */
+  before({ path, type }: Pick<ManifestEntry, 'path' | 'type'>): readonly Uint8Array[] {
     const parent = path.subarray(0, Math.max(0, path.lastIndexOf(SLASH)))
     const lacking = isSame(parent, this.#inside) ? [] : this.#lacking(parent)
     this.#inside = type === 'directory' ? path : parent
-    return lacking.map((directory) => this.#find(directory))
+    return lacking
+  }
+
+  /** @returns undefined for a directory of which the snapshot has only what is in it @throws VaultError */
+  async find(directory: Uint8Array): Promise<StoredDirectory | undefined> {
+    const found = await this.#nodes.lookUp(directory)
+    return found?.type === 'directory' && isSame(found.path, directory) ? found : undefined
   }
 
   #lacking(parent: Uint8Array): Uint8Array[] {
@@ -37,11 +37,6 @@ export class ParentDirectories {
       if (end < 0) break
     }
     return lacking
-  }
-
-  async #find(directory: Uint8Array): Promise<StoredDirectory | undefined> {
-    const found = await this.#nodes.lookUp(directory)
-    return found?.type === 'directory' && isSame(found.path, directory) ? found : undefined
   }
 }
 
