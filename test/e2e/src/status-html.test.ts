@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import axe from 'axe-core'
@@ -60,8 +61,10 @@ test('status --html writes one file that only its owner reads, beside what it pr
 
 test('where it can not be written is one line, and the old file stays', async () => {
   const before = readFileSync(file, 'utf8')
+  execFileSync('mkfifo', [sandbox.path('pipe')])
   const usage = [
     ['web', 'this is a directory'],
+    ['pipe', 'this is a device or a pipe, and it would be replaced'],
     ['nowhere/status.html', 'there is no directory'],
   ] as const
   for (const [path, message] of usage) {

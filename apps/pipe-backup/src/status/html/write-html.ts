@@ -5,16 +5,18 @@ import { CommandError } from '../../command-error.ts'
 import { replaceSecureFile } from '../../host/secure-file.ts'
 import { UsageError } from '../../usage-error.ts'
 
-/** Makes sure that a file could be there, before sinks are asked. @throws UsageError for a directory, or a file in none */
+/** Makes sure that a file could be there, before sinks are asked. @throws UsageError for what is no file, which it would replace, or a file in no directory */
 export async function requireFilePlace(file: string): Promise<void> {
-  const isDirectory = async (path: string): Promise<boolean> =>
-    await stat(path).then(
-      (info) => info.isDirectory(),
-      () => false,
-    )
-  if (await isDirectory(file))
+  const look = async (path: string) => await stat(path).catch(() => undefined)
+  const there = await look(file)
+  if (there?.isDirectory())
     throw new UsageError(`--html ${file}: this is a directory`, `Name a file in it: ${file}/status.html`)
-  if (!(await isDirectory(dirname(file))))
+  if (there && !there.isFile())
+    throw new UsageError(
+      `--html ${file}: this is a device or a pipe, and it would be replaced`,
+      'Name a file.',
+    )
+  if (!(await look(dirname(file)))?.isDirectory())
     throw new UsageError(`--html ${file}: there is no directory ${dirname(file)}`, 'Make it first.')
 }
 
