@@ -144,7 +144,11 @@ test('of a link that was not made its own path is not shown under the name that 
   const error = Object.assign(
     new Error("EPERM: operation not permitted, symlink 'f1' -> '/t/.pipe-backup-1-2'"),
     {
-      ...{ errno: -1, code: 'EPERM', syscall: 'symlink', path: 'f1', dest: '/t/.pipe-backup-1-2' },
+      errno: -1,
+      code: 'EPERM',
+      syscall: 'symlink',
+      path: 'f1',
+      dest: '/t/.pipe-backup-1-2',
     },
   )
   expect(messageOf(error, '/t')).toBe('was not written: operation not permitted (EPERM)')
