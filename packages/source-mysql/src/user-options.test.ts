@@ -64,7 +64,7 @@ test.for([
   expect(existsSync(leak)).toBe(false)
 })
 
-test('options are told apart by their names', () => {
+test('options are known by their names', () => {
   const printed =
     '--user=u --password=***** --ssl-verify-server-cert=0 --no-autocommit --column-statistics=0 --quote-names --opt'
   expect(
