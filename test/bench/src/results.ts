@@ -17,10 +17,12 @@ export function table(results: readonly Result[], references: readonly string[])
   const rows = ['| | | wall s | ratio | CPU s | peak MiB | stored MB |', '|--|--|--|--|--|--|--|']
   for (const name of new Set(results.map((result) => result.case))) {
     const ofCase = results.filter((result) => result.case === name)
-    const wall = (peer: string) => median(ofCase, peer, ({ wallSeconds }) => wallSeconds)
+    const figures = (peer: string, figure: (result: Result) => number) =>
+      median(ofCase.filter((result) => result.peer === peer).map(figure))
+    const wall = (peer: string) => figures(peer, ({ wallSeconds }) => wallSeconds)
     const base = wall(references.find((peer) => ofCase.some((result) => result.peer === peer)) ?? '')
     for (const peer of new Set(ofCase.map((result) => result.peer))) {
-      const of = (figure: (result: Result) => number) => median(ofCase, peer, figure)
+      const of = (figure: (result: Result) => number) => figures(peer, figure)
       rows.push(
         `| ${[
           name,
@@ -37,12 +39,12 @@ export function table(results: readonly Result[], references: readonly string[])
   return rows.join('\n')
 }
 
-function median(results: readonly Result[], peer: string, figure: (result: Result) => number): number {
-  const values = results.filter((result) => result.peer === peer).map(figure)
-  values.sort((a, b) => a - b)
-  const middle = values.length >> 1
-  const [low = Number.NaN, high = low] = values.length % 2 === 1 ? [values[middle]] : values.slice(middle - 1)
-  return (low + high) / 2
+/** Of an even number of values, what is between the two in the middle; NaN of none. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle] ?? Number.NaN
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
 }
 
 /** The machine in a line. */

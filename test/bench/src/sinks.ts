@@ -9,7 +9,7 @@ import type { Sink } from '@pipe-backup/sink'
 import { MAIN, Sandbox } from '@pipe-backup-test/e2e'
 import { SixPlaces, SixServers } from '@pipe-backup-test/e2e/six-places'
 import { ensureDebianPackages } from '@pipe-backup-test/services'
-import { machine, writeInto } from './results.ts'
+import { machine, median, writeInto } from './results.ts'
 import { AT_ONCE, type Contest, contests } from './sink-rivals.ts'
 
 const USAGE = `npm run bench:sinks -- [--rounds 3] [--only SINK | --only six]
@@ -140,13 +140,6 @@ async function speed(work: () => unknown): Promise<number> {
   const started = performance.now()
   await work()
   return TOTAL_MIB / ((performance.now() - started) / 1000)
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] ?? Number.NaN
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
 }
 
 function shown(values: readonly number[]): string {

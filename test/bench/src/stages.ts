@@ -6,7 +6,7 @@ import { ensureDebianPackages } from '@pipe-backup-test/services'
 import { makeDataset } from './dataset.ts'
 import { type Command, measure, programIn, warm } from './measure.ts'
 import { type Hot, record } from './perf.ts'
-import { machine, writeInto } from './results.ts'
+import { machine, median, writeInto } from './results.ts'
 
 const USAGE = `npm run bench:stages -- [--scale 1] [--rounds 3] [--work DIRECTORY]
 
@@ -173,8 +173,4 @@ function grid(head: readonly string[], rows: readonly (readonly string[])[]): st
 
 function sum(hot: readonly Hot[]): number {
   return hot.reduce((seconds, one) => seconds + one.seconds, 0)
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 }

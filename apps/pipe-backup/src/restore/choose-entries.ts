@@ -56,12 +56,13 @@ export class EntryChoice {
     const first = path.indexOf('/')
     const source = Buffer.from(path.slice(0, first), 'latin1').toString()
     const within = Buffer.from(path.slice(first + 1), 'latin1')
-    const isOne = (patterns: readonly PathPattern[]): boolean =>
-      patterns.some((pattern) => pattern.wantsSource(source) && pattern.matches(within, isDirectory))
-    for (const pattern of this.#unmatched.keys()) if (isOne([pattern])) this.#unmatched.delete(pattern)
+    const matches = (pattern: PathPattern): boolean =>
+      pattern.wantsSource(source) && pattern.matches(within, isDirectory)
+    const including = this.#include.filter(matches)
+    for (const pattern of including) this.#unmatched.delete(pattern)
     return {
-      isIncluded: above.isIncluded || isOne(this.#include),
-      isExcluded: above.isExcluded || isOne(this.#exclude),
+      isIncluded: above.isIncluded || including.length > 0,
+      isExcluded: above.isExcluded || this.#exclude.some(matches),
     }
   }
 

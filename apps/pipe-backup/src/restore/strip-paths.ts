@@ -26,20 +26,21 @@ export async function* stripPaths(
   const given = new Set<string>()
   for await (const entry of entries) {
     const path = without(entry.path, count)
-    const isDirectory = entry.type === 'directory'
     if (!path) {
-      if (isDirectory) stripped.directories++
+      if (entry.type === 'directory') stripped.directories++
       else stripped.files++
       continue
     }
-    const name = isDirectory || !onProblem ? undefined : Buffer.from(path).toString('latin1')
-    if (name !== undefined && given.has(name)) {
-      stripped.problems++
-      const message = `not restored: another entry becomes ${Buffer.from(path).toString()} by --strip ${count}, too`
-      onProblem?.({ code: 'unreadable', path: Buffer.from(entry.path).toString(), message })
-      continue
+    if (onProblem && entry.type !== 'directory') {
+      const name = Buffer.from(path).toString('latin1')
+      if (given.has(name)) {
+        stripped.problems++
+        const message = `not restored: another entry becomes ${Buffer.from(path).toString()} by --strip ${count}, too`
+        onProblem({ code: 'unreadable', path: Buffer.from(entry.path).toString(), message })
+        continue
+      }
+      given.add(name)
     }
-    if (name !== undefined) given.add(name)
     if (entry.type !== 'hardlink') yield { ...entry, path }
     else {
       const linkTo = without(entry.linkTo, count)

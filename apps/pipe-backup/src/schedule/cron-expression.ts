@@ -38,22 +38,24 @@ export function parseCron(text: string): CronFields {
   if (fields.length !== 5)
     throw new RangeError('must be five fields, as in a crontab: "0 * * * *" is at the start of every hour')
   const [minute = '', hour = '', day = '', month = '', weekday = ''] = fields
-  const days = values(day, 'day of the month', 1, 31)
-  const months = values(month, 'month', 1, 12, MONTHS, 1)
-  // Where neither day begins with `*`, either of them is enough.
-  const needsDay = day.startsWith('*') || weekday.startsWith('*')
-  if (needsDay && !months.some((one) => days.some((two) => two <= (MOST_DAYS[one - 1] ?? 31))))
-    throw new RangeError(`never comes: no month "${month}" has a day "${day}"`)
-  return {
+  const found: CronFields = {
     minutes: values(minute, 'minute', 0, 59),
     hours: values(hour, 'hour', 0, 23),
-    days,
-    months,
+    days: values(day, 'day of the month', 1, 31),
+    months: values(month, 'month', 1, 12, MONTHS, 1),
     // 7 is Sunday too.
     weekdays: sorted(values(weekday, 'day of the week', 0, 7, WEEKDAYS).map((value) => value % 7)),
     isAnyDay: day.startsWith('*'),
     isAnyWeekday: weekday.startsWith('*'),
   }
+  if (!comes(found)) throw new RangeError(`never comes: no month "${month}" has a day "${day}"`)
+  return found
+}
+
+/** Whether a month has such a day; where neither of the two days began with `*`, the weekday is enough. */
+function comes({ days, months, isAnyDay, isAnyWeekday }: CronFields): boolean {
+  if (!isAnyDay && !isAnyWeekday) return true
+  return months.some((month) => days.some((day) => day <= (MOST_DAYS[month - 1] ?? 31)))
 }
 
 /** The five fields that a nickname stands for; anything else as it is. */

@@ -115,8 +115,8 @@ async function* readEntries(
           const path = toEntry.pathOf(entry)
           if (isWanted?.(path, entry.type === 'directory') === false) continue
           for (const directory of above?.before(entry) ?? []) {
-            const found = await above?.find(directory)
-            if (found) yield { ...found, path: toEntry.pathOf(found), ifMissing: true }
+            const parent = await above?.find(directory)
+            if (parent) yield { ...parent, path: toEntry.pathOf(parent), ifMissing: true }
           }
           const made = toEntry.make(entry, path, { leaf, index })
           yield made instanceof Promise ? await made : made

@@ -1,5 +1,6 @@
 import type { ManifestEntry } from '../format/manifest-node.ts'
 import type { TreeNodes } from './tree-nodes.ts'
+import { isBelow } from './walk-manifest.ts'
 
 const SLASH = 0x2f
 
@@ -33,17 +34,11 @@ export class ParentDirectories {
     const lacking: Uint8Array[] = []
     for (let end = parent.indexOf(SLASH); parent.length > 0; end = parent.indexOf(SLASH, end + 1)) {
       const directory = end < 0 ? parent : parent.subarray(0, end)
-      if (!isAt(this.#inside, directory)) lacking.push(directory)
+      if (!isBelow(this.#inside, directory)) lacking.push(directory)
       if (end < 0) break
     }
     return lacking
   }
-}
-
-/** Whether a path is this directory, or below it. */
-function isAt(path: Uint8Array, directory: Uint8Array): boolean {
-  if (!isSame(path.subarray(0, directory.length), directory)) return false
-  return path.length === directory.length || path[directory.length] === SLASH
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
